@@ -1,0 +1,13 @@
+"""Faults of the machine, as opposed to faults of a picture.
+
+A picture that cannot be processed is a row with ``status = failed``. What is raised from here means that
+no picture could be processed, so the step fails, loudly, and what was finished before stays finished.
+"""
+
+
+class MachineFault(RuntimeError):
+    """The machine cannot do the work: no memory at batch 1, a dead device, a lost store."""
+
+
+class ModelUnavailable(MachineFault):
+    """A model cannot be loaded. The message names the command that gets it, or the setting to change."""
