@@ -1,0 +1,171 @@
+"""Colour spaces: sRGB, linear light and CIE Lab, forward and back, and the CIEDE2000 difference.
+
+Names: *sRGB* values are what files hold (gamma-coded, 0..255, 0..65535 or 0..1); *linear* values are
+proportional to light, 0..1, and the only ones in which mixing of colours is a weighted sum. White is D65.
+"""
+
+from functools import cache
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.strips import run_strips
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+# IEC 61966-2-1 primaries; the white is the matrix's own row sums, so that greys are exactly neutral.
+_RGB_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
+_WHITE = _RGB_TO_XYZ.sum(axis=1)
+_EPSILON = 216 / 24389  # CIE's exact rational constants, not their rounded decimals
+_KAPPA = 24389 / 27
+_GUESSES = 4096
+
+
+def _decode(srgb: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def _encode(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.where(
+        linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    )
+
+
+@cache
+def _linear_of_code(levels: int) -> Floats:
+    """Tabulate the linear value of each of ``levels`` sRGB codes."""
+    return _decode(np.arange(levels) / (levels - 1)).astype(np.float32)
+
+
+@cache
+def _code_of_linear() -> tuple[Bytes, Floats]:
+    """Tabulate a first guess of the 8-bit code per 1/4095 of light, and the thresholds that correct it."""
+    thresholds = np.append(_decode((np.arange(255) + 0.5) / 255), 2.0)
+    guess = np.searchsorted(thresholds, np.arange(_GUESSES) / (_GUESSES - 1), side="right")
+    return guess.astype(np.uint8), thresholds.astype(np.float32)
+
+
+def srgb_to_linear(srgb: NDArray[np.generic]) -> Floats:
+    """Convert sRGB of any shape (uint8, uint16 or float 0..1) to linear light (float32, 0..1), IEC 61966-2-1.
+
+    Floats outside 0..1 are clipped. Raises ValueError for another dtype.
+    """
+    if srgb.dtype == np.uint8 or srgb.dtype == np.uint16:
+        return _linear_of_code(256 if srgb.dtype == np.uint8 else 65536)[srgb]
+    if not np.issubdtype(srgb.dtype, np.floating):
+        raise ValueError(f"sRGB values are uint8, uint16 or float 0..1, not {srgb.dtype}.")
+    return _decode(np.clip(srgb, 0, 1)).astype(np.float32)
+
+
+def linear_to_srgb(linear: NDArray[np.floating]) -> Floats:
+    """Convert linear light of any shape to sRGB (float32, 0..1); values outside 0..1 are clipped."""
+    return _encode(np.clip(linear, 0, 1)).astype(np.float32)
+
+
+def to_uint8(unit: NDArray[np.floating]) -> Bytes:
+    """Round 0..1 to the nearest of 0..255 (truncation would darken by half a level); clipped outside."""
+    return (np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def to_uint16(unit: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """Round 0..1 to the nearest of 0..65535; clipped outside."""
+    return (np.clip(np.asarray(unit, np.float64), 0, 1) * 65535 + 0.5).astype(np.uint16)
+
+
+@numba.njit(cache=True, nogil=True)
+def encode_one(value, guess, thresholds):  # type: ignore[no-untyped-def]
+    """Find the 8-bit sRGB code of one linear value: a guess by table, made exact by the thresholds."""
+    if not value > 0.0:  # also NaN
+        return np.uint8(0)
+    code = int(guess[min(int(value * (_GUESSES - 1)), _GUESSES - 1)])
+    while value >= thresholds[code]:
+        code += 1
+    return np.uint8(code)
+
+
+@numba.njit(cache=True, nogil=True)
+def _encode_rows(linear, out, guess, thresholds, first, end):  # type: ignore[no-untyped-def]
+    for y in range(first, end):
+        for x in range(linear.shape[1]):
+            out[y, x] = encode_one(min(linear[y, x], np.float32(1.0)), guess, thresholds)
+
+
+def linear_to_uint8(linear: Floats, threads: int | None = None) -> Bytes:
+    """Convert linear light of any shape to 8-bit sRGB, as ``to_uint8(linear_to_srgb(x))`` would, faster."""
+    rows = np.ascontiguousarray(linear, np.float32).reshape(len(linear), -1)
+    out = np.empty(rows.shape, np.uint8)
+    run_strips(_encode_rows, len(rows), rows, out, *_code_of_linear(), threads=threads)
+    return out.reshape(linear.shape)
+
+
+def encoding_tables() -> tuple[Bytes, Floats]:
+    """Return the two tables that ``encode_one`` takes."""
+    return _code_of_linear()
+
+
+def linear_to_lab(linear: NDArray[np.floating]) -> Floats:
+    """Convert linear light ``(..., 3)`` to CIE Lab (float32: L 0..100, a and b about -110..110, centred)."""
+    xyz = np.asarray(linear, np.float64) @ _RGB_TO_XYZ.T / _WHITE
+    f = np.where(xyz > _EPSILON, np.cbrt(np.maximum(xyz, _EPSILON)), (_KAPPA * xyz + 16) / 116)
+    lab = [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])]
+    return np.stack(lab, axis=-1).astype(np.float32)
+
+
+def lab_to_linear(lab: NDArray[np.floating]) -> Floats:
+    """Convert CIE Lab ``(..., 3)`` to linear light; a colour that sRGB lacks lies outside 0..1."""
+    lab = np.asarray(lab, np.float64)
+    fy = (lab[..., 0] + 16) / 116
+    f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
+    xyz = np.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA) * _WHITE
+    return (xyz @ _XYZ_TO_RGB.T).astype(np.float32)
+
+
+def rgb_to_lab(srgb: NDArray[np.generic]) -> Floats:
+    """Convert to CIE Lab (D65, float32) from sRGB ``(..., 3)``: uint8, uint16 or float 0..1."""
+    return linear_to_lab(srgb_to_linear(srgb))
+
+
+def lab_to_rgb(lab: NDArray[np.floating]) -> Floats:
+    """Convert CIE Lab (D65) ``(..., 3)`` to sRGB (float32, clipped to 0..1)."""
+    return linear_to_srgb(lab_to_linear(lab))
+
+
+def ciede2000(lab1: NDArray[np.floating], lab2: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Measure the CIEDE2000 difference of Lab colours ``(..., 3)``, with kL = kC = kH = 1; 1 is just seen.
+
+    Sharma, Wu and Dalal 2005, "The CIEDE2000 color-difference formula: implementation notes,
+    supplementary test data, and mathematical observations", equations 2 to 22.
+    """
+    l1, a1, b1 = np.moveaxis(np.asarray(lab1, np.float64), -1, 0)
+    l2, a2, b2 = np.moveaxis(np.asarray(lab2, np.float64), -1, 0)
+    chroma7 = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7
+    stretch = 1.5 - 0.5 * np.sqrt(chroma7 / (chroma7 + 25.0**7))
+    c1, c2 = np.hypot(stretch * a1, b1), np.hypot(stretch * a2, b2)
+    h1 = np.degrees(np.arctan2(b1, stretch * a1)) % 360
+    h2 = np.degrees(np.arctan2(b2, stretch * a2)) % 360
+
+    grey = c1 * c2 == 0
+    turn = h2 - h1
+    turn = np.where(grey, 0.0, turn - 360 * (turn > 180) + 360 * (turn < -180))
+    dl, dc, dh = l2 - l1, c2 - c1, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))
+
+    light, chroma = (l1 + l2) / 2, (c1 + c2) / 2
+    wrapped = np.where(h1 + h2 < 360, 360.0, -360.0) * (np.abs(h1 - h2) > 180)
+    hue = np.where(grey, h1 + h2, (h1 + h2 + wrapped) / 2)
+    t = (
+        1
+        - 0.17 * np.cos(np.radians(hue - 30))
+        + 0.24 * np.cos(np.radians(2 * hue))
+        + 0.32 * np.cos(np.radians(3 * hue + 6))
+        - 0.20 * np.cos(np.radians(4 * hue - 63))
+    )
+    sl = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
+    sc, sh = 1 + 0.045 * chroma, 1 + 0.015 * chroma * t
+    blue = np.sin(2 * np.radians(30 * np.exp(-(((hue - 275) / 25) ** 2))))
+    rotation = -2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7)) * blue
+    return np.sqrt((dl / sl) ** 2 + (dc / sc) ** 2 + (dh / sh) ** 2 + rotation * (dc / sc) * (dh / sh))

@@ -1,0 +1,79 @@
+"""The guided filter with a colour guide: edges of the picture go over into a mask (He, Sun and Tang 2010).
+
+In every window the mask is fitted as a linear function of the picture's colour, and each pixel takes the mean
+of the fits that cover it. Box means make it O(N) whatever the radius. OpenCV has one in its contrib build only.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def guided_filter(guide: Array, src: Array, radius: int, eps: float) -> Array:
+    """Filter ``src`` (HxW) with the edges of ``guide`` (HxW or HxWx3; uint8, uint16 or float 0..1).
+
+    ``radius`` is half the window in pixels (the window is 2·radius + 1 wide); ``eps`` is the variance of the guide,
+    in units of its 0..1 range squared, below which a window is flattened. Returns float32 HxW in the range of
+    ``src`` and a little beyond. Raises ValueError when sizes differ or radius < 1 or eps <= 0.
+
+    He, Sun and Tang 2010, "Guided image filtering", equations 14 to 16 (colour) and 5 to 8 (grey).
+    """
+    if guide.shape[:2] != src.shape or guide.ndim not in (2, 3) or guide.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(
+            f"The guide is {guide.shape} and the mask {src.shape}: one HxW or HxWx3, the other HxW."
+        )
+    if radius < 1 or eps <= 0:
+        raise ValueError(f"The radius ({radius}) is at least 1 and eps ({eps}) above 0.")
+    unit = _unit(guide)
+    target = np.ascontiguousarray(src, np.float32)
+
+    def mean(plane: Array) -> Array:
+        return cv2.boxFilter(plane, cv2.CV_32F, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+
+    # Centring keeps float32 accurate: variances are differences of nearly equal means otherwise.
+    unit = unit - unit.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
+    channels = [np.ascontiguousarray(unit[..., c]) for c in range(unit.shape[2])]
+    means = [mean(channel) for channel in channels]
+    mean_target = mean(target)
+    cov = [mean(c * target) - m * mean_target for c, m in zip(channels, means, strict=True)]
+
+    if len(channels) == 1:
+        slopes = [cov[0] / (mean(channels[0] ** 2) - means[0] ** 2 + np.float32(eps))]
+    else:
+        slopes = _solve(
+            {
+                (i, j): mean(channels[i] * channels[j]) - means[i] * means[j]
+                for i in range(3)
+                for j in range(i, 3)
+            },
+            cov,
+            np.float32(eps),
+        )
+    offset = mean_target - sum((s * m for s, m in zip(slopes, means, strict=True)), np.float32(0))
+    return mean(offset) + sum((mean(s) * c for s, c in zip(slopes, channels, strict=True)), np.float32(0))
+
+
+def _unit(guide: Array) -> Array:
+    """Return the guide as float32 0..1, HxWxC."""
+    scale = np.iinfo(guide.dtype).max if np.issubdtype(guide.dtype, np.integer) else 1
+    unit = guide.astype(np.float32) / np.float32(scale)
+    return unit if unit.ndim == 3 else unit[..., None]
+
+
+def _solve(var: dict[tuple[int, int], Array], cov: list[Array], eps: np.float32) -> list[Array]:
+    """Solve (Σ + eps·1) a = cov at every pixel; the 3x3 inverse by cofactors, since Σ is symmetric."""
+    rr, gg, bb = (var[i, i] + eps for i in range(3))
+    rg, rb, gb = var[0, 1], var[0, 2], var[1, 2]
+    c00, c01, c02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    det = rr * c00 + rg * c01 + rb * c02
+    # A window of one colour leaves only eps³, which float32 still holds down to eps of 1e-12.
+    return [
+        (c00 * cov[0] + c01 * cov[1] + c02 * cov[2]) / det,
+        (c01 * cov[0] + c11 * cov[1] + c12 * cov[2]) / det,
+        (c02 * cov[0] + c12 * cov[1] + c22 * cov[2]) / det,
+    ]
