@@ -1,0 +1,34 @@
+"""The Dagster partition: a shard, some hundred pictures of one catalogue."""
+
+import re
+
+import dagster as dg
+
+SHARDS = dg.DynamicPartitionsDefinition(name="shards")
+"""One definition for all stages, so that a run or a backfill may select any of them together."""
+
+_CATALOGUE_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+
+
+def check_catalogue_name(name: str) -> str:
+    """``name`` itself. Raises ValueError unless it is lower-case letters, digits, single ``-`` and ``_``."""
+    if len(name) > 60 or not _CATALOGUE_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a catalogue's name: use at most 60 lower-case letters and digits, "
+            "with single '-' or '_' between them, such as 'spring-2027'."
+        )
+    return name
+
+
+def shard_key(catalogue: str, ordinal: int) -> str:
+    """The partition key of a catalogue's ``ordinal``-th shard; keys sort by catalogue and age."""
+    return f"{catalogue}-{ordinal:05d}"
+
+
+def catalogue_of(shard: str) -> str:
+    """The catalogue to which a shard belongs."""
+    return shard.rpartition("-")[0]
+
+
+def ordinal_of(shard: str) -> int:
+    return int(shard.rpartition("-")[2])

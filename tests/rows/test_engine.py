@@ -1,0 +1,295 @@
+"""The row engine against a store on disk, with small stages in place of the real ones."""
+
+import contextlib
+import logging
+import threading
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from resources.errors import MachineFault
+from resources.store import Store
+from vivid_assets.rows.engine import materialize_rows
+from vivid_assets.rows.failures import PictureFailure
+from vivid_assets.rows.stage import Reads, Stage
+from vivid_assets.rows.tables import Journal, read_rows
+from vivid_assets.rows.work import Work, each
+
+LOG = logging.getLogger("test")
+
+DRAW = Stage(
+    name="draw",
+    version="1",
+    columns=pa.schema([("file", pa.string()), ("parity", pa.int64())]),
+    files=("file",),
+    asks=("content",),
+)
+NOTE = Stage(
+    name="note",
+    version="1",
+    columns=pa.schema([("text", pa.string())]),
+    asks=("prompt",),
+    reads=(Reads(DRAW, ("parity",)),),
+)
+FRAME = Stage(
+    name="frame",
+    version="1",
+    columns=pa.schema([("file", pa.string())]),
+    files=("file",),
+    reads=(Reads(DRAW, ("file",)), Reads(NOTE, ("text",))),
+)
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing after it runs but ``finally``."""
+
+
+class House:
+    """Three stages over one shard: it counts the work done and can be told to fail."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.worked: list[tuple[str, str]] = []
+        self.kill_after: int | None = None
+        self._lock = threading.Lock()
+
+    def _count(self, stage: str, picture: str) -> None:
+        with self._lock:
+            self.worked.append((stage, picture))
+        self._maybe_die()
+
+    def _maybe_die(self) -> None:
+        with self._lock:
+            if self.kill_after is not None:
+                if self.kill_after == 0:
+                    raise Killed
+                self.kill_after -= 1
+
+    def _draw(self, row):
+        if row.asked["content"] == "broken":
+            raise PictureFailure("This picture is broken: replace it.")
+        self._count("draw", row.picture)
+        path = f"draw/{row.picture}.txt"
+        self.store.write(path, row.asked["content"].encode())
+        self._maybe_die()
+        return {"file": path, "parity": len(row.asked["content"]) % 2}
+
+    def _note(self, row):
+        self._count("note", row.picture)
+        return {"text": f"{row.asked['prompt']} {row.read['draw']['parity']}"}
+
+    def _frame(self, row, border):
+        self._count("frame", row.picture)
+        inner = self.store.read(row.read["draw"]["file"]).decode()
+        path = f"frame/{row.picture}.txt"
+        self.store.write(path, f"{border}{inner}|{row.read['note']['text']}{border}".encode())
+        self._maybe_die()
+        return {"file": path}
+
+    def run(self, pictures, border="#", **options):
+        self.worked = []
+        shared = {"store": self.store, "log": LOG, **options}
+        materialize_rows(DRAW, "s", pictures, lambda: each(self._draw), settings={}, **shared)
+        materialize_rows(NOTE, "s", pictures, lambda: each(self._note), settings={}, **shared)
+        return materialize_rows(
+            FRAME,
+            "s",
+            pictures,
+            lambda: each(lambda row: self._frame(row, border)),
+            settings={"border": border},
+            **shared,
+        )
+
+    def tables(self):
+        """All rows without the seconds, which differ from run to run, and all files."""
+        rows = {
+            stage.name: [
+                {name: value for name, value in row.items() if name != "seconds"}
+                for row in read_rows(self.store, stage, "s").values()
+            ]
+            for stage in (DRAW, NOTE, FRAME)
+        }
+        files = {row["file"]: self.store.read(row["file"]) for row in rows["draw"] + rows["frame"] if row["file"]}
+        return rows, files
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(Store(root=str(tmp_path)))
+
+
+def pictures(**contents):
+    return [{"picture": name, "content": content, "prompt": "red"} for name, content in contents.items()]
+
+
+def test_unchanged_rows_are_taken_over(house):
+    first = house.run(pictures(a="one", b="four"))
+    assert len(house.worked) == 6
+    again = house.run(pictures(a="one", b="four"))
+    assert house.worked == []
+    assert again.computed == 0
+    assert again.taken_over == 2
+    assert again.data_version == first.data_version
+
+
+def test_a_changed_picture_reruns_alone(house):
+    house.run(pictures(a="one", b="four"))
+    house.run(pictures(a="one", b="other"))
+    assert {picture for _, picture in house.worked} == {"b"}
+
+
+def test_a_setting_reruns_only_the_stage_that_reads_it(house):
+    house.run(pictures(a="one", b="four"))
+    house.run(pictures(a="one", b="four"), border="*")
+    assert house.worked == [("frame", "a"), ("frame", "b")]
+
+
+def test_a_change_upstream_that_leads_to_the_same_values_ends_there(house):
+    """``note`` reads only the parity of ``draw``: new content of the same parity does not touch it."""
+    house.run(pictures(a="one"))
+    house.run(pictures(a="two"))
+    assert house.worked == [("draw", "a"), ("frame", "a")]
+
+
+def test_a_lost_file_is_made_again(house):
+    house.run(pictures(a="one", b="four"))
+    house.store.remove(["frame/b.txt"])
+    house.run(pictures(a="one", b="four"))
+    assert house.worked == [("frame", "b")]
+
+
+def test_a_failure_is_a_row_and_what_follows_is_skipped_with_its_reason(house):
+    outcome = house.run(pictures(a="one", b="broken"))
+    assert [row["picture"] for row in outcome.with_status("ok")] == ["a"]
+    (skipped,) = outcome.with_status("skipped")
+    assert skipped["error"] == "draw failed: This picture is broken: replace it."
+
+
+def test_lasting_failures_wait_for_a_change_and_transient_ones_are_tried_again(tmp_path):
+    store, tried = Store(root=str(tmp_path)), []
+
+    def load(row):
+        tried.append(row.picture)
+        raise PictureFailure("no", transient=row.picture == "t")
+
+    def run(**options):
+        tried.clear()
+        materialize_rows(
+            DRAW,
+            "s",
+            pictures(t="x", l="x"),
+            lambda: each(load),
+            store=store,
+            settings={},
+            log=LOG,
+            **options,
+        )
+        return sorted(tried)
+
+    assert run() == ["l", "t"]
+    assert run() == ["t"]
+    assert run(retry_failed=True) == ["l", "t"]
+
+
+def test_a_fault_of_the_machine_fails_the_stage_and_keeps_what_was_finished(tmp_path):
+    store, done = Store(root=str(tmp_path)), []
+
+    def compute(batch):
+        if "c" in batch:
+            raise MachineFault("The device is gone.")
+        done.extend(batch)
+        return [{"parity": 0}] * len(batch)
+
+    def run(compute):
+        work = Work(load=lambda row: row.picture, compute=compute, save=lambda _, columns: columns, batch_size=2)
+        names = pictures(a="", b="", c="", d="")
+        return materialize_rows(DRAW, "s", names, lambda: work, store=store, settings={}, log=LOG)
+
+    with pytest.raises(MachineFault, match="device is gone"):
+        run(compute)
+    assert done == ["a", "b"]
+    outcome = run(lambda batch: done.extend(batch) or [{"parity": 0}] * len(batch))
+    assert done == ["a", "b", "c", "d"]
+    assert outcome.computed == 2
+
+
+def test_a_picture_that_breaks_its_batch_fails_alone(tmp_path):
+    def compute(batch):
+        if "b" in batch:
+            raise RuntimeError("cannot do this one")
+        return [{"parity": 1} for _ in batch]
+
+    work = Work(load=lambda row: row.picture, compute=compute, save=lambda _, columns: columns, batch_size=3)
+    outcome = materialize_rows(
+        DRAW,
+        "s",
+        pictures(a="", b="", c=""),
+        lambda: work,
+        store=Store(root=str(tmp_path)),
+        settings={},
+        log=LOG,
+    )
+    assert [row["status"] for row in outcome.rows] == ["ok", "failed", "ok"]
+    assert outcome.rows[1]["error"] == "Unexpected RuntimeError: cannot do this one. The run's log has the traceback."
+
+
+def test_no_model_is_asked_for_when_there_is_nothing_to_do(house):
+    house.run(pictures(a="one"))
+    outcome = materialize_rows(
+        DRAW,
+        "s",
+        pictures(a="one"),
+        lambda: pytest.fail("work was made"),
+        store=house.store,
+        settings={},
+        log=LOG,
+    )
+    assert outcome.computed == 0
+
+
+def test_a_stage_reads_only_what_it_declares(house):
+    with pytest.raises(ValueError, match=r"reads draw\.colour"):
+        Stage(name="x", version="1", columns=pa.schema([]), reads=(Reads(DRAW, ("colour",)),))
+
+
+step = st.fixed_dictionaries(
+    {
+        "pictures": st.dictionaries(
+            st.sampled_from("abcde"),
+            st.tuples(st.sampled_from(["x", "xy", "xyz", "broken"]), st.sampled_from(["red", "blue"])),
+        ),
+        "border": st.sampled_from("#*"),
+        "kill_after": st.one_of(st.none(), st.integers(0, 20)),
+        "journal_survives": st.booleans(),
+        "lose": st.sets(st.sampled_from(["draw/a.txt", "frame/a.txt", "frame/b.txt"])),
+    }
+)
+
+
+@given(steps=st.lists(step, min_size=1, max_size=5))
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_history_ends_like_a_clean_run(tmp_path_factory, steps):
+    """Adds, changes, removals, settings, lost files, failures and kills in any order leave no trace."""
+    house = House(Store(root=str(tmp_path_factory.mktemp("lived"))))
+    for turn in steps:
+        wanted = [
+            {"picture": name, "content": content, "prompt": prompt}
+            for name, (content, prompt) in sorted(turn["pictures"].items())
+        ]
+        house.store.remove(turn["lose"])
+        house.kill_after = turn["kill_after"]
+        with pytest.MonkeyPatch.context() as patch:
+            if not turn["journal_survives"]:
+                patch.setattr(Journal, "flush", lambda self: None)
+            with contextlib.suppress(Killed):
+                house.run(wanted, border=turn["border"])
+    house.kill_after = None
+    house.run(wanted, border=steps[-1]["border"])
+
+    clean = House(Store(root=str(tmp_path_factory.mktemp("clean"))))
+    clean.run(wanted, border=steps[-1]["border"])
+    assert house.tables() == clean.tables()
+    house.run(wanted, border=steps[-1]["border"])
+    assert house.worked == []

@@ -1,0 +1,198 @@
+"""The incremental engine: which rows of a shard are still good, and the work for those that are not."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from resources.store import Store
+from vivid_assets.rows.failures import PictureFailure
+from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, digest, row_key
+from vivid_assets.rows.tables import Journal, as_table, read_rows, table_path, write_rows
+from vivid_assets.rows.work import Work, perform
+
+_PROGRESS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a shard in a stage."""
+
+    table: pa.Table
+    computed: int
+    """Rows worked on in this run, whether they came out well or not."""
+    seconds: float
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return self.table.to_pylist()
+
+    def with_status(self, status: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["status"] == status]
+
+    @property
+    def taken_over(self) -> int:
+        """Rows that were good already."""
+        return len(self.table) - self.computed - len(self.with_status(SKIPPED))
+
+    @property
+    def data_version(self) -> str:
+        """The digest of the rows' keys: the same again exactly when nothing changed."""
+        return digest([[row["picture"], row["status"], row["key"]] for row in self.rows])
+
+
+def materialize_rows(
+    stage: Stage,
+    shard: str,
+    pictures: Sequence[Mapping[str, Any]],
+    work: Callable[[], Work[Any, Any]],
+    *,
+    store: Store,
+    settings: Mapping[str, Any],
+    revision: Mapping[str, str] | None = None,
+    retry_failed: bool = False,
+    log: logging.Logger,
+) -> Outcome:
+    """Bring the shard's table of ``stage`` up to date.
+
+    ``pictures`` are the shard's live rows of the ledger. A row whose key is unchanged and whose files are there
+    is taken over; so is one that failed for good, unless ``retry_failed``. ``work`` is called only if there is
+    something to do, so a model may be loaded in it. Killed at any moment, the next call goes on from there.
+    """
+    started = time.perf_counter()
+    due, rows, unchanged = _plan(stage, shard, pictures, store, settings, revision or {}, retry_failed)
+    if due:
+        log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(due), len(pictures))
+        journal = Journal(store, stage, shard)
+        rows |= _work_off(stage, shard, due, work(), journal, log)
+        table = write_rows(store, stage, shard, _in_order(rows, pictures))
+        journal.clear()
+    else:
+        log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(pictures))
+        table = as_table(stage, _in_order(rows, pictures))
+        if not unchanged:
+            write_rows(store, stage, shard, rows.values())
+    return Outcome(table=table, computed=len(due), seconds=time.perf_counter() - started)
+
+
+def _plan(
+    stage: Stage,
+    shard: str,
+    pictures: Sequence[Mapping[str, Any]],
+    store: Store,
+    settings: Mapping[str, Any],
+    revision: Mapping[str, str],
+    retry_failed: bool,
+) -> tuple[list[tuple[Row, str]], dict[str, dict[str, Any]], bool]:
+    """The rows to work on with their keys, the rows that need no work, and whether the table has just these."""
+    table = read_rows(store, stage, shard)
+    journal, journal_paths = Journal(store, stage, shard).earlier()
+    known = table | {row["picture"]: row for row in journal}
+    upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
+    present = store.present(row[name] for row in known.values() for name in stage.files if row.get(name))
+
+    due: list[tuple[Row, str]] = []
+    good: dict[str, dict[str, Any]] = {}
+    for picture in pictures:
+        name = picture["picture"]
+        sources = {source: rows[name] for source, rows in upstream.items() if name in rows}
+        obstacle = _obstacle(stage, sources)
+        if obstacle:
+            good[name] = _row(stage, name, SKIPPED, obstacle, key="")
+            continue
+        row = Row(
+            picture=name,
+            asked={column: picture[column] for column in stage.asks},
+            read={reads.stage.name: {c: sources[reads.stage.name][c] for c in reads.columns} for reads in stage.reads},
+        )
+        key = row_key(stage, row, {s: source["key"] for s, source in sources.items()}, settings, revision)
+        old = known.get(name)
+        if old is not None and old["key"] == key and _still_good(stage, old, present, retry_failed):
+            good[name] = old
+        else:
+            due.append((row, key))
+
+    if due or journal_paths:
+        # Before any file is replaced, rows that will not stand are out of the table: were this run killed
+        # between writing a file and noting its row, an old row could otherwise vouch for a new file.
+        write_rows(store, stage, shard, good.values())
+        store.remove(journal_paths)
+    unchanged = store.exists(table_path(stage, shard)) and list(good.values()) == list(table.values())
+    return due, good, unchanged
+
+
+def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why a row cannot be worked on yet, in a sentence; None when it can."""
+    for name in (reads.stage.name for reads in stage.reads):
+        source = sources.get(name)
+        if source is None:
+            return f"{name} has no row for this picture yet: materialise {name} first."
+        if source["status"] == SKIPPED:
+            return source["error"]
+        if source["status"] == FAILED:
+            return f"{name} failed: {source['error']}"
+    return None
+
+
+def _still_good(stage: Stage, row: Mapping[str, Any], present: set[str], retry_failed: bool) -> bool:
+    if row["status"] == FAILED:
+        return not (row["transient"] or retry_failed)
+    return all(row[name] in present for name in stage.files if row[name])
+
+
+def _work_off(
+    stage: Stage,
+    shard: str,
+    due: Sequence[tuple[Row, str]],
+    work: Work[Any, Any],
+    journal: Journal,
+    log: logging.Logger,
+) -> dict[str, dict[str, Any]]:
+    """The finished rows of ``due``, each noted in the journal as it is done."""
+    keys = {row.picture: key for row, key in due}
+    rows: dict[str, dict[str, Any]] = {}
+    started = told = time.monotonic()
+    try:
+        for done in perform([row for row, _ in due], work):
+            name = done.row.picture
+            if isinstance(done.result, PictureFailure):
+                row = _row(stage, name, FAILED, str(done.result), keys[name], done.seconds, done.result.transient)
+                log.warning("%s %s failed: %s", stage.name, name, done.result)
+            else:
+                row = _row(stage, name, OK, None, keys[name], done.seconds) | dict(done.result)
+            rows[name] = row
+            journal.append(row)
+            now = time.monotonic()
+            if now - told > _PROGRESS_SECONDS:
+                told = now
+                log.info(_progress(stage, shard, len(rows), len(due), now - started))
+    except BaseException:
+        journal.flush()
+        raise
+    return rows
+
+
+def _progress(stage: Stage, shard: str, done: int, total: int, seconds: float) -> str:
+    rate = done / seconds
+    left = (total - done) / rate
+    return f"{stage.name} {shard}: {done} of {total} pictures, {rate:.1f} pictures/s, about {left:.0f} s left"
+
+
+def _row(
+    stage: Stage,
+    picture: str,
+    status: str,
+    error: str | None,
+    key: str,
+    seconds: float = 0.0,
+    transient: bool = False,
+) -> dict[str, Any]:
+    common = [picture, status, error, transient, key, seconds]
+    return dict(zip(COMMON.names, common, strict=True)) | dict.fromkeys(stage.columns.names)
+
+
+def _in_order(rows: Mapping[str, dict[str, Any]], pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [rows[picture["picture"]] for picture in pictures]

@@ -1,0 +1,112 @@
+"""What a stage is: the columns of its rows, what it reads, and the key that says when a row is stale."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+
+COMMON = pa.schema(
+    [
+        pa.field("picture", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("transient", pa.bool_(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+    ]
+)
+"""The columns that a row of every stage has.
+
+``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
+``error`` is a sentence for people; ``transient`` says that trying again may help; ``key`` is the digest of
+everything the result depends on; ``seconds`` is the work spent on this picture.
+"""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Columns that a stage takes from an earlier stage's row of the same picture."""
+
+    stage: "Stage"
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline, as the row engine sees it.
+
+    A stage sees nothing but what it declares here (``asks``, ``reads``), its settings and its models'
+    revision, and all of that is in the key: a result cannot depend on something that does not make it stale.
+    """
+
+    name: str
+    version: str
+    """Raised by hand when the code gives other results for the same input."""
+    columns: pa.Schema
+    """The stage's own columns, after the common ones."""
+    files: tuple[str, ...] = ()
+    """Those of ``columns`` that hold a path in the store; a row counts only while its files are there."""
+    asks: tuple[str, ...] = ()
+    """Columns of the ledger that are read: the picture's content and what the user asks for it."""
+    reads: tuple[Reads, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            if name not in self.columns.names:
+                raise ValueError(f"{self.name} has no column {name!r}")
+        for read in self.reads:
+            for name in read.columns:
+                if name not in read.stage.columns.names:
+                    raise ValueError(f"{self.name} reads {read.stage.name}.{name}, which does not exist")
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([*COMMON, *self.columns])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture as a stage may see it: ``asked`` from the ledger, ``read`` by the name of earlier stages."""
+
+    picture: str
+    """The picture's path below its catalogue's root; its name everywhere."""
+    asked: Mapping[str, Any]
+    read: Mapping[str, Mapping[str, Any]]
+
+
+def row_key(
+    stage: Stage,
+    row: Row,
+    upstream_keys: Mapping[str, str],
+    settings: Mapping[str, Any],
+    revision: Mapping[str, str],
+) -> str:
+    """The digest (128-bit BLAKE2b, hexadecimal) of everything the row's result depends on.
+
+    An earlier stage's plain values enter as they are, so a change upstream that leads to the same values ends
+    there; its files enter by the key of the row that made them. Where a file lies is not part of the key.
+    """
+    read = {}
+    for reads in stage.reads:
+        seen = dict(row.read[reads.stage.name])
+        if any(seen.pop(name, None) is not None for name in reads.stage.files):
+            seen["key"] = upstream_keys[reads.stage.name]
+        read[reads.stage.name] = seen
+    return digest([stage.name, stage.version, row.asked, read, settings, revision])
+
+
+def digest(value: Any) -> str:
+    """The 128-bit BLAKE2b of ``value`` (plain lists, mappings, text, numbers) in canonical JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=_plain)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be part of a key")

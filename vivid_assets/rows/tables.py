@@ -1,0 +1,80 @@
+"""A stage's table for one shard in the store, and the journal of a run that has not finished.
+
+``tables/<stage>/<shard>.parquet`` is the table. While a run works, finished rows go to small files under
+``tables/<stage>/<shard>.journal/``, so that a killed run's successor takes them over; the finished table
+replaces the old one in a single write and the journal is removed.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from resources.store import Store
+from vivid_assets.rows.stage import Stage
+
+_FLUSH_SECONDS = 2.0
+
+
+def table_path(stage: Stage, shard: str) -> str:
+    return f"tables/{stage.name}/{shard}.parquet"
+
+
+def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
+    """The shard's rows of ``stage`` by picture; empty when it was never materialised."""
+    table = store.read_table(table_path(stage, shard))
+    return {} if table is None else {row["picture"]: row for row in table.to_pylist()}
+
+
+def write_rows(store: Store, stage: Stage, shard: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Replace the shard's table by ``rows`` and return it."""
+    table = as_table(stage, rows)
+    store.write_table(table_path(stage, shard), table)
+    return table
+
+
+def as_table(stage: Stage, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a table of the stage's schema; a column that a failed row lacks is null."""
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=stage.schema)
+
+
+class Journal:
+    """The finished rows of a run under way."""
+
+    def __init__(self, store: Store, stage: Stage, shard: str):
+        self._store, self._stage = store, stage
+        self._folder = f"tables/{stage.name}/{shard}.journal"
+        self._run = uuid.uuid4().hex
+        self._pending: list[Mapping[str, Any]] = []
+        self._flushes = 0
+        self._flushed_at = time.monotonic()
+
+    def earlier(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """The rows that earlier, unfinished runs left here, and the paths of their files."""
+        paths = [f"{self._folder}/{name}" for name in self._store.names(self._folder)]
+        tables = [self._store.read_table(path) for path in paths]
+        rows = [row for table in tables if table is not None and _fits(table, self._stage) for row in table.to_pylist()]
+        return rows, paths
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Keep ``row``; it is on the disk at the latest after two seconds' further rows, or with ``flush``."""
+        self._pending.append(row)
+        if time.monotonic() - self._flushed_at > _FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending:
+            path = f"{self._folder}/{self._run}-{self._flushes:05d}.parquet"
+            self._store.write_table(path, as_table(self._stage, self._pending))
+            self._pending, self._flushes = [], self._flushes + 1
+        self._flushed_at = time.monotonic()
+
+    def clear(self) -> None:
+        """Remove this run's files, once the table holds their rows."""
+        self._store.remove(f"{self._folder}/{self._run}-{number:05d}.parquet" for number in range(self._flushes))
+
+
+def _fits(table: pa.Table, stage: Stage) -> bool:
+    return table.schema.names == stage.schema.names

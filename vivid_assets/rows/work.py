@@ -1,0 +1,161 @@
+"""The work on rows: load ahead in threads, compute in batches, save behind in threads."""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from resources.errors import MachineFault
+from vivid_assets.rows.failures import PictureFailure, picture_failure
+from vivid_assets.rows.stage import Row
+
+Loaded = TypeVar("Loaded")
+Computed = TypeVar("Computed")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work(Generic[Loaded, Computed]):
+    """What is done for each row, in three parts that overlap.
+
+    ``load`` and ``save`` run in threads, so they decode, encode and wait for the store while ``compute``, in
+    the caller's thread, keeps the model busy with one batch after the other. ``compute`` returns one entry
+    per input, in order; an exception as an entry fails that picture alone. ``save`` returns the row's columns.
+    """
+
+    load: Callable[[Row], Loaded]
+    compute: Callable[[Sequence[Loaded]], Sequence[Computed | Exception]]
+    save: Callable[[Row, Computed], Mapping[str, Any]]
+    batch_size: int = 1
+    threads: int = os.cpu_count() or 2
+
+
+def each(function: Callable[[Row], Mapping[str, Any]]) -> Work[Mapping[str, Any], Mapping[str, Any]]:
+    """Work that needs no batches: ``function`` from row to columns, in threads."""
+    return Work(load=function, compute=lambda columns: columns, save=lambda _, columns: columns)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A row that is finished: its columns or its failure, and the seconds of work spent on it."""
+
+    row: Row
+    result: Mapping[str, Any] | PictureFailure
+    seconds: float
+
+
+def perform(rows: Sequence[Row], work: Work[Any, Any]) -> Iterator[Done]:
+    """Do ``work`` for every row, yielding each as it is finished (failures may overtake).
+
+    At most two batches and a handful of rows are in memory. A fault of the machine is raised after everything
+    that was finished by then has been yielded.
+    """
+    waiting = iter(rows)
+    loading: deque[tuple[Row, Future]] = deque()
+    saving: deque[tuple[Row, float, Future]] = deque()
+    ahead = work.batch_size + work.threads
+
+    with ThreadPoolExecutor(work.threads, thread_name_prefix="rows") as pool:
+
+        def load_ahead() -> None:
+            for row in islice(waiting, ahead - len(loading)):
+                loading.append((row, pool.submit(_timed, work.load, row)))
+
+        def saved(at_most: int) -> Iterator[Done]:
+            while len(saving) > at_most or (saving and saving[0][2].done()):
+                row, seconds, future = saving.popleft()
+                columns, own_seconds = _result(future, saving=True)
+                yield Done(row, columns, seconds + own_seconds)
+
+        try:
+            load_ahead()
+            while loading:
+                batch: list[tuple[Row, Any, float]] = []
+                while loading and len(batch) < work.batch_size:
+                    row, future = loading.popleft()
+                    loaded, seconds = _result(future)
+                    load_ahead()
+                    if isinstance(loaded, PictureFailure):
+                        yield Done(row, loaded, seconds)
+                    else:
+                        batch.append((row, loaded, seconds))
+                started = time.perf_counter()
+                computed = _compute(work, [loaded for _, loaded, _ in batch])
+                share = (time.perf_counter() - started) / max(1, len(batch))
+                for (row, _, seconds), result in zip(batch, computed, strict=True):
+                    if isinstance(result, PictureFailure):
+                        yield Done(row, result, seconds + share)
+                    else:
+                        saving.append((row, seconds + share, pool.submit(_timed, work.save, row, result)))
+                yield from saved(at_most=ahead)
+            yield from saved(at_most=0)
+        except Exception:
+            yield from _finished(saving)
+            raise
+        finally:
+            for _, future in loading:
+                future.cancel()
+
+
+def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    started = time.perf_counter()
+    return function(*arguments), time.perf_counter() - started
+
+
+def _result(future: Future, *, saving: bool = False) -> tuple[Any, float]:
+    """A load's or save's value and seconds, or the picture's failure in its place."""
+    try:
+        return future.result()
+    except Exception as error:
+        if saving and isinstance(error, OSError):
+            raise MachineFault(f"The store took no file: {error}") from error
+        failure = picture_failure(error)
+        if failure is None:
+            raise
+        _tell(error, failure)
+        return failure, 0.0
+
+
+def _compute(work: Work[Any, Any], loaded: list[Any]) -> list[Any]:
+    """The batch's results; when the batch breaks, each picture by itself, so that one cannot take others down."""
+    if not loaded:
+        return []
+    try:
+        computed = list(work.compute(loaded))
+    except Exception as error:
+        failure = picture_failure(error)
+        if failure is None:
+            raise
+        if len(loaded) > 1:
+            return [result for one in loaded for result in _compute(work, [one])]
+        _tell(error, failure)
+        return [failure]
+    if len(computed) != len(loaded):
+        raise MachineFault(f"A batch of {len(loaded)} pictures came back as {len(computed)} results.")
+    return [_as_failure(entry) if isinstance(entry, Exception) else entry for entry in computed]
+
+
+def _as_failure(error: Exception) -> PictureFailure:
+    failure = picture_failure(error)
+    if failure is None:
+        raise error
+    return failure
+
+
+def _tell(error: Exception, failure: PictureFailure) -> None:
+    expected = isinstance(error, (PictureFailure, ValueError, OSError))
+    _log.warning("%s", failure, exc_info=None if expected else error)
+
+
+def _finished(saving: deque[tuple[Row, float, Future]]) -> Iterator[Done]:
+    """What was being saved when the machine failed and still made it."""
+    for row, seconds, future in saving:
+        if future.exception() is None:
+            columns, own_seconds = future.result()
+            yield Done(row, columns, seconds + own_seconds)
