@@ -31,9 +31,7 @@ def _decode(srgb: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _encode(linear: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.where(
-        linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
-    )
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
 @cache

@@ -23,9 +23,7 @@ def guided_filter(guide: Array, src: Array, radius: int, eps: float) -> Array:
     He, Sun and Tang 2010, "Guided image filtering", equations 14 to 16 (colour) and 5 to 8 (grey).
     """
     if guide.shape[:2] != src.shape or guide.ndim not in (2, 3) or guide.shape[2:] not in ((), (1,), (3,)):
-        raise ValueError(
-            f"The guide is {guide.shape} and the mask {src.shape}: one HxW or HxWx3, the other HxW."
-        )
+        raise ValueError(f"The guide is {guide.shape} and the mask {src.shape}: one HxW or HxWx3, the other HxW.")
     if radius < 1 or eps <= 0:
         raise ValueError(f"The radius ({radius}) is at least 1 and eps ({eps}) above 0.")
     unit = _unit(guide)
@@ -45,11 +43,7 @@ def guided_filter(guide: Array, src: Array, radius: int, eps: float) -> Array:
         slopes = [cov[0] / (mean(channels[0] ** 2) - means[0] ** 2 + np.float32(eps))]
     else:
         slopes = _solve(
-            {
-                (i, j): mean(channels[i] * channels[j]) - means[i] * means[j]
-                for i in range(3)
-                for j in range(i, 3)
-            },
+            {(i, j): mean(channels[i] * channels[j]) - means[i] * means[j] for i in range(3) for j in range(i, 3)},
             cov,
             np.float32(eps),
         )
