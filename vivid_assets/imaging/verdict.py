@@ -1,0 +1,195 @@
+"""How good is this mask? Measured on the raw probabilities, without knowing the truth.
+
+A per-picture min-max stretch, as in rembg's ``predict``, turns "nothing there" into a mask of full contrast,
+so everything here is measured on absolute probabilities, before any stretch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+#: Long side, in pixels, at which a mask is judged. Models answer at 320 to 1024; the figures are shares.
+JUDGED_AT = 320
+
+GOOD = "good"
+AGREED = "agreed"
+OVERRIDE = "override"
+
+#: From best to worst: which of several refused masks is kept when no tier is good.
+SEVERITY = (
+    OVERRIDE,
+    GOOD,
+    AGREED,
+    "uncertain",
+    "fragmented",
+    "low_confidence",
+    "touches_border",
+    "covers_all",
+    "empty",
+    "invalid",
+)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a mask must reach to be called good. Chosen on labelled photos: see ``docs/masks.md``."""
+
+    min_peak: float = 0.5
+    """Least 99.9th percentile of the probability; below, the model saw nothing. 0..1."""
+    min_coverage: float = 0.005
+    """Least share of the picture with probability over 0.5. 0..1."""
+    max_coverage: float = 0.9
+    """Largest such share. 0..1."""
+    min_confidence: float = 0.85
+    """Least mean probability inside the foreground. 0..1."""
+    max_uncertain: float = 0.25
+    """Largest area with probability 0.1..0.9 away from any edge, as a share of the foreground's area."""
+    min_largest: float = 0.5
+    """Least share of the foreground that its largest component holds. 0..1."""
+    max_border: float = 0.7
+    """Largest share of the frame's outermost pixels that are foreground. 0..1."""
+    min_agreement: float = 0.85
+    """Least intersection over union with another tier for a doubtful mask to be accepted after all. 0..1."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The measured figures of one mask; every one is a share in 0..1 except ``components``."""
+
+    peak: float
+    """99.9th percentile of the probability."""
+    coverage: float
+    """Share of the picture with probability over 0.5."""
+    confidence: float
+    """Mean probability over the foreground (probability over 0.5); 0 where there is none."""
+    uncertain: float
+    """Pixels of probability 0.1..0.9 further from the 0.5 contour than an edge is wide, over the foreground."""
+    components: int
+    """Connected foreground components that hold at least 2 % of it."""
+    largest: float
+    """The largest component's share of the foreground."""
+    border: float
+    """Share of the frame's outermost pixels that are foreground."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Name the figures, rounded to what a table needs."""
+        return {name: round(float(value), 4) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A name (``good``, ``empty``, ``covers_all`` …) and the sentence that says why."""
+
+    name: str
+    reason: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the ladder stops here."""
+        return self.name in (GOOD, AGREED, OVERRIDE)
+
+
+def measure(probability: np.ndarray) -> Figures:
+    """Measure a probability map.
+
+    Args:
+        probability: float, H×W, 0..1, unstretched. Values that are not finite count as 0.
+
+    Returns:
+        The figures; all zero for a map without foreground, apart from ``peak``.
+
+    Raises:
+        ValueError: the array is not two-dimensional or is empty.
+
+    """
+    if probability.ndim != 2 or probability.size == 0:
+        raise ValueError(f"a probability map is H×W with at least one pixel, not {probability.shape}")
+    small = _small(np.nan_to_num(probability.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0))
+    foreground = small > 0.5
+    area = int(foreground.sum())
+    peak = float(np.percentile(small, 99.9))
+    if area == 0:
+        return Figures(peak=peak, coverage=0.0, confidence=0.0, uncertain=0.0, components=0, largest=0.0, border=0.0)
+
+    edge_width = max(2, round(0.02 * max(small.shape)))
+    doubtful = (small > 0.1) & (small < 0.9)
+    away = _distance_to_contour(foreground) > edge_width
+    count, _, stats, _ = cv2.connectedComponentsWithStats(foreground.astype(np.uint8), connectivity=8)
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    frame = np.concatenate([foreground[0], foreground[-1], foreground[1:-1, 0], foreground[1:-1, -1]])
+    return Figures(
+        peak=peak,
+        coverage=area / foreground.size,
+        confidence=float(small[foreground].mean()),
+        uncertain=float((doubtful & away).sum()) / area,
+        components=int((areas >= 0.02 * area).sum()),
+        largest=float(areas.max()) / area,
+        border=float(frame.mean()),
+    )
+
+
+def judge(figures: Figures, thresholds: Thresholds) -> Verdict:
+    """Give the verdict that the figures earn, the gravest fault first."""
+    f, t = figures, thresholds
+    if f.peak < t.min_peak or f.coverage == 0.0:
+        return Verdict("empty", f"the model saw nothing: peak probability {f.peak:.2f}, least {t.min_peak:.2f}")
+    if f.coverage < t.min_coverage:
+        return Verdict("empty", f"coverage {f.coverage:.4f} is below {t.min_coverage:.4f}")
+    if f.coverage > t.max_coverage:
+        return Verdict("covers_all", f"coverage {f.coverage:.2f} is over {t.max_coverage:.2f}")
+    if f.border > t.max_border:
+        return Verdict("touches_border", f"{f.border:.0%} of the frame is foreground, at most {t.max_border:.0%}")
+    if f.confidence < t.min_confidence:
+        return Verdict("low_confidence", f"mean probability inside {f.confidence:.2f}, least {t.min_confidence:.2f}")
+    if f.largest < t.min_largest:
+        return Verdict(
+            "fragmented",
+            f"{f.components} parts, the largest {f.largest:.0%} of the foreground, least {t.min_largest:.0%}",
+        )
+    if f.uncertain > t.max_uncertain:
+        return Verdict(
+            "uncertain",
+            f"undecided away from edges {f.uncertain:.0%} of the foreground, at most {t.max_uncertain:.0%}",
+        )
+    return Verdict(GOOD, f"coverage {f.coverage:.2f}, confidence {f.confidence:.2f}, undecided {f.uncertain:.0%}")
+
+
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two probability maps cut at 0.5; 1 where both are empty.
+
+    Args:
+        one: float, H×W.
+        other: the same shape.
+
+    """
+    if one.shape != other.shape:
+        raise ValueError(f"two masks of one picture differ in size: {one.shape} and {other.shape}")
+    a, b = one > 0.5, other > 0.5
+    union = int((a | b).sum())
+    return float((a & b).sum()) / union if union else 1.0
+
+
+def as_mapping(figures: Figures | None) -> Mapping[str, float]:
+    """Hand the figures on as a plain mapping, empty where nothing could be measured."""
+    return figures.as_dict() if figures is not None else {}
+
+
+def _small(probability: np.ndarray) -> np.ndarray:
+    height, width = probability.shape
+    scale = JUDGED_AT / max(height, width)
+    if scale >= 1:
+        return probability
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(probability, size, interpolation=cv2.INTER_AREA)
+
+
+def _distance_to_contour(foreground: np.ndarray) -> np.ndarray:
+    inside = foreground.astype(np.uint8)
+    if inside.all():
+        # No contour in the frame: everything is as far as can be.
+        return np.full(inside.shape, float(max(inside.shape)), dtype=np.float32)
+    return np.maximum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3))

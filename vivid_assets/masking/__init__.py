@@ -1,0 +1,1 @@
+"""The tier ladder: which model's mask is used for a picture, and why."""

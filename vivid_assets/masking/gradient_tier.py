@@ -1,0 +1,33 @@
+"""The last rung: gradients as a mask model. Needs no weights and answers for every picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vivid_assets.imaging.gradients import gradient_mask
+from vivid_assets.masking.model import Tier
+
+#: Raised when the algorithm changes what it answers.
+REVISION = "1"
+
+
+class GradientModel:
+    """``MaskModel`` over ``gradient_mask``."""
+
+    name = "gradients"
+    revision = REVISION
+
+    def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """See ``MaskModel``. Before a busy wall the contrast is halved: gradients are a guess there."""
+        answers = []
+        for image in images:
+            found = gradient_mask(image)
+            answers.append(found.alpha if found.plain_wall else (0.5 + 0.5 * (found.alpha - 0.5)).astype(np.float32))
+        return answers
+
+
+def gradient_tier() -> Tier:
+    """Make the rung for ``Ladder``."""
+    return Tier("gradients", GradientModel, REVISION)

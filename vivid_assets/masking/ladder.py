@@ -1,0 +1,250 @@
+"""The tier ladder: ask the best model, judge its mask, go on to the next tier when the mask is no good.
+
+Every tier that was asked leaves a record, so that nothing falls back without a word.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+
+from resources.errors import MachineFault, ModelUnavailable
+from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
+from vivid_assets.imaging.subject import box_pixels, read_override
+from vivid_assets.imaging.verdict import (
+    SEVERITY,
+    Figures,
+    Thresholds,
+    Verdict,
+    agreement,
+    as_mapping,
+    judge,
+    measure,
+)
+from vivid_assets.masking.finish import finish_matte
+from vivid_assets.masking.mask import Mask, MaskRequest, TierRecord
+from vivid_assets.masking.model import MaskModel, Tier
+
+
+@dataclass(frozen=True)
+class LadderSettings:
+    """What a user may tune."""
+
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    refine: bool = True
+    """Whether the image-guided filter follows the picture's edges."""
+    stretch_low: float = 0.1
+    """Absolute probability that becomes alpha 0."""
+    stretch_high: float = 0.9
+    """Absolute probability that becomes alpha 1."""
+    line_art_threshold: float = 0.5
+    """Detector probability from which a picture is treated as line art. 0..1."""
+
+
+@dataclass
+class _Try:
+    """One picture on its way down the ladder."""
+
+    image: np.ndarray
+    window: tuple[int, int, int, int]
+    forced: str | None
+    line_art: LineArtVerdict
+    records: list[TierRecord] = field(default_factory=list)
+    answers: list[tuple[str, np.ndarray, Figures, Verdict]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def crop(self) -> np.ndarray:
+        top, bottom, left, right = self.window
+        return np.ascontiguousarray(self.image[top:bottom, left:right])
+
+    @property
+    def done(self) -> bool:
+        return bool(self.answers) and (self.answers[-1][3].accepted or self.answers[-1][0] == self.forced)
+
+
+class Ladder:
+    """Tiers in order of trust. The last should need no weights; ``gradient_tier()`` is made for it."""
+
+    def __init__(self, tiers: Sequence[Tier], settings: LadderSettings | None = None) -> None:
+        """Nothing is loaded yet.
+
+        Raises:
+            ValueError: no tier, or two of the same name.
+
+        """
+        names = [tier.name for tier in tiers]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a ladder needs tiers of different names, not {names}")
+        self.tiers = tuple(tiers)
+        self.settings = settings or LadderSettings()
+        self._models: dict[str, MaskModel] = {}
+        self._unavailable: dict[str, str] = {}
+        self._lock = Lock()
+
+    @property
+    def revision(self) -> str:
+        """Names and revisions of all tiers, for a row's key. Loads nothing."""
+        return "+".join(f"{tier.name}@{tier.revision}" for tier in self.tiers)
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """Tiers that could not load so far, with the reason; for the run's log and the check."""
+        return dict(self._unavailable)
+
+    def masks(self, images: Sequence[np.ndarray], requests: Sequence[MaskRequest | None] | None = None) -> list[Mask]:
+        """One mask per picture.
+
+        Args:
+            images: uint8 H×W×3 sRGB; sizes may differ.
+            requests: what the user asked for each, or ``None``.
+
+        Returns:
+            The masks in the order of the pictures.
+
+        Raises:
+            ValueError: a request names no tier of this ladder, or its box or override does not fit.
+            MachineFault: the machine, not a picture, failed (a tier that cannot load is no such fault).
+
+        """
+        wishes = [wish or MaskRequest() for wish in (requests or [None] * len(images))]
+        if len(wishes) != len(images):
+            raise ValueError(f"{len(images)} pictures but {len(wishes)} requests")
+        done: dict[int, Mask] = {}
+        tries: dict[int, _Try] = {}
+        for index, (image, wish) in enumerate(zip(images, wishes, strict=True)):
+            if wish.override is not None:
+                done[index] = self._overridden(image, wish.override)
+            else:
+                tries[index] = self._start(image, wish)
+        for tier in self.tiers:
+            waiting = [t for t in tries.values() if not t.done and t.forced in (None, tier.name)]
+            if waiting:
+                self._ask(tier, waiting)
+        for index, attempt in tries.items():
+            done[index] = self._finish(attempt)
+        return [done[index] for index in range(len(images))]
+
+    def _start(self, image: np.ndarray, wish: MaskRequest) -> _Try:
+        if wish.tier is not None and wish.tier not in {tier.name for tier in self.tiers}:
+            raise ValueError(f"tier {wish.tier!r} is not one of {[tier.name for tier in self.tiers]}")
+        height, width = image.shape[:2]
+        window = box_pixels(wish.box, height, width, margin=0.1) if wish.box else (0, height, 0, width)
+        return _Try(image, window, wish.tier, detect_line_art(image))
+
+    def _overridden(self, image: np.ndarray, override: np.ndarray) -> Mask:
+        alpha = read_override(override, *image.shape[:2])
+        figures = measure(alpha).as_dict()
+        reason = "the user's own mask"
+        found = detect_line_art(image).probability
+        record = TierRecord("override", "override", reason, figures, 0.0)
+        drawn = found >= self.settings.line_art_threshold
+        return Mask(alpha, "override", "override", reason, figures, (record,), drawn, found)
+
+    def _model(self, tier: Tier) -> MaskModel | None:
+        with self._lock:
+            if tier.name not in self._models and tier.name not in self._unavailable:
+                try:
+                    self._models[tier.name] = tier.load()
+                except ModelUnavailable as error:
+                    self._unavailable[tier.name] = str(error)
+            return self._models.get(tier.name)
+
+    def _ask(self, tier: Tier, waiting: list[_Try]) -> None:
+        started = time.perf_counter()
+        model = self._model(tier)
+        if model is None:
+            reason = self._unavailable[tier.name]
+            for attempt in waiting:
+                attempt.records.append(TierRecord(tier.name, "unavailable", reason, {}, 0.0))
+                attempt.troubles.append(f"tier {tier.name} could not load: {reason}")
+            return None
+        try:
+            found: list[np.ndarray | Exception] = list(model.probabilities([attempt.crop for attempt in waiting]))
+        except ModelUnavailable as error:
+            # A model that loads its weights on first use.
+            with self._lock:
+                self._unavailable[tier.name] = str(error)
+                del self._models[tier.name]
+            return self._ask(tier, waiting)
+        except MachineFault:
+            raise
+        except Exception as error:
+            # One bad picture must not cost the batch: ask again one by one to learn which.
+            found = [error] if len(waiting) == 1 else [_one(model, attempt.crop) for attempt in waiting]
+        seconds = (time.perf_counter() - started) / len(waiting)
+        for attempt, answer in zip(waiting, found, strict=True):
+            self._record(tier, attempt, answer, seconds)
+        return None
+
+    def _record(self, tier: Tier, attempt: _Try, answer: np.ndarray | Exception, seconds: float) -> None:
+        if not isinstance(answer, Exception) and answer.shape != attempt.crop.shape[:2]:
+            answer = ValueError(f"answered {answer.shape} for a picture of {attempt.crop.shape[:2]}")
+        if isinstance(answer, Exception):
+            reason = f"{type(answer).__name__}: {answer}"
+            attempt.records.append(TierRecord(tier.name, "broke", reason, {}, seconds))
+            attempt.troubles.append(f"tier {tier.name} broke on this picture: {reason}")
+            return
+        if not np.isfinite(answer).all():
+            reason = "probabilities that are not finite"
+            attempt.records.append(TierRecord(tier.name, "invalid", reason, {}, seconds))
+            attempt.troubles.append(f"tier {tier.name} gave {reason}")
+            return
+        probability = np.clip(answer, 0.0, 1.0).astype(np.float32)
+        figures = measure(probability)
+        verdict = judge(figures, self.settings.thresholds)
+        attempt.answers.append((tier.name, probability, figures, verdict))
+        attempt.records.append(TierRecord(tier.name, verdict.name, verdict.reason, as_mapping(figures), seconds))
+
+    def _finish(self, attempt: _Try) -> Mask:
+        height, width = attempt.image.shape[:2]
+        alpha = np.zeros((height, width), dtype=np.float32)
+        if not attempt.answers:
+            raise MachineFault("no tier answered; " + "; ".join(attempt.troubles))
+        name, probability, figures, verdict = self._choose(attempt)
+        top, bottom, left, right = attempt.window
+        if verdict.name != "empty":
+            alpha[top:bottom, left:right] = finish_matte(
+                attempt.crop,
+                probability,
+                refine=self.settings.refine,
+                low=self.settings.stretch_low,
+                high=self.settings.stretch_high,
+            )
+        return Mask(
+            alpha=alpha,
+            tier=name,
+            verdict=verdict.name,
+            reason=verdict.reason,
+            figures=as_mapping(figures),
+            tried=tuple(attempt.records),
+            line_art=attempt.line_art.probability >= self.settings.line_art_threshold,
+            line_art_probability=attempt.line_art.probability,
+            degraded="; ".join(attempt.troubles) or None,
+        )
+
+    def _choose(self, attempt: _Try) -> tuple[str, np.ndarray, Figures, Verdict]:
+        if attempt.done:
+            return attempt.answers[-1]
+        # Nobody was good. Doubtful tiers that agree are believed; else the least bad, the earlier at a tie.
+        best = min(attempt.answers, key=lambda answer: SEVERITY.index(answer[3].name))
+        for other in attempt.answers:
+            if other[0] != best[0] and best[3].name != "empty":
+                shared = agreement(best[1], other[1])
+                if shared >= self.settings.thresholds.min_agreement:
+                    reason = f"{best[3].reason}; but {other[0]} agrees ({shared:.2f})"
+                    return best[0], best[1], best[2], Verdict("agreed", reason)
+        return best
+
+
+def _one(model: MaskModel, image: np.ndarray) -> np.ndarray | Exception:
+    try:
+        return model.probabilities([image])[0]
+    except MachineFault:
+        raise
+    except Exception as error:
+        return error

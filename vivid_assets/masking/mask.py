@@ -1,0 +1,72 @@
+"""What the ladder hands out: the mask and the record of how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TierRecord:
+    """One tier's try at one picture."""
+
+    tier: str
+    verdict: str
+    """``good`` or the fault's name; ``unavailable`` where it could not load, ``broke`` where it raised."""
+    reason: str
+    """One sentence: why the ladder stopped here or went on."""
+    figures: Mapping[str, float]
+    """See ``vivid_assets.imaging.verdict.Figures``; empty where the tier gave no mask."""
+    seconds: float
+    """This picture's share of the tier's time for the batch."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a table's column."""
+        return {
+            "tier": self.tier,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "figures": dict(self.figures),
+            "seconds": round(self.seconds, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A picture's alpha, which tier gave it, and what was tried before."""
+
+    alpha: np.ndarray
+    """float32 H×W, 0..1."""
+    tier: str
+    """Who answered: a tier's name, or ``override``."""
+    verdict: str
+    """The verdict on the raw probabilities of the tier that answered; ``override`` for a user's own mask."""
+    reason: str
+    figures: Mapping[str, float]
+    tried: tuple[TierRecord, ...]
+    """Every tier that was asked, in order."""
+    line_art: bool
+    line_art_probability: float
+    """0..1, from the detector that ran before the tiers."""
+    degraded: str | None = None
+    """A sentence where a tier could not load or broke; ``None`` when every tier asked did its work."""
+
+    @property
+    def review(self) -> bool:
+        """Whether a person should look: the verdict is not good, or a tier was missing."""
+        return self.verdict not in ("good", "agreed", "override") or self.degraded is not None
+
+
+@dataclass(frozen=True)
+class MaskRequest:
+    """What a user asked for one picture, beyond the settings."""
+
+    tier: str | None = None
+    """A tier that must answer, whatever its verdict."""
+    box: tuple[float, float, float, float] | None = None
+    """Subject box: left, top, right, bottom as shares of the picture, 0..1."""
+    override: np.ndarray | None = field(default=None, repr=False)
+    """The user's own mask, uint8/uint16/bool/float H×W. Used as it is."""
