@@ -1,0 +1,22 @@
+"""Pictures as files and as arrays: the one place to import reading and writing from."""
+
+from vivid_assets.imaging.containers import UnreadablePicture
+from vivid_assets.imaging.decoding import MAX_FRAMES, MAX_PIXELS, Picture, decode
+from vivid_assets.imaging.encoding import SUFFIXES, Format, encode, read_provenance
+from vivid_assets.imaging.provenance import SourceType
+from vivid_assets.imaging.resizing import fitted_size, resize_to_fit
+
+__all__ = [
+    "MAX_FRAMES",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Format",
+    "Picture",
+    "SourceType",
+    "UnreadablePicture",
+    "decode",
+    "encode",
+    "fitted_size",
+    "read_provenance",
+    "resize_to_fit",
+]
