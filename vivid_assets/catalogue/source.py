@@ -1,0 +1,103 @@
+"""A catalogue's source: a folder or object-store prefix of pictures, and what its ``catalogue.toml`` says.
+
+my_catalogue/
+    catalogue.toml         optional: defaults for every picture, and settings that differ for this catalogue
+    manifest.csv           optional (or .parquet): the pictures, and what is asked for each
+    shoes/red.jpg …        the pictures
+    backgrounds/…          optional: own backgrounds in place of generated ones
+    overrides/shoes/red.png   optional: a mask drawn by hand, used as it is
+"""
+
+import tomllib
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from upath import UPath
+
+from partitions.shards import check_catalogue_name
+from resources.store import Store
+from vivid_assets.settings import Settings
+
+CATALOGUE_FILE = "catalogue.toml"
+OVERRIDES = "overrides"
+
+
+class CatalogueFile(BaseModel):
+    """The contents of ``catalogue.toml``. Tables named as a stage override that stage's settings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field("", description="Background wanted where the manifest names none.")
+    negative_prompt: str = Field("", description="What the background must not show, where the manifest says nothing.")
+    seed: int = Field(42, ge=0, lt=2**63, description="Seed where the manifest names neither seed nor scene.")
+    manifest: str = Field("", description="Manifest file; empty: manifest.csv or manifest.parquet if there is one.")
+    background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
+    shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by stage.")
+
+
+class Catalogue(BaseModel):
+    """A catalogue that the store knows: its name, and where its pictures lie."""
+
+    name: str
+    url: str
+
+    @property
+    def root(self) -> UPath:
+        return UPath(self.url)
+
+    def read_file(self) -> CatalogueFile:
+        """What ``catalogue.toml`` says; defaults where there is none. Raises ValueError naming the bad entry."""
+        path = self.root / CATALOGUE_FILE
+        if not path.exists():
+            return CatalogueFile()
+        return parse_catalogue_file(path.read_text(encoding="utf-8"), where=str(path))
+
+
+def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
+    """``text`` as a CatalogueFile. Raises ValueError with a sentence that names ``where`` and the bad entry."""
+    try:
+        entries = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is not valid TOML: {error}") from error
+    stages = {name: entries.pop(name) for name in list(entries) if name in Settings.model_fields}
+    try:
+        Settings.model_validate(stages)
+        return CatalogueFile.model_validate(entries | {"settings": stages})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def register(store: Store, name: str, url: str) -> Catalogue:
+    """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
+    root = UPath(url)
+    if not root.is_dir():
+        raise ValueError(f"{url} is not a folder that can be read.")
+    if root.protocol in ("", "file", "local"):
+        url = str(root.absolute())
+    catalogue = Catalogue(name=check_catalogue_name(name), url=url)
+    catalogue.read_file()
+    if not store.create(_record(name), catalogue.model_dump_json(indent=2).encode()):
+        known = find(store, name)
+        if known.url != url:
+            raise ValueError(f"There is a catalogue {name!r} already, at {known.url}. Choose another name.")
+    return catalogue
+
+
+def find(store: Store, name: str) -> Catalogue:
+    """The catalogue of that name. Raises ValueError when the store does not know it."""
+    if not store.exists(_record(name)):
+        known = ", ".join(catalogue.name for catalogue in registered(store)) or "none"
+        raise ValueError(f"There is no catalogue {name!r} here (known: {known}). Add it with: vivid catalogue add")
+    return Catalogue.model_validate_json(store.read(_record(name)))
+
+
+def registered(store: Store) -> list[Catalogue]:
+    """All catalogues of the store, by name."""
+    names = store.names("catalogues")
+    return [find(store, name) for name in names if store.exists(_record(name))]
+
+
+def _record(name: str) -> str:
+    return f"catalogues/{check_catalogue_name(name)}/catalogue.json"

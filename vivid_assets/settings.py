@@ -1,0 +1,113 @@
+"""The settings of every stage: defaults here, overridden by ``vivid.toml``, overridden by a catalogue's file.
+
+A stage's settings are part of its rows' keys: what is changed here reruns exactly the stages that read it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from upath import UPath
+
+
+class StageSettings(BaseModel):
+    """One stage's settings: immutable, and closed to names that do not exist."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PreparedImagesSettings(StageSettings):
+    """Decoding, and the size that the models see."""
+
+    longest: int = Field(1024, ge=64, le=4096, description="Longest side of the models' picture, in pixels.")
+    max_megapixels: float = Field(200.0, gt=0, description="A picture beyond this is refused, unread.")
+
+
+class AnalysisSettings(StageSettings):
+    """What is in the picture, and the light it was taken in."""
+
+    min_confidence: float = Field(0.45, ge=0, le=1, description="Below this the subject type is 'unknown'.")
+
+
+class EnhancedPromptsSettings(StageSettings):
+    """Prompt enhancement has rules and no settings."""
+
+
+class BackgroundsSettings(StageSettings):
+    """Where backgrounds come from; a catalogue's own folder of backgrounds goes before both."""
+
+    generator: Literal["auto", "sdxl", "backdrop"] = Field(
+        "auto",
+        description="SDXL, the drawn studio backdrop, or SDXL where there is a CUDA device and else the backdrop.",
+    )
+
+
+class MasksSettings(StageSettings):
+    """The ladder of mask tiers."""
+
+    tiers: tuple[Literal["birefnet", "u2net", "u2netp", "gradients"], ...] = Field(
+        ("birefnet", "u2net", "gradients"), min_length=1, description="Asked in this order until a mask is good."
+    )
+    refine: bool = Field(True, description="Follow the picture's own edges with a guided filter.")
+    stretch_low: float = Field(0.1, ge=0, lt=1, description="Probability that becomes alpha 0.")
+    stretch_high: float = Field(0.9, gt=0, le=1, description="Probability that becomes alpha 1.")
+    line_art_threshold: float = Field(0.5, ge=0, le=1, description="Probability from which a picture is line art.")
+
+
+class CompositesSettings(StageSettings):
+    """Blending, and the file that comes out."""
+
+    mode: Literal["unmix", "article", "alpha"] = Field("unmix", description="How the old background leaves the edges.")
+    strength: float = Field(0.85, ge=0, le=1, description="Article mode: strength of the Lab deprojection.")
+    limit: float = Field(18.0, gt=0, description="Article mode: Lab distance to the old background where it ends.")
+    falloff: Literal["linear", "smoothstep", "double_smoothstep"] = Field("linear", description="Article mode.")
+    format: Literal["source", "png", "jpeg", "webp"] = Field("source", description="'source' keeps the picture's own.")
+    quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
+
+
+class Settings(BaseModel):
+    """All stages' settings; the tables of ``vivid.toml`` have these names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prepared_images: PreparedImagesSettings = PreparedImagesSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    enhanced_prompts: EnhancedPromptsSettings = EnhancedPromptsSettings()
+    backgrounds: BackgroundsSettings = BackgroundsSettings()
+    masks: MasksSettings = MasksSettings()
+    composites: CompositesSettings = CompositesSettings()
+
+
+Chosen = TypeVar("Chosen", bound=StageSettings)
+
+
+class SettingsFile(dg.ConfigurableResource):
+    """``vivid.toml``: settings by stage for all catalogues. Where there is none, the defaults hold."""
+
+    path: str = Field("", description="Path or URL of vivid.toml; empty: none.")
+
+    def read(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+        """The settings, with a catalogue's ``overrides`` on top. Raises ValueError naming a bad entry."""
+        return parse_settings(self._text(), where=self.path or "vivid.toml", overrides=overrides or {})
+
+    def _text(self) -> str:
+        path = UPath(self.path)
+        return path.read_text(encoding="utf-8") if self.path and path.exists() else ""
+
+
+def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """TOML ``text`` and ``overrides`` as Settings. Raises ValueError with a sentence that names the bad entry."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is not valid TOML: {error}") from error
+    merged = {**tables}
+    for stage, entries in overrides.items():
+        merged[stage] = {**merged.get(stage, {}), **entries}
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
