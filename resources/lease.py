@@ -1,0 +1,126 @@
+"""How long a model lives: loaded on first use inside a lease, shared while held, freed when the last lease ends.
+
+A pool's slot belongs to a step and a resource to a run, so a model kept by the resource outlives its slot and
+the next run loads a second copy beside it. A lease ends inside the asset's body, before the slot is given back.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Generic, TypeVar
+
+from resources.batches import is_out_of_memory
+from resources.device import Device, decide, free_memory
+from resources.errors import MachineFault, ModelUnavailable
+from resources.gpu_lock import hold_one_of
+
+Model = TypeVar("Model")
+
+_log = logging.getLogger(__name__)
+_registry = threading.Lock()
+_shared: dict[str, "Shared"] = {}
+
+
+class Shared(Generic[Model]):
+    """A model that several leases of one process use together; made by ``lease``."""
+
+    def __init__(self, key: str, load: Callable[[Device], Model], device: Callable[[], Device]) -> None:
+        self._key = key
+        self._load = load
+        self._device = device
+        self._using = threading.RLock()
+        self._held = ExitStack()
+        self._model: Model | None = None
+        self.leases = 0
+        self.loads = 0
+        """How often the model has been loaded; 0 until the first use, 1 after it."""
+
+    @contextmanager
+    def use(self) -> Iterator[Model]:
+        """The model, loaded now if it is not yet; one thread at a time (the libraries are not thread-safe).
+
+        Raises:
+            ModelUnavailable, MachineFault: it cannot be loaded.
+        """
+        with self._using:
+            if self._model is None:
+                started = time.perf_counter()
+                with ExitStack() as held:
+                    device = held.enter_context(_own(self._device()))
+                    self._model = self._loaded(device)
+                    self.loads += 1
+                    self._held = held.pop_all()
+                seconds = time.perf_counter() - started
+                _log.info("Loaded %s on %s (%s) in %.1f s", self._key, device.name, device.dtype, seconds)
+            yield self._model
+
+    def _loaded(self, device: Device) -> Model:
+        try:
+            return self._load(device)
+        except MachineFault:
+            raise
+        except Exception as error:
+            # Whatever a library raises here, no picture can be processed without the model.
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if is_out_of_memory(error):
+                raise MachineFault(f"No memory on {device.name} to load {self._key}: {reason}") from error
+            raise ModelUnavailable(f"{self._key} could not be loaded: {reason}") from error
+
+    def free(self) -> None:
+        """Let go of the model and its device."""
+        with self._using:
+            if self._model is None:
+                return
+            self._model = None
+            # Before the device is given back, or the next process would find its memory still full.
+            free_memory()
+            self._held.close()
+            _log.info("Freed %s", self._key)
+
+
+@contextmanager
+def lease(key: str, load: Callable[[Device], Model], device: Callable[[], Device] = decide) -> Iterator[Shared[Model]]:
+    """A lease on the model ``key``; leases that overlap in one process share one copy.
+
+    Args:
+        key: says everything that the loaded model depends on. Equal keys share a copy, whichever object asks.
+        load: makes the model on the device that it is given; called at most once while any lease is held.
+        device: which device; called when the model is first used. A CUDA device is held against other
+            processes until the last lease ends.
+
+    Yields:
+        The shared holder. Nothing is loaded before ``use``.
+    """
+    with _registry:
+        shared = _shared.setdefault(key, Shared(key, load, device))
+        shared.leases += 1
+    try:
+        yield shared
+    finally:
+        with _registry:
+            shared.leases -= 1
+            last = shared.leases == 0
+            if last:
+                del _shared[key]
+                # Inside the registry's lock: a lease that begins now must not load beside what is being freed.
+                shared.free()
+
+
+@contextmanager
+def _own(device: Device) -> Iterator[Device]:
+    """``device`` with a GPU held by this process alone; ``cuda`` without a number is any free one."""
+    if not device.is_cuda:
+        yield device
+        return
+    with hold_one_of(list(names := _uuids(device))) as uuid:
+        yield Device(names[uuid], device.dtype, device.why)
+
+
+def _uuids(device: Device) -> dict[str, str]:
+    """The device's name by the UUID of its GPU: CUDA_VISIBLE_DEVICES numbers GPUs anew in each process."""
+    import torch
+
+    names = [device.name] if ":" in device.name else [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return {str(torch.cuda.get_device_properties(name).uuid): name for name in names}

@@ -1,0 +1,143 @@
+"""OpenCLIP: what a picture shows, how it is lit and what mood it has, asked in words."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+from pydantic import Field
+
+from resources.batches import Batches
+from resources.clip_model import ClipModel, load_clip, pretrained_weights
+from resources.clip_prompts import ATMOSPHERE, LIGHTING, SUBJECT, prompts_digest
+from resources.device import Device, DType, decide
+from resources.hub import Weights, check_digest
+from resources.lease import Shared, lease
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class SubjectScores:
+    """What CLIP says about one picture. Each mapping sums to 1 over its labels."""
+
+    subject: str
+    """``person``, ``animal``, ``object``, ``nature`` or ``building``; ``unknown`` where the gate stays shut."""
+    confidence: float
+    """Probability of the likeliest subject, 0..1, whether or not the gate opened."""
+    probabilities: Mapping[str, float]
+    """Over the five subjects."""
+    lighting: Mapping[str, float]
+    """Over ``golden hour``, ``soft diffused``, ``bright daylight``."""
+    atmosphere: Mapping[str, float]
+    """Over ``professional``, ``natural``, ``elegant``, ``cozy``."""
+
+
+class OpenClip(dg.ConfigurableResource):
+    """Zero-shot classification by OpenCLIP, on a GPU or a CPU."""
+
+    model: str = Field("ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")
+    pretrained: str = Field(
+        "openai", description="open_clip's name of the weights; with a checkpoint, how those weights were trained."
+    )
+    hub_revision: str = Field("main", description="Commit of the hub's repository that holds pretrained.")
+    checkpoint: str = Field("", description="Path of a weights file of this architecture, in pretrained's place.")
+    checkpoint_sha256: str = Field("", description="The checkpoint must have this SHA-256, if set.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field("auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    batch_size: int = Field(64, ge=1, description="Pictures at once; halved when memory runs out.")
+    temperature: float = Field(
+        1.0, gt=0, description="Divides the model's logit scale: above 1 softens scores that are too sure."
+    )
+    min_confidence: float = Field(0.5, ge=0, le=1, description="A less likely subject is unknown.")
+    min_margin: float = Field(0.1, ge=0, le=1, description="A smaller lead over the next subject is unknown.")
+    download: bool = Field(False, description="Fetch missing weights from the hub in the middle of a run.")
+
+    @property
+    def revision(self) -> str:
+        """What a row's key needs of this model: weights, prompts, temperature, gate. Loads and imports nothing.
+
+        Raises:
+            ModelUnavailable: the local checkpoint or folder is not there.
+        """
+        local = self._local()
+        weights = local.identity if local else f"{self.pretrained}@{self.hub_revision}"
+        parts = (self.model, weights, prompts_digest(), self.temperature, self.min_confidence, self.min_margin)
+        return "open_clip-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+    @contextmanager
+    def lease(self) -> Iterator["Classifier"]:
+        """A classifier for as long as the block runs: loaded on its first call, freed when the block ends."""
+        key = f"{self.revision} {self.device} {self.dtype}"
+        with lease(key, self._load, lambda: decide(self.device, self.dtype)) as shared:
+            yield Classifier(shared, self)
+
+    def pull(self) -> Path:
+        """Fetch the weights from the hub, if they are not here yet, and return where they lie.
+
+        Raises:
+            ModelUnavailable: the hub cannot be reached.
+        """
+        weights = self._local() or pretrained_weights(self.model, self.pretrained, self.hub_revision)
+        return weights.folder(download=True)
+
+    def _local(self) -> Weights | None:
+        if self.checkpoint:
+            return Weights(str(Path(self.checkpoint).expanduser().absolute()), "")
+        if self.model.startswith("local-dir:"):
+            folder = Path(self.model.removeprefix("local-dir:")).expanduser().absolute()
+            return Weights(str(folder), "", ("open_clip_config.json", "open_clip_model.safetensors"))
+        return None
+
+    def _load(self, device: Device) -> ClipModel:
+        weights = self._local() or pretrained_weights(self.model, self.pretrained, self.hub_revision)
+        file = weights.folder(download=self.download)
+        if not self.checkpoint:
+            file /= weights.files[-1]
+        if self.checkpoint_sha256:
+            check_digest(file, self.checkpoint_sha256)
+        return load_clip(self.model, self.pretrained, file, device)
+
+
+class Classifier:
+    """A leased OpenCLIP model."""
+
+    def __init__(self, shared: Shared[ClipModel], settings: OpenClip) -> None:
+        self._shared = shared
+        self._settings = settings
+        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(self._ask, settings.batch_size)
+
+    def classify(self, images: Sequence[np.ndarray]) -> list[SubjectScores | Exception]:
+        """Scores of each picture, in order; an exception as an entry is that picture's failure.
+
+        Args:
+            images: uint8 H×W×3 sRGB each; sizes may differ.
+
+        Raises:
+            ModelUnavailable: on the first call, if the weights are not here or not what they should be.
+            MachineFault: the device that was asked for is not there, or it has failed.
+        """
+        return [asked if isinstance(asked, Exception) else self._scores(asked) for asked in self._batches(images)]
+
+    def _ask(self, images: list[np.ndarray]) -> list[dict[str, dict[str, float]]]:
+        with self._shared.use() as model:
+            return model.ask(images, self._settings.temperature)
+
+    def _scores(self, asked: Mapping[str, Mapping[str, float]]) -> SubjectScores:
+        probabilities = asked[SUBJECT]
+        first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
+        confidence = probabilities[first]
+        sure = (
+            confidence >= self._settings.min_confidence
+            and confidence - probabilities[second] >= self._settings.min_margin
+        )
+        return SubjectScores(
+            subject=first if sure else UNKNOWN,
+            confidence=confidence,
+            probabilities=probabilities,
+            lighting=asked[LIGHTING],
+            atmosphere=asked[ATMOSPHERE],
+        )
