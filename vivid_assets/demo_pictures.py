@@ -1,0 +1,82 @@
+"""The pictures of ``vivid demo``: freely licensed photographs that scikit-image carries, and drawings made here."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vivid_assets.demo_drawings import DRAWINGS
+
+SIZE = 640  # pixels of a drawing's side
+
+# Name: (file in scikit-image's wheel, prompt, negative prompt). CC0 or public domain, see skimage.data's docstrings.
+_PHOTOGRAPHS = {
+    "astronaut": ("astronaut.png", "deep navy backdrop, soft key light from the left", "flags"),
+    "cat": ("chelsea.png", "sage green wall, bright daylight", ""),
+    "coffee": ("coffee.png", "marble kitchen counter, morning light", "saucers"),
+    "rocket": ("rocket.jpg", "dusty pink studio, sunset", "towers"),
+    "motorcycle": ("motorcycle_left.png", "light grey studio, high key", "shelves"),
+    "cameraman": ("camera.png", "warm beige paper, overcast", ""),
+}
+_DRAWINGS = {
+    "line-art-mug": ("mustard yellow paper, even light", ""),
+    "cartoon-owl": ("lavender backdrop, soft light", ""),
+    "product-bottle": ("pale peach paper, golden hour light from the right", "hands"),
+    "fur-ball": ("charcoal backdrop, dramatic spotlight", ""),
+    "glazed-donut": ("teal studio, bright", "plates"),
+    "potted-plant": ("terracotta wall, afternoon window light", ""),
+}
+_CATALOGUE = """\
+# The demo's catalogue: what holds for every picture that the manifest says nothing else of.
+prompt = "light grey studio, soft light"
+seed = 42
+"""
+
+
+def write_demo_catalogue(folder: Path) -> list[Path]:
+    """Write the demo's pictures with ``manifest.csv`` and ``catalogue.toml``; the same bytes each time.
+
+    Photographs that scikit-image's installation lacks are left out (it is an optional package here).
+
+    Returns:
+        The pictures' paths, in the manifest's order.
+
+    Raises:
+        OSError: The folder cannot be written.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: list[dict[str, str | int]] = []
+    for number, (name, (prompt, negative)) in enumerate(_DRAWINGS.items()):
+        _write(folder / f"{name}.png", DRAWINGS[name](SIZE).picture)
+        lines.append(_line(f"{name}.png", prompt, negative, 100 + number))
+    photographs = _photograph_folder()
+    for number, (name, (file, prompt, negative)) in enumerate(_PHOTOGRAPHS.items()):
+        source = photographs / file if photographs else None
+        if source and source.is_file():
+            target = folder / f"{name}{source.suffix}"
+            target.write_bytes(source.read_bytes())
+            lines.append(_line(target.name, prompt, negative, 200 + number))
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, ["image", "prompt", "negative_prompt", "seed"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+    (folder / "catalogue.toml").write_text(_CATALOGUE, encoding="utf-8")
+    return [folder / str(line["image"]) for line in lines]
+
+
+def _line(image: str, prompt: str, negative: str, seed: int) -> dict[str, str | int]:
+    return {"image": image, "prompt": prompt, "negative_prompt": negative, "seed": seed}
+
+
+def _write(path: Path, picture: np.ndarray) -> None:
+    Image.fromarray(picture).save(path, compress_level=4)
+
+
+def _photograph_folder() -> Path | None:
+    """Where scikit-image's wheel keeps its photographs; nothing of it is imported."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("skimage")
+    return next((Path(p) / "data" for p in (spec.submodule_search_locations or [])), None) if spec else None
