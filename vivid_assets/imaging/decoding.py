@@ -264,7 +264,7 @@ def _sixteen_bits(
     if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > 1:
         return None, alpha
     if values.shape[2] == 4 and "A" in image.getbands():
-        alpha = values[..., 3].astype(np.float32) / 65535
+        alpha = np.divide(values[..., 3], 65535, dtype=np.float32)
     return rgb16, alpha
 
 

