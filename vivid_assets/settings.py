@@ -25,16 +25,6 @@ class PreparedImagesSettings(StageSettings):
     max_megapixels: float = Field(200.0, gt=0, description="A picture beyond this is refused, unread.")
 
 
-class AnalysisSettings(StageSettings):
-    """What is in the picture, and the light it was taken in."""
-
-    min_confidence: float = Field(0.45, ge=0, le=1, description="Below this the subject type is 'unknown'.")
-
-
-class EnhancedPromptsSettings(StageSettings):
-    """Prompt enhancement has rules and no settings."""
-
-
 class BackgroundsSettings(StageSettings):
     """Where backgrounds come from; a catalogue's own folder of backgrounds goes before both."""
 
@@ -68,13 +58,11 @@ class CompositesSettings(StageSettings):
 
 
 class Settings(BaseModel):
-    """All stages' settings; the tables of ``vivid.toml`` have these names."""
+    """The settings of the stages that have any; the tables of ``vivid.toml`` have these names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prepared_images: PreparedImagesSettings = PreparedImagesSettings()
-    analysis: AnalysisSettings = AnalysisSettings()
-    enhanced_prompts: EnhancedPromptsSettings = EnhancedPromptsSettings()
     backgrounds: BackgroundsSettings = BackgroundsSettings()
     masks: MasksSettings = MasksSettings()
     composites: CompositesSettings = CompositesSettings()
@@ -84,17 +72,21 @@ Chosen = TypeVar("Chosen", bound=StageSettings)
 
 
 class SettingsFile(dg.ConfigurableResource):
-    """``vivid.toml``: settings by stage for all catalogues. Where there is none, the defaults hold."""
+    """``vivid.toml``: settings by stage for all catalogues."""
 
-    path: str = Field("", description="Path or URL of vivid.toml; empty: none.")
+    path: str = Field("", description="Path or URL of vivid.toml; empty: the defaults hold.")
 
     def read(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
         """The settings, with a catalogue's ``overrides`` on top. Raises ValueError naming a bad entry."""
         return parse_settings(self._text(), where=self.path or "vivid.toml", overrides=overrides or {})
 
     def _text(self) -> str:
+        if not self.path:
+            return ""
         path = UPath(self.path)
-        return path.read_text(encoding="utf-8") if self.path and path.exists() else ""
+        if not path.exists():
+            raise ValueError(f"There is no settings file {self.path} (VIVID_SETTINGS names it).")
+        return path.read_text(encoding="utf-8")
 
 
 def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str, Any]]) -> Settings:

@@ -86,15 +86,15 @@ def _plan(
     settings: Mapping[str, Any],
     revision: Mapping[str, str],
     retry_failed: bool,
-) -> tuple[list[tuple[Row, str]], dict[str, dict[str, Any]], bool]:
-    """The rows to work on with their keys, the rows that need no work, and whether the table has just these."""
+) -> tuple[list[Row], dict[str, dict[str, Any]], bool]:
+    """The rows to work on, the rows that need no work, and whether the table has just these."""
     table = read_rows(store, stage, shard)
     journal, journal_paths = Journal(store, stage, shard).earlier()
     known = table | {row["picture"]: row for row in journal}
     upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
     present = store.present(row[name] for row in known.values() for name in stage.files if row.get(name))
 
-    due: list[tuple[Row, str]] = []
+    due: list[Row] = []
     good: dict[str, dict[str, Any]] = {}
     for picture in pictures:
         name = picture["picture"]
@@ -103,17 +103,15 @@ def _plan(
         if obstacle:
             good[name] = _row(stage, name, SKIPPED, obstacle, key="")
             continue
-        row = Row(
-            picture=name,
-            asked={column: picture[column] for column in stage.asks},
-            read={reads.stage.name: {c: sources[reads.stage.name][c] for c in reads.columns} for reads in stage.reads},
-        )
-        key = row_key(stage, row, {s: source["key"] for s, source in sources.items()}, settings, revision)
+        asked = {column: picture[column] for column in stage.asks}
+        read = {reads.stage.name: {c: sources[reads.stage.name][c] for c in reads.columns} for reads in stage.reads}
+        upstream_keys = {source: row["key"] for source, row in sources.items()}
+        key = row_key(stage, asked, read, upstream_keys, settings, revision)
         old = known.get(name)
         if old is not None and old["key"] == key and _still_good(stage, old, present, retry_failed):
             good[name] = old
         else:
-            due.append((row, key))
+            due.append(Row(picture=name, asked=asked, read=read, key=key))
 
     if due or journal_paths:
         # Before any file is replaced, rows that will not stand are out of the table: were this run killed
@@ -146,23 +144,22 @@ def _still_good(stage: Stage, row: Mapping[str, Any], present: set[str], retry_f
 def _work_off(
     stage: Stage,
     shard: str,
-    due: Sequence[tuple[Row, str]],
+    due: Sequence[Row],
     work: Work[Any, Any],
     journal: Journal,
     log: logging.Logger,
 ) -> dict[str, dict[str, Any]]:
     """The finished rows of ``due``, each noted in the journal as it is done."""
-    keys = {row.picture: key for row, key in due}
     rows: dict[str, dict[str, Any]] = {}
     started = told = time.monotonic()
     try:
-        for done in perform([row for row, _ in due], work):
+        for done in perform(due, work):
             name = done.row.picture
             if isinstance(done.result, PictureFailure):
-                row = _row(stage, name, FAILED, str(done.result), keys[name], done.seconds, done.result.transient)
+                row = _row(stage, name, FAILED, str(done.result), done.row.key, done.seconds, done.result.transient)
                 log.warning("%s %s failed: %s", stage.name, name, done.result)
             else:
-                row = _row(stage, name, OK, None, keys[name], done.seconds) | dict(done.result)
+                row = _row(stage, name, OK, None, done.row.key, done.seconds) | dict(done.result)
             rows[name] = row
             journal.append(row)
             now = time.monotonic()

@@ -77,11 +77,14 @@ class Row:
     """The picture's path below its catalogue's root; its name everywhere."""
     asked: Mapping[str, Any]
     read: Mapping[str, Mapping[str, Any]]
+    key: str
+    """The digest of everything that the result depends on."""
 
 
 def row_key(
     stage: Stage,
-    row: Row,
+    asked: Mapping[str, Any],
+    read: Mapping[str, Mapping[str, Any]],
     upstream_keys: Mapping[str, str],
     settings: Mapping[str, Any],
     revision: Mapping[str, str],
@@ -91,13 +94,13 @@ def row_key(
     An earlier stage's plain values enter as they are, so a change upstream that leads to the same values ends
     there; its files enter by the key of the row that made them. Where a file lies is not part of the key.
     """
-    read = {}
+    depends_on = {}
     for reads in stage.reads:
-        seen = dict(row.read[reads.stage.name])
-        if any(seen.pop(name, None) is not None for name in reads.stage.files):
-            seen["key"] = upstream_keys[reads.stage.name]
-        read[reads.stage.name] = seen
-    return digest([stage.name, stage.version, row.asked, read, settings, revision])
+        values = {name: value for name, value in read[reads.stage.name].items() if name not in reads.stage.files}
+        if len(values) < len(reads.columns):
+            values["key"] = upstream_keys[reads.stage.name]
+        depends_on[reads.stage.name] = values
+    return digest([stage.name, stage.version, asked, depends_on, settings, revision])
 
 
 def digest(value: Any) -> str:

@@ -1,0 +1,118 @@
+"""Composites: the subject before its new background, at the source's own size."""
+
+from dataclasses import asdict, fields
+from pathlib import PurePosixPath
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from partitions.shards import catalogue_of
+from resources.store import Store
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.masks import MASKS, SOURCE_ALPHA
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.catalogue.source import find
+from vivid_assets.imaging.codec import SUFFIXES, Format, SourceType, decode, encode
+from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.measures import Measures
+from vivid_assets.imaging.native import blend_native
+from vivid_assets.rows.stage import Reads, Row, Stage
+from vivid_assets.rows.work import each
+from vivid_assets.settings import CompositesSettings, SettingsFile
+
+COMPOSITES = Stage(
+    name="composites",
+    version="1",
+    columns=pa.schema(
+        [
+            ("file", pa.string()),
+            ("mode", pa.string()),
+            *((field.name, pa.float64()) for field in fields(Measures)),
+        ]
+    ),
+    files=("file",),
+    reads=(
+        Reads(PREPARED_IMAGES, ("file", "source_format")),
+        Reads(BACKGROUNDS, ("file", "generator")),
+        Reads(MASKS, ("file", "tier")),
+    ),
+)
+
+_GENERATIVE = {"sdxl"}
+
+
+@shard_asset(COMPOSITES, group="composites", kinds={"numpy"})
+def composites(
+    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+) -> dg.MaterializeResult:
+    """The finished pictures, named as their sources are, at their sources' size.
+
+    A row has the file and the blend's figures: the halo that is left, how much of the old wall leaks, how many pixels
+    were changed. The file itself says that it is a composite, and whether a model generated a part of it. Stale when
+    the picture, its mask, its background or a blending setting changes.
+    """
+    catalogue = catalogue_of(context.partition_key)
+    root = find(store, catalogue).root
+    wanted = settings_of(context, store, settings).composites
+
+    def compose(row: Row) -> dict[str, Any]:
+        mask, background = row.read["masks"], row.read["backgrounds"]
+        # A source with transparency holds pure foreground colour: there is no old wall to take out.
+        mode = "alpha" if mask["tier"] == SOURCE_ALPHA else wanted.mode
+        blended = blend_native(
+            decode((root / row.picture).read_bytes()).rgb,
+            decode_mask(store.read(mask["file"])),
+            decode(store.read(background["file"])).rgb,
+            mode=mode,
+            strength=wanted.strength,
+            limit=wanted.limit,
+            falloff=wanted.falloff,
+        )
+        file_format, suffix = output_format(row.picture, row.read["prepared_images"]["source_format"], wanted)
+        file = f"composites/{catalogue}/{row.picture}{suffix}"
+        source_type: SourceType = (
+            "compositeWithTrainedAlgorithmicMedia" if background["generator"] in _GENERATIVE else "composite"
+        )
+        quality = None if file_format == "png" else wanted.quality
+        store.write(
+            file,
+            encode(
+                blended.composite,
+                format=file_format,
+                quality=quality,
+                source_type=source_type,
+                provenance=row.key,
+            ),
+        )
+        return {"file": file, "mode": mode, **asdict(blended.measures)}
+
+    def show(rows: Any) -> Groups:
+        for row in rows:
+            before = f"prepared_images/{context.partition_key}/{row['picture']}.png"
+            yield [decode(store.read(path), longest=256).rgb for path in (before, row["file"])]
+
+    return materialize_shard(
+        context,
+        COMPOSITES,
+        lambda: each(compose),
+        store=store,
+        config=config,
+        settings=wanted.model_dump(mode="json"),
+        pictures=show,
+        count="mode",
+    )
+
+
+def output_format(picture: str, source_format: str, wanted: CompositesSettings) -> tuple[Format, str]:
+    """The composite's format, and what is added to the source's name.
+
+    A composite in its source's format has its source's name. Otherwise a suffix is appended and none replaced, so
+    that ``cup.jpg`` and ``cup.png`` stay two files.
+    """
+    kept = source_format.lower()
+    chosen: Format = wanted.format if wanted.format != "source" else kept if kept in SUFFIXES else "png"  # type: ignore[assignment]
+    suffix = PurePosixPath(picture).suffix.lower()
+    same = suffix in (".jpg", ".jpeg") if chosen == "jpeg" else suffix == SUFFIXES[chosen]
+    return chosen, "" if same else SUFFIXES[chosen]

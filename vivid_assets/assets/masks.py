@@ -1,0 +1,138 @@
+"""Masks: what is subject and what is wall, by the first tier whose answer is good."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from partitions.shards import catalogue_of
+from resources.store import Store
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.catalogue.source import find
+from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.mask_files import decode_mask, encode_mask
+from vivid_assets.masking.ladder import Ladder, LadderSettings
+from vivid_assets.masking.mask import Mask, MaskRequest
+from vivid_assets.masking.tiers import make_tiers
+from vivid_assets.rows.stage import Reads, Row, Stage
+from vivid_assets.rows.work import Work
+from vivid_assets.settings import MasksSettings, SettingsFile
+
+MASKS = Stage(
+    name="masks",
+    version="1",
+    columns=pa.schema(
+        [
+            ("file", pa.string()),
+            ("tier", pa.string()),
+            ("verdict", pa.string()),
+            ("reason", pa.string()),
+            ("figures", pa.string()),
+            ("tried", pa.string()),
+            ("degraded", pa.string()),
+            ("review", pa.bool_()),
+            ("line_art", pa.bool_()),
+            ("line_art_probability", pa.float64()),
+        ]
+    ),
+    files=("file",),
+    asks=("mask", "mask_content", "tier", "box"),
+    reads=(Reads(PREPARED_IMAGES, ("file", "alpha_file", "source_width", "source_height")),),
+)
+
+SOURCE_ALPHA = "source_alpha"
+"""The tier of a picture that brought its own transparency."""
+
+_BATCH = 8
+
+
+@shard_asset(MASKS, group="masks", kinds={"onnx"}, pool="gpu")
+def masks(
+    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+) -> dg.MaterializeResult:
+    """A mask for each picture, and how good it is.
+
+    A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for going
+    on; `degraded` says that a tier could not be loaded or broke. A mask in the catalogue's `overrides` folder is used
+    as it is; so is the source's own transparency. Stale when the picture, the override, a threshold or a model changes.
+    """
+    shard = context.partition_key
+    root = find(store, catalogue_of(shard)).root
+    wanted = settings_of(context, store, settings).masks
+    ladder = Ladder(make_tiers(wanted.tiers), ladder_settings(wanted))
+
+    def load(row: Row) -> tuple[np.ndarray, MaskRequest]:
+        prepared = row.read["prepared_images"]
+        override = None
+        if row.asked["mask"]:
+            override = decode((root / row.asked["mask"]).read_bytes(), longest=None)
+            override = override.alpha if override.alpha is not None else override.rgb
+        elif prepared["alpha_file"]:
+            override = decode_mask(store.read(prepared["alpha_file"]))
+        request = MaskRequest(
+            tier=row.asked["tier"] or None,
+            box=_box_shares(row.asked["box"], prepared["source_width"], prepared["source_height"]),
+            override=override,
+        )
+        return decode(store.read(prepared["file"])).rgb, request
+
+    def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> list[Mask]:
+        return ladder.masks([image for image, _ in batch], [request for _, request in batch])
+
+    def save(row: Row, mask: Mask) -> dict[str, Any]:
+        file = f"masks/{shard}/{row.picture}.png"
+        store.write(file, encode_mask(mask.alpha))
+        from_source = mask.tier == "override" and not row.asked["mask"]
+        return {
+            "file": file,
+            "tier": SOURCE_ALPHA if from_source else mask.tier,
+            "verdict": SOURCE_ALPHA if from_source else mask.verdict,
+            "reason": "the source's own transparency" if from_source else mask.reason,
+            "figures": json.dumps(dict(mask.figures)),
+            "tried": json.dumps([record.as_dict() for record in mask.tried]),
+            "degraded": mask.degraded,
+            "review": mask.review,
+            "line_art": mask.line_art,
+            "line_art_probability": mask.line_art_probability,
+        }
+
+    def show(rows: Any) -> Groups:
+        for row in rows:
+            yield [np.rint(decode_mask(store.read(row["file"])) * 255).astype(np.uint8)]
+
+    result = materialize_shard(
+        context,
+        MASKS,
+        lambda: Work(load=load, compute=solve, save=save, batch_size=_BATCH),
+        store=store,
+        config=config,
+        settings=wanted.model_dump(mode="json"),
+        revision={"ladder": ladder.revision},
+        pictures=show,
+        count="tier",
+    )
+    for tier, reason in ladder.unavailable.items():
+        context.log.warning("The tier %s could not be loaded: %s", tier, reason)
+    return result
+
+
+def ladder_settings(wanted: MasksSettings) -> LadderSettings:
+    """The ladder's part of the stage's settings."""
+    return LadderSettings(
+        refine=wanted.refine,
+        stretch_low=wanted.stretch_low,
+        stretch_high=wanted.stretch_high,
+        line_art_threshold=wanted.line_art_threshold,
+    )
+
+
+def _box_shares(box: str, width: int, height: int) -> tuple[float, float, float, float] | None:
+    """A box in pixels of the source as shares of it, cut to the picture."""
+    if not box:
+        return None
+    left, top, right, bottom = (int(side) for side in box.split(","))
+    return left / width, top / height, min(1.0, right / width), min(1.0, bottom / height)

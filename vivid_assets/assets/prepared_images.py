@@ -1,0 +1,99 @@
+"""Decoding: from whatever a catalogue holds to pictures that every later stage can rely on."""
+
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from partitions.shards import catalogue_of
+from resources.store import Store
+from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.catalogue.scan import MISSING
+from vivid_assets.catalogue.source import find
+from vivid_assets.imaging.codec import decode, encode
+from vivid_assets.imaging.mask_files import encode_mask
+from vivid_assets.rows.failures import PictureFailure
+from vivid_assets.rows.stage import Row, Stage
+from vivid_assets.rows.work import each
+from vivid_assets.settings import SettingsFile
+
+PREPARED_IMAGES = Stage(
+    name="prepared_images",
+    version="1",
+    columns=pa.schema(
+        [
+            ("file", pa.string()),
+            ("alpha_file", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("source_width", pa.int32()),
+            ("source_height", pa.int32()),
+            ("source_format", pa.string()),
+            ("notes", pa.list_(pa.string())),
+        ]
+    ),
+    files=("file", "alpha_file"),
+    asks=("content",),
+)
+
+
+@shard_asset(PREPARED_IMAGES, group="pictures", kinds={"pillow", "opencv"})
+def prepared_images(
+    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+) -> dg.MaterializeResult:
+    """Every picture decoded, upright, in sRGB and at the models' size.
+
+    A row is one picture: `file` is a PNG of at most 1024 pixels, `alpha_file` the source's own transparency where
+    it has any, `notes` says what was converted. The source stays where it is and is read again for the composite.
+    Stale when the picture's content or the size that is asked for changes.
+    """
+    shard = context.partition_key
+    wanted = settings_of(context, store, settings).prepared_images
+    root = find(store, catalogue_of(shard)).root
+
+    def prepare(row: Row) -> dict[str, Any]:
+        if row.asked["content"] == MISSING:
+            raise PictureFailure("The manifest names this picture, but it is not in the catalogue's folder.")
+        picture = decode(
+            (root / row.picture).read_bytes(), longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6)
+        )
+        rgb, alpha = picture.rgb, picture.alpha
+        stem = f"prepared_images/{shard}/{row.picture}"
+        alpha_file = None
+        if alpha is not None:
+            alpha_file = f"{stem}.alpha.png"
+            store.write(alpha_file, encode_mask(alpha))
+            rgb = over_white(rgb, alpha)
+        store.write(f"{stem}.png", encode(rgb))
+        return {
+            "file": f"{stem}.png",
+            "alpha_file": alpha_file,
+            "width": rgb.shape[1],
+            "height": rgb.shape[0],
+            "source_width": picture.size[0],
+            "source_height": picture.size[1],
+            "source_format": picture.format,
+            "notes": list(picture.notes),
+        }
+
+    def show(rows: Any) -> Groups:
+        for row in rows:
+            yield [decode(store.read(row["file"])).rgb]
+
+    return materialize_shard(
+        context,
+        PREPARED_IMAGES,
+        lambda: each(prepare),
+        store=store,
+        config=config,
+        settings=wanted.model_dump(mode="json"),
+        pictures=show,
+        count="source_format",
+    )
+
+
+def over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency."""
+    opacity = alpha[..., None]
+    return np.rint(rgb * opacity + 255 * (1 - opacity)).astype(np.uint8)

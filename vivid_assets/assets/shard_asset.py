@@ -1,0 +1,132 @@
+"""What all stages' assets share: how they are declared, and what they report about a shard."""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from partitions.shards import SHARDS, catalogue_of
+from resources.store import Store
+from vivid_assets.catalogue.ledger import live_pictures
+from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.checks import complete_check, judge_completeness
+from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
+from vivid_assets.rows.engine import Outcome, materialize_rows
+from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
+from vivid_assets.rows.tables import table_path
+from vivid_assets.rows.work import Work
+from vivid_assets.settings import Settings, SettingsFile
+
+_SHOWN_FAILURES = 50
+_SHOWN_PICTURES = 12
+
+Groups = Iterator[Sequence[Any]]
+
+
+class ShardConfig(dg.Config):
+    """What may be asked of one run."""
+
+    retry_failed: bool = Field(False, description="Try rows again that failed for good, such as corrupt files.")
+
+
+def shard_asset(
+    stage: Stage, *, group: str, kinds: set[str], pool: str | None = None
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """An asset over shards for ``stage``; its docstring is its description in the UI."""
+
+    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        return dg.asset(
+            name=stage.name,
+            description=inspect.getdoc(function),
+            partitions_def=SHARDS,
+            deps=[reads.stage.name for reads in stage.reads],
+            group_name=group,
+            kinds=kinds,
+            pool=pool,
+            code_version=stage.version,
+            check_specs=[complete_check(stage)],
+        )(function)
+
+    return declare
+
+
+def settings_of(context: dg.AssetExecutionContext, store: Store, settings: SettingsFile) -> Settings:
+    """The settings that hold for the catalogue of the run's shard."""
+    return settings.read(catalogue_settings(store, catalogue_of(context.partition_key)))
+
+
+def materialize_shard(
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    work: Callable[[], Work[Any, Any]],
+    *,
+    store: Store,
+    config: ShardConfig,
+    settings: Mapping[str, Any] | None = None,
+    revision: Mapping[str, str] | None = None,
+    pictures: Callable[[Sequence[Mapping[str, Any]]], Groups] | None = None,
+    count: str | None = None,
+) -> dg.MaterializeResult:
+    """Bring the run's shard up to date and report on it.
+
+    ``pictures`` yields, for the finished rows it is given, groups of arrays for the contact sheet; ``count`` names
+    a column whose values are counted.
+    """
+    shard = context.partition_key
+    outcome = materialize_rows(
+        stage,
+        shard,
+        live_pictures(store, shard),
+        work,
+        store=store,
+        settings=settings or {},
+        revision=revision,
+        retry_failed=config.retry_failed,
+        log=context.log,
+    )
+    metadata = _figures(stage, shard, outcome, store)
+    if count:
+        metadata[count] = _histogram(outcome, count)
+    done = outcome.with_status(OK)
+    if pictures and done:
+        groups = list(pictures(done[:_SHOWN_PICTURES]))
+        metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(contact_sheet(groups), f"{stage.name} {shard}"))
+    return dg.MaterializeResult(
+        metadata=metadata,
+        data_version=dg.DataVersion(outcome.data_version),
+        check_results=[judge_completeness(stage, outcome)],
+    )
+
+
+def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[str, Any]:
+    failed = outcome.with_status(FAILED)
+    metadata: dict[str, Any] = {
+        "dagster/row_count": len(outcome.table),
+        "computed": outcome.computed,
+        "taken over": outcome.taken_over,
+        "failed": len(failed),
+        "skipped": len(outcome.with_status(SKIPPED)),
+        "seconds": round(outcome.seconds, 2),
+        "table": dg.MetadataValue.path(str(store.path(table_path(stage, shard)))),
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in stage.schema]
+        ),
+    }
+    if outcome.computed:
+        metadata["pictures per second"] = round(outcome.computed / outcome.seconds, 2)
+    if failed:
+        metadata["failures"] = dg.MetadataValue.table(
+            records=[
+                dg.TableRecord({"picture": row["picture"], "error": row["error"]}) for row in failed[:_SHOWN_FAILURES]
+            ]
+        )
+    return metadata
+
+
+def _histogram(outcome: Outcome, column: str) -> dg.MarkdownMetadataValue:
+    counts = Counter(str(row[column]) for row in outcome.with_status(OK))
+    lines = [f"| {value} | {number} |" for value, number in counts.most_common()]
+    return dg.MetadataValue.md("\n".join([f"| {column} | pictures |", "|---|---|", *lines]))

@@ -1,0 +1,38 @@
+"""Blending at the source's own size with a mask and a background of the models' size."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.alpha import upsample_alpha
+from vivid_assets.imaging.compositing import Blend, blend
+
+
+def blend_native(
+    image: NDArray[Any], alpha: NDArray[np.float32], background: NDArray[np.uint8], **options: Any
+) -> Blend:
+    """Blend ``image`` before ``background``, both masks and backgrounds of any size.
+
+    Args:
+        image: H×W×3 sRGB, the source.
+        alpha: float32 h×w, 0..1, of the same aspect; brought up with the image as guide.
+        background: uint8 sRGB of any size and aspect; scaled to cover the image and cut to its middle.
+        options: passed on to ``blend``.
+    """
+    height, width = image.shape[:2]
+    return blend(image, upsample_alpha(alpha, image), cover(background, height, width), **options)
+
+
+def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """``background`` (uint8 H×W×3) scaled so that it covers ``height`` × ``width`` pixels, and its middle cut out."""
+    rows, columns = background.shape[:2]
+    if (rows, columns) == (height, width):
+        return background
+    scale = max(height / rows, width / columns)
+    size = max(width, round(columns * scale)), max(height, round(rows * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    scaled = cv2.resize(background, size, interpolation=method)
+    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
+    return np.ascontiguousarray(scaled[top : top + height, left : left + width])

@@ -1,0 +1,20 @@
+"""The rungs that a ladder can be built from, by name."""
+
+from collections.abc import Sequence
+
+from resources.u2net import U2Net, revision
+from vivid_assets.masking.gradient_tier import gradient_tier
+from vivid_assets.masking.model import Tier
+
+
+def make_tiers(names: Sequence[str]) -> list[Tier]:
+    """Tiers in the order of ``names``; no weights are loaded."""
+    return [_tier(name) for name in names]
+
+
+def _tier(name: str) -> Tier:
+    if name in ("u2net", "u2netp"):
+        return Tier(name, lambda: U2Net(name), revision(name))
+    if name == "gradients":
+        return gradient_tier()
+    raise ValueError(f"There is no mask tier {name!r}.")
