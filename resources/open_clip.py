@@ -41,9 +41,12 @@ class OpenClip(dg.ConfigurableResource):
 
     model: str = Field("ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")
     pretrained: str = Field(
-        "openai", description="open_clip's name of the weights; with a checkpoint, how those weights were trained."
+        "laion2b_s34b_b79k",
+        description="open_clip's name of the weights; with a checkpoint, how those weights were trained.",
     )
-    hub_revision: str = Field("main", description="Commit of the hub's repository that holds pretrained.")
+    hub_revision: str = Field(
+        "1a25a446712ba5ee05982a381eed697ef9b435cf", description="Commit of the hub's repository of pretrained."
+    )
     checkpoint: str = Field("", description="Path of a weights file of this architecture, in pretrained's place.")
     checkpoint_sha256: str = Field("", description="The checkpoint must have this SHA-256, if set.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")

@@ -1,0 +1,144 @@
+"""The models' real classes with random weights: full size for the benchmark, tiny for tests. Needs no network."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+SDXL_UNET = {
+    "sample_size": 128,
+    "in_channels": 4,
+    "out_channels": 4,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (320, 640, 1280),
+    "layers_per_block": 2,
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+SDXL_VAE = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": 4,
+    "block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": 2,
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "sample_size": 1024,
+    "scaling_factor": 0.13025,
+    "force_upcast": False,
+}
+SDXL_SCHEDULER = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+_TEXT = {"vocab_size": 49408, "max_position_embeddings": 77, "bos_token_id": 49406, "eos_token_id": 49407}
+SDXL_TEXT = _TEXT | {
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "hidden_act": "quick_gelu",
+    "projection_dim": 768,
+}
+SDXL_TEXT_2 = _TEXT | {
+    "hidden_size": 1280,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 20,
+    "intermediate_size": 5120,
+    "hidden_act": "gelu",
+    "projection_dim": 1280,
+}
+TINY_UNET = SDXL_UNET | {
+    "sample_size": 8,
+    "block_out_channels": (8, 16, 16),
+    "layers_per_block": 1,
+    "transformer_layers_per_block": (1, 1, 1),
+    "attention_head_dim": (2, 2, 2),
+    "cross_attention_dim": 32,
+    "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 6 * 8 + 16,
+    "norm_num_groups": 4,
+}
+TINY_VAE = SDXL_VAE | {
+    "block_out_channels": (8, 8, 8, 8),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "sample_size": 64,
+}
+_TINY_TEXT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+TINY_CLIP = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 32},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
+
+
+def clip_tokenizer(pad_token: str = "<|endoftext|>") -> Any:
+    """CLIP's tokenizer, from the vocabulary that open_clip carries."""
+    import open_clip.tokenizer
+    from transformers import CLIPTokenizer
+
+    lines = gzip.open(open_clip.tokenizer.default_bpe(), "rt", encoding="utf-8").read().split("\n")
+    merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
+    letters = list(open_clip.tokenizer.bytes_to_unicode().values())
+    words = [*letters, *(letter + "</w>" for letter in letters), *("".join(merge) for merge in merges)]
+    vocabulary = {word: index for index, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=pad_token, model_max_length=77)
+
+
+def sdxl_pipeline(*, tiny: bool, seed: int = 0) -> Any:
+    """``StableDiffusionXLPipeline`` from configuration, float32 on the CPU."""
+    import diffusers
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    text, text_2 = SDXL_TEXT, SDXL_TEXT_2
+    if tiny:
+        text = text | _TINY_TEXT | {"projection_dim": 16}
+        text_2 = text_2 | _TINY_TEXT | {"projection_dim": 16}
+    return diffusers.StableDiffusionXLPipeline(
+        vae=diffusers.AutoencoderKL(**(TINY_VAE if tiny else SDXL_VAE)),
+        text_encoder=transformers.CLIPTextModel(transformers.CLIPTextConfig(**text)).eval(),
+        text_encoder_2=transformers.CLIPTextModelWithProjection(transformers.CLIPTextConfig(**text_2)).eval(),
+        tokenizer=clip_tokenizer(),
+        tokenizer_2=clip_tokenizer(pad_token="!"),
+        unet=diffusers.UNet2DConditionModel(**(TINY_UNET if tiny else SDXL_UNET)),
+        scheduler=diffusers.EulerDiscreteScheduler(**SDXL_SCHEDULER),
+        add_watermarker=False,
+    )
+
+
+def save_sdxl(folder: Path, *, tiny: bool, variant: str = "fp16", seed: int = 0) -> Path:
+    """The pipeline in diffusers' layout, half-precision files, and its VAE apart in ``folder/vae-fix``."""
+    import torch
+
+    pipeline = sdxl_pipeline(tiny=tiny, seed=seed).to(torch.float16)
+    pipeline.save_pretrained(folder, variant=variant, safe_serialization=True)
+    pipeline.vae.save_pretrained(folder / "vae-fix")
+    return folder
+
+
+def save_clip(folder: Path, *, tiny: bool, seed: int = 0) -> Path:
+    """An open_clip model in its local-dir layout; full size is ViT-B-32."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(seed)
+    config = TINY_CLIP if tiny else open_clip.get_model_config("ViT-B-32")
+    module = open_clip.CLIP(**config)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(module.state_dict(), folder / "open_clip_model.safetensors")
+    settings = {"model_cfg": config, "preprocess_cfg": {"size": config["vision_cfg"]["image_size"]}}
+    (folder / "open_clip_config.json").write_text(json.dumps(settings))
+    return folder

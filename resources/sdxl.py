@@ -1,0 +1,176 @@
+"""SDXL: scenes from prompts."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from resources.batches import Batches
+from resources.device import Device, DType, decide
+from resources.hub import Weights
+from resources.lease import Shared, lease
+from resources.samplers import SAMPLERS, Sampler, SamplerName
+from resources.scenes import Scene, SceneRequest, bucket
+from resources.sdxl_load import load_sdxl
+from resources.sdxl_model import SdxlModel
+
+
+class SDXL(dg.ConfigurableResource):
+    """Stable Diffusion XL through diffusers, with DPM-Solver++ or a few-step sampler."""
+
+    model: str = Field(
+        "stabilityai/stable-diffusion-xl-base-1.0", description="Hub name or a folder (/…, ./…) in diffusers' layout."
+    )
+    model_revision: str = Field("462165984030d82259a11f4367a4eed129e94a7b", description="The hub's commit.")
+    variant: str = Field("fp16", description="Which files of the model: fp16, or empty for float32 files.")
+    vae: str = Field(
+        "madebyollin/sdxl-vae-fp16-fix",
+        description="A decoder that holds in half precision; empty for the model's own, which then runs in float32.",
+    )
+    vae_revision: str = Field("207b116dae70ace3637169f1ddd2434b91b3a8cd", description="The hub's commit.")
+    sampler: SamplerName = Field("dpm++", description="dpm++ or a few-step one with weights of its own.")
+    sampler_weights: str = Field("", description="A local copy of the few-step weights, if not from the hub.")
+    steps: int = Field(0, ge=0, description="Denoising steps; 0 for the sampler's own (25 for dpm++).")
+    guidance: float = Field(-1.0, description="Guidance scale; negative for the sampler's own (7.5 for dpm++).")
+    size: int = Field(1024, ge=32, description="Side of the square bucket; others have about its area.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field("auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    batch_size: int = Field(8, ge=1, description="Scenes at once; halved when memory runs out.")
+    compile: Literal["off", "blocks", "whole"] = Field(
+        "off",
+        description="torch.compile: the UNet's repeated blocks (a minute, once) or the whole (minutes per bucket).",
+    )
+    download: bool = Field(False, description="Fetch missing weights from the hub in the middle of a run.")
+
+    @property
+    def revision(self) -> str:
+        """What a row's key and the scene cache need of this model. Loads and imports nothing.
+
+        Batch size and compilation are not in it: they leave the picture the same but for rounding.
+
+        Raises:
+            ModelUnavailable: a local folder is not there.
+        """
+        sampler = self._sampler()
+        parts = (
+            self._model_weights().identity,
+            self._vae_weights().identity if self.vae else "its own VAE",
+            self.sampler,
+            sampler.steps,
+            sampler.guidance,
+            [weights.identity for weights in (sampler.unet, sampler.lora) if weights],
+            self.dtype,
+            self.size,
+        )
+        return "sdxl-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+    @contextmanager
+    def lease(self) -> Iterator["SceneMaker"]:
+        """A generator for as long as the block runs: loaded on its first call, freed when the block ends."""
+        key = f"{self.revision} {self.device} {self.dtype} {self.compile}"
+        with lease(key, self._load, lambda: decide(self.device, self.dtype)) as shared:
+            yield SceneMaker(shared, self.size, self.batch_size, fill=self.compile != "off")
+
+    def key(self, request: SceneRequest) -> str:
+        """The digest of everything that the scene depends on."""
+        return request.key(self.revision, self.size)
+
+    def pull(self) -> list[Path]:
+        """Fetch all weights from the hub, if they are not here yet, and return where they lie.
+
+        Raises:
+            ModelUnavailable: the hub cannot be reached.
+        """
+        return [weights.folder(download=True) for weights in self.weights()]
+
+    def weights(self) -> list[Weights]:
+        """All the files that the settings need."""
+        sampler = self._sampler()
+        own = [self._model_weights(), *([self._vae_weights()] if self.vae else [])]
+        return own + [weights for weights in (sampler.unet, sampler.lora) if weights]
+
+    def _model_weights(self) -> Weights:
+        dot = f".{self.variant}" if self.variant else ""
+        parts = ["unet", *([] if self.vae else ["vae"])]
+        files = [
+            "model_index.json",
+            "scheduler/*.json",
+            "tokenizer/*",
+            "tokenizer_2/*",
+            *(f"{part}/config.json" for part in ("text_encoder", "text_encoder_2", *parts)),
+            *(f"{part}/model{dot}.safetensors" for part in ("text_encoder", "text_encoder_2")),
+            *(f"{part}/diffusion_pytorch_model{dot}.safetensors" for part in parts),
+        ]
+        return Weights(self.model, self.model_revision, tuple(files))
+
+    def _vae_weights(self) -> Weights:
+        return Weights(self.vae, self.vae_revision, ("config.json", "diffusion_pytorch_model.safetensors"))
+
+    def _sampler(self) -> Sampler:
+        sampler = SAMPLERS[self.sampler]
+        if self.steps:
+            sampler = replace(sampler, steps=self.steps)
+        if self.guidance >= 0:
+            sampler = replace(sampler, guidance=self.guidance)
+        if self.sampler_weights:
+            sampler = replace(
+                sampler,
+                unet=sampler.unet and replace(sampler.unet, source=self.sampler_weights),
+                lora=sampler.lora and replace(sampler.lora, source=self.sampler_weights),
+            )
+        return sampler
+
+    def _load(self, device: Device) -> SdxlModel:
+        return load_sdxl(
+            model=self._model_weights().folder(download=self.download),
+            variant=self.variant or None,
+            vae=self._vae_weights().folder(download=self.download) if self.vae else None,
+            sampler=self._sampler(),
+            download=self.download,
+            compiled=self.compile,
+            device=device,
+        )
+
+
+class SceneMaker:
+    """A leased SDXL: call it with requests."""
+
+    def __init__(self, shared: Shared[SdxlModel], size: int, batch_size: int, *, fill: bool) -> None:
+        self._shared = shared
+        self._size = size
+        self._fill = fill
+        self._batches: Batches[SceneRequest, Scene | Exception] = Batches(self._make, batch_size)
+
+    def __call__(self, requests: Sequence[SceneRequest]) -> list[Scene | Exception]:
+        """The scenes, in the order of the requests; an exception as an entry is that scene's failure.
+
+        Requests of equal shape are made together, over different prompts and seeds. Give all that there are:
+        what is given one by one is made one by one.
+
+        Raises:
+            ModelUnavailable: on the first call, if weights are not here or cannot be loaded.
+            MachineFault: the device that was asked for is not there or has failed, or not one scene fits.
+        """
+        groups: dict[tuple, list[int]] = {}
+        for index, request in enumerate(requests):
+            with self._shared.use() as model:
+                words = model.words(request)
+            shape = (*bucket(request.height, request.width, self._size), request.subject is not None, words)
+            groups.setdefault(shape, []).append(index)
+        scenes: dict[int, Scene | Exception] = {}
+        for indices in groups.values():
+            made = self._batches([requests[index] for index in indices])
+            scenes.update(zip(indices, made, strict=True))
+        return [scenes[index] for index in range(len(requests))]
+
+    def _make(self, requests: list[SceneRequest]) -> list[Scene | Exception]:
+        # A compiled model is compiled anew for each batch size: the last, smaller batch is filled up.
+        filled = requests + [requests[-1]] * (self._batches.size - len(requests)) if self._fill else requests
+        sides = bucket(requests[0].height, requests[0].width, self._size)
+        with self._shared.use() as model:
+            return model.make(filled, sides)[: len(requests)]

@@ -1,0 +1,203 @@
+"""A loaded SDXL: batches of scenes with a seed each, and a guard against pictures that came out broken."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from resources.batches import PictureError, is_out_of_memory
+from resources.device import Device, free_memory
+from resources.prompt_embeddings import PromptEmbeddings
+from resources.samplers import Sampler
+from resources.scenes import Scene, SceneRequest, Subject
+
+# A decoded NaN is 0; no scene, however dark, has no pixel above this (of 255).
+_BLACK = 3
+
+
+class SdxlModel:
+    """Real diffusers pipelines on one device, sharing their parts."""
+
+    def __init__(self, pipeline: Any, sampler: Sampler, device: Device) -> None:
+        from diffusers import StableDiffusionXLInpaintPipeline
+
+        self._pipeline = pipeline
+        self._sampler = sampler
+        self._device = device
+        self._texts = PromptEmbeddings(pipeline)
+        parts = {
+            name: part
+            for name, part in pipeline.components.items()
+            if name not in ("feature_extractor", "image_encoder")
+        }
+        self._inpaint: Any = StableDiffusionXLInpaintPipeline(**parts, add_watermarker=False)
+        self._inpaint.set_progress_bar_config(disable=True)
+        self._unet = pipeline.unet
+        self._vae_dtype = pipeline.vae.dtype
+
+    def words(self, request: SceneRequest) -> int:
+        """How many times 77 tokens the request's prompts need; batches are made of equals."""
+        return max(len(self._texts.parts(request.prompt)), len(self._texts.parts(request.negative_prompt)))
+
+    def make(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> list[Scene | Exception]:
+        """Scenes of one shape in one batch.
+
+        Args:
+            requests: all with or all without a subject, and of equal ``words``.
+            sides: height and width of the scenes, multiples of 8.
+
+        Returns:
+            A scene per request, or the ``PictureError`` that it came out black or not finite even in float32.
+        """
+        started = time.perf_counter()
+        pictures = self._decoded(self._latents(requests, sides))
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [
+            self._again_in_float32(request, sides, seconds)
+            if picture is None
+            else self._scene(picture, seconds, len(requests), retried=False)
+            for request, picture in zip(requests, pictures, strict=True)
+        ]
+
+    def _latents(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> Any:
+        import torch
+
+        words = self.words(requests[0])
+        zero = self._pipeline.config.force_zeros_for_empty_prompt
+        prompts = [self._texts.of(request.prompt, words) for request in requests]
+        negatives = [self._texts.of(request.negative_prompt, words, empty_is_zero=zero) for request in requests]
+        dtype = self._pipeline.unet.dtype
+        generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
+        channels = self._pipeline.vae.config.latent_channels
+        scale = self._pipeline.vae_scale_factor
+        # Drawn on the CPU in float32: the same seed is the same noise on any device, precision and batch.
+        noise = torch.cat(
+            [torch.randn((1, channels, sides[0] // scale, sides[1] // scale), generator=g) for g in generators]
+        )
+        arguments = {
+            "prompt_embeds": _stacked(prompts, 0, dtype),
+            "pooled_prompt_embeds": _stacked(prompts, 1, dtype),
+            "negative_prompt_embeds": _stacked(negatives, 0, dtype),
+            "negative_pooled_prompt_embeds": _stacked(negatives, 1, dtype),
+            "height": sides[0],
+            "width": sides[1],
+            "num_inference_steps": self._sampler.steps,
+            "guidance_scale": self._sampler.guidance,
+            "generator": generators,
+            "latents": noise.to(self._device.name, dtype),
+            "output_type": "latent",
+        }
+        subjects = [request.subject for request in requests if request.subject]
+        if not subjects:
+            return self._pipeline(**arguments).images
+        image, mask = _to_paint(subjects, sides)
+        # Strength 1 starts from noise alone: nothing of the old background is meant to shine through.
+        return self._inpaint(image=image, mask_image=mask, strength=1.0, **arguments).images
+
+    def _decoded(self, latents: Any) -> list[np.ndarray | None]:
+        """Pictures, uint8 H×W×3; None for one that is not finite or black."""
+        import torch
+
+        vae = self._pipeline.vae
+        pictures: list[np.ndarray | None] = []
+        with torch.inference_mode():
+            # One at a time: the decoder's memory is many times the latents', and one fills the device.
+            for latent in latents.to(vae.dtype).split(1):
+                picture = vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0][0].float()
+                if not bool(torch.isfinite(picture).all()):
+                    pictures.append(None)
+                    continue
+                whole = ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+                array = whole.permute(1, 2, 0).cpu().numpy()
+                pictures.append(array if int(array.max()) >= _BLACK else None)
+        return pictures
+
+    def _again_in_float32(self, request: SceneRequest, sides: tuple[int, int], seconds: float) -> Scene | Exception:
+        broken = "The scene came out black or not finite"
+        if self._pipeline.unet.dtype == self._pipeline.vae.dtype == _float32():
+            return PictureError(f"{broken}, in float32. Try another seed or prompt.")
+        started = time.perf_counter()
+        try:
+            with self._in_float32():
+                picture = self._decoded(self._latents([request], sides))[0]
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            free_memory()
+            return PictureError(f"{broken} in {self._device.dtype}, and there is no memory to try float32.")
+        if picture is None:
+            return PictureError(f"{broken} in {self._device.dtype} and again in float32. Try another seed or prompt.")
+        return self._scene(picture, seconds + time.perf_counter() - started, 1, retried=True)
+
+    @contextmanager
+    def _in_float32(self) -> Iterator[None]:
+        """UNet and VAE in float32; halves go up and come back without loss."""
+        import torch
+
+        compiled, vae = self._pipeline.unet, self._pipeline.vae
+        # The plain module: a compiled one would be compiled anew for one picture.
+        for pipeline in (self._pipeline, self._inpaint):
+            pipeline.unet = self._unet
+        self._unet.to(torch.float32)
+        vae.to(torch.float32)
+        try:
+            yield
+        finally:
+            self._unet.to(self._device.torch_dtype)
+            vae.to(self._vae_dtype)
+            for pipeline in (self._pipeline, self._inpaint):
+                pipeline.unet = compiled
+
+    def compile(self, how: str) -> None:
+        """Let ``torch.compile`` translate the UNet (``blocks`` or ``whole``) and the decoder."""
+        import torch
+
+        # A shape too many would otherwise fall back to the slow path without a word.
+        torch._dynamo.config.recompile_limit = 64
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
+        if how == "blocks":
+            self._unet.compile_repeated_blocks(fullgraph=True, dynamic=False)
+        else:
+            compiled = torch.compile(self._unet, fullgraph=True, dynamic=False)
+            for pipeline in (self._pipeline, self._inpaint):
+                pipeline.unet = compiled
+        self._pipeline.vae.decode = torch.compile(self._pipeline.vae.decode, fullgraph=True, dynamic=False)
+
+    def _scene(self, picture: np.ndarray, seconds: float, batch: int, *, retried: bool) -> Scene:
+        return Scene(
+            picture,
+            {
+                "seconds": seconds,
+                "batch": float(batch),
+                "steps": float(self._sampler.steps),
+                "guidance": self._sampler.guidance,
+                "retried_in_float32": float(retried),
+            },
+        )
+
+
+def _stacked(embeddings: list[tuple[Any, Any]], which: int, dtype: Any) -> Any:
+    import torch
+
+    return torch.stack([pair[which] for pair in embeddings]).to(dtype)
+
+
+def _to_paint(subjects: Sequence[Subject], sides: tuple[int, int]) -> tuple[Any, Any]:
+    """Pictures (B×3×H×W, 0..1) and what is to be painted (B×1×H×W, 1 is painted), stretched to ``sides``."""
+    import torch
+
+    def stretched(array: np.ndarray) -> Any:
+        tensor = torch.from_numpy(np.ascontiguousarray(array)).float().permute(2, 0, 1)[None]
+        return torch.nn.functional.interpolate(tensor, sides, mode="bilinear", antialias=True)
+
+    images = [stretched(subject.image) / 255 for subject in subjects]
+    masks = [1 - stretched(subject.alpha[..., None]) for subject in subjects]
+    return torch.cat(images).clamp(0, 1), torch.cat(masks).clamp(0, 1)
+
+
+def _float32() -> Any:
+    import torch
+
+    return torch.float32
