@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import ImageColor
 
 from vivid_assets.imaging.color import linear_to_srgb, srgb_to_linear, to_uint8
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Point = tuple[float, float]
 SAMPLES = 3  # per pixel and direction
 _FRACTION = 4  # bits behind the point in OpenCV's coordinates
@@ -37,6 +38,14 @@ def linear(code: str) -> Floats:
     return srgb_to_linear(np.array(ImageColor.getrgb(code)[:3], np.uint8))
 
 
+class Mask(NamedTuple):
+    """Coverage (float32, 0..1) of a rectangle of the canvas; outside it is 0."""
+
+    values: Floats
+    top: int
+    left: int
+
+
 class Canvas:
     """Paints in a unit square (x to the right, y down, 0..1), each layer over those before."""
 
@@ -48,48 +57,66 @@ class Canvas:
         axis = (np.arange(self.side, dtype=np.float32) + 0.5) / self.side
         self.x, self.y = axis[None, :], axis[:, None]
 
-    def paint(self, mask: Floats, color: Floats | str) -> None:
-        """Lay ``color`` (a code, or linear (3,) or (side, side, 3)) over the canvas where ``mask`` (0..1) is."""
+    def paint(self, mask: Mask, color: Floats | str, *, inside: bool = False) -> None:
+        """Lay a colour over the canvas where ``mask`` is.
+
+        Args:
+            mask: Where.
+            color: A code, or linear values of shape (3,) or such that they broadcast to (side, side, 3).
+            inside: Only on what is painted already, so that the subject's outline stays.
+
+        """
+        rows = slice(mask.top, mask.top + mask.values.shape[0])
+        columns = slice(mask.left, mask.left + mask.values.shape[1])
         tone = linear(color) if isinstance(color, str) else color
-        self.color += mask[..., None] * (tone - self.color)
-        self.alpha += mask * (1 - self.alpha)
-
-    def shade(self, mask: Floats, color: Floats | str) -> None:
-        """Like ``paint``, but only on what is already painted: the outline stays."""
-        self.paint(mask * self.alpha, color)
-
-    def polygon(self, points: Sequence[Point]) -> Floats:
-        """Mask of a filled polygon."""
-        mask = np.zeros((self.side, self.side), np.uint8)
-        cv2.fillPoly(mask, [self._pixels(points)], 1, cv2.LINE_8, _FRACTION)
-        return mask.astype(np.float32)
-
-    def line(self, points: Sequence[Point], width: float) -> Floats:
-        """Mask of a line of round joints through ``points``; ``width`` as a share of the square."""
-        mask = np.zeros((self.side, self.side), np.uint8)
-        thickness = max(1, round(width * self.side))
-        cv2.polylines(mask, [self._pixels(points)], False, 1, thickness, cv2.LINE_8, _FRACTION)
-        return mask.astype(np.float32)
-
-    def ellipse(self, x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> Floats:
-        """Mask of a filled ellipse turned by ``angle`` degrees."""
-        return self.polygon(arc(x, y, rx, ry, angle=angle))
+        if tone.ndim == 3:
+            tone = tone[rows if tone.shape[0] > 1 else slice(None), columns if tone.shape[1] > 1 else slice(None)]
+        alpha = self.alpha[rows, columns]
+        cover = mask.values * alpha if inside else mask.values
+        self.color[rows, columns] += cover[..., None] * (np.clip(tone, 0, 1) - self.color[rows, columns])
+        alpha += cover * (1 - alpha)
 
     def outlined(self, points: Sequence[Point], fill: Floats | str, ink: Floats | str, width: float) -> None:
         """Paint a closed shape with an outline, as a cartoonist does."""
         self.paint(self.polygon(points), fill)
         self.paint(self.line([*points, points[0]], width), ink)
 
-    def blurred(self, mask: Floats, sigma: float) -> Floats:
-        """``mask`` blurred by ``sigma``, a share of the square."""
-        # A quarter of the size is plenty for a blur, and sixteen times cheaper.
-        small = cv2.resize(mask, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-        small = cv2.GaussianBlur(small, (0, 0), max(sigma * self.side / 4, 0.3))
+    def polygon(self, points: Sequence[Point]) -> Mask:
+        """Mask of a filled polygon."""
+        values, corners, top, left = self._box([points], 0)
+        cv2.fillPoly(values, corners, 255, cv2.LINE_AA, _FRACTION)
+        return Mask(values.astype(np.float32) / 255, top, left)
+
+    def line(self, points: Sequence[Point], width: float) -> Mask:
+        """Mask of a line with round joints; ``width`` as a share of the square."""
+        return self.strands([points], width)
+
+    def strands(self, lines: Sequence[Sequence[Point]], width: float) -> Mask:
+        """Mask of several lines together."""
+        thickness = max(1, round(width * self.side))
+        values, corners, top, left = self._box(lines, thickness)
+        cv2.polylines(values, corners, False, 255, thickness, cv2.LINE_AA, _FRACTION)
+        return Mask(values.astype(np.float32) / 255, top, left)
+
+    def ellipse(self, x: float, y: float, rx: float, ry: float) -> Mask:
+        """Mask of a filled ellipse."""
+        return self.polygon(arc(x, y, rx, ry))
+
+    def everywhere(self, values: Floats) -> Mask:
+        """Mask of the whole canvas, (side, side)."""
+        return Mask(values.astype(np.float32), 0, 0)
+
+    def blurred(self, mask: Mask, sigma: float) -> Floats:
+        """``mask`` blurred by ``sigma``, a share of the square; (side, side)."""
+        whole = np.zeros((self.side, self.side), np.float32)
+        whole[mask.top : mask.top + mask.values.shape[0], mask.left : mask.left + mask.values.shape[1]] = mask.values
+        # A sixth of the size is plenty for a blur.
+        small = cv2.resize(whole, None, fx=1 / 6, fy=1 / 6, interpolation=cv2.INTER_AREA)
+        small = cv2.GaussianBlur(small, (0, 0), max(sigma * self.side / 6, 0.3))
         return np.asarray(cv2.resize(small, (self.side, self.side), interpolation=cv2.INTER_LINEAR), np.float32)
 
     def finish(self, wall: Floats) -> Drawing:
         """Bring the canvas to size and mix it with ``wall``, linear (3,) or (side, side, 3)."""
-        wall = np.broadcast_to(wall, self.color.shape)
         mixed = self.color + (1 - self.alpha[..., None]) * wall
         alpha, color = self._small(self.alpha), self._small(self.color)
         subject = color / np.maximum(alpha, 1e-6)[..., None]
@@ -103,19 +130,24 @@ class Canvas:
         small = cv2.resize(values, (self.size, self.size), interpolation=cv2.INTER_AREA)
         return np.clip(small, 0, 1).astype(np.float32)
 
-    def _pixels(self, points: Sequence[Point]) -> NDArray[np.int32]:
-        scaled = np.asarray(points, np.float64) * self.side * 2**_FRACTION
-        return np.round(scaled).astype(np.int32).reshape(-1, 1, 2)
+    def _box(
+        self, lines: Sequence[Sequence[Point]], margin: int
+    ) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]], int, int]:
+        """An empty rectangle around ``lines``, and these in OpenCV's coordinates within it."""
+        pixels = [np.asarray(points, np.float64).reshape(-1, 2) * self.side for points in lines]
+        every = np.concatenate(pixels)
+        low = np.clip(np.floor(every.min(axis=0)).astype(int) - margin - 2, 0, self.side - 1)
+        high = np.clip(np.ceil(every.max(axis=0)).astype(int) + margin + 3, low + 1, self.side)
+        values = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+        # OpenCV puts a pixel's centre at its index.
+        corners = [np.round((p - low - 0.5) * 2**_FRACTION).astype(np.int32).reshape(-1, 1, 2) for p in pixels]
+        return values, corners, int(low[1]), int(low[0])
 
 
-def arc(x: float, y: float, rx: float, ry: float, start: float = 0, end: float = 360, angle: float = 0) -> list[Point]:
+def arc(x: float, y: float, rx: float, ry: float, start: float = 0, end: float = 360) -> list[Point]:
     """Points on an ellipse's arc; degrees, clockwise from the right."""
     t = np.radians(np.linspace(start, end, 97))
-    turn = np.radians(angle)
-    dx, dy = rx * np.cos(t), ry * np.sin(t)
-    xs = x + dx * np.cos(turn) - dy * np.sin(turn)
-    ys = y + dx * np.sin(turn) + dy * np.cos(turn)
-    return [(float(a), float(b)) for a, b in zip(xs, ys, strict=True)]
+    return [(float(a), float(b)) for a, b in zip(x + rx * np.cos(t), y + ry * np.sin(t), strict=True)]
 
 
 def smooth(points: Sequence[Point], closed: bool = True) -> list[Point]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from vivid_assets.demo_canvas import SAMPLES, Canvas, Drawing, Floats, arc, linear, smooth
+from vivid_assets.demo_canvas import Canvas, Drawing, Floats, Point, arc, linear, smooth
 
 INK = "#17130f"
 
@@ -26,14 +26,14 @@ def line_art_mug(size: int = 640) -> Drawing:
     ]
     c.outlined(body, white, ink, width)
     c.outlined(arc(0.44, 0.34, 0.225, 0.06), white, ink, width)
-    c.shade(c.polygon(arc(0.44, 0.355, 0.19, 0.036)), ink)
+    c.paint(c.polygon(arc(0.44, 0.355, 0.19, 0.036)), ink, inside=True)
     for k in range(7):  # hatching on the shadow side
         x = 0.575 + 0.011 * k
-        c.shade(c.line([(x, 0.5 + 0.012 * k), (x - 0.016, 0.72 - 0.02 * k)], 0.004), ink)
+        c.paint(c.line([(x, 0.5 + 0.012 * k), (x - 0.016, 0.72 - 0.02 * k)], 0.004), ink, inside=True)
     heart = smooth(
         [(0.4, 0.66), (0.33, 0.58), (0.33, 0.52), (0.37, 0.505), (0.4, 0.54), (0.43, 0.505), (0.47, 0.52), (0.47, 0.58)]
     )
-    c.shade(c.line([*heart, heart[0]], 0.009), ink)
+    c.paint(c.line([*heart, heart[0]], 0.009), ink, inside=True)
     for x, lean in ((0.36, 0.03), (0.45, -0.03), (0.54, 0.03)):
         steam = smooth([(x, 0.25), (x + lean, 0.2), (x - lean, 0.14), (x, 0.08)], closed=False)
         c.paint(c.line(steam, 0.009), ink)
@@ -55,10 +55,10 @@ def cartoon_owl(size: int = 640) -> Drawing:
     )  # fmt: skip
     c.outlined(body, "#8a5a3b", INK, width)
     c.outlined(arc(0.5, 0.66, 0.18, 0.19), "#f1d9b0", INK, width * 0.7)
-    for row in range(3):
-        for k in range(-2 + row % 2, 3):
-            x, y = 0.5 + (k - 0.5 * (row % 2)) * 0.075, 0.6 + 0.075 * row
-            c.shade(c.line(arc(x, y, 0.026, 0.022, 0, 180), 0.008), "#a8743f")
+    for row, feathers in enumerate((4, 3, 2)):
+        for k in range(feathers):
+            x, y = 0.5 + (k - 0.5 * (feathers - 1)) * 0.072, 0.6 + 0.075 * row
+            c.paint(c.line(arc(x, y, 0.026, 0.022, 0, 180), 0.008), "#a8743f", inside=True)
     for side in (-1, 1):
         wing = smooth(
             [(0.5 + side * x, y) for x, y in ((0.255, 0.45), (0.335, 0.56), (0.33, 0.72), (0.245, 0.8), (0.205, 0.62))]
@@ -73,117 +73,107 @@ def cartoon_owl(size: int = 640) -> Drawing:
 
 
 def product_bottle(size: int = 640) -> Drawing:
-    """A lotion bottle with a white label before a saturated yellow wall that also tints the floor's shadow."""
+    """A lotion bottle with a white label on saturated yellow paper, which a good blend must not leave on its edge."""
     c = Canvas(size)
-    outline = [
-        *smooth([(0.45, 0.25), (0.44, 0.3), (0.36, 0.36), (0.335, 0.45), (0.335, 0.86), (0.36, 0.9)], closed=False),
-        *smooth([(0.64, 0.9), (0.665, 0.86), (0.665, 0.45), (0.64, 0.36), (0.56, 0.3), (0.55, 0.25)], closed=False),
+    right = [
+        *smooth([(0.55, 0.24), (0.55, 0.29), (0.615, 0.35), (0.66, 0.42), (0.665, 0.5)], closed=False),
+        *arc(0.64, 0.875, 0.025, 0.025, 0, 90),
     ]
     across = np.clip((c.x - 0.5) / 0.165, -1, 1)
-    c.paint(c.polygon(outline), linear("#2f7f79") * _cylinder(across, c.y))
-    label = c.polygon([(0.3, 0.5), (0.7, 0.5), (0.7, 0.78), (0.3, 0.78)])
-    c.shade(label, linear("#f3efe6") * _cylinder(across, c.y))
-    mark = np.maximum(
-        c.ellipse(0.5, 0.58, 0.042, 0.042), c.polygon([(0.41, 0.665), (0.59, 0.665), (0.59, 0.675), (0.41, 0.675)])
-    )
-    for y, half in ((0.7, 0.07), (0.72, 0.05)):
-        mark = np.maximum(
-            mark, c.polygon([(0.5 - half, y), (0.5 + half, y), (0.5 + half, y + 0.007), (0.5 - half, y + 0.007)])
-        )
-    c.shade(mark, linear("#2f7f79") * _cylinder(across, c.y))
-    cap = [*smooth([(0.435, 0.255), (0.43, 0.24), (0.432, 0.13), (0.445, 0.115)], closed=False),
-           *smooth([(0.555, 0.115), (0.568, 0.13), (0.57, 0.24), (0.565, 0.255)], closed=False)]  # fmt: skip
-    ridges = 1 + 0.12 * np.sin(90 * np.arcsin(np.clip((c.x - 0.5) / 0.072, -1, 1)))
-    c.paint(c.polygon(cap), linear("#efe9dd") * _cylinder(np.clip((c.x - 0.5) / 0.07, -1, 1), c.y) * ridges[..., None])
-    shadow = c.blurred(c.ellipse(0.56, 0.9, 0.22, 0.03), 0.02) + c.blurred(c.ellipse(0.5, 0.902, 0.16, 0.012), 0.006)
-    return c.finish(_room(c, "#edc531", 0.78) * (1 - 0.55 * np.clip(shadow, 0, 1))[..., None])
+    round_light = _cylinder(across)
+    c.paint(c.polygon([*right, *_mirrored(right)]), linear("#2f7f79") * round_light)
+    c.paint(c.polygon(_bar(0.5, 0.2, 0.78, 0.26)), linear("#f3efe6") * round_light, inside=True)
+    print_color = linear("#2f7f79") * round_light
+    c.paint(c.ellipse(0.5, 0.585, 0.042, 0.042), print_color, inside=True)
+    for y, half, thick in ((0.675, 0.09, 0.01), (0.705, 0.07, 0.006), (0.727, 0.05, 0.006)):
+        c.paint(c.polygon(_bar(0.5, half, y + thick, thick)), print_color, inside=True)
+    edge = [*smooth([(0.555, 0.115), (0.568, 0.13), (0.572, 0.24), (0.566, 0.256)], closed=False)]
+    ridges = 1 + 0.1 * np.sin(60 * np.arcsin(np.clip((c.x - 0.5) / 0.074, -1, 1)))
+    cap_light = _cylinder(np.clip((c.x - 0.5) / 0.074, -1, 1)) * ridges[..., None]
+    c.paint(c.polygon([*edge, *_mirrored(edge)]), linear("#efe9dd") * cap_light)
+    return c.finish(_room(c, "#edc531", floor=0.78, stands_at=0.9, half_width=0.165))
 
 
 def fur_ball(size: int = 640) -> Drawing:
-    """A ball of long soft fur before a green wall: thousands of hairs, most of them thinner than a pixel."""
+    """A ball of long soft fur on green: thousands of hairs, most of them thinner than a pixel."""
     c = Canvas(size)
     rng = np.random.default_rng(11)
-    c.paint(c.blurred(c.ellipse(0.5, 0.53, 0.24, 0.24), 0.012), "#5d4030")
-    tones = [linear(code) for code in ("#3f2a20", "#6b4a36", "#8e6748", "#b58b64", "#d9b98f")]
-    for layer in range(60):  # hairs of one layer are drawn together: they never cross their own kind visibly
-        mask = np.zeros((c.side, c.side), np.uint8)
-        rim = 0.06 + 0.2 * (1 - layer / 60) if layer > 12 else 0.26
+    core = c.blurred(c.ellipse(0.5, 0.53, 0.22, 0.22), 0.012)
+    c.paint(c.everywhere(core), "#5d4030")
+    tones = [linear(code) for code in ("#4a3226", "#6b4a36", "#8e6748", "#b58b64", "#d9b98f")]
+    layers = 40
+    light = np.clip(1.25 - 1.0 * (c.y - 0.3), 0.3, 1.4)[..., None]
+    t = np.linspace(0, 1, 9)
+    for layer in range(layers):  # from the rim inwards, dark to light
+        rim = 0.24 * (1 - 0.8 * layer / layers)
         strands = []
-        for _ in range(60):
-            turn, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.15)
-            root = rng.uniform(0.3, 1.0) * rim if layer > 12 else rng.uniform(0.2, 0.26)
-            bend = rng.normal(0.25, 0.25)
-            t = np.linspace(0, 1, 9)
-            radius, at = root + length * t, turn + bend * t**2
-            points = np.stack([0.5 + radius * np.cos(at), 0.53 + radius * np.sin(at) + 0.05 * t**2], axis=-1)
-            strands.append(np.round(points * c.side * 16).astype(np.int32).reshape(-1, 1, 2))
-        cv2.polylines(mask, strands, False, 255, 1, cv2.LINE_AA, 4)
-        light = np.clip(1.15 - 1.1 * (c.y - 0.3) - 0.4 * (c.x - 0.4), 0.25, 1.4)
-        tone = tones[min(int(layer / 60 * 4 + rng.uniform(0, 1.5)), 4)]
-        c.paint(mask.astype(np.float32) / 255, tone * light[..., None])
+        for _ in range(90):
+            turn, length, bend = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.13), rng.normal(0.2, 0.25)
+            radius, at = rim * rng.uniform(0.8, 1.0) + length * t, turn + bend * t**2
+            strands.append(_points(0.5 + radius * np.cos(at), 0.53 + radius * np.sin(at) + 0.05 * t**2))
+        tone = tones[min(int(layer / layers * 4 + rng.uniform(0, 1.2)), 4)]
+        c.paint(c.strands(strands, 0.0005), tone * light)
     for x in (0.44, 0.57):
         c.paint(c.ellipse(x, 0.5, 0.036, 0.04), "#0d0a08")
         c.paint(c.ellipse(x + 0.012, 0.486, 0.011, 0.011), "#ffffff")
     c.paint(c.ellipse(0.505, 0.565, 0.024, 0.016), "#1d120e")
-    return c.finish(_room(c, "#4f9d5c", 0.9))
+    return c.finish(_room(c, "#4f9d5c", floor=0.8, stands_at=0.83, half_width=0.17))
 
 
 def glazed_donut(size: int = 640) -> Drawing:
-    """A glazed ring with sprinkles before a pink wall: the hole shows the wall, the glaze is nearly its colour."""
+    """A glazed ring with sprinkles on pink: its hole shows the wall, and its glaze is nearly the wall's colour."""
     c = Canvas(size)
     rng = np.random.default_rng(5)
-    dx, dy = (c.x - 0.5) / 0.36, (c.y - 0.5) / 0.33
-    r = np.hypot(dx, dy)
+    dx, dy = (c.x - 0.5) / 0.36, (c.y - 0.48) / 0.34
+    r = np.maximum(np.hypot(dx, dy), 1e-6)
     across = np.clip((r - 0.66) / 0.34, -1, 1)  # -1 at the hole's rim, 1 at the outer rim
-    height = np.sqrt(np.clip(1 - across**2, 0, 1))
-    direction = np.stack(
-        np.broadcast_arrays(across * dx / np.maximum(r, 1e-6), across * dy / np.maximum(r, 1e-6), height), -1
-    )
-    lit = np.clip(direction @ np.array([-0.45, -0.55, 0.7], np.float32), 0, 1)[..., None]
-    gloss = np.clip(direction @ np.array([-0.3, -0.38, 0.875], np.float32), 0, 1)[..., None] ** 60
-    ring = ((r < 1) & (r > 0.32)).astype(np.float32)
-    c.paint(ring, linear("#c98a45") * (0.35 + 0.75 * lit))
+    up = np.sqrt(1 - across**2)
+    east, south = across * dx / r, across * dy / r
+    lit = np.clip(-0.45 * east - 0.55 * south + 0.7 * up, 0, 1)[..., None]
+    gloss = np.clip(-0.3 * east - 0.38 * south + 0.875 * up, 0, 1)[..., None] ** 60
+    soft = c.side * 0.34  # rims one sample wide
+
+    def ring(inner: Floats | float, outer: Floats | float) -> Floats:
+        return np.clip((r - inner) * soft + 0.5, 0, 1) * np.clip((outer - r) * soft + 0.5, 0, 1)
+
+    c.paint(c.everywhere(ring(0.32, 1.0)), linear("#c98a45") * (0.35 + 0.75 * lit))
     angle = np.arctan2(dy, dx)
-    edge = 0.04 * np.sin(7 * angle) + 0.03 * np.sin(11 * angle + 1)
-    glaze = ((r < 0.9 + edge) & (r > 0.42 - 0.6 * edge)).astype(np.float32)
-    c.shade(glaze, linear("#e58fa9") * (0.4 + 0.7 * lit) + 0.5 * gloss)
+    drips = 0.04 * np.sin(7 * angle) + 0.03 * np.sin(11 * angle + 1)
+    glaze = linear("#e58fa9") * (0.4 + 0.7 * lit) + 0.5 * gloss
+    c.paint(c.everywhere(ring(0.42 - 0.6 * drips, 0.9 + drips)), glaze, inside=True)
     for _ in range(70):
         turn, radius, lean = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 0.82), rng.uniform(0, np.pi)
-        x, y = 0.5 + 0.36 * radius * np.cos(turn), 0.5 + 0.33 * radius * np.sin(turn)
-        ends = [
-            (x - 0.011 * np.cos(lean), y - 0.011 * np.sin(lean)),
-            (x + 0.011 * np.cos(lean), y + 0.011 * np.sin(lean)),
-        ]
-        c.shade(c.line(ends, 0.009), str(rng.choice(["#fdf6e3", "#f6d13d", "#58b7c9", "#7a4fa0", "#e2493b"])))
-    shadow = c.blurred(ring, 0.02)
-    return c.finish(_room(c, "#f0b7c4", 2.0) * (1 - 0.35 * shadow)[..., None])
+        x, y = 0.5 + 0.36 * radius * np.cos(turn), 0.48 + 0.34 * radius * np.sin(turn)
+        ends = [(x + way * np.cos(lean), y + way * np.sin(lean)) for way in (-0.011, 0.011)]
+        color = str(rng.choice(["#fdf6e3", "#f6d13d", "#58b7c9", "#7a4fa0", "#e2493b"]))
+        c.paint(c.line(ends, 0.009), color, inside=True)
+    return c.finish(_room(c, "#f0b7c4", floor=0.72, stands_at=0.82, half_width=0.16))
 
 
 def potted_plant(size: int = 640) -> Drawing:
-    """A plant of thin leaves in a clay pot before a grey-blue wall: gaps between leaves, stems of a few pixels."""
+    """A plant of narrow leaves in a clay pot before grey-blue paper: gaps between leaves, tips of a few pixels."""
     c = Canvas(size)
     rng = np.random.default_rng(3)
-    for k, turn in enumerate(np.linspace(-78, 78, 13)[rng.permutation(13)]):
-        length = 0.42 - 0.0016 * abs(turn) + rng.uniform(-0.05, 0.03)
-        t = np.linspace(0, 1, 25)
-        lean = np.radians(turn) * (0.35 + 0.65 * t)
-        x = 0.5 + np.cumsum(np.sin(lean)) * length / 25
-        y = 0.62 - np.cumsum(np.cos(lean)) * length / 25 + 0.1 * (abs(turn) / 78) * t**2
-        half = (0.006 + 0.034 * np.sin(np.pi * np.clip((t - 0.3) / 0.7, 0, 1)) ** 0.8)[:, None]
-        side = np.stack([np.gradient(y), -np.gradient(x)], -1)
-        side /= np.linalg.norm(side, axis=1, keepdims=True)
-        spine = np.stack([x, y], -1)
-        leaf = [tuple(p) for p in [*(spine + side * half), *(spine - side * half)[::-1]]]
-        tone = linear("#3f7d45") * (0.55 + 0.09 * k) * (1.25 - 0.8 * c.y)[..., None]
-        c.paint(c.polygon(leaf), tone)
-        c.paint(c.line([tuple(p) for p in spine[:-1]], 0.004), linear("#9cc27c") * (0.5 + 0.05 * k))
-    pot = [(0.35, 0.64), (0.65, 0.64), (0.6, 0.9), (0.4, 0.9)]
-    rim = [(0.33, 0.6), (0.67, 0.6), (0.665, 0.67), (0.335, 0.67)]
-    clay = linear("#b9633f") * _cylinder(np.clip((c.x - 0.5) / 0.17, -1, 1), c.y, gloss=0.02)
-    c.paint(c.polygon(pot), clay * np.clip(0.6 + (c.y - 0.66) * 6, 0.5, 1)[..., None])
-    c.paint(c.polygon(rim), clay)
-    shadow = c.blurred(c.ellipse(0.56, 0.9, 0.2, 0.025), 0.02) + c.blurred(c.ellipse(0.5, 0.9, 0.11, 0.01), 0.006)
-    return c.finish(_room(c, "#9fb0bd", 0.8) * (1 - 0.5 * np.clip(shadow, 0, 1))[..., None])
+    t = np.linspace(0, 1, 25)
+    height = np.clip(1.25 - 0.8 * c.y, 0.4, 1.2)[..., None]
+    for k, turn in enumerate(np.linspace(-84, 84, 15)[rng.permutation(15)]):
+        length = 0.5 - 0.0022 * abs(turn) + rng.uniform(-0.06, 0.02)
+        lean = np.radians(turn) * (0.3 + 0.75 * t)
+        x = 0.5 + np.cumsum(np.sin(lean)) * length / len(t)
+        y = 0.62 - np.cumsum(np.cos(lean)) * length / len(t)
+        half = 0.005 + 0.019 * np.sin(np.pi * np.clip((t - 0.25) / 0.75, 0, 1)) ** 0.8
+        side = np.stack([np.gradient(y), -np.gradient(x)])
+        side = side / np.linalg.norm(side, axis=0) * half
+        leaf = [*_points(x + side[0], y + side[1]), *_points(x - side[0], y - side[1])[::-1]]
+        c.paint(c.polygon(leaf), linear("#3f7d45") * (0.55 + 0.07 * k) * height)
+        c.paint(c.line(_points(x, y)[:-1], 0.003), linear("#9cc27c") * (0.5 + 0.04 * k))
+    clay = linear("#b9633f") * _cylinder(np.clip((c.x - 0.5) / 0.17, -1, 1), gloss=0.02)
+    c.paint(
+        c.polygon([(0.35, 0.64), (0.65, 0.64), (0.6, 0.9), (0.4, 0.9)]),
+        clay * np.clip(0.6 + (c.y - 0.66) * 6, 0.5, 1)[..., None],
+    )
+    c.paint(c.polygon([(0.33, 0.6), (0.67, 0.6), (0.665, 0.67), (0.335, 0.67)]), clay)
+    return c.finish(_room(c, "#9fb0bd", floor=0.8, stands_at=0.9, half_width=0.1))
 
 
 DRAWINGS: dict[str, Callable[[int], Drawing]] = {
@@ -194,18 +184,37 @@ DRAWINGS: dict[str, Callable[[int], Drawing]] = {
     "glazed-donut": glazed_donut,
     "potted-plant": potted_plant,
 }
+"""Name: function of the picture's side in pixels. The same side gives the same bytes."""
 
 
-def _cylinder(across: Floats, y: Floats, gloss: float = 0.35) -> Floats:
-    """Light on an upright cylinder lit from the left: (side, side, 1), about 1 on average."""
+def _points(x: Floats, y: Floats) -> list[Point]:
+    return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _mirrored(points: list[Point]) -> list[Point]:
+    return [(1 - x, y) for x, y in reversed(points)]
+
+
+def _bar(x: float, half_width: float, bottom: float, height: float) -> list[Point]:
+    left, right, top = x - half_width, x + half_width, bottom - height
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def _cylinder(across: Floats, gloss: float = 0.35) -> Floats:
+    """Light on an upright cylinder lit from the left, about 1 on average: (1, side, 1) for ``across`` -1..1."""
     lit = np.clip(0.55 * -across + 0.85 * np.sqrt(1 - across**2), 0, 1)
     stripe = gloss * np.exp(-(((across + 0.5) / 0.09) ** 2)) + 0.3 * gloss * np.exp(-(((across - 0.75) / 0.05) ** 2))
-    return ((0.25 + 0.95 * lit + stripe) * (1.08 - 0.16 * y))[..., None].astype(np.float32)
+    return np.asarray(0.25 + 0.95 * lit + stripe, np.float32)[..., None]
 
 
-def _room(c: Canvas, code: str, floor: float) -> Floats:
-    """A lit wall and, from the height ``floor`` down, a slightly brighter floor; linear (side, side, 3)."""
-    light = 1.12 - 0.35 * np.hypot(c.x - 0.35, 0.8 * (c.y - 0.35))
-    step = 1 / (1 + np.exp(-(c.y - floor) * 45))
-    noise = np.random.default_rng(1).normal(0, 0.012 * SAMPLES, (c.side, c.side))
-    return (linear(code) * (light * (1 + 0.1 * step) * (1 + noise))[..., None]).astype(np.float32)
+def _room(c: Canvas, code: str, *, floor: float, stands_at: float, half_width: float) -> Floats:
+    """A lit wall, a slightly brighter floor from ``floor`` down, and a subject's shadow; linear (side, side, 3)."""
+    y, x = (np.mgrid[: c.size, : c.size] + 0.5) / c.size
+    light = 1.12 - 0.35 * np.hypot(x - 0.35, 0.8 * (y - 0.35))
+    light *= 1 + 0.1 / (1 + np.exp(-(y - floor) * 45))
+    for shift, wide, flat, depth in ((0.35, 1.4, 0.02, 0.3), (0.05, 1.0, 0.008, 0.45)):
+        away = ((x - 0.5 - shift * half_width) / (wide * half_width)) ** 4 + ((y - stands_at) / (2 * flat)) ** 2
+        light *= 1 - depth * np.exp(-away)
+    light *= 1 + np.random.default_rng(1).normal(0, 0.012, light.shape)
+    small = (linear(code) * np.clip(light, 0, None)[..., None]).astype(np.float32)
+    return np.clip(cv2.resize(small, (c.side, c.side), interpolation=cv2.INTER_LINEAR), 0, 1)

@@ -1,26 +1,17 @@
 """What a prompt says about a studio backdrop: its paper's colour, the colour of the light, its strength and side."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from vivid_assets.imaging.paper_colors import (
-    COLORS,
-    DESCRIBING,
-    FILLERS,
-    LIGHTS,
-    MODIFIERS,
-    SIDES,
-)
-
-KeyLight = Literal["left", "right", "above", "behind"]
+from vivid_assets.imaging.color import lab_to_rgb, rgb_to_lab, to_uint8
+from vivid_assets.imaging.paper_colors import COLORS, MODIFIERS, THINGS, Color
+from vivid_assets.imaging.studio_words import FILLERS, LIGHTS, NEGATIONS, SIDES, SURFACES, KeyLight
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _READ = 4096  # characters of a prompt that are looked at
-DEFAULT_PAPER = (205, 204, 201)
+_DEFAULT_PAPER = (205, 204, 201)
 
 
 @dataclass(frozen=True)
@@ -30,98 +21,111 @@ class BackdropLook:
     Attributes:
         paper: sRGB colour of the paper under white light, 0..255 each.
         kelvin: Correlated colour temperature of the light: 6500 is white, less is warm; None: not said.
-        brightness: Exposure, 1 is an evenly lit studio, 0.35 a dark one.
-        contrast: 0 (soft, even) … 1 (one hard key light in a dark room).
+        brightness: Exposure; 1 shows the paper in its own colour.
+        contrast: 0 (soft, even) … 1 (one narrow key light in a dark room).
         key_light: Where the key light stands.
-        glow: Strength of the light thrown on the wall behind the subject, 0..1.
-        used_words: The prompt's words that shaped the look, with what they did.
-        unused_words: The prompt's words that a paper sweep cannot show (things, places, materials), in order.
+        glow: Strength of the lamp on the wall behind the subject, 0..1.
+        window: Strength of sunlight that falls through a window, 0 (none) … 1.
+        used_words: The prompt's words that shaped the look, in order.
+        unused_words: Its words that a paper sweep cannot show (things, places, materials), in order.
 
     """
 
-    paper: tuple[int, int, int] = DEFAULT_PAPER
+    paper: Color = _DEFAULT_PAPER
     kelvin: float | None = None
     brightness: float = 1.0
     contrast: float = 0.4
     key_light: KeyLight = "left"
-    glow: float = 0.45
-    used_words: tuple[str, ...] = field(default=())
-    unused_words: tuple[str, ...] = field(default=())
+    glow: float = 0.25
+    window: float = 0.0
+    used_words: tuple[str, ...] = ()
+    unused_words: tuple[str, ...] = ()
 
 
 def read_prompt(prompt: str) -> BackdropLook:
     """Read a backdrop's look from a prompt in English; whatever is not understood is in ``unused_words``."""
     words = [match.group().casefold() for match in _WORD.finditer(prompt[:_READ])]
-    used: set[int] = set()
+    used = {i for i, word in enumerate(words) if word in NEGATIONS or _negated(words, i)}
+    refused = set(used)
     paper = _paper(words, used)
-    kelvin, brightness, contrast, glow = _light(words, used)
-    key = _key_light(words, used)
+    kelvin, brightness, contrast, glow, window = _light(words, used)
+    sides = [i for i, word in enumerate(words) if word in SIDES and i not in used]
+    used.update(sides)
     return BackdropLook(
         paper=paper,
         kelvin=kelvin,
         brightness=brightness,
         contrast=contrast,
-        key_light=key,
+        key_light=SIDES[words[sides[0]]] if sides else "left",
         glow=glow,
-        used_words=tuple(words[i] for i in sorted(used)),
-        unused_words=tuple(
-            dict.fromkeys(word for i, word in enumerate(words) if i not in used and word not in FILLERS)
-        ),
+        window=window,
+        used_words=tuple(words[i] for i in sorted(used - refused)),
+        unused_words=tuple(dict.fromkeys(w for i, w in enumerate(words) if i not in used and w not in FILLERS)),
     )
 
 
-def _paper(words: list[str], used: set[int]) -> tuple[int, int, int]:
-    """The first colour's name with the modifiers before it; else the first material's colour."""
-    for table in (COLORS, DESCRIBING):
-        for i in range(len(words)):
-            for length in (2, 1):  # "sky blue" before "blue"
-                name = " ".join(words[i : i + length])
-                if len(words[i : i + length]) == length and name in table:
-                    if table is COLORS:  # a material lends its colour only: its texture stays unused
-                        used.update(range(i, i + length))
-                    return _modified(table[name], words, i, used)
-    return _modified(DEFAULT_PAPER, words, len(words), used) if words else DEFAULT_PAPER
+def _negated(words: list[str], i: int) -> bool:
+    return any(word in NEGATIONS for word in words[max(0, i - 2) : i])
 
 
-def _modified(color: tuple[int, int, int], words: list[str], position: int, used: set[int]) -> tuple[int, int, int]:
-    """Apply the modifiers that stand directly before a colour's name."""
-    lightness, chroma, warmth = 0.0, 1.0, 0.0
-    i = position - 1
-    while i >= 0 and words[i] in MODIFIERS:
-        step = MODIFIERS[words[i]]
-        lightness, chroma, warmth = lightness + step[0], chroma * step[1], warmth + step[2]
-        used.add(i)
-        i -= 1
-    if (lightness, chroma, warmth) == (0.0, 1.0, 0.0):
-        return color
-    rgb = np.array(color, np.float32).reshape(1, 1, 3) / 255
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    lab[..., 0] += lightness * (100 - lab[..., 0] if lightness > 0 else lab[..., 0])
-    lab[..., 1:] *= chroma
-    lab[..., 2] += warmth
-    out = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)[0, 0] * 255 + 0.5, 0, 255).astype(int)
-    return int(out[0]), int(out[1]), int(out[2])
-
-
-def _light(words: list[str], used: set[int]) -> tuple[float | None, float, float, float]:
-    kelvin, brightness, contrast, glow = None, 1.0, 0.4, 0.45
-    for i in range(len(words)):
+def _names_in(words: list[str], table: dict, used: set[int]) -> list[range]:
+    """Where names of ``table``, of two words or one, stand among words not used yet; the longer name wins."""
+    found: list[range] = []
+    i = 0
+    while i < len(words):
         for length in (2, 1):
-            name = " ".join(words[i : i + length])
-            if len(words[i : i + length]) == length and name in LIGHTS and i not in used:
-                light = LIGHTS[name]
-                kelvin = light.kelvin or kelvin
-                brightness *= light.brightness
-                contrast = light.contrast if light.contrast is not None else contrast
-                glow = light.glow if light.glow is not None else glow
-                used.update(range(i, i + length))
+            place = range(i, i + length)
+            if i + length <= len(words) and " ".join(words[i : i + length]) in table and not used & set(place):
+                found.append(place)
                 break
-    return kelvin, float(np.clip(brightness, 0.3, 1.25)), contrast, glow
+        else:
+            length = 1
+        i += length
+    return found
 
 
-def _key_light(words: list[str], used: set[int]) -> KeyLight:
-    for i, word in enumerate(words):
-        if word in SIDES:
-            used.add(i)
-            return SIDES[word]
-    return "left"
+def _paper(words: list[str], used: set[int]) -> Color:
+    """The colour that stands before a surface's name, else the first colour, else the first thing's."""
+    phrases = {i for place in _names_in(words, LIGHTS, set()) if len(place) > 1 for i in place}  # "golden hour"
+    colors = _names_in(words, COLORS, used | phrases)
+    if colors:
+        chosen = next((c for c in colors if set(words[c.stop : c.stop + 3]) & SURFACES), colors[0])
+        last = next((c for c in colors if c.start == chosen.stop), chosen)  # "charcoal grey": the first says it all
+        used.update(chosen, last)
+        return _modified(COLORS[_name(words, chosen)], words, chosen.start, used)
+    things = _names_in(words, THINGS, used)
+    if things:  # a thing lends its colour only, so its name stays unused
+        return _modified(THINGS[_name(words, things[0])], words, things[0].start, used)
+    return _DEFAULT_PAPER
+
+
+def _name(words: list[str], place: range) -> str:
+    return " ".join(words[place.start : place.stop])
+
+
+def _modified(color: Color, words: list[str], position: int, used: set[int]) -> Color:
+    """Apply the modifiers that stand directly before a colour's name, in Lab."""
+    lightness, a, b = rgb_to_lab(np.array(color, np.uint8)).tolist()
+    for i in range(position - 1, -1, -1):
+        if words[i] not in MODIFIERS or i in used:
+            break
+        towards, chroma, warmth = MODIFIERS[words[i]]
+        lightness += towards * (100 - lightness if towards > 0 else lightness)
+        a, b = a * chroma, b * chroma + warmth
+        used.add(i)
+    red, green, blue = to_uint8(lab_to_rgb(np.array([lightness, a, b]))).tolist()
+    return red, green, blue
+
+
+def _light(words: list[str], used: set[int]) -> tuple[float | None, float, float, float, float]:
+    """Kelvin, brightness, contrast, glow and window by the words for light, a later word over an earlier one."""
+    kelvin, brightness, contrast, glow, window = None, 1.0, 0.4, 0.25, 0.0
+    for place in _names_in(words, LIGHTS, used):
+        word = LIGHTS[_name(words, place)]
+        kelvin = word.kelvin or kelvin
+        brightness *= word.brightness
+        contrast = contrast if word.contrast is None else word.contrast
+        glow = glow if word.glow is None else word.glow
+        window = window if word.window is None else word.window
+        used.update(place)
+    return kelvin, min(max(brightness, 0.45), 1.2), contrast, glow, window

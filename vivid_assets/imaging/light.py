@@ -92,10 +92,14 @@ def measure_light(image: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = No
     linear = _shrink(srgb_to_linear(_sample(image)))
     lab = linear_to_lab(linear)
     distance, flatness = _distance_to_frame(lab)
-    subject = _differing_part(distance) if alpha is None else _shrink(_sample(alpha).astype(np.float32) / 255)
+    if alpha is None:
+        subject, wall = _differing_part(distance), _like_part(distance)
+    else:
+        subject = _shrink(np.asarray(_sample(alpha) / np.float32(255), np.float32))
+        wall = 1 - subject
     return Light(
         subject=_region(linear, lab, subject),
-        wall=_region(linear, lab, 1 - subject),
+        wall=_region(linear, lab, wall),
         wall_flatness=flatness,
     )
 
@@ -141,8 +145,13 @@ def _differing_part(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None] if height > 1 else np.zeros((1, 1), np.float32)
     columns = np.linspace(-1, 1, width, dtype=np.float32)[None, :] if width > 1 else np.zeros((1, 1), np.float32)
     middle = np.clip(1.25 - np.hypot(rows, columns), 0, 1)
-    subject = np.clip(distance / _LIKE_WALL - 1, 0, 1) * middle
-    return subject if subject.mean() >= _FEWEST else middle * (middle > 0.5)
+    subject = np.asarray(np.clip(distance / _LIKE_WALL - 1, 0, 1) * middle, np.float32)
+    return subject if subject.mean() >= _FEWEST else np.where(middle > 0.5, middle, np.float32(0))
+
+
+def _like_part(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weight of the wall: what has the frame's colour, wherever it lies (also in the hole of a handle)."""
+    return np.clip(2 - distance / _LIKE_WALL, 0, 1)
 
 
 def _region(linear: NDArray[np.float32], lab: NDArray[np.float32], weight: NDArray[np.float32]) -> RegionLight:

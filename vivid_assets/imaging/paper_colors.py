@@ -1,10 +1,8 @@
-"""Words for studio paper and studio light.
+"""The colours of studio paper by name, and the words that modify them.
 
 Paper colours follow the rolls that studios hang (measured from makers' swatches by eye, so a "red" is a printable
 paper's and not a screen's primary); X11's other names are added from Pillow's table.
 """
-
-from typing import Literal, NamedTuple
 
 from PIL import ImageColor
 
@@ -14,7 +12,7 @@ _PAPERS: dict[str, str] = {
     "white": "#f0efec", "off white": "#ebe7dd", "ivory": "#ece4cf", "cream": "#ebdfc4", "eggshell": "#e6dfcf",
     "vanilla": "#eee0b8", "bone": "#ddd5c4", "pearl": "#e3e0d8", "snow": "#f1f1f1", "alabaster": "#e9e6de",
     "silver": "#bdbfc1", "grey": "#9b9c9d", "gray": "#9b9c9d", "charcoal": "#3d3f42", "graphite": "#4a4c4f",
-    "slate": "#5b6672", "anthracite": "#35373a", "black": "#1c1c1d", "storm grey": "#787b7f", "ash": "#b5b3ae",
+    "slate": "#5b6672", "anthracite": "#35373a", "black": "#272728", "storm grey": "#787b7f", "ash": "#b5b3ae",
     "greige": "#b9afa1", "stone": "#b3aa9c", "sand": "#d2bf9d", "beige": "#d9c9ad", "taupe": "#8d8074",
     "khaki": "#b3a37b", "tan": "#c2a27b", "camel": "#b98f5c", "caramel": "#b0743c", "honey": "#d49a3a",
     "mocha": "#7a5b48", "coffee": "#5c4335", "chocolate": "#4f3426", "brown": "#6d4b36", "chestnut": "#73402f",
@@ -41,7 +39,7 @@ COLORS: dict[str, Color] = {
 }
 
 # Things whose colour a paper can take, though not their texture.
-DESCRIBING: dict[str, Color] = {
+THINGS: dict[str, Color] = {
     name: ImageColor.getrgb(code)[:3]
     for name, code in {
         "marble": "#e5e3df", "concrete": "#a3a29e", "cement": "#a3a29e", "plaster": "#dcd6cb", "linen": "#ddd3c0",
@@ -65,45 +63,3 @@ MODIFIERS: dict[str, tuple[float, float, float]] = {
     "neon": (0.05, 1.6, 0), "smoky": (-0.15, 0.5, 0), "creamy": (0.3, 0.7, 5), "clean": (0, 1, 0),
     "pure": (0, 1, 0), "plain": (0, 1, 0), "matte": (0, 1, 0), "solid": (0, 1, 0),
 }  # fmt: skip
-
-
-class LightWord(NamedTuple):
-    """What a word does to the light: None leaves it as it is."""
-
-    kelvin: float | None = None
-    brightness: float = 1.0
-    contrast: float | None = None
-    glow: float | None = None
-
-
-LIGHTS: dict[str, LightWord] = {
-    "morning": LightWord(5000), "dawn": LightWord(4700, 0.85), "sunrise": LightWord(4300, 0.95, 0.5),
-    "noon": LightWord(6000, 1.1, 0.35), "midday": LightWord(6000, 1.1, 0.35), "afternoon": LightWord(5400),
-    "evening": LightWord(4200, 0.8, 0.55), "sunset": LightWord(3700, 0.9, 0.6), "dusk": LightWord(8200, 0.6, 0.5),
-    "twilight": LightWord(8800, 0.5, 0.5), "night": LightWord(8500, 0.42, 0.75), "midnight": LightWord(9500, 0.36, 0.8),
-    "golden hour": LightWord(3900, 1.0, 0.6), "blue hour": LightWord(9500, 0.6, 0.45), "daylight": LightWord(6300, 1.08, 0.3),
-    "candlelight": LightWord(2600, 0.55, 0.8), "candle": LightWord(2600, 0.55, 0.8), "candlelit": LightWord(2600, 0.55, 0.8),
-    "tungsten": LightWord(3300), "fireplace": LightWord(2800, 0.6, 0.75), "lamp": LightWord(3500, 0.8, 0.65),
-    "sunny": LightWord(5300, 1.1, 0.5), "sunlight": LightWord(5300, 1.08, 0.6), "sunlit": LightWord(5300, 1.08, 0.6),
-    "sun": LightWord(5300, 1.08, 0.6), "overcast": LightWord(7000, 0.92, 0.1), "cloudy": LightWord(7000, 0.92, 0.12),
-    "moonlight": LightWord(9500, 0.4, 0.75), "window": LightWord(5900, 1.0, 0.6),
-    "warm": LightWord(4600), "cosy": LightWord(4200, 0.85, 0.55), "cozy": LightWord(4200, 0.85, 0.55),
-    "cool": LightWord(8000), "cold": LightWord(8600), "neutral": LightWord(6500),
-    "bright": LightWord(None, 1.12, 0.25), "airy": LightWord(None, 1.15, 0.15), "high key": LightWord(None, 1.2, 0.05),
-    "dark": LightWord(None, 0.5, 0.75), "moody": LightWord(None, 0.5, 0.8), "dramatic": LightWord(None, 0.6, 0.95),
-    "low key": LightWord(None, 0.42, 0.95), "dim": LightWord(None, 0.55, 0.6), "soft": LightWord(None, 1.0, 0.18),
-    "diffused": LightWord(None, 1.0, 0.12), "even": LightWord(None, 1.0, 0.08), "flat": LightWord(None, 1.0, 0.05),
-    "hard": LightWord(None, 1.0, 0.85), "harsh": LightWord(None, 1.0, 0.9), "spotlight": LightWord(None, 0.75, 0.95, 0.9),
-    "glow": LightWord(None, 1.0, None, 0.8), "glowing": LightWord(None, 1.0, None, 0.8), "halo": LightWord(None, 1.0, None, 0.9),
-    "shadows": LightWord(None, 0.95, 0.7),
-}  # fmt: skip
-
-SIDES: dict[str, Literal["left", "right", "above", "behind"]] = {
-    "left": "left", "right": "right", "above": "above", "overhead": "above", "top": "above",
-    "behind": "behind", "backlit": "behind", "backlight": "behind",
-}  # fmt: skip
-
-# Words that ask for nothing, or for what a studio sweep is anyway.
-FILLERS = frozenset(
-    ["a", "an", "the", "and", "or", "of", "on", "in", "at", "with", "from", "to", "for", "by", "is", "its", "it", "this", "that", "some", "very", "my", "our", "no", "without", "light", "lights", "lighting", "lit", "backdrop", "background", "wall", "floor", "studio", "seamless", "paper", "sweep", "photo", "photograph", "photography", "picture", "image", "shot", "product", "portrait", "professional", "clean", "simple", "minimal", "minimalist", "plain", "high", "quality", "detailed", "sharp", "focus", "photorealistic", "elegant", "natural", "color", "colour", "coloured", "colored", "tone", "tones", "shade", "gentle", "side", "key", "ambient", "hour", "key", "day", "time", "setting", "scene", "surface"]
-)

@@ -10,7 +10,7 @@ _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 @dataclass(frozen=True)
 class Proposal:
-    """Words that a rule would add: ``reason`` says why, ``objection`` why they are left out all the same ("" if not)."""
+    """Words that a rule would add: ``reason`` says why, ``objection`` why they are left out all the same, or is ""."""
 
     words: str
     reason: str

@@ -40,11 +40,12 @@ def words(text: str) -> frozenset[str]:
 
 # What a prompt says when it names a time of day or a light, in the languages that catalogues come in.
 LIGHT_WORDS = words(
-    "morning dawn sunrise noon midday afternoon evening sunset dusk twilight night nighttime midnight daytime daylight "
-    "light lights lighting lit lamp lamps lantern lanterns candle candles candlelight candlelit sun sunny sunlight "
-    "sunlit sunshine sunbeam sunbeams moon moonlight moonlit neon spotlight spotlights backlight backlit softbox strobe "
-    "flash glow glowing shadow shadows overcast cloudy stormy foggy misty fluorescent fireplace campfire bonfire starry "
-    "starlight underexposed overexposed illuminated illumination chiaroscuro shade shady dappled "
+    "morning dawn sunrise noon midday afternoon evening sunset dusk twilight night nighttime midnight daytime "
+    "daylight light lights lighting lit lamp lamps lantern lanterns candle candles candlelight candlelit sun "
+    "sunny sunlight sunlit sunshine sunbeam sunbeams moon moonlight moonlit neon spotlight spotlights "
+    "backlight backlit softbox strobe flash glow glowing shadow shadows overcast cloudy stormy foggy misty "
+    "fluorescent fireplace campfire bonfire starry starlight underexposed overexposed illuminated illumination "
+    "chiaroscuro shade shady dappled "
     # German
     "licht morgenlicht abendlicht tageslicht morgen abend abends nacht nachts mittag sonne sonnenlicht sonnenaufgang "
     "sonnenuntergang dämmerung kerzenlicht schatten beleuchtung mondlicht "
