@@ -87,7 +87,8 @@ def clip_tokenizer(pad_token: str = "<|endoftext|>") -> Any:
     import open_clip.tokenizer
     from transformers import CLIPTokenizer
 
-    lines = gzip.open(open_clip.tokenizer.default_bpe(), "rt", encoding="utf-8").read().split("\n")
+    with gzip.open(open_clip.tokenizer.default_bpe(), "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")
     merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
     letters = list(open_clip.tokenizer.bytes_to_unicode().values())
     words = [*letters, *(letter + "</w>" for letter in letters), *("".join(merge) for merge in merges)]

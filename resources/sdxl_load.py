@@ -37,16 +37,19 @@ def load_sdxl(
     """
     import diffusers
     import torch
+    import transformers
 
+    for library in (diffusers, transformers):
+        library.utils.logging.disable_progress_bar()  # in a run's log they are lines upon lines
     parts: dict[str, Any] = {}
     if vae:
-        parts["vae"] = diffusers.AutoencoderKL.from_pretrained(vae, torch_dtype=device.torch_dtype)
+        parts["vae"] = diffusers.AutoencoderKL.from_pretrained(vae, dtype=device.torch_dtype)
     if sampler.unet:
         parts["unet"] = _distilled_unet(sampler.unet.folder(download=download), sampler.unet, model, device)
     pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(
         model,
         variant=variant,
-        torch_dtype=device.torch_dtype,
+        dtype=device.torch_dtype,
         use_safetensors=True,
         add_watermarker=False,
         local_files_only=True,
@@ -78,7 +81,7 @@ def _distilled_unet(place: Path, weights: Weights, model: Path, device: Device) 
 
     if "config.json" in weights.files:
         return diffusers.UNet2DConditionModel.from_pretrained(
-            place, torch_dtype=device.torch_dtype, variant="fp16", use_safetensors=True
+            place, dtype=device.torch_dtype, variant="fp16", use_safetensors=True
         )
     unet = diffusers.UNet2DConditionModel.from_config(diffusers.UNet2DConditionModel.load_config(model / "unet"))
     unet.load_state_dict(load_file(place if place.is_file() else place / weights.files[0]))

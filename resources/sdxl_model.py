@@ -21,18 +21,11 @@ class SdxlModel:
     """Real diffusers pipelines on one device, sharing their parts."""
 
     def __init__(self, pipeline: Any, sampler: Sampler, device: Device) -> None:
-        from diffusers import StableDiffusionXLInpaintPipeline
-
         self._pipeline = pipeline
         self._sampler = sampler
         self._device = device
         self._texts = PromptEmbeddings(pipeline)
-        parts = {
-            name: part
-            for name, part in pipeline.components.items()
-            if name not in ("feature_extractor", "image_encoder")
-        }
-        self._inpaint: Any = StableDiffusionXLInpaintPipeline(**parts, add_watermarker=False)
+        self._inpaint = _inpainting(pipeline)
         self._inpaint.set_progress_bar_config(disable=True)
         self._unet = pipeline.unet
         self._vae_dtype = pipeline.vae.dtype
@@ -176,6 +169,16 @@ class SdxlModel:
                 "retried_in_float32": float(retried),
             },
         )
+
+
+def _inpainting(pipeline: Any) -> Any:
+    """An inpainting pipeline over the same parts; no weight is held twice."""
+    from diffusers import StableDiffusionXLInpaintPipeline
+
+    unused = ("feature_extractor", "image_encoder")
+    parts = {name: part for name, part in pipeline.components.items() if name not in unused}
+    inpaint: Any = StableDiffusionXLInpaintPipeline(**parts, add_watermarker=False)
+    return inpaint
 
 
 def _stacked(embeddings: list[tuple[Any, Any]], which: int, dtype: Any) -> Any:
