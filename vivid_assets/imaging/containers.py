@@ -5,6 +5,7 @@ its own plugin, so that no other (PostScript, for one, which starts an interpret
 """
 
 import struct
+from contextlib import suppress
 from io import BytesIO
 
 from PIL import (
@@ -134,12 +135,7 @@ def count_frames(image: ImageFile.ImageFile, data: bytes, kind: str, at_most: in
     if kind == "GIF":
         return _count_gif(data, at_most)
     if kind == "TIFF":
-        try:
-            image.seek(at_most)
-        except EOFError:
-            image.seek(0)
-            return int(image.n_frames)  # type: ignore[attr-defined]
-        return at_most + 1
+        return _count_tiff(data, at_most)
     return int(getattr(image, "n_frames", 1))
 
 
@@ -165,3 +161,18 @@ def _count_gif(data: bytes, at_most: int) -> int:
             position += data[position] + 1
         position += 1
     return max(frames, 1)
+
+
+def _count_tiff(data: bytes, at_most: int) -> int:
+    """Links of a TIFF's chain of directories (TIFF 6.0, section 2; BigTIFF has wider numbers)."""
+    order, big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"+\0", b"\0+")
+    count, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
+    seen: set[int] = set()
+    with suppress(struct.error):  # A chain that breaks off ends there.
+        (position,) = struct.unpack_from(order + link, data, 8 if big else 4)
+        while position and position not in seen and len(seen) <= at_most:
+            (entries,) = struct.unpack_from(order + count, data, position)
+            seen.add(position)
+            end = position + struct.calcsize(count) + entries * entry
+            (position,) = struct.unpack_from(order + link, data, end)
+    return max(len(seen), 1)

@@ -8,6 +8,7 @@ trusted.
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -92,15 +93,15 @@ def decode(
         raise UnreadablePicture(
             f"The file holds more than {max_frames:,} frames or pages; save the wanted one as a picture of its own."
         )
-    # Pillow turns a TIFF by itself while it loads.
-    orientation = 1 if kind == "TIFF" else _orientation(image)
     width, height = image.size
     if longest and kind == "JPEG":
         # The DCT yields 1/2, 1/4 or 1/8 at a fraction of the cost. It is asked for at least twice what is
         # wanted, so that the resampling filter decides what is kept.
         image.draft(image.mode, fitted_size(width, height, 2 * longest))
     _guarded(lambda: _load(image, kind))
-    if image.size == (height, width) or orientation >= 5:
+    # Pillow turns a TIFF by itself while it loads. A PNG may say it after its pixels, so this comes last.
+    orientation = 1 if kind == "TIFF" else _orientation(image)
+    if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
         width, height = height, width
     rgb, alpha, rgb16, notes = _guarded(lambda: _convert(image, data, kind, want_16=longest is None))
     if frames > 1:
@@ -123,14 +124,18 @@ def _guarded(step: Callable[[], T]) -> T:
         return step()
     except (UnreadablePicture, MemoryError):
         raise
+    except EOFError as error:
+        raise UnreadablePicture(
+            "The file is cut off: it ends before the picture does; copy it again from its source."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise UnreadablePicture(
+            "The file announces a picture of more pixels than can be decoded safely; save a smaller copy."
+        ) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        if isinstance(error, EOFError) or "truncated" in reason.lower():
-            raise UnreadablePicture(
-                "The file is cut off: it ends before the picture does; copy it again from its source."
-            ) from error
         raise UnreadablePicture(
-            f"The file is damaged and cannot be decoded ({reason}); copy it again from its source."
+            f"The file is damaged or cut off and cannot be decoded ({reason}); copy it again from its source."
         ) from error
 
 
@@ -167,13 +172,10 @@ def _load(image: Any, kind: str) -> None:
     read = image.load_read if kind == "PNG" else lambda size: image.fp.read(size)
 
     def read_or_fail(size: int) -> bytes:
-        try:
-            block = read(size)
-        except (IndexError, struct.error) as error:
-            raise EOFError from error
-        if not block:
-            raise EOFError
-        return block
+        with suppress(IndexError, struct.error):
+            if block := read(size):
+                return block
+        raise EOFError
 
     image.load_read = read_or_fail
     image.load()

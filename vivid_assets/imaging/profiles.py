@@ -72,7 +72,7 @@ def _transform(profile: bytes, mode: str) -> tuple[ImageCms.ImageCmsTransform | 
     )
     if mode in ("L", "RGB") and _changes_nothing(transform, mode):
         return None, mode, ""
-    return transform, mode, _name(source)
+    return transform, mode, "CIE Lab" if mode == "LAB" else _name(source)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
