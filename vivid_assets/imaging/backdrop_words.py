@@ -9,7 +9,7 @@ from vivid_assets.imaging.color import lab_to_rgb, rgb_to_lab, to_uint8
 from vivid_assets.imaging.paper_colors import COLORS, MODIFIERS, THINGS, Color
 from vivid_assets.imaging.studio_words import FILLERS, LIGHTS, NEGATIONS, SIDES, SURFACES, KeyLight
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\w+(?:['’]\w+)*|[,.;:!?]")
 _READ = 4096  # characters of a prompt that are looked at
 _DEFAULT_PAPER = (205, 204, 201)
 
@@ -51,6 +51,7 @@ def read_prompt(prompt: str) -> BackdropLook:
     kelvin, brightness, contrast, glow, window = _light(words, used)
     sides = [i for i, word in enumerate(words) if word in SIDES and i not in used]
     used.update(sides)
+    rest = [i for i, word in enumerate(words) if i not in used and word not in FILLERS and word[0].isalnum()]
     return BackdropLook(
         paper=paper,
         kelvin=kelvin,
@@ -60,12 +61,16 @@ def read_prompt(prompt: str) -> BackdropLook:
         glow=glow,
         window=window,
         used_words=tuple(words[i] for i in sorted(used - refused)),
-        unused_words=tuple(dict.fromkeys(w for i, w in enumerate(words) if i not in used and w not in FILLERS)),
+        unused_words=tuple(dict.fromkeys(words[i] for i in rest)),
     )
 
 
 def _negated(words: list[str], i: int) -> bool:
-    return any(word in NEGATIONS for word in words[max(0, i - 2) : i])
+    """Whether a negation stands one or two words before, in the same clause: “no warm shadows, white wall”."""
+    before = words[max(0, i - 2) : i]
+    if before and not before[-1].isalnum():
+        return False
+    return any(word in NEGATIONS for word in before)
 
 
 def _names_in(words: list[str], table: dict, used: set[int]) -> list[range]:
@@ -89,14 +94,20 @@ def _paper(words: list[str], used: set[int]) -> Color:
     phrases = {i for place in _names_in(words, LIGHTS, set()) if len(place) > 1 for i in place}  # "golden hour"
     colors = _names_in(words, COLORS, used | phrases)
     if colors:
-        chosen = next((c for c in colors if set(words[c.stop : c.stop + 3]) & SURFACES), colors[0])
-        last = next((c for c in colors if c.start == chosen.stop), chosen)  # "charcoal grey": the first says it all
-        used.update(chosen, last)
+        chosen = next((c for c in colors if _is_of_surface(words, c)), colors[0])
+        chosen = next((c for c in colors if c.stop == chosen.start), chosen)  # "charcoal grey": the first says more
+        used.update(chosen, *(c for c in colors if c.start == chosen.stop))
         return _modified(COLORS[_name(words, chosen)], words, chosen.start, used)
     things = _names_in(words, THINGS, used)
     if things:  # a thing lends its colour only, so its name stays unused
         return _modified(THINGS[_name(words, things[0])], words, things[0].start, used)
     return _DEFAULT_PAPER
+
+
+def _is_of_surface(words: list[str], color: range) -> bool:
+    """Whether a surface's name follows within two words of the same clause: “white marble counter”."""
+    following = words[color.stop : color.stop + 2]
+    return any(word in SURFACES and (i == 0 or following[0].isalnum()) for i, word in enumerate(following))
 
 
 def _name(words: list[str], place: range) -> str:

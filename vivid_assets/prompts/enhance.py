@@ -154,6 +154,8 @@ def _with_objection(
         return proposal
     if already := said.names(proposal.words):
         return replace(proposal, objection=f"already said: “{already}”")
+    if refused := said.refuses(proposal.words):
+        return replace(proposal, objection=f"the prompt refuses it: “{refused}”")
     if refused := unwanted.names(proposal.words):
         return replace(proposal, objection=f"the negative prompt refuses it: “{refused}”")
     if proposal.words in {other.words for other in added}:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vivid_assets.prompts import vocabulary as v
 
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_WORD = re.compile(r"\w+(?:['’-]\w+)*|[,.;:!?]")
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Proposal:
 
 
 class Said:
-    """What a text says, for looking words up in: its words without case, those it negates kept apart."""
+    """What a text says, for looking words up in: its words without case, those it refuses (“no people”) apart."""
 
     def __init__(self, text: str) -> None:
         self.sequence = [match.group().casefold() for match in _WORD.finditer(text)]
-        self.text = " ".join(self.sequence)
-        self.negated = {word for i, word in enumerate(self.sequence) if _is_negated(self.sequence, i)}
-        self.words = frozenset(self.sequence) - self.negated
+        self.text = " ".join(word for word in self.sequence if word[0] not in ",.;:!?")
+        self.words = frozenset(word for i, word in enumerate(self.sequence) if not _is_negated(self.sequence, i))
+        self.refused = frozenset(self.sequence) - self.words
 
     def names(self, words: str) -> str:
         """The word of this text that says ``words``, in whatever form; "" when none does.
@@ -39,6 +39,10 @@ class Said:
                 return form
         return next((s for s in sorted(v.MEANS.get(words, ())) if _forms(s) & self.words), "")
 
+    def refuses(self, words: str) -> str:
+        """The word by which this text says that it does not want ``words``; "" when it does not."""
+        return next(iter(sorted(_forms(words) & self.refused)), "")
+
     def any_of(self, words: frozenset[str]) -> str:
         """The first of this text's words that is among ``words``; "" when none is."""
         return next((word for word in self.sequence if word in words and word in self.words), "")
@@ -49,10 +53,10 @@ class Said:
         for phrase in v.LIGHT_PHRASES:
             if f" {phrase} " in f" {self.text.replace('-', ' ')} ":
                 return phrase
-        following = [*self.sequence[1:], ""]
+        following = [*self.sequence[1:], ""][: len(self.sequence)]
         for word, after in zip(self.sequence, following, strict=True):
             parts = {word, *word.split("-")}
-            if parts & v.LIGHT_WORDS and word not in self.negated and not (word == "light" and after in v.PALE_THINGS):
+            if parts & v.LIGHT_WORDS and word in self.words and not (word == "light" and after in v.PALE_THINGS):
                 return word
         return ""
 
@@ -109,8 +113,13 @@ def negative(said: Said, line_art: bool) -> list[Proposal]:
 
 
 def _is_negated(sequence: list[str], index: int) -> bool:
-    """“no people”, “without any people”: a negation one or two words before."""
-    return any(word in v.NEGATIONS for word in sequence[max(0, index - 2) : index])
+    """“no people”, “without any people”: a negation one or two words before, in the same clause."""
+    for word in reversed(sequence[max(0, index - 2) : index]):
+        if word in v.NEGATIONS:
+            return True
+        if word in v.CLAUSE_ENDS:
+            return False
+    return False
 
 
 def _forms(words: str) -> frozenset[str]:

@@ -50,12 +50,12 @@ LIGHT_WORDS = words(
     "licht morgenlicht abendlicht tageslicht morgen abend abends nacht nachts mittag sonne sonnenlicht sonnenaufgang "
     "sonnenuntergang dämmerung kerzenlicht schatten beleuchtung mondlicht "
     # French
-    "lumière lumières matin matinée soir soirée nuit midi soleil aube crépuscule coucher lever ombre ombres éclairage "
+    "lumière lumières matin matinée soir soirée nuit soleil aube crépuscule ombre ombres éclairage "
     # Spanish, Portuguese
     "luz luces luzes mañana manhã tarde noche noite mediodía sol amanecer atardecer anochecer sombra sombras "
     # Italian, Dutch, Polish
-    "luce luci mattina sera notte mezzogiorno sole alba tramonto ombra zonlicht ochtend avond zon zonsondergang "
-    "światło rano wieczór noc słońce"
+    "luce luci mattina notte mezzogiorno alba tramonto ombra zonlicht ochtend avond zon zonsondergang "
+    "światło wieczór słońce"
 )
 LIGHT_PHRASES = ("golden hour", "blue hour", "low key", "high key", "magic hour", "rim light")
 # "light blue" and "light wood" are pale things, not lights: the word before one of these says nothing of the light.
@@ -95,4 +95,6 @@ MEANS: dict[str, frozenset[str]] = {
     "low quality": words("lo-fi lofi grainy vhs polaroid pixelated"),
 }
 
-NEGATIONS = words("no not without never non free minus ohne kein keine sans sin sem senza zonder bez")
+NEGATIONS = words("no not without never minus ohne kein keine sans sin sem senza zonder bez")
+# After one of these a negation no longer holds: "no clutter, people in the distance".
+CLAUSE_ENDS = words(", . ; : ! ? but with")
