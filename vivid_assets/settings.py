@@ -8,8 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from upath import UPath
+
+from resources.birefnet import BiRefNet
+from resources.open_clip import OpenClip
+from resources.sdxl import SDXL
 
 
 class StageSettings(BaseModel):
@@ -66,9 +70,29 @@ class Settings(BaseModel):
     backgrounds: BackgroundsSettings = BackgroundsSettings()
     masks: MasksSettings = MasksSettings()
     composites: CompositesSettings = CompositesSettings()
+    open_clip: dict[str, Any] = Field(default_factory=dict, description="Entries of the OpenClip resource.")
+    sdxl: dict[str, Any] = Field(default_factory=dict, description="Entries of the SDXL resource.")
+    birefnet: dict[str, Any] = Field(default_factory=dict, description="Entries of the BiRefNet resource.")
+
+    @field_validator("open_clip", "sdxl", "birefnet")
+    @classmethod
+    def _known_entries(cls, entries: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        model = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet}[info.field_name or ""]
+        unknown = sorted(entries.keys() - model.model_fields.keys())
+        if unknown:
+            raise ValueError(f"there is no entry {unknown[0]!r}; there are {', '.join(model.model_fields)}")
+        return entries
 
 
-Chosen = TypeVar("Chosen", bound=StageSettings)
+Model = TypeVar("Model", bound=dg.ConfigurableResource)
+
+
+def configured(model: Model, entries: Mapping[str, Any]) -> Model:
+    """``model`` with ``entries`` of the settings on top. Raises ValueError when one does not fit."""
+    try:
+        return type(model)(**{**model.model_dump(), **entries}) if entries else model
+    except dg.DagsterInvalidConfigError as error:
+        raise ValueError(f"The settings of {type(model).__name__} do not fit: {error}") from error
 
 
 class SettingsFile(dg.ConfigurableResource):

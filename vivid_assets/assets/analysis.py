@@ -10,12 +10,13 @@ from resources.errors import ModelUnavailable
 from resources.open_clip import OpenClip
 from resources.store import Store
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, shard_asset
+from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.line_art import detect_line_art
 from vivid_assets.rows.stage import Reads, Stage
 from vivid_assets.rows.work import Work
+from vivid_assets.settings import SettingsFile, configured
 
 ANALYSIS = Stage(
     name="analysis",
@@ -44,7 +45,7 @@ UNAVAILABLE = "unavailable"
 
 @shard_asset(ANALYSIS, group="scenes", kinds={"openclip"}, pool="gpu")
 def analysis(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, open_clip: OpenClip
+    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, open_clip: OpenClip
 ) -> dg.MaterializeResult:
     """What each picture shows, and the light on it.
 
@@ -52,6 +53,7 @@ def analysis(
     model cannot be loaded, with the reason), colour temperature and brightness of the subject and of its wall apart,
     and whether the picture is line art. Stale when the prepared picture or the model changes.
     """
+    open_clip = configured(open_clip, settings_of(context, store, settings).open_clip)
     with open_clip.lease() as classifier:
         missing: list[str] = []
 

@@ -112,7 +112,7 @@ def output_format(picture: str, source_format: str, wanted: CompositesSettings) 
     that ``cup.jpg`` and ``cup.png`` stay two files.
     """
     kept = source_format.lower()
-    chosen: Format = wanted.format if wanted.format != "source" else kept if kept in SUFFIXES else "png"  # type: ignore[assignment]
+    chosen: Format = wanted.format if wanted.format != "source" else kept if kept in SUFFIXES else "png"
     suffix = PurePosixPath(picture).suffix.lower()
     same = suffix in (".jpg", ".jpeg") if chosen == "jpeg" else suffix == SUFFIXES[chosen]
     return chosen, "" if same else SUFFIXES[chosen]

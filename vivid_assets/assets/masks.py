@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
+from resources.birefnet import BiRefNet
 from resources.store import Store
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
@@ -20,7 +21,7 @@ from vivid_assets.masking.mask import Mask, MaskRequest
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import Work
-from vivid_assets.settings import MasksSettings, SettingsFile
+from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
@@ -50,9 +51,9 @@ SOURCE_ALPHA = "source_alpha"
 _BATCH = 8
 
 
-@shard_asset(MASKS, group="masks", kinds={"onnx"}, pool="gpu")
+@shard_asset(MASKS, group="masks", kinds={"onnx", "huggingface"}, pool="gpu")
 def masks(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, birefnet: BiRefNet
 ) -> dg.MaterializeResult:
     """A mask for each picture, and how good it is.
 
@@ -62,62 +63,63 @@ def masks(
     """
     shard = context.partition_key
     root = find(store, catalogue_of(shard)).root
-    wanted = settings_of(context, store, settings).masks
-    ladder = Ladder(make_tiers(wanted.tiers), ladder_settings(wanted))
+    wanted = settings_of(context, store, settings)
 
     def load(row: Row) -> tuple[np.ndarray, MaskRequest]:
         prepared = row.read["prepared_images"]
         override = None
         if row.asked["mask"]:
-            override = decode((root / row.asked["mask"]).read_bytes(), longest=None)
-            override = override.alpha if override.alpha is not None else override.rgb
+            own = decode((root / row.asked["mask"]).read_bytes())
+            override = own.rgb if own.alpha is None else own.alpha
         elif prepared["alpha_file"]:
             override = decode_mask(store.read(prepared["alpha_file"]))
-        request = MaskRequest(
-            tier=row.asked["tier"] or None,
-            box=_box_shares(row.asked["box"], prepared["source_width"], prepared["source_height"]),
-            override=override,
-        )
+        box = _box_shares(row.asked["box"], prepared["source_width"], prepared["source_height"])
+        request = MaskRequest(tier=row.asked["tier"] or None, box=box, override=override)
         return decode(store.read(prepared["file"])).rgb, request
-
-    def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> list[Mask]:
-        return ladder.masks([image for image, _ in batch], [request for _, request in batch])
 
     def save(row: Row, mask: Mask) -> dict[str, Any]:
         file = f"masks/{shard}/{row.picture}.png"
         store.write(file, encode_mask(mask.alpha))
-        from_source = mask.tier == "override" and not row.asked["mask"]
-        return {
-            "file": file,
-            "tier": SOURCE_ALPHA if from_source else mask.tier,
-            "verdict": SOURCE_ALPHA if from_source else mask.verdict,
-            "reason": "the source's own transparency" if from_source else mask.reason,
-            "figures": json.dumps(dict(mask.figures)),
-            "tried": json.dumps([record.as_dict() for record in mask.tried]),
-            "degraded": mask.degraded,
-            "review": mask.review,
-            "line_art": mask.line_art,
-            "line_art_probability": mask.line_art_probability,
-        }
+        return {"file": file, **_columns(mask, from_source=mask.tier == "override" and not row.asked["mask"])}
 
     def show(rows: Any) -> Groups:
         for row in rows:
             yield [np.rint(decode_mask(store.read(row["file"])) * 255).astype(np.uint8)]
 
-    result = materialize_shard(
-        context,
-        MASKS,
-        lambda: Work(load=load, compute=solve, save=save, batch_size=_BATCH),
-        store=store,
-        config=config,
-        settings=wanted.model_dump(mode="json"),
-        revision={"ladder": ladder.revision},
-        pictures=show,
-        count="tier",
-    )
-    for tier, reason in ladder.unavailable.items():
-        context.log.warning("The tier %s could not be loaded: %s", tier, reason)
-    return result
+    with configured(birefnet, wanted.birefnet).lease() as leased:
+        ladder = Ladder(make_tiers(wanted.masks.tiers, leased), ladder_settings(wanted.masks))
+
+        def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> list[Mask]:
+            return ladder.masks([image for image, _ in batch], [request for _, request in batch])
+
+        result = materialize_shard(
+            context,
+            MASKS,
+            lambda: Work(load=load, compute=solve, save=save, batch_size=_BATCH),
+            store=store,
+            config=config,
+            settings=wanted.masks.model_dump(mode="json"),
+            revision={"ladder": ladder.revision},
+            pictures=show,
+            count="tier",
+        )
+        for tier, reason in ladder.unavailable.items():
+            context.log.warning("The tier %s could not be loaded: %s", tier, reason)
+        return result
+
+
+def _columns(mask: Mask, *, from_source: bool) -> dict[str, Any]:
+    return {
+        "tier": SOURCE_ALPHA if from_source else mask.tier,
+        "verdict": SOURCE_ALPHA if from_source else mask.verdict,
+        "reason": "the source's own transparency" if from_source else mask.reason,
+        "figures": json.dumps(dict(mask.figures)),
+        "tried": json.dumps([record.as_dict() for record in mask.tried]),
+        "degraded": mask.degraded,
+        "review": mask.review,
+        "line_art": mask.line_art,
+        "line_art_probability": mask.line_art_probability,
+    }
 
 
 def ladder_settings(wanted: MasksSettings) -> LadderSettings:

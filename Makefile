@@ -1,0 +1,26 @@
+.PHONY: demo ui test check clean
+
+## A dozen pictures through the whole pipeline; results in vivid-demo/
+demo:
+	@tools/setup
+	@.venv/bin/vivid demo
+
+## Dagster's UI on the demo's result: http://localhost:3000
+ui:
+	@tools/setup
+	@.venv/bin/vivid ui --store vivid-demo/store
+
+## Everything: style, types, floors, and all tests
+test: check
+	@.venv/bin/python -m pytest --numprocesses auto -m ""
+
+## The quick part: style, types, floors; then `.venv/bin/pytest` runs the quick tests
+check:
+	@tools/setup dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+clean:
+	rm -rf .venv vivid-demo vivid_store

@@ -1,0 +1,55 @@
+"""Running shards from the command line: in this process, recorded in the Dagster instance."""
+
+import logging
+from collections.abc import Sequence
+
+import dagster as dg
+from rich.console import Console
+
+from partitions.shards import SHARDS
+
+
+def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
+    """Make the shards known as partitions."""
+    instance.add_dynamic_partitions(SHARDS.name or "shards", list(shards))
+
+
+def run_shards(instance: dg.DagsterInstance, shards: Sequence[str], console: Console) -> list[str]:
+    """One run a shard through all stages; the shards whose run failed."""
+    # Imported here: the definitions read VIVID_STORE, which the command line sets.
+    from vivid_assets.definitions import defs
+
+    told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger(console)}))
+    job = told.resolve_job_def("catalogue")
+    failed = []
+    for number, shard in enumerate(shards, start=1):
+        console.print(f"[bold]{shard}[/bold] ({number} of {len(shards)})")
+        result = job.execute_in_process(
+            instance=instance, partition_key=shard, raise_on_error=False, run_config={"loggers": {"vivid": {}}}
+        )
+        if not result.success:
+            failed.append(shard)
+            for event in result.get_step_failure_events():
+                error = event.step_failure_data.error
+                if error:
+                    console.print(f"  [red]{event.step_key}: {error.message.strip()}[/red]", highlight=False)
+    return failed
+
+
+def _console_logger(console: Console) -> dg.LoggerDefinition:
+    """What the stages say, without Dagster's own events and prefixes."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            if meta.get("dagster_event") is None:
+                style = "yellow" if record.levelno >= logging.WARNING else "dim"
+                console.print(f"  {meta.get('orig_message', record.getMessage())}", style=style, highlight=False)
+
+    @dg.logger(config_schema={}, description="The stages' own words, for a terminal.")
+    def console_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("vivid", level=logging.INFO)
+        logger.addHandler(Handler())
+        return logger
+
+    return console_logger
