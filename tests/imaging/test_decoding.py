@@ -300,9 +300,10 @@ def test_hidden_colours_do_not_bleed_into_a_reduced_edge(as_file):
     assert picture.alpha.max() <= 1
 
 
-def test_arrays_are_contiguous_and_writable(as_file):
+@pytest.mark.parametrize("orientation", STORED)
+def test_arrays_are_contiguous_and_writable(as_file, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
     picture = decode(as_file(np.dstack([gradient(4, 6)] * 2)[..., :4], "PNG", exif=exif))
     for plane in (picture.rgb, picture.alpha):
         assert plane.flags.c_contiguous

@@ -203,9 +203,7 @@ def _convert(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) 
         notes += [note] if note else []
     elif base.mode == "CMYK":
         notes.append("CMYK without a profile converted to RGB")
-    rgb = np.asarray(base.convert("RGB"))
-    if rgb16 is not None:
-        rgb = _to_8(rgb16)
+    rgb = _to_8(rgb16) if rgb16 is not None else np.array(base if base.mode == "RGB" else base.convert("RGB"))
     if sixteen:
         notes.append("16 bits a channel" if rgb16 is not None or not want_16 else "16 bits a channel taken as 8")
     if alpha is not None and alpha.min() == 1:
