@@ -34,13 +34,15 @@ seed = 42
 """
 
 
-def write_demo_catalogue(folder: Path) -> list[Path]:
+def write_demo_catalogue(folder: Path, size: int = SIZE) -> list[Path]:
     """Write the demo's pictures with ``manifest.csv`` and ``catalogue.toml``; the same bytes each time.
 
-    Photographs that scikit-image's installation lacks are left out (it is an optional package here).
+    Args:
+        folder: Made where it is not there; files of the same names are overwritten.
+        size: Of the drawings' sides, in pixels.
 
     Returns:
-        The pictures' paths, in the manifest's order.
+        The pictures' paths, in the manifest's order: the drawings, then those photographs that are installed.
 
     Raises:
         OSError: The folder cannot be written.
@@ -49,7 +51,7 @@ def write_demo_catalogue(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[dict[str, str | int]] = []
     for number, (name, (prompt, negative)) in enumerate(_DRAWINGS.items()):
-        _write(folder / f"{name}.png", DRAWINGS[name](SIZE).picture)
+        _write(folder / f"{name}.png", DRAWINGS[name](size).picture)
         lines.append(_line(f"{name}.png", prompt, negative, 100 + number))
     photographs = _photograph_folder()
     for number, (name, (file, prompt, negative)) in enumerate(_PHOTOGRAPHS.items()):

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vivid_assets.prompts import tokens
@@ -69,7 +69,8 @@ def open_clip_tokenizer():
     text=st.text(st.characters(codec="latin-1", exclude_characters="&<>\xad", categories=["L", "N", "P", "S", "Zs"]))
 )
 def test_tokens_are_those_of_open_clip(open_clip_tokenizer, text):
-    cleaned = open_clip_tokenizer.clean_fn(text)  # open_clip also repairs broken encodings, which SDXL does not
+    cleaned = open_clip_tokenizer.clean_fn(text)
+    assume(open_clip_tokenizer.clean_fn(cleaned) == cleaned)  # open_clip repairs broken encodings, SDXL does not
     assert tokens.token_ids(cleaned) == open_clip_tokenizer.encode(cleaned)
 
 

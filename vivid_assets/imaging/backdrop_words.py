@@ -44,7 +44,8 @@ class BackdropLook:
 
 def read_prompt(prompt: str) -> BackdropLook:
     """Read a backdrop's look from a prompt in English; whatever is not understood is in ``unused_words``."""
-    words = [match.group().casefold() for match in _WORD.finditer(prompt[:_READ])]
+    read = prompt if len(prompt) <= _READ else prompt[:_READ].rpartition(" ")[0]
+    words = [match.group().casefold() for match in _WORD.finditer(read)]
     used = {i for i, word in enumerate(words) if word in NEGATIONS or _negated(words, i)}
     refused = set(used)
     paper = _paper(words, used)
