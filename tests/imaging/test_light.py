@@ -27,6 +27,19 @@ def test_the_walls_colour_does_not_tint_the_subject(with_alpha):
     assert light.wall_flatness == 1
 
 
+@pytest.mark.parametrize(
+    ("wall", "subject", "temperature"),
+    [
+        ((245, 245, 245), (180, 30, 30), "neutral"),  # a red shirt in a white studio is not in warm light
+        ((250, 240, 225), (30, 60, 150), "warm"),
+        (YELLOW_WALL, BLUE_MUG, "cool"),  # a painted wall tells nothing of the light
+        ((20, 20, 20), (200, 150, 90), "warm"),  # nor does a black one
+    ],
+)
+def test_a_white_wall_tells_the_lights_colour(wall, subject, temperature):
+    assert measure_light(*picture(wall, subject)).temperature == temperature
+
+
 def test_known_values():
     image, alpha = picture((119, 119, 119), (255, 0, 0))
     light = measure_light(image, alpha)

@@ -26,6 +26,7 @@ BRIGHT_L = 0.5
 _WORKING_SIDE = 256  # pixels of the longer side; means over a picture need no more
 _FRAME = 0.06  # width of the frame that is taken for wall, as a share of the shorter side
 _LIKE_WALL = 12.0  # Lab distance up to which a pixel may be wall under uneven light
+_CARD_CHROMA = 12.0  # up to which a wall's colour may be the light's and not its paint
 _FEWEST = 0.01  # share of the picture under which a subject found by colour is not believed
 
 
@@ -72,6 +73,24 @@ class Light:
     subject: RegionLight
     wall: RegionLight
     wall_flatness: float
+
+    @property
+    def temperature(self) -> Temperature:
+        """The light's own colour.
+
+        A bright, even, nearly grey wall shows it as a photographer's white card does; without one it is read from
+        the subject, whose paint then counts as light: a red shirt is warm.
+        """
+        return self.wall.temperature if self._wall_is_a_white_card else self.subject.temperature
+
+    @property
+    def tone(self) -> Tone:
+        """Whether the subject is bright or dark."""
+        return self.subject.tone
+
+    @property
+    def _wall_is_a_white_card(self) -> bool:
+        return self.wall_flatness >= 0.5 and self.wall.chroma < _CARD_CHROMA and self.wall.tone == "bright"
 
 
 def measure_light(image: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> Light:

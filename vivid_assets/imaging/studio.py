@@ -94,18 +94,19 @@ def photograph(sweep: Sweep, paper: Doubles, look: BackdropLook, key: KeyLight, 
     share = 0.45 + 0.5 * look.contrast
     key_light = share * _softbox(sweep, key, look.contrast, rng) + 1.6 * look.window * _window(sweep, key, rng)
     lamp = look.glow * _lamp_on_wall(sweep, rng)
-    fill = (1 - share) * (0.66 + 0.34 * sweep.normal_z)
+    fill = (1 - share) * (0.57 + 0.43 * sweep.normal_z)
     # The room sends back a light that is paler than the key's and nearer to the sky's.
     warm, pale = white_of(kelvin), white_of(kelvin**0.55 * 7200**0.45)
     light = (key_light + lamp)[..., None] * warm + fill[..., None] * pale
-    light = light * (1 + 0.02 * _waves(sweep, rng))[..., None]
+    hollow = -2 * sweep.normal_y * sweep.normal_z  # 1 where the paper faces half up, half out, and sees less room
+    light = light * ((1 + 0.02 * _waves(sweep, rng)) * (1 - 0.07 * hollow))[..., None]
     light = light / (1 + 0.5 * (sweep.frame_x**2 + sweep.frame_y**2))[..., None] ** 2  # the lens: cos⁴
 
     middle = np.exp(-((sweep.frame_x / 0.28) ** 2) - ((sweep.frame_y / 0.28) ** 2))
     exposure = look.brightness / float(((light @ _LUMINANCE) * middle).sum() / middle.sum())
     light = light * exposure
     # In the curve, floor and wall also light each other, with the paper's own colour.
-    bounce = 0.3 * light.mean(axis=(0, 1)) * (1 - 0.5 * (sweep.normal_y * sweep.normal_z)[..., None])
+    bounce = 0.3 * light.mean(axis=(0, 1)) * (1 + 0.25 * hollow[..., None])
     return _shoulder(paper * (light + paper * bounce) / (1 + 0.3 * paper))
 
 
