@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from resources import weights
 from resources.errors import ModelUnavailable
@@ -30,6 +31,14 @@ def _known(names: list[str] | None) -> list[str]:
     return list(names or [])
 
 
+def _confirm(sentence: str) -> None:
+    console.print(Text.assemble(("✓ ", "green"), sentence), soft_wrap=True)
+
+
+def _complain(sentence: str) -> None:
+    errors.print(Text.assemble(("✗ ", "red"), sentence), soft_wrap=True)
+
+
 Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", callback=_known, help="As `vivid models list` names them.", show_default=False),
@@ -51,22 +60,22 @@ def pull(names: Names = None) -> None:
         try:
             place = _pull(name)
         except ModelUnavailable as error:
-            errors.print(f"[red]✗[/red] {error}", highlight=False, soft_wrap=True)
+            _complain(str(error))
             failed = True
         else:
-            console.print(f"[green]✓[/green] {name} is here: {place}", highlight=False, soft_wrap=True)
+            _confirm(f"{name} is here: {place}")
     raise typer.Exit(1 if failed else 0)
 
 
 def _pull(name: str) -> str:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=errors, transient=True) as bar:
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         # The hub draws bars of its own, one a file.
         task = bar.add_task(name, total=None, visible=isinstance(weights.get(name), weights.OnnxWeight))
         place = weights.pull(
             name,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-            say=lambda sentence: errors.print(sentence, highlight=False, soft_wrap=True),
+            say=lambda sentence: errors.print(Text(sentence), soft_wrap=True),
         )
     return str(place)
 
@@ -113,8 +122,8 @@ def verify(names: Names = None) -> None:
         try:
             place = weights.verify(name)
         except ModelUnavailable as error:
-            errors.print(f"[red]✗[/red] {error}", highlight=False, soft_wrap=True)
+            _complain(str(error))
             failed = True
         else:
-            console.print(f"[green]✓[/green] {name} is sound: {place}", highlight=False, soft_wrap=True)
+            _confirm(f"{name} is sound: {place}")
     raise typer.Exit(1 if failed else 0)
