@@ -2,11 +2,9 @@
 
 import dagster as dg
 
-from partitions.shards import SHARDS
 
 catalogue_job = dg.define_asset_job(
     "catalogue",
     selection=dg.AssetSelection.all(),
-    partitions_def=SHARDS,
     description="One shard through all stages. What is up to date is taken over, not computed.",
 )

@@ -1,0 +1,89 @@
+"""A small catalogue on disk, a store, and a real Dagster instance that runs the whole graph over it."""
+
+from pathlib import Path
+
+import cv2
+import dagster as dg
+import numpy as np
+import pytest
+
+from resources.birefnet import BiRefNet
+from resources.open_clip import OpenClip
+from resources.sdxl import SDXL
+from resources.store import Store
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import Catalogue, register
+from vivid_assets.definitions import ASSETS
+from vivid_assets.rows.tables import read_rows
+from vivid_assets.settings import SettingsFile
+
+
+def product(color, size=160):
+    """A round product on a wall that is lit a little unevenly (uint8 size × size × 3, RGB)."""
+    wall = np.full((size, size, 3), (205, 200, 190), np.float32) + np.linspace(-6, 6, size)[None, :, None]
+    cv2.circle(wall, (size // 2, size // 2), size // 3, color, -1, cv2.LINE_AA)
+    return np.clip(wall, 0, 255).astype(np.uint8)
+
+
+class Pipeline:
+    """A catalogue, its store and its instance; ``run`` materialises a shard and counts what was computed."""
+
+    def __init__(self, root: Path, instance: dg.DagsterInstance):
+        self.folder = root / "pictures"
+        self.folder.mkdir()
+        self.store = Store(root=str(root / "store"))
+        self.settings_file = root / "vivid.toml"
+        self.instance = instance
+        self.catalogue: Catalogue | None = None
+        self.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n')
+
+    def say(self, settings: str) -> None:
+        self.settings_file.write_text(settings)
+
+    def put(self, name: str, color=(180, 40, 30), **options) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), cv2.cvtColor(product(color, **options), cv2.COLOR_RGB2BGR))
+
+    def scan(self):
+        if self.catalogue is None:
+            self.catalogue = register(self.store, "spring", str(self.folder))
+        found = scan(self.store, self.catalogue)
+        self.instance.add_dynamic_partitions("shards", found.assignment.new_shards)
+        return found
+
+    def run(self, shard: str = "spring-00000", **options) -> dict[str, int]:
+        """How many rows each asset computed; every step must succeed."""
+        result = self.materialize(shard, **options)
+        assert result.success
+        return {
+            event.asset_key.to_user_string(): event.materialization.metadata["computed"].value
+            for event in result.get_asset_materialization_events()
+        }
+
+    def materialize(self, shard: str, **options):
+        return dg.materialize(
+            ASSETS,
+            partition_key=shard,
+            instance=self.instance,
+            raise_on_error=False,
+            resources={
+                "store": self.store,
+                "settings": SettingsFile(path=str(self.settings_file)),
+                "open_clip": OpenClip(),
+                "sdxl": SDXL(),
+                "birefnet": BiRefNet(),
+            },
+            **options,
+        )
+
+    def rows(self, stage, shard: str = "spring-00000"):
+        return read_rows(self.store, stage, shard)
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        yield Pipeline(tmp_path, instance)
