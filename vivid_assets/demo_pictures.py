@@ -1,9 +1,9 @@
 """The pictures of ``vivid demo``: freely licensed photographs that scikit-image carries, and drawings made here."""
 
 import csv
+import importlib.util
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from vivid_assets.demo_drawings import DRAWINGS
@@ -51,7 +51,7 @@ def write_demo_catalogue(folder: Path, size: int = SIZE) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     lines: list[dict[str, str | int]] = []
     for number, (name, (prompt, negative)) in enumerate(_DRAWINGS.items()):
-        _write(folder / f"{name}.png", DRAWINGS[name](size).picture)
+        Image.fromarray(DRAWINGS[name](size).picture).save(folder / f"{name}.png", compress_level=4)
         lines.append(_line(f"{name}.png", prompt, negative, 100 + number))
     photographs = _photograph_folder()
     for number, (name, (file, prompt, negative)) in enumerate(_PHOTOGRAPHS.items()):
@@ -72,13 +72,7 @@ def _line(image: str, prompt: str, negative: str, seed: int) -> dict[str, str | 
     return {"image": image, "prompt": prompt, "negative_prompt": negative, "seed": seed}
 
 
-def _write(path: Path, picture: np.ndarray) -> None:
-    Image.fromarray(picture).save(path, compress_level=4)
-
-
 def _photograph_folder() -> Path | None:
     """Where scikit-image's wheel keeps its photographs; nothing of it is imported."""
-    import importlib.util
-
     spec = importlib.util.find_spec("skimage")
     return next((Path(p) / "data" for p in (spec.submodule_search_locations or [])), None) if spec else None

@@ -1,7 +1,7 @@
 """The colours of studio paper by name, and the words that modify them.
 
-Paper colours follow the rolls that studios hang (measured from makers' swatches by eye, so a "red" is a printable
-paper's and not a screen's primary); X11's other names are added from Pillow's table.
+Chosen by eye after the rolls that studios hang: a "red" is a printed paper's, not a screen's primary. X11's other
+names are added from Pillow's table.
 """
 
 from PIL import ImageColor
@@ -31,6 +31,8 @@ _PAPERS: dict[str, str] = {
     "mint": "#bfe0cd", "seafoam": "#a9d5c3", "green": "#4c8a55", "emerald": "#23734f", "forest green": "#2c4f38",
     "moss": "#6c7346", "olive": "#70703f", "sage": "#a3ae94", "pistachio": "#bacb95", "lime": "#a8cc45",
     "eucalyptus": "#93a99a", "jade": "#4f9a78", "fern": "#5d8a4f", "pastel": "#e4d9dc",
+    "rose gold": "#b9867a", "hot pink": "#e0559a", "olive green": "#6f7345", "brick red": "#94402f",
+    "dove grey": "#bdbcba", "sea green": "#4f9187", "pale gold": "#dcc58f",
 }  # fmt: skip
 
 COLORS: dict[str, Color] = {
