@@ -186,6 +186,5 @@ def test_a_lights_colour_has_luminance_one_and_is_redder_the_less_kelvin(kelvin)
 @pytest.mark.slow
 def test_8k_is_smooth_across_its_strips():
     image = backdrop("light grey studio", 7680, 4320, seed=1)
-    column = image[:, ::16].mean(axis=(1, 2), dtype=np.float64)
-    steps = np.diff(column)
-    assert np.abs(steps[127::128]).max() < 4 * np.abs(steps).std()
+    steps = np.abs(np.diff(image[:, ::16].mean(axis=(1, 2), dtype=np.float64)))
+    assert steps[127::128].mean() < 1.5 * steps.mean()
