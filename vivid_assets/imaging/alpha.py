@@ -1,14 +1,210 @@
-"""Alpha: bring it up to the photograph's size, and correct it where the photograph contradicts it."""
+"""Correct an alpha where the photograph contradicts it; bring one up to the photograph's size.
 
-from typing import Any
+The network's alpha is the largest error of a composite, and a good one must be left alone. So the photograph is asked
+first: with F and B spread from the solid and the empty pixels, every soft pixel has an alpha of its own, the
+projection of I − B on F − B. Compared with the network's over the whole picture that tells three cases apart:
+
+``exact``     the alpha is as sharp as the photograph's: it stays as it is;
+``blurred``   it is the photograph's, blurred by a measurable σ: it is sharpened until its blur is the network's again;
+``coarse``    it is neither: a guided filter and the photograph's own alpha take over inside the soft band.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.foreground import (
+    NOISE,
+    Colors,
+    estimate_colors,
+    noise_table,
+    soft_cells,
+    tap,
+    update_colors,
+)
 from vivid_assets.imaging.guided_filter import guided_filter
+from vivid_assets.imaging.pyramid import tent
+from vivid_assets.imaging.sparse_blur import sparse_blur, window
+from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
+Verdict = Literal["exact", "blurred", "coarse"]
+
+SIGMAS = (0.0, 0.5, 0.8, 1.1, 1.5, 2.0, 3.0)  # blurs that are tried, pixels
+_GRAIN = np.float32(0.1)  # how much of its own colour a subject or wall varies by, in the projection's variance
+_PRIOR = np.float32(1 / 0.15**2)  # precision of the alpha that a round starts from
+_NOISE_STEPS = 1024
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the photograph says about an alpha."""
+
+    sharpness: float  # fine detail of the alpha relative to the photograph's own alpha; 1: as sharp
+    agreement: float  # correlation of the two details, -1..1; near 0 the photograph has no say
+    sigma: float  # the blur, in pixels, that makes the photograph's alpha most like this one
+    misfit: float  # what is left at that blur, relative to no blur, 0..1; near 1 no blur explains it
+
+    @property
+    def amount(self) -> float:
+        """How far to go from the given alpha to the photograph's, 0..1."""
+        return (1 - _step(self.sharpness, 0.42, 0.56)) * _step(self.agreement, 0.2, 0.36)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which of the three cases this is."""
+        if self.amount == 0:
+            return "exact"
+        return "blurred" if self.sharpness < 0.33 and self.misfit < 0.93 else "coarse"
+
+
+def _step(x: float, low: float, high: float) -> float:
+    t = min(max((x - low) / (high - low), 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _project(image, alpha, fields, grain, where, prior, out, weight, first, end):  # type: ignore[no-untyped-def]
+    """Solve alpha from I, F and B: least squares over the channels, each by its variance, with ``alpha`` as prior."""
+    height, width = alpha.shape
+    rows, columns = fields.shape[0], fields.shape[1]
+    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    for y in range(first, end):
+        y1, y2, ty = tent(y, sy, rows)
+        for x in range(width):
+            a = alpha[y, x]
+            if not where[y, x]:
+                out[y, x] = a
+                weight[y, x] = 0.0
+                continue
+            x1, x2, tx = tent(x, sx, columns)
+            along = square = np.float32(0.0)
+            for c in range(3):
+                front = tap(fields, y1, y2, ty, x1, x2, tx, c)
+                back = tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                light = image[y, x, c]
+                own = _GRAIN * (a * front + (1 - a) * back)
+                noise = grain[int(min(max(light, np.float32(0.0)), np.float32(1.0)) * (_NOISE_STEPS - 1))]
+                precision = np.float32(1.0) / (noise + own * own)
+                along += (light - back) * (front - back) * precision
+                square += (front - back) * (front - back) * precision
+            pull = prior if prior > 0.0 else np.float32(10.0)
+            held = a if prior > 0.0 else np.float32(0.0)
+            out[y, x] = min(max((along + pull * held) / (square + pull), np.float32(0.0)), np.float32(1.0))
+            weight[y, x] = square / (square + np.float32(100.0))
+
+
+def weigh(
+    image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
+) -> Evidence:
+    """Ask the photograph (float32 HxWx3 linear) about ``alpha``, with F and B from solid and empty pixels only."""
+    band = (alpha > 0.02) & (alpha < 0.98)
+    if not band.any():
+        return Evidence(1.0, 1.0, 0.0, 1.0)
+    wide = cv2.dilate(band.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    own, weight = np.empty_like(alpha), np.empty_like(alpha)
+    grain = noise_table(noise)
+    run_strips(
+        _project,
+        len(alpha),
+        *(image, alpha, colors.fields, grain, wide, np.float32(0), own, weight),
+        threads=threads,
+    )
+    own = np.where(wide, own, alpha)
+    places = np.flatnonzero(band)
+    given, trust = alpha.ravel()[places], weight.ravel()[places]
+    blurred = {s: sparse_blur(own, s, band, threads).ravel()[places] for s in SIGMAS}
+    detail = given - sparse_blur(alpha, 1.0, band, threads).ravel()[places]
+    own_detail = blurred[0.0] - sparse_blur(own, 1.0, band, threads).ravel()[places]
+    power, own_power = float(trust @ detail**2), float(trust @ own_detail**2)
+    if own_power < 1e-9 or power < 1e-9:
+        return Evidence(1.0, 0.0, 0.0, 1.0)
+    misfits = np.array([float(trust @ np.abs(values - given)) for values in blurred.values()])
+    sigma, least = _lowest(misfits)
+    return Evidence(
+        sharpness=(power / own_power) ** 0.5,
+        agreement=float(trust @ (detail * own_detail)) / (power * own_power) ** 0.5,
+        sigma=sigma,
+        misfit=float(least / max(misfits[0], 1e-9)),
+    )
+
+
+def _lowest(misfits: Array) -> tuple[float, float]:
+    """Find the blur of the least misfit, between the tried ones by the two straight lines that meet there."""
+    best = int(misfits.argmin())
+    if not 0 < best < len(SIGMAS) - 1:
+        return SIGMAS[best], float(misfits[best])
+    left, here, right = misfits[best - 1], misfits[best], misfits[best + 1]
+    # The misfit is a V about the true blur: move towards the lower neighbour by how much the slopes differ.
+    below, above = SIGMAS[best] - SIGMAS[best - 1], SIGMAS[best + 1] - SIGMAS[best]
+    fall, rise = (left - here) / below, (right - here) / above
+    steep = max(fall, rise)
+    shift = (rise - fall) / (2 * steep) * (below if rise > fall else above) if steep > 0 else 0.0
+    return float(SIGMAS[best] - shift * 0.5), float(here)
+
+
+def refine_alpha(
+    image: Array,
+    alpha: Array,
+    *,
+    rounds: int = 4,
+    noise: float = NOISE,
+    threads: int | None = None,
+) -> tuple[Array, Colors, Evidence]:
+    """Correct ``alpha`` (float32 HxW, 0..1) by the photograph (float32 HxWx3, linear light).
+
+    Pixels of alpha 0 and 1 keep it. Returns the alpha, the colours estimated with it and the evidence.
+    """
+    colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
+    evidence = weigh(image, alpha, colors, noise=noise, threads=threads)
+    soft = soft_cells(alpha)
+    if evidence.verdict == "exact":
+        for _ in range(2):
+            colors = update_colors(image, alpha, colors, soft, threads=threads)
+        return alpha, colors, evidence
+
+    band = (alpha > 0) & (alpha < 1)
+    blurred = evidence.verdict == "blurred"
+    start = alpha if blurred else _follow_edges(image, alpha, band)
+    current = start
+    grain, weight = noise_table(noise), np.empty_like(alpha)
+    reach = window(evidence.sigma)
+    near = cv2.dilate(band.astype(np.uint8), np.ones((len(reach), len(reach)), np.uint8)) > 0
+    for turn in range(rounds):
+        if turn:
+            colors = update_colors(image, current, colors, soft, threads=threads)
+        solved = np.empty_like(alpha)
+        run_strips(
+            _project,
+            len(alpha),
+            *(image, current, colors.fields, grain, band, _PRIOR, solved, weight),
+            threads=threads,
+        )
+        current = solved
+        if blurred:
+            for _ in range(BACK_PROJECTIONS):
+                missing = np.where(near, alpha - sparse_blur(current, evidence.sigma, near, threads), 0)
+                step = sparse_blur(missing, evidence.sigma, band, threads)
+                current = np.where(band, np.clip(current + step, 0, 1), alpha)
+    amount = np.float32(evidence.amount)
+    refined = alpha + amount * (current - alpha)
+    for _ in range(2):
+        colors = update_colors(image, refined, colors, soft, threads=threads)
+    return refined, colors, evidence
+
+
+BACK_PROJECTIONS = 8
+
+
+def _follow_edges(image: Array, alpha: Array, band: Array) -> Array:
+    """Filter alpha with the photograph's edges; gamma-coded, so that dark edges count."""
+    guide = np.sqrt(np.clip(image, 0, 1))
+    followed = np.clip(guided_filter(guide, alpha, 8, 1e-4, subsample=4), 0, 1)
+    return np.where(band, followed, alpha)
 
 
 def upsample_alpha(alpha_small: Array, photo_full: Array) -> Array:

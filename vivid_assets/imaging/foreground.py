@@ -1,16 +1,277 @@
-"""Foreground and old background at every soft pixel, in linear light."""
+"""Foreground and old background at every soft pixel, in linear light.
 
+A soft pixel is I = αF + (1 − α)B. Three steps take it apart:
+
+1. *Priors.* F spreads out of the solid and B out of the empty pixels; what a soft pixel says about either joins in
+   by its alpha, twice over (``estimate_colors``).
+2. *The wall.* Where the old background is plain, its own extrapolation is nearly exact and replaces B's estimate;
+   its local variance decides how far.
+3. *Un-mixing.* F moves from its prior towards (I − (1 − α)B)/α as far as the data can be trusted: a Wiener step
+   with the prior's variance measured in the neighbourhood, B's variance and the capture's noise (``unmix``).
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.pyramid import halves, spread, tent
+from vivid_assets.imaging.strips import run_strips
+
 Array = NDArray[Any]
+
+NOISE = 1.2  # a capture's noise, standard deviation in levels of 8-bit sRGB
+_TINY = np.float32(1e-6)
+_NOISE_STEPS = 1024
+_PLAIN = np.float32(1e-4)  # wall variance (linear light squared) at which extrapolation and estimate weigh the same
+_WALL_LEVEL = 2  # cells of 8 pixels, taken 3 by 3: the window in which the wall's variance is measured
+
+
+@dataclass(frozen=True)
+class Colors:
+    """Foreground and background at half size, which ``unmix`` and the alpha solver interpolate."""
+
+    fields: Array  # float32 hxwx6: F and B, linear light; defined in and around the soft band
+    wall: Array  # float32 hxwx3: the background extrapolated from empty pixels alone
+    wall_variance: Array  # float32, small: local variance of the wall, linear light squared
+    known: Array  # float32 hxwx8: what the fields were spread from
+    wanted: Array  # bool hxw: where the fields are defined
+
+
+def noise_table(noise: float = NOISE) -> Array:
+    """Tabulate the variance of linear light that ``noise`` levels of 8-bit sRGB make, by light in 1/1023."""
+    light = np.maximum(np.arange(_NOISE_STEPS) / (_NOISE_STEPS - 1), 0.0031308)
+    return ((noise / 255) ** 2 * (2.4 / 1.055) ** 2 * light ** (2.8 / 2.4)).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ramp(value, low, high):  # type: ignore[no-untyped-def]
+    t = min(max((value - low) / (high - low), np.float32(0.0)), np.float32(1.0))
+    return t * t * (3 - 2 * t)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _gather(image, alpha, fields, known, square, chosen, again, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+    """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
+    height, width = alpha.shape
+    rows, columns = known.shape[0], known.shape[1]
+    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    one, low = np.float32(1.0), np.float32(0.05)
+    for cy in range(first, end):
+        for cx in range(columns):
+            if not chosen[cy, cx]:
+                continue
+            known[cy, cx, :] = 0.0
+            squares = np.float32(0.0)
+            for i in range(3):
+                for j in range(3):
+                    k = wy[cy, i] * wx[cx, j]
+                    if k <= 0.0:
+                        continue
+                    y, x = y0[cy] + i, x0[cx] + j
+                    a = alpha[y, x]
+                    b = one - a
+                    if again:
+                        wf = k * (a * a * _ramp(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
+                        wb = k * (b * b * _ramp(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
+                        y1, y2, ty = tent(y, sy, rows)
+                        x1, x2, tx = tent(x, sx, columns)
+                    else:
+                        wf = k * (_ramp(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
+                        wb = k * (_ramp(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                    for c in range(3):
+                        front = back = image[y, x, c]
+                        if again and a > 0.0 and a < 1.0:
+                            f = (fields[y1, x1, c] * (1 - tx) + fields[y1, x2, c] * tx) * (1 - ty) + (
+                                fields[y2, x1, c] * (1 - tx) + fields[y2, x2, c] * tx
+                            ) * ty
+                            g = (fields[y1, x1, 3 + c] * (1 - tx) + fields[y1, x2, 3 + c] * tx) * (1 - ty) + (
+                                fields[y2, x1, 3 + c] * (1 - tx) + fields[y2, x2, 3 + c] * tx
+                            ) * ty
+                            front = min(max((image[y, x, c] - b * g) / max(a, low), np.float32(0.0)), one)
+                            back = min(max((image[y, x, c] - a * f) / max(b, low), np.float32(0.0)), one)
+                        known[cy, cx, c] += wf * front
+                        known[cy, cx, 4 + c] += wb * back
+                        squares += wb * back * back
+                    known[cy, cx, 3] += wf
+                    known[cy, cx, 7] += wb
+            if not again:
+                square[cy, cx] = squares * np.float32(1 / 3)
+
+
+def estimate_colors(
+    image: Array, alpha: Array, *, rounds: int = 2, noise: float = NOISE, threads: int | None = None
+) -> Colors:
+    """Estimate F and B around the soft pixels of ``image`` (float32 HxWx3 linear) under ``alpha`` (HxW, 0..1)."""
+    y0, wy = halves(alpha.shape[0])
+    x0, wx = halves(alpha.shape[1])
+    shape = (len(y0), len(x0))
+    known, square = np.empty((*shape, 8), np.float32), np.empty(shape, np.float32)
+    nothing = np.zeros((1, 1, 6), np.float32)
+    every = np.ones(shape, np.bool_)
+    places = (y0, wy, x0, wx)
+    run_strips(_gather, shape[0], image, alpha, nothing, known, square, every, False, *places, threads=threads)
+
+    soft = _touched((alpha > 0) & (alpha < 1), places)
+    wanted = cv2.dilate(soft.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    fields, levels = spread(known, wanted, threads)
+    wall = np.ascontiguousarray(fields[..., 3:])
+    variance = _wall_variance(square, levels, noise)
+    colors = Colors(fields, wall, variance, known, wanted)
+    for _ in range(rounds):
+        colors = update_colors(image, alpha, colors, soft, threads=threads)
+    return colors
+
+
+def update_colors(
+    image: Array, alpha: Array, colors: Colors, soft: Array, *, threads: int | None = None
+) -> Colors:
+    """Estimate F and B once more, with what the soft pixels of the half-size cells ``soft`` say about them."""
+    y0, wy = halves(alpha.shape[0])
+    x0, wx = halves(alpha.shape[1])
+    known, square = colors.known.copy(), np.empty((1, 1), np.float32)
+    places = (y0, wy, x0, wx)
+    run_strips(
+        _gather, len(known), image, alpha, colors.fields, known, square, soft, True, *places, threads=threads
+    )
+    fields, _ = spread(known, colors.wanted, threads)
+    return Colors(fields, colors.wall, colors.wall_variance, known, colors.wanted)
+
+
+def soft_cells(alpha: Array) -> Array:
+    """Mark the half-size cells (bool) that hold a soft pixel."""
+    y0, wy = halves(alpha.shape[0])
+    x0, wx = halves(alpha.shape[1])
+    return _touched((alpha > 0) & (alpha < 1), (y0, wy, x0, wx))
+
+
+def _touched(mask: Array, places: tuple[Array, Array, Array, Array]) -> Array:
+    y0, wy, x0, wx = places
+    height, width = mask.shape
+    rows, columns = np.zeros((len(y0), width), np.bool_), np.zeros((len(y0), len(x0)), np.bool_)
+    for i in range(3):
+        rows |= mask[np.minimum(y0 + i, height - 1)] & (wy[:, i] > 0)[:, None]
+    for j in range(3):
+        columns |= rows[:, np.minimum(x0 + j, width - 1)] & (wx[:, j] > 0)[None]
+    return columns
+
+
+def _wall_variance(square: Array, levels: list[Array], noise: float) -> Array:
+    """Measure the wall's variance over about 24 pixels, its noise taken off, spread to where no wall is seen."""
+    for _ in range(min(_WALL_LEVEL, len(levels) - 1)):
+        y0, wy = halves(square.shape[0])
+        x0, wx = halves(square.shape[1])
+        rows = sum(square[np.minimum(y0 + i, len(square) - 1)] * wy[:, i, None] for i in range(3))
+        square = sum(rows[:, np.minimum(x0 + j, rows.shape[1] - 1)] * wx[None, :, j] for j in range(3))
+    cells = levels[min(_WALL_LEVEL, len(levels) - 1)][..., 4:]
+    sums = cv2.blur(np.dstack([cells, square]).astype(np.float32), (3, 3), borderType=cv2.BORDER_REFLECT)
+    weight = np.maximum(sums[..., 3], 1e-9)
+    mean = sums[..., :3] / weight[..., None]
+    grain = noise_table(noise)[np.clip(mean * (_NOISE_STEPS - 1), 0, _NOISE_STEPS - 1).astype(np.int64)]
+    spread_out = np.maximum(sums[..., 4] / weight - (mean**2).mean(axis=2) - grain.mean(axis=2), 0)
+    seen = (sums[..., 3] > 0.02).astype(np.float32)
+    filled = np.zeros((*seen.shape, 8), np.float32)
+    filled[..., 0], filled[..., 3] = spread_out * seen, seen
+    return np.ascontiguousarray(spread(filled, np.ones(seen.shape, np.bool_))[0][..., 0])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def tap(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
+    """Interpolate channel ``c`` of a coarse field between four cells."""
+    top = field[y1, x1, c] * (1 - tx) + field[y1, x2, c] * tx
+    return top * (1 - ty) + (field[y2, x1, c] * (1 - tx) + field[y2, x2, c] * tx) * ty
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _soft_pixel(image, alpha, fields, wall, variance, grain, y, x, c):  # type: ignore[no-untyped-def]
+    """Give F's prior, what the mix leaves unexplained, and the variance of that, for one channel of a pixel."""
+    height, width = alpha.shape
+    rows, columns = fields.shape[0], fields.shape[1]
+    y1, y2, ty = tent(y, np.float32(rows / height), rows)
+    x1, x2, tx = tent(x, np.float32(columns / width), columns)
+    vrows, vcolumns = variance.shape[0], variance.shape[1]
+    v1, v2, tv = tent(y, np.float32(vrows / height), vrows)
+    u1, u2, tu = tent(x, np.float32(vcolumns / width), vcolumns)
+    a = alpha[y, x]
+    spread_of_wall = tap(variance, v1, v2, tv, u1, u2, tu, 0)
+    plain = _PLAIN / (_PLAIN + spread_of_wall)
+    front = tap(fields, y1, y2, ty, x1, x2, tx, c)
+    back = plain * tap(wall, y1, y2, ty, x1, x2, tx, c) + (1 - plain) * tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+    light = image[y, x, c]
+    doubt = (1 - a) * (1 - a) * spread_of_wall * np.float32(0.5)
+    doubt += grain[int(min(max(light, np.float32(0.0)), np.float32(1.0)) * (_NOISE_STEPS - 1))]
+    return front, light - a * front - (1 - a) * back, doubt
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _residuals(image, alpha, fields, wall, variance, grain, soft, out, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+    """Sum per half-size cell what F's prior leaves unexplained beyond noise, weighted by alpha squared."""
+    for cy in range(first, end):
+        for cx in range(out.shape[1]):
+            out[cy, cx, :] = 0.0
+            if not soft[cy, cx]:
+                continue
+            for i in range(3):
+                for j in range(3):
+                    k = wy[cy, i] * wx[cx, j]
+                    y, x = y0[cy] + i, x0[cx] + j
+                    if k <= 0.0 or alpha[y, x] <= 0.02 or alpha[y, x] >= 0.98:
+                        continue
+                    square = alpha[y, x] * alpha[y, x]
+                    for c in range(3):
+                        _, rest, doubt = _soft_pixel(image, alpha, fields, wall, variance, grain, y, x, c)
+                        out[cy, cx, c] += k * square * (rest * rest - doubt)
+                    out[cy, cx, 3] += k * square * square
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _wiener(image, alpha, fields, wall, variance, grain, surprise, front, first, end):  # type: ignore[no-untyped-def]
+    height, width = alpha.shape
+    rows, columns = surprise.shape[0], surprise.shape[1]
+    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    for y in range(first, end):
+        for x in range(width):
+            a = alpha[y, x]
+            if a <= 0.0 or a >= 1.0:
+                for c in range(3):
+                    front[y, x, c] = image[y, x, c]
+                continue
+            y1, y2, ty = tent(y, sy, rows)
+            x1, x2, tx = tent(x, sx, columns)
+            base = max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
+            for c in range(3):
+                prior, rest, doubt = _soft_pixel(image, alpha, fields, wall, variance, grain, y, x, c)
+                own = max(tap(surprise, y1, y2, ty, x1, x2, tx, c), np.float32(0.0)) / base
+                gain = own * a / (a * a * own + doubt + np.float32(1e-12))
+                front[y, x, c] = min(max(prior + gain * rest, np.float32(0.0)), np.float32(1.0))
+
+
+def unmix(
+    image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
+) -> Array:
+    """Take the foreground out of the soft pixels; returns float32 HxWx3 linear light, ``image`` elsewhere.
+
+    F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
+    2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
+    about 9 pixels beyond the wall's variance σB² and the capture's noise σ².
+    """
+    y0, wy = halves(alpha.shape[0])
+    x0, wx = halves(alpha.shape[1])
+    surprise = np.empty((len(y0), len(x0), 4), np.float32)
+    parts = (image, alpha, colors.fields, colors.wall, colors.wall_variance[..., None], noise_table(noise))
+    soft = soft_cells(alpha)
+    run_strips(_residuals, len(y0), *parts, soft, surprise, y0, wy, x0, wx, threads=threads)
+    surprise = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
+    front = np.empty_like(image)
+    run_strips(_wiener, len(alpha), *parts, surprise, front, threads=threads)
+    return front
 
 
 def blur_fusion(image: Array, alpha: Array, radii: tuple[int, int] = (45, 3)) -> Array:
-    """Estimate the foreground (float32 HxWx3) by two rounds of blurred averages (Forte 2021, "blur fusion").
+    """Estimate the foreground (float32 HxWx3) by two rounds of blurred averages (Forte 2021), for comparison.
 
     ``image`` is linear light, ``alpha`` 0..1.
     """
