@@ -1,3 +1,5 @@
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -255,6 +257,45 @@ def test_cmyk_becomes_rgb(as_file, format_):
     picture = decode(as_file(cmyk, format_, **({"quality": 100} if format_ == "JPEG" else {})))
     assert largest_difference(picture.rgb, np.broadcast_to(np.uint8([255, 0, 0]), (16, 16, 3))) <= 2
     assert picture.notes == ("CMYK without a profile converted to RGB",)
+
+
+def press_profile() -> bytes:
+    """A press that prints grey only: L* = 100 · (1 − K) · (1 − (C + M + Y) / 3); ICC.1:2010, 8.6 and 10.10 (lut8)."""
+
+    def tag(signature: bytes, body: bytes) -> bytes:
+        return signature + b"\0\0\0\0" + body
+
+    inks = np.indices((2, 2, 2, 2)).reshape(4, 16)
+    lightness = np.rint(255 * (1 - inks[3]) * (1 - inks[:3].mean(axis=0)))
+    nodes = np.stack([lightness, np.full(16, 128), np.full(16, 128)], axis=-1).astype(np.uint8).tobytes()
+    identity = np.rint(np.eye(3) * 65536).astype(">i4").tobytes()
+    ramp = bytes(range(256))
+    tags = {
+        b"desc": tag(b"desc", struct.pack(">I", 6) + b"Press\0" + bytes(79)),
+        b"wtpt": tag(b"XYZ ", np.rint(np.array([0.9642, 1, 0.8249]) * 65536).astype(">i4").tobytes()),
+        b"cprt": tag(b"text", b"none\0"),
+        b"A2B0": tag(b"mft1", bytes([4, 3, 2, 0]) + identity + ramp * 4 + nodes + ramp * 3),
+    }
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    header = bytearray(128)
+    header[8:24] = b"\x02\x10\0\0prtrCMYKLab "
+    header[36:40] = b"acsp"
+    header[68:80] = np.rint(np.array([0.9642, 1, 0.8249]) * 65536).astype(">i4").tobytes()
+    whole = bytes(header) + struct.pack(">I", len(tags)) + table + body
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "TIFF"])
+def test_cmyk_follows_its_profile(as_file, format_):
+    # Without the profile this is red; L* = 33.3 is the sRGB grey 79.
+    cmyk = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    options = {"quality": 100} if format_ == "JPEG" else {}
+    picture = decode(as_file(cmyk, format_, icc_profile=press_profile(), **options))
+    assert largest_difference(picture.rgb, np.full((16, 16, 3), 79)) <= 2
+    assert picture.notes == ("colours converted from Press to sRGB",)
 
 
 def test_lab_becomes_rgb(as_file):

@@ -30,8 +30,9 @@ from vivid_assets.imaging.resizing import fitted_size, resize_to_fit
 # The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte.
 MAX_PIXELS = 120_000_000
 MAX_FRAMES = 1_000
-# Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels.
-MAX_SCANS = 100
+# Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
+# the limit of pixels may have 20 of them, a smaller one more.
+MAX_SCANS = (20, 100)
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ def decode(
         _check_pixels(announced, max_pixels)
     image = _guarded(lambda: open_lazily(data, kind))
     _check_pixels(image.size, max_pixels)
-    _check_scans(image, data, kind)
+    _check_scans(image, data, kind, max_pixels)
     frames = _guarded(lambda: count_frames(image, data, kind, max_frames))
     if frames > max_frames:
         raise UnreadablePicture(
@@ -150,11 +151,15 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _check_scans(image: ImageFile.ImageFile, data: bytes, kind: str) -> None:
+def _check_scans(image: ImageFile.ImageFile, data: bytes, kind: str, max_pixels: int) -> None:
+    if kind != "JPEG" or "progressive" not in image.info:
+        return
+    fewest, most = MAX_SCANS
+    allowed = min(most, fewest * max_pixels // (image.width * image.height))
     # Within the coded data 0xFF is always followed by 0x00, so the marker cannot occur there by chance.
-    if kind == "JPEG" and "progressive" in image.info and data.count(b"\xff\xda") > MAX_SCANS:
+    if data.count(b"\xff\xda") > allowed:
         raise UnreadablePicture(
-            f"The JPEG is coded in more than {MAX_SCANS} passes, more than any camera or editor makes; save it anew."
+            f"The JPEG is coded in more than {allowed} passes, more than any camera or editor makes; save it anew."
         )
 
 
