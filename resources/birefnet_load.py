@@ -16,6 +16,7 @@ Segmenter = Callable[[np.ndarray], np.ndarray]
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+_PROBE = 256
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 
 
@@ -54,7 +55,10 @@ def load_transformers(folder: Path, device: Device) -> Segmenter:
     module.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
     module.eval().to(device=device.name, dtype=device.torch_dtype)
     assert_placed(module, device, "BiRefNet")
-    return _TorchSegmenter(module, device)
+    segmenter = _TorchSegmenter(module, device)
+    # One small blank picture: a precision that some layer lacks is the model's fault, not every picture's.
+    segmenter(np.zeros((1, _PROBE, _PROBE, 3), np.uint8))
+    return segmenter
 
 
 class _TorchSegmenter:

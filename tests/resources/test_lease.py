@@ -1,0 +1,138 @@
+"""A model's life: nothing before the first use, one copy while held, nothing after."""
+
+import gc
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+
+from resources import lease as leases
+from resources.device import Device
+from resources.errors import MachineFault, ModelUnavailable
+from resources.lease import lease
+
+CPU = Device("cpu", "float32", "")
+
+
+class Model:
+    pass
+
+
+class Loader:
+    def __init__(self) -> None:
+        self.models: list[weakref.ref] = []
+
+    def __call__(self, device: Device) -> Model:
+        model = Model()
+        self.models.append(weakref.ref(model))
+        return model
+
+    @property
+    def alive(self) -> int:
+        gc.collect()
+        return sum(model() is not None for model in self.models)
+
+
+@pytest.fixture
+def loader():
+    return Loader()
+
+
+def on_cpu() -> Device:
+    return CPU
+
+
+def test_nothing_is_loaded_before_the_first_use_and_nothing_is_left_after(loader):
+    with lease("m", loader, on_cpu) as held:
+        assert loader.models == []
+        with held.use():
+            pass
+        with held.use():
+            pass
+        assert loader.alive == len(loader.models) == 1
+    assert loader.alive == 0
+
+
+def test_a_lease_that_is_never_used_asks_for_no_device(loader):
+    def fails() -> Device:
+        raise AssertionError("asked for")
+
+    with lease("m", loader, fails):
+        pass
+    assert loader.models == []
+
+
+def test_a_second_lease_while_the_first_is_held_loads_nothing_new(loader):
+    other = Loader()
+    with lease("m", loader, on_cpu) as first, first.use() as model:
+        with lease("m", other, on_cpu) as second, second.use() as same:
+            assert same is model
+        # The second lease's end frees nothing that the first still holds.
+        with first.use() as still:
+            assert still is model
+    del model, same, still
+    assert other.models == []
+    assert loader.alive == 0
+
+
+def test_other_settings_are_another_model(loader):
+    with lease("a", loader, on_cpu) as a, lease("b", loader, on_cpu) as b, a.use() as x, b.use() as y:
+        assert x is not y
+
+
+def test_runs_that_overlap_never_hold_two_copies(loader):
+    most: list[int] = []
+    start = threading.Barrier(4)
+
+    def run() -> None:
+        start.wait()
+        for _ in range(5):
+            with lease("m", loader, on_cpu) as held, held.use():
+                most.append(sum(model() is not None for model in loader.models))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert loader.alive == 0
+
+
+def test_freed_after_an_error_too(loader):
+    with pytest.raises(ZeroDivisionError), lease("m", loader, on_cpu) as held, held.use():
+        raise ZeroDivisionError
+    assert loader.alive == 0
+    assert leases._shared == {}
+
+
+def test_what_a_library_raises_while_loading_is_a_model_that_is_not_available():
+    def breaks(_: Device) -> Model:
+        raise KeyError("weight")
+
+    def fills(_: Device) -> Model:
+        raise RuntimeError("CUDA out of memory.")
+
+    with lease("m", breaks, on_cpu) as held, pytest.raises(ModelUnavailable, match="could not be loaded"), held.use():
+        pass
+    with lease("m", fills, on_cpu) as held, pytest.raises(MachineFault, match="No memory on cpu"), held.use():
+        pass
+
+
+def test_the_resources_load_no_library_until_a_lease_is_used():
+    """What the code server, every tick and every worker that computes nothing would pay for."""
+    script = (
+        "import sys; from resources.sdxl import SDXL; from resources.open_clip import OpenClip; "
+        "from resources.birefnet import BiRefNet; "
+        "revisions = SDXL().revision, OpenClip().revision, BiRefNet().revision\n"
+        "with SDXL().lease(), OpenClip().lease(), BiRefNet().lease(): pass\n"
+        "heavy = 'torch diffusers transformers open_clip rembg onnxruntime'.split()\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=True
+    )
+    assert done.stdout.strip() == "[]"
