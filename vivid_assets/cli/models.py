@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from resources import weights
-from resources.errors import ModelUnavailable
+from resources.errors import MachineFault
 
 models_app = typer.Typer(
     no_args_is_help=True,
@@ -59,7 +59,7 @@ def pull(names: Names = None) -> None:
     for name in names or DEFAULT:
         try:
             place = _pull(name)
-        except ModelUnavailable as error:
+        except MachineFault as error:
             _complain(str(error))
             failed = True
         else:
@@ -121,7 +121,7 @@ def verify(names: Names = None) -> None:
     for name in chosen:
         try:
             place = weights.verify(name)
-        except ModelUnavailable as error:
+        except MachineFault as error:
             _complain(str(error))
             failed = True
         else:
