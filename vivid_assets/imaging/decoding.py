@@ -24,7 +24,7 @@ from vivid_assets.imaging.containers import (
     open_lazily,
     webp_size,
 )
-from vivid_assets.imaging.profiles import lab_profile, to_srgb
+from vivid_assets.imaging.planes import to_planes
 from vivid_assets.imaging.resizing import fitted_size, resize_to_fit
 
 # The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte.
@@ -104,7 +104,7 @@ def decode(
     orientation = 1 if kind == "TIFF" else _orientation(image)
     if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
         width, height = height, width
-    rgb, alpha, rgb16, notes = _guarded(lambda: _convert(image, data, kind, want_16=longest is None))
+    rgb, alpha, rgb16, notes = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
     if frames > 1:
         notes = [f"first of {frames} frames", *notes]
     if longest:
@@ -184,93 +184,6 @@ def _load(image: Any, kind: str) -> None:
 
     image.load_read = read_or_fail
     image.load()
-
-
-Planes = tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.uint16] | None, list[str]]
-
-
-def _convert(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) -> Planes:
-    """From decoded pixels in any mode to (rgb, alpha, rgb16, notes), as the file stores them, not yet turned."""
-    notes = []
-    sixteen = _has_16_bits(image, data, kind)
-    base, alpha = _split(image, sixteen)
-    rgb16 = None
-    if sixteen and want_16:
-        rgb16, alpha = _sixteen_bits(image, base, alpha, data)
-    profile = image.info.get("icc_profile")
-    if base.mode == "LAB":
-        profile = lab_profile()
-    if isinstance(profile, bytes) and profile:
-        converted, note = to_srgb(base, profile)
-        if converted is not None:
-            # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
-            base, rgb16 = converted, None
-        notes += [note] if note else []
-    elif base.mode == "CMYK":
-        notes.append("CMYK without a profile converted to RGB")
-    rgb = _to_8(rgb16) if rgb16 is not None else np.array(base if base.mode == "RGB" else base.convert("RGB"))
-    if sixteen:
-        notes.append("16 bits a channel" if rgb16 is not None or not want_16 else "16 bits a channel taken as 8")
-    if alpha is not None and alpha.min() == 1:
-        alpha = None
-    return rgb, alpha, rgb16, notes
-
-
-def _has_16_bits(image: Any, data: bytes, kind: str) -> bool:
-    if kind == "PNG":
-        return data[24] == 16
-    return kind == "TIFF" and max(image.tag_v2.get(258, (1,))) == 16
-
-
-def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """0–65535 to 0–255, rounded to the nearest."""
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _split(image: ImageFile.ImageFile, sixteen: bool) -> tuple[Image.Image, NDArray[np.float32] | None]:
-    """Colour (mode L, RGB, CMYK or LAB) and alpha (0–1), or None."""
-    if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint16)
-        key = image.info.get("transparency")
-        alpha = None if key is None else (grey != key).astype(np.float32)
-        return Image.fromarray(_to_8(grey)), alpha
-    if image.mode in ("I", "F"):
-        raise UnreadablePicture(
-            "The picture's samples are 32-bit numbers, of which nothing says which is white; save it with 8 or 16 bits."
-        )
-    if sixteen and "transparency" in image.info:
-        # Pillow keeps the high byte of 16-bit colours, but all of the colour key.
-        key = np.atleast_1d(image.info.pop("transparency")) >> 8
-        return image.convert("RGB"), (np.asarray(image.convert("RGB")) != key).any(axis=-1).astype(np.float32)
-    if image.has_transparency_data:
-        with_alpha = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
-        alpha8 = np.asarray(with_alpha.getchannel("A"))
-        return with_alpha.convert(with_alpha.mode[:-1]), np.divide(alpha8, 255, dtype=np.float32)
-    if image.mode in ("L", "RGB", "CMYK", "LAB"):
-        return image, None
-    return image.convert("L" if image.mode == "1" else "RGB"), None
-
-
-def _sixteen_bits(
-    image: ImageFile.ImageFile, base: Image.Image, alpha: NDArray[np.float32] | None, data: bytes
-) -> tuple[NDArray[np.uint16] | None, NDArray[np.float32] | None]:
-    """(rgb16, alpha) with all 16 bits, of which Pillow drops half where there is more than one channel.
-
-    OpenCV is asked only after Pillow has decoded the file whole, and believed only where both agree; else rgb16 is
-    None and alpha stays what it was.
-    """
-    if image.mode.startswith("I;16"):
-        return np.repeat(np.asarray(image).astype(np.uint16)[..., None], 3, axis=-1), alpha
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.ndim != 3:
-        return None, alpha
-    rgb16 = np.ascontiguousarray(values[..., 2::-1]).astype(np.uint16)
-    narrow = np.asarray(base.convert("RGB"))
-    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > 1:
-        return None, alpha
-    if values.shape[2] == 4 and "A" in image.getbands():
-        alpha = np.divide(values[..., 3], 65535, dtype=np.float32)
-    return rgb16, alpha
 
 
 def _reduce(
