@@ -27,7 +27,7 @@ from vivid_assets.imaging.containers import (
 from vivid_assets.imaging.planes import to_planes
 from vivid_assets.imaging.resizing import fitted_size, resize_to_fit
 
-# The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte.
+# The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte, an animated WebP two.
 MAX_PIXELS = 120_000_000
 MAX_FRAMES = 1_000
 # Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
