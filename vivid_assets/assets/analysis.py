@@ -43,7 +43,7 @@ ANALYSIS = Stage(
 UNAVAILABLE = "unavailable"
 
 
-@shard_asset(ANALYSIS, group="scenes", kinds={"openclip"}, pool="gpu")
+@shard_asset(ANALYSIS, kinds={"openclip"}, pool="gpu")
 def analysis(
     context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, open_clip: OpenClip
 ) -> dg.MaterializeResult:
@@ -102,8 +102,8 @@ def light_and_line_art(image: Any) -> dict[str, Any]:
     """The columns that need no model, from a picture (uint8 H×W×3 sRGB)."""
     light, drawn = measure_light(image), detect_line_art(image).probability
     return {
-        "temperature": light.subject.temperature,
-        "tone": light.subject.tone,
+        "temperature": light.temperature,
+        "tone": light.tone,
         "warmth": light.subject.warmth,
         "brightness": light.subject.brightness,
         "wall_warmth": light.wall.warmth,

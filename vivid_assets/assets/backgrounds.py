@@ -54,7 +54,7 @@ _LONGEST_OWN = 4096
 _BATCH = 64
 
 
-@shard_asset(BACKGROUNDS, group="scenes", kinds={"huggingface", "numpy"}, pool="gpu")
+@shard_asset(BACKGROUNDS, kinds={"huggingface", "numpy"}, pool="gpu")
 def backgrounds(
     context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, sdxl: SDXL
 ) -> dg.MaterializeResult:

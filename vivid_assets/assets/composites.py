@@ -43,7 +43,7 @@ COMPOSITES = Stage(
 _GENERATIVE = {"sdxl"}
 
 
-@shard_asset(COMPOSITES, group="composites", kinds={"numpy"})
+@shard_asset(COMPOSITES, kinds={"numpy"})
 def composites(
     context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
 ) -> dg.MaterializeResult:

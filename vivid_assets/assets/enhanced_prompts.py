@@ -38,7 +38,7 @@ ENHANCED_PROMPTS = Stage(
 )
 
 
-@shard_asset(ENHANCED_PROMPTS, group="scenes", kinds={"python"})
+@shard_asset(ENHANCED_PROMPTS, kinds={"python"})
 def enhanced_prompts(context: dg.AssetExecutionContext, config: ShardConfig, store: Store) -> dg.MaterializeResult:
     """The prompt and negative prompt for each picture's background.
 

@@ -51,7 +51,7 @@ SOURCE_ALPHA = "source_alpha"
 _BATCH = 8
 
 
-@shard_asset(MASKS, group="masks", kinds={"onnx", "huggingface"}, pool="gpu")
+@shard_asset(MASKS, kinds={"onnx", "huggingface"}, pool="gpu")
 def masks(
     context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, birefnet: BiRefNet
 ) -> dg.MaterializeResult:

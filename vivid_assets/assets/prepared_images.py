@@ -38,7 +38,7 @@ PREPARED_IMAGES = Stage(
 )
 
 
-@shard_asset(PREPARED_IMAGES, group="pictures", kinds={"pillow", "opencv"})
+@shard_asset(PREPARED_IMAGES, kinds={"pillow", "opencv"})
 def prepared_images(
     context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
 ) -> dg.MaterializeResult:

@@ -33,7 +33,7 @@ class ShardConfig(dg.Config):
 
 
 def shard_asset(
-    stage: Stage, *, group: str, kinds: set[str], pool: str | None = None
+    stage: Stage, *, kinds: set[str], pool: str | None = None
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """An asset over shards for ``stage``; its docstring is its description in the UI."""
 
@@ -43,7 +43,7 @@ def shard_asset(
             description=inspect.getdoc(function),
             partitions_def=SHARDS,
             deps=[reads.stage.name for reads in stage.reads],
-            group_name=group,
+            group_name="catalogue",
             kinds=kinds,
             pool=pool,
             code_version=stage.version,
@@ -87,13 +87,14 @@ def materialize_shard(
         retry_failed=config.retry_failed,
         log=context.log,
     )
-    metadata = _figures(stage, shard, outcome, store)
-    if count:
-        metadata[count] = _histogram(outcome, count)
+    metadata: dict[str, Any] = {}
     done = outcome.with_status(OK)
     if pictures and done:
-        groups = list(pictures(done[:_SHOWN_PICTURES]))
-        metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(contact_sheet(groups), f"{stage.name} {shard}"))
+        sheet = contact_sheet(list(pictures(done[:_SHOWN_PICTURES])))
+        metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(sheet, f"{stage.name} {shard}"))
+    if count:
+        metadata[count] = _histogram(outcome, count)
+    metadata |= _figures(stage, shard, outcome, store)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),

@@ -63,7 +63,7 @@ def replace_command(
         scene, made_by = decode(background.read_bytes()).rgb, str(background)
     else:
         look = read_prompt(prompt)
-        scene = render(look, height, width, seed=seed, temperature=measure_light(_opaque(picture)).subject.temperature)
+        scene = render(look, height, width, seed=seed, temperature=measure_light(_opaque(picture)).temperature)
         made_by = "studio backdrop" + (f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else "")
     from_source = solved.tier == "override" and mask is None
     blended = blend_native(picture.rgb, solved.alpha, scene, mode="alpha" if from_source else "unmix")

@@ -1,0 +1,122 @@
+"""A live Dagster (web server, daemon, code server) on a catalogue that has been run, and a real browser."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+class LiveDagster:
+    """``dg dev`` in a process group of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("dg")), "dev", "--port", str(self.port), "--host", "127.0.0.1"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def query(self, text: str, **variables):
+        body = json.dumps({"query": text, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            result = json.load(answer)
+        assert "errors" not in result, result
+        return result["data"]
+
+    def wait(self, what, seconds: float):
+        """``what()`` as soon as it is truthy; an error with the server's log when it never is."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if found := what():
+                    return found
+            except OSError:
+                pass
+            time.sleep(0.5)
+        raise AssertionError(f"not within {seconds} s; the log ends with:\n{self._log.read_text()[-3000:]}")
+
+    def location(self) -> str | None:
+        nodes = self.query("{repositoriesOrError{...on RepositoryConnection{nodes{name location{name}}}}}")
+        found = nodes["repositoriesOrError"].get("nodes")
+        return found[0]["location"]["name"] if found else None
+
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGINT)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A catalogue of four products, run once by the command line."""
+    root = tmp_path_factory.mktemp("ui")
+    pictures = root / "pictures"
+    pictures.mkdir()
+    for name, color in (("a", (30, 40, 180)), ("b", (60, 120, 40)), ("c", (160, 60, 50)), ("d", (40, 160, 170))):
+        wall = np.full((200, 200, 3), 215, np.uint8)
+        cv2.circle(wall, (100, 100), 60, color, -1, cv2.LINE_AA)
+        cv2.imwrite(str(pictures / f"{name}.png"), wall)
+    (pictures / "catalogue.toml").write_text('prompt = "teal paper"\n[masks]\ntiers = ["gradients"]\n')
+    environment = os.environ | {"VIVID_STORE": str(root / "store"), "DAGSTER_HOME": str(root / "dagster")}
+    vivid = str(Path(sys.executable).with_name("vivid"))
+    for command in (["catalogue", "add", "spring", str(pictures)], ["catalogue", "run", "spring"]):
+        subprocess.run([vivid, *command], env=environment, cwd=root, check=True, capture_output=True)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def dagster(environment, tmp_path_factory):
+    server = LiveDagster(environment, tmp_path_factory.mktemp("log") / "dg.log")
+    try:
+        server.wait(server.location, 120)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        if os.environ.get("VIVID_REQUIRE_BROWSER"):
+            pytest.fail("no Chromium is installed, and VIVID_REQUIRE_BROWSER is set")
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    # Dagster's content security policy forbids what Playwright's waiting functions evaluate.
+    page = browser.new_page(bypass_csp=True, viewport={"width": 1500, "height": 1000})
+    yield page
+    page.close()
