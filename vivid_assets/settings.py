@@ -26,7 +26,7 @@ class PreparedImagesSettings(StageSettings):
     """Decoding, and the size that the models see."""
 
     longest: int = Field(1024, ge=64, le=4096, description="Longest side of the models' picture, in pixels.")
-    max_megapixels: float = Field(200.0, gt=0, description="A picture beyond this is refused, unread.")
+    max_megapixels: float = Field(120.0, gt=0, description="A picture beyond this is refused, unread.")
 
 
 class BackgroundsSettings(StageSettings):

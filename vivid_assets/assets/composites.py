@@ -55,14 +55,15 @@ def composites(
     """
     catalogue = catalogue_of(context.partition_key)
     root = find(store, catalogue).root
-    wanted = settings_of(context, store, settings).composites
+    all_settings = settings_of(context, store, settings)
+    wanted, max_pixels = all_settings.composites, round(all_settings.prepared_images.max_megapixels * 1e6)
 
     def compose(row: Row) -> dict[str, Any]:
         mask, background = row.read["masks"], row.read["backgrounds"]
         # A source with transparency holds pure foreground colour: there is no old wall to take out.
         mode = "alpha" if mask["tier"] == SOURCE_ALPHA else wanted.mode
         blended = blend_native(
-            decode((root / row.picture).read_bytes()).rgb,
+            decode((root / row.picture).read_bytes(), max_pixels=max_pixels).rgb,
             decode_mask(store.read(mask["file"])),
             decode(store.read(background["file"])).rgb,
             mode=mode,
