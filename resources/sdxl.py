@@ -12,6 +12,7 @@ from pydantic import Field
 
 from resources.batches import Batches
 from resources.device import Device, DType, decide
+from resources.errors import MachineFault
 from resources.hub import Weights
 from resources.lease import Shared, lease
 from resources.samplers import SAMPLERS, Sampler, SamplerName
@@ -157,16 +158,24 @@ class SceneMaker:
             MachineFault: the device that was asked for is not there or has failed, or not one scene fits.
         """
         groups: dict[tuple, list[int]] = {}
-        for index, request in enumerate(requests):
-            with self._shared.use() as model:
-                words = model.words(request)
-            shape = (*bucket(request.height, request.width, self._size), request.subject is not None, words)
-            groups.setdefault(shape, []).append(index)
         scenes: dict[int, Scene | Exception] = {}
+        for index, request in enumerate(requests):
+            try:
+                groups.setdefault(self._alike(request), []).append(index)
+            except MachineFault:
+                raise
+            except Exception as error:
+                scenes[index] = error
         for indices in groups.values():
             made = self._batches([requests[index] for index in indices])
             scenes.update(zip(indices, made, strict=True))
         return [scenes[index] for index in range(len(requests))]
+
+    def _alike(self, request: SceneRequest) -> tuple:
+        """What requests must have in common to be made in one batch."""
+        with self._shared.use() as model:
+            words = model.words(request)
+        return *bucket(request.height, request.width, self._size), request.subject is not None, words
 
     def _make(self, requests: list[SceneRequest]) -> list[Scene | Exception]:
         # A compiled model is compiled anew for each batch size: the last, smaller batch is filled up.

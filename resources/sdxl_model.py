@@ -28,7 +28,6 @@ class SdxlModel:
         self._inpaint = _inpainting(pipeline)
         self._inpaint.set_progress_bar_config(disable=True)
         self._unet = pipeline.unet
-        self._vae_dtype = pipeline.vae.dtype
 
     def words(self, request: SceneRequest) -> int:
         """How many times 77 tokens the request's prompts need; batches are made of equals."""
@@ -126,20 +125,23 @@ class SdxlModel:
 
     @contextmanager
     def _in_float32(self) -> Iterator[None]:
-        """UNet and VAE in float32; halves go up and come back without loss."""
+        """All parts in float32; halves go up and come back without loss."""
         import torch
 
-        compiled, vae = self._pipeline.unet, self._pipeline.vae
+        compiled = self._pipeline.unet
         # The plain module: a compiled one would be compiled anew for one picture.
         for pipeline in (self._pipeline, self._inpaint):
             pipeline.unet = self._unet
-        self._unet.to(torch.float32)
-        vae.to(torch.float32)
+        # The pipeline casts embeddings to the second text encoder's precision, so the encoders go along.
+        parts = [self._unet, self._pipeline.vae, self._pipeline.text_encoder, self._pipeline.text_encoder_2]
+        before = [part.dtype for part in parts]
         try:
+            for part in parts:
+                torch.nn.Module.to(part, torch.float32)  # diffusers' own ``to`` warns of what does not apply
             yield
         finally:
-            self._unet.to(self._device.torch_dtype)
-            vae.to(self._vae_dtype)
+            for part, dtype in zip(parts, before, strict=True):
+                torch.nn.Module.to(part, dtype)
             for pipeline in (self._pipeline, self._inpaint):
                 pipeline.unet = compiled
 
