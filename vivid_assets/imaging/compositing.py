@@ -2,7 +2,8 @@
 
 Everything is mixed in linear light, where light adds up. Three modes:
 
-``unmix``    the default: foreground and old background are estimated at every soft pixel and taken apart;
+``unmix``    the default: alpha is corrected where the photograph contradicts it, foreground and old background are
+             taken apart at every soft pixel, and reflected spill is taken off the rim;
 ``article``  the published method: Lab chroma deprojection of edge pixels that look like the old wall;
 ``alpha``    plain gamma-correct alpha compositing, for masks that come with clean colours.
 """
@@ -10,16 +11,31 @@ Everything is mixed in linear light, where light adds up. Three modes:
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.color import lab_to_linear, linear_to_lab, linear_to_uint8, srgb_to_linear
+from vivid_assets.imaging.alpha import Evidence, refine_alpha
+from vivid_assets.imaging.color import (
+    encode_one,
+    encoding_tables,
+    lab_to_linear,
+    linear_to_lab,
+    linear_to_srgb,
+    srgb_to_linear,
+    to_uint16,
+)
 from vivid_assets.imaging.deprojection import Falloff, deproject_lab
-from vivid_assets.imaging.foreground import blur_fusion
-from vivid_assets.imaging.measures import Measures, measure
+from vivid_assets.imaging.foreground import NOISE, estimate_colors, unmix
+from vivid_assets.imaging.measures import Measures, measure, wall_color
+from vivid_assets.imaging.spill import Spill, suppress_spill
+from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
 Mode = Literal["unmix", "article", "alpha"]
+
+_NO_WALL = np.float32(100.0)  # a light that no new wall is like
+_SAME_WALL = np.float32(0.1)  # difference of roots of light up to which the new wall counts as the old one
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,8 @@ class Blend:
     foreground: Array  # HxWx3 sRGB, straight (not multiplied by alpha): with alpha, the cut-out
     alpha: Array  # HxW float32, 0..1, as used
     measures: Measures
+    evidence: Evidence | None  # what the photograph said about the alpha; None where it was not asked
+    spill: Spill
 
 
 def blend(
@@ -38,37 +56,116 @@ def blend(
     background: Array,
     *,
     mode: Mode = "unmix",
+    refine: bool = True,
+    spill: bool = True,
+    spill_reach: float = 12.0,
+    spill_strength: float = 0.85,
     strength: float = 0.85,
     limit: float = 18.0,
     falloff: Falloff = "linear",
+    noise: float = NOISE,
+    threads: int | None = None,
 ) -> Blend:
     """Composite the subject of ``image`` over ``background``.
 
-    ``image`` and ``background`` are uint8 HxWx3 sRGB, ``alpha`` is float HxW, 0..1. ``strength``, ``limit`` and
-    ``falloff`` belong to mode ``article``. Raises ValueError with a sentence when sizes, dtypes or the mode do not fit.
+    ``image`` and ``background`` are HxWx3 sRGB, both uint8 or both uint16; ``alpha`` is float HxW, 0..1.
+    ``refine`` lets the photograph correct alpha and ``spill`` takes reflected light off the rim (mode ``unmix``);
+    ``strength``, ``limit`` and ``falloff`` belong to mode ``article``; ``noise`` is the capture's, in levels of 8 bits;
+    ``threads`` is the most to use. Where alpha is 1 the source's pixels are copied, except on a rim of
+    ``spill_reach`` pixels when spill was found; where it is 0, the background's. Raises ValueError with a sentence
+    when sizes, dtypes or the mode do not fit.
     """
     _check(image, alpha, background)
-    matte = np.clip(np.nan_to_num(alpha.astype(np.float32)), 0, 1)
-    source = srgb_to_linear(image)
-    front = source
+    matte = np.ascontiguousarray(np.clip(np.nan_to_num(alpha.astype(np.float32)), 0, 1))
+    source = np.ascontiguousarray(srgb_to_linear(image))
+    front = back = source
+    evidence, found = None, Spill(0.0, 0.0)
     soft = (matte > 0) & (matte < 1)
+    wall = wall_color(image, matte)
     if mode == "unmix":
-        front = blur_fusion(source, matte)
+        if soft.any():
+            if refine:
+                matte, colors, evidence = refine_alpha(source, matte, noise=noise, threads=threads)
+            else:
+                colors = estimate_colors(source, matte, noise=noise, threads=threads)
+            front, back = unmix(source, matte, colors, noise=noise, threads=threads)
+        if spill and wall is not None:
+            front, found = suppress_spill(front, matte, wall.lab, reach=spill_reach, strength=spill_strength)
     elif mode == "article":
-        front = source.copy()
-        wall = source[matte < 0.05].mean(axis=0) if (matte < 0.05).any() else np.ones(3, np.float32)
-        lab = deproject_lab(
-            linear_to_lab(source[soft]), linear_to_lab(wall), strength=strength, limit=limit, falloff=falloff
-        )
-        front[soft] = np.clip(lab_to_linear(lab), 0, 1)
+        front = _deprojected(source, soft, wall.lab if wall else None, strength, limit, falloff)
     elif mode != "alpha":
         raise ValueError(f"The mode is unmix, article or alpha, not {mode!r}.")
-    weight = matte[..., None]
-    composite = linear_to_uint8(weight * front + (1 - weight) * srgb_to_linear(background))
-    foreground = linear_to_uint8(front)
-    foreground[~soft] = image[~soft]
-    composite[matte >= 1] = image[matte >= 1]
-    return Blend(composite, foreground, matte, measure(image, foreground, matte))
+    if mode != "unmix":
+        back = np.full_like(source, _NO_WALL)
+    changed = soft if found.strength == 0 else soft | (front != source).any(axis=2)
+    if found.strength > 0 and wall is not None:
+        back[changed & ~soft] = lab_to_linear(wall.lab)
+    composite, foreground = _assemble(image, background, source, matte, front, back, changed, threads)
+    return Blend(composite, foreground, matte, measure(image, foreground, matte, changed, wall), evidence, found)
+
+
+def _deprojected(
+    source: Array, soft: Array, wall: Array | None, strength: float, limit: float, falloff: Falloff
+) -> Array:
+    if wall is None or not soft.any():
+        return source
+    lab = deproject_lab(linear_to_lab(source[soft]), wall, strength=strength, limit=limit, falloff=falloff)
+    front = source.copy()
+    front[soft] = np.clip(lab_to_linear(lab), 0, 1)
+    return front
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _mix(background, light, source, alpha, front, back, changed, guess, thresholds, out, cut, first, end):  # type: ignore[no-untyped-def]
+    """Write the changed pixels of an 8-bit composite and cut-out; ``light`` is the light of each sRGB code."""
+    one, zero = np.float32(1.0), np.float32(0.0)
+    for y in range(first, end):
+        for x in range(alpha.shape[1]):
+            a = alpha[y, x]
+            if not changed[y, x]:
+                if a <= zero:
+                    for c in range(3):
+                        out[y, x, c] = background[y, x, c]
+                continue
+            apart = zero
+            for c in range(3):
+                gap = np.sqrt(light[background[y, x, c]]) - np.sqrt(max(back[y, x, c], zero))
+                apart = max(apart, abs(gap))
+            # Before the same wall the picture is right as it is: with its grain, and whatever F left out.
+            keep = max(one - apart / _SAME_WALL, zero)
+            for c in range(3):
+                f, b = front[y, x, c], back[y, x, c]
+                left_out = source[y, x, c] - a * f - (one - a) * b
+                mixed = a * f + (one - a) * light[background[y, x, c]] + keep * left_out
+                out[y, x, c] = encode_one(min(mixed, one), guess, thresholds)
+                cut[y, x, c] = encode_one(f, guess, thresholds)
+
+
+def _assemble(
+    image: Array,
+    background: Array,
+    source: Array,
+    alpha: Array,
+    front: Array,
+    back: Array,
+    changed: Array,
+    threads: int | None,
+) -> tuple[Array, Array]:
+    """Mix the composite and the cut-out; source and background are copied where nothing is mixed."""
+    composite, cut = image.copy(), image.copy()
+    if image.dtype == np.uint8:
+        light = srgb_to_linear(np.arange(256, dtype=np.uint8))
+        planes = (np.ascontiguousarray(background), light, source, alpha, front, back, changed)
+        run_strips(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
+        return composite, cut
+    composite[alpha <= 0] = background[alpha <= 0]
+    a, f, b = alpha[changed][:, None], front[changed], back[changed]
+    new = srgb_to_linear(background[changed])
+    apart = np.abs(np.sqrt(new) - np.sqrt(np.maximum(b, 0))).max(axis=1, keepdims=True)
+    keep = np.maximum(1 - apart / _SAME_WALL, 0)
+    mixed = a * f + (1 - a) * new + keep * (source[changed] - a * f - (1 - a) * b)
+    composite[changed], cut[changed] = to_uint16(linear_to_srgb(mixed)), to_uint16(linear_to_srgb(f))
+    return composite, cut
 
 
 def _check(image: Array, alpha: Array, background: Array) -> None:
@@ -80,5 +177,9 @@ def _check(image: Array, alpha: Array, background: Array) -> None:
             for name, plane in (("image", image), ("mask", alpha), ("background", background))
         )
         raise ValueError(f"Image, mask and background are of one size, but these are: {sizes}.")
-    if image.dtype != np.uint8 or background.dtype != np.uint8:
-        raise ValueError(f"Image and background are uint8, not {image.dtype} and {background.dtype}.")
+    if image.size == 0:
+        raise ValueError("The image has no pixels.")
+    if image.dtype not in (np.uint8, np.uint16) or background.dtype != image.dtype:
+        raise ValueError(
+            f"Image and background are both uint8 or both uint16, not {image.dtype} and {background.dtype}."
+        )

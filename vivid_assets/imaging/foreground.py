@@ -54,6 +54,13 @@ def _ramp(value, low, high):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def tap(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
+    """Interpolate channel ``c`` of a coarse field between four cells."""
+    top = field[y1, x1, c] * (1 - tx) + field[y1, x2, c] * tx
+    return top * (1 - ty) + (field[y2, x1, c] * (1 - tx) + field[y2, x2, c] * tx) * ty
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _gather(image, alpha, fields, known, square, chosen, again, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
     """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
     height, width = alpha.shape
@@ -73,6 +80,14 @@ def _gather(image, alpha, fields, known, square, chosen, again, y0, wy, x0, wx, 
                         continue
                     y, x = y0[cy] + i, x0[cx] + j
                     a = alpha[y, x]
+                    if a >= one or a <= 0.0:
+                        side = 0 if a >= one else 4
+                        for c in range(3):
+                            known[cy, cx, side + c] += k * image[y, x, c]
+                            if side == 4:
+                                squares += k * image[y, x, c] * image[y, x, c]
+                        known[cy, cx, side + 3] += k
+                        continue
                     b = one - a
                     if again:
                         wf = k * (a * a * _ramp(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
@@ -84,13 +99,9 @@ def _gather(image, alpha, fields, known, square, chosen, again, y0, wy, x0, wx, 
                         wb = k * (_ramp(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
                     for c in range(3):
                         front = back = image[y, x, c]
-                        if again and a > 0.0 and a < 1.0:
-                            f = (fields[y1, x1, c] * (1 - tx) + fields[y1, x2, c] * tx) * (1 - ty) + (
-                                fields[y2, x1, c] * (1 - tx) + fields[y2, x2, c] * tx
-                            ) * ty
-                            g = (fields[y1, x1, 3 + c] * (1 - tx) + fields[y1, x2, 3 + c] * tx) * (1 - ty) + (
-                                fields[y2, x1, 3 + c] * (1 - tx) + fields[y2, x2, 3 + c] * tx
-                            ) * ty
+                        if again:
+                            f = tap(fields, y1, y2, ty, x1, x2, tx, c)
+                            g = tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
                             front = min(max((image[y, x, c] - b * g) / max(a, low), np.float32(0.0)), one)
                             back = min(max((image[y, x, c] - a * f) / max(b, low), np.float32(0.0)), one)
                         known[cy, cx, c] += wf * front
@@ -116,7 +127,7 @@ def estimate_colors(
     run_strips(_gather, shape[0], image, alpha, nothing, known, square, every, False, *places, threads=threads)
 
     soft = _touched((alpha > 0) & (alpha < 1), places)
-    wanted = cv2.dilate(soft.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    wanted = cv2.dilate(soft.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     fields, levels = spread(known, wanted, threads)
     wall = np.ascontiguousarray(fields[..., 3:])
     variance = _wall_variance(square, levels, noise)
@@ -126,17 +137,13 @@ def estimate_colors(
     return colors
 
 
-def update_colors(
-    image: Array, alpha: Array, colors: Colors, soft: Array, *, threads: int | None = None
-) -> Colors:
+def update_colors(image: Array, alpha: Array, colors: Colors, soft: Array, *, threads: int | None = None) -> Colors:
     """Estimate F and B once more, with what the soft pixels of the half-size cells ``soft`` say about them."""
     y0, wy = halves(alpha.shape[0])
     x0, wx = halves(alpha.shape[1])
     known, square = colors.known.copy(), np.empty((1, 1), np.float32)
     places = (y0, wy, x0, wx)
-    run_strips(
-        _gather, len(known), image, alpha, colors.fields, known, square, soft, True, *places, threads=threads
-    )
+    run_strips(_gather, len(known), image, alpha, colors.fields, known, square, soft, True, *places, threads=threads)
     fields, _ = spread(known, colors.wanted, threads)
     return Colors(fields, colors.wall, colors.wall_variance, known, colors.wanted)
 
@@ -179,80 +186,86 @@ def _wall_variance(square: Array, levels: list[Array], noise: float) -> Array:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def tap(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
-    """Interpolate channel ``c`` of a coarse field between four cells."""
-    top = field[y1, x1, c] * (1 - tx) + field[y1, x2, c] * tx
-    return top * (1 - ty) + (field[y2, x1, c] * (1 - tx) + field[y2, x2, c] * tx) * ty
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _soft_pixel(image, alpha, fields, wall, variance, grain, y, x, c):  # type: ignore[no-untyped-def]
-    """Give F's prior, what the mix leaves unexplained, and the variance of that, for one channel of a pixel."""
-    height, width = alpha.shape
-    rows, columns = fields.shape[0], fields.shape[1]
+def _doubt(variance, y, x, height, width):  # type: ignore[no-untyped-def]
+    """Give the wall's local variance at a pixel."""
+    rows, columns = variance.shape[0], variance.shape[1]
     y1, y2, ty = tent(y, np.float32(rows / height), rows)
     x1, x2, tx = tent(x, np.float32(columns / width), columns)
-    vrows, vcolumns = variance.shape[0], variance.shape[1]
-    v1, v2, tv = tent(y, np.float32(vrows / height), vrows)
-    u1, u2, tu = tent(x, np.float32(vcolumns / width), vcolumns)
-    a = alpha[y, x]
-    spread_of_wall = tap(variance, v1, v2, tv, u1, u2, tu, 0)
-    plain = _PLAIN / (_PLAIN + spread_of_wall)
-    front = tap(fields, y1, y2, ty, x1, x2, tx, c)
-    back = plain * tap(wall, y1, y2, ty, x1, x2, tx, c) + (1 - plain) * tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-    light = image[y, x, c]
-    doubt = (1 - a) * (1 - a) * spread_of_wall * np.float32(0.5)
-    doubt += grain[int(min(max(light, np.float32(0.0)), np.float32(1.0)) * (_NOISE_STEPS - 1))]
-    return front, light - a * front - (1 - a) * back, doubt
+    return tap(variance, y1, y2, ty, x1, x2, tx, 0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _residuals(image, alpha, fields, wall, variance, grain, soft, out, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
-    """Sum per half-size cell what F's prior leaves unexplained beyond noise, weighted by alpha squared."""
+def _grain_of(grain, light):  # type: ignore[no-untyped-def]
+    return grain[int(min(max(light, np.float32(0.0)), np.float32(1.0)) * (_NOISE_STEPS - 1))]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surprise, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+    """Write F's prior and B at soft pixels, and sum per half-size cell what they leave unexplained beyond noise."""
+    height, width = alpha.shape
+    rows, columns = fields.shape[0], fields.shape[1]
+    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    one = np.float32(1.0)
     for cy in range(first, end):
-        for cx in range(out.shape[1]):
-            out[cy, cx, :] = 0.0
+        for cx in range(columns):
+            surprise[cy, cx, :] = 0.0
             if not soft[cy, cx]:
                 continue
             for i in range(3):
                 for j in range(3):
                     k = wy[cy, i] * wx[cx, j]
-                    y, x = y0[cy] + i, x0[cx] + j
-                    if k <= 0.0 or alpha[y, x] <= 0.02 or alpha[y, x] >= 0.98:
+                    if k <= 0.0:
                         continue
-                    square = alpha[y, x] * alpha[y, x]
+                    y, x = y0[cy] + i, x0[cx] + j
+                    a = alpha[y, x]
+                    if a <= 0.0 or a >= one:
+                        continue
+                    y1, y2, ty = tent(y, sy, rows)
+                    x1, x2, tx = tent(x, sx, columns)
+                    uneven = _doubt(variance, y, x, height, width)
+                    plain = _PLAIN / (_PLAIN + uneven)
+                    counts = a > 0.02 and a < 0.98
                     for c in range(3):
-                        _, rest, doubt = _soft_pixel(image, alpha, fields, wall, variance, grain, y, x, c)
-                        out[cy, cx, c] += k * square * (rest * rest - doubt)
-                    out[cy, cx, 3] += k * square * square
+                        f = tap(fields, y1, y2, ty, x1, x2, tx, c)
+                        b = (one - plain) * tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                        b += plain * tap(wall, y1, y2, ty, x1, x2, tx, c)
+                        front[y, x, c], back[y, x, c] = f, b
+                        if counts:
+                            rest = image[y, x, c] - a * f - (one - a) * b
+                            doubt = (one - a) * (one - a) * uneven * np.float32(0.5) + _grain_of(grain, image[y, x, c])
+                            surprise[cy, cx, c] += k * a * a * (rest * rest - doubt)
+                    if counts:
+                        surprise[cy, cx, 3] += k * a * a * a * a
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _wiener(image, alpha, fields, wall, variance, grain, surprise, front, first, end):  # type: ignore[no-untyped-def]
+def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  # type: ignore[no-untyped-def]
+    """Move F from its prior towards what the pixel says."""
     height, width = alpha.shape
     rows, columns = surprise.shape[0], surprise.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
+    one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
+        y1, y2, ty = tent(y, sy, rows)
         for x in range(width):
             a = alpha[y, x]
-            if a <= 0.0 or a >= 1.0:
-                for c in range(3):
-                    front[y, x, c] = image[y, x, c]
+            if a <= zero or a >= one:
                 continue
-            y1, y2, ty = tent(y, sy, rows)
             x1, x2, tx = tent(x, sx, columns)
-            base = max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
+            base = one / max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
+            wall = (one - a) * (one - a) * _doubt(variance, y, x, height, width) * np.float32(0.5)
             for c in range(3):
-                prior, rest, doubt = _soft_pixel(image, alpha, fields, wall, variance, grain, y, x, c)
-                own = max(tap(surprise, y1, y2, ty, x1, x2, tx, c), np.float32(0.0)) / base
-                gain = own * a / (a * a * own + doubt + np.float32(1e-12))
-                front[y, x, c] = min(max(prior + gain * rest, np.float32(0.0)), np.float32(1.0))
+                f = front[y, x, c]
+                rest = image[y, x, c] - a * f - (one - a) * back[y, x, c]
+                own = max(tap(surprise, y1, y2, ty, x1, x2, tx, c), zero) * base
+                gain = own * a / (a * a * own + wall + _grain_of(grain, image[y, x, c]) + np.float32(1e-12))
+                front[y, x, c] = min(max(f + gain * rest, zero), one)
 
 
 def unmix(
     image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
-) -> Array:
-    """Take the foreground out of the soft pixels; returns float32 HxWx3 linear light, ``image`` elsewhere.
+) -> tuple[Array, Array]:
+    """Take soft pixels apart into foreground and old background: float32 HxWx3 linear light, ``image`` elsewhere.
 
     F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
     2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
@@ -261,13 +274,13 @@ def unmix(
     y0, wy = halves(alpha.shape[0])
     x0, wx = halves(alpha.shape[1])
     surprise = np.empty((len(y0), len(x0), 4), np.float32)
-    parts = (image, alpha, colors.fields, colors.wall, colors.wall_variance[..., None], noise_table(noise))
-    soft = soft_cells(alpha)
-    run_strips(_residuals, len(y0), *parts, soft, surprise, y0, wy, x0, wx, threads=threads)
-    surprise = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
-    front = np.empty_like(image)
-    run_strips(_wiener, len(alpha), *parts, surprise, front, threads=threads)
-    return front
+    front, back = image.copy(), image.copy()
+    variance, grain = colors.wall_variance[..., None], noise_table(noise)
+    parts = (image, alpha, colors.fields, colors.wall, variance, grain, front, back)
+    run_strips(_priors, len(y0), *parts, soft_cells(alpha), surprise, y0, wy, x0, wx, threads=threads)
+    wide: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
+    run_strips(_wiener, len(alpha), image, alpha, variance, grain, wide, front, back, threads=threads)
+    return front, back
 
 
 def blur_fusion(image: Array, alpha: Array, radii: tuple[int, int] = (45, 3)) -> Array:

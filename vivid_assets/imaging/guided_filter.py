@@ -30,7 +30,8 @@ def guided_filter(guide: Array, src: Array, radius: int, eps: float, subsample: 
         raise ValueError(f"The radius ({radius}) is at least 1 and eps ({eps}) above 0.")
     height, width = src.shape
     unit, target = _unit(guide), np.ascontiguousarray(src, np.float32)
-    small, small_target = unit, target
+    small: Array = unit
+    small_target: Array = target
     if subsample > 1:
         size = (max(1, round(width / subsample)), max(1, round(height / subsample)))
         small = cv2.resize(unit, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
@@ -75,15 +76,17 @@ def _unit(guide: Array) -> Array:
 
 
 def _solve(var: dict[tuple[int, int], Array], cov: list[Array], eps: np.float32) -> list[Array]:
-    """Solve (Σ + eps·1) a = cov at every pixel; the 3x3 inverse by cofactors, since Σ is symmetric."""
-    rr, gg, bb = (var[i, i] + eps for i in range(3))
-    rg, rb, gb = var[0, 1], var[0, 2], var[1, 2]
-    c00, c01, c02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    c11, c12, c22 = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    det = rr * c00 + rg * c01 + rb * c02
-    # A window of one colour leaves only eps³, which float32 still holds down to eps of 1e-12.
-    return [
-        (c00 * cov[0] + c01 * cov[1] + c02 * cov[2]) / det,
-        (c01 * cov[0] + c11 * cov[1] + c12 * cov[2]) / det,
-        (c02 * cov[0] + c12 * cov[1] + c22 * cov[2]) / det,
-    ]
+    """Solve (Σ + eps·1) a = cov at every pixel by LDLᵀ.
+
+    Cofactors would cancel in float32; here every pivot is at least eps in theory and is held there in practice.
+    """
+    d1 = np.maximum(var[0, 0], 0) + eps
+    l21, l31 = var[0, 1] / d1, var[0, 2] / d1
+    d2 = np.maximum(var[1, 1] + eps - l21 * var[0, 1], eps)
+    below = var[1, 2] - l31 * var[0, 1]
+    l32 = below / d2
+    d3 = np.maximum(var[2, 2] + eps - l31 * var[0, 2] - l32 * below, eps)
+    z2 = cov[1] - l21 * cov[0]
+    a3 = (cov[2] - l31 * cov[0] - l32 * z2) / d3
+    a2 = z2 / d2 - l32 * a3
+    return [cov[0] / d1 - l21 * a2 - l31 * a3, a2, a3]

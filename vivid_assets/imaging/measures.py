@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.color import ciede2000, rgb_to_lab
+from vivid_assets.imaging.deprojection import CHROMA_GATE
 
 Array = NDArray[Any]
 
@@ -26,39 +27,65 @@ class Measures:
     wall_b: float
 
 
+@dataclass(frozen=True)
+class Wall:
+    """The old background as a colour: its median in Lab and the median distance from it."""
+
+    lab: Array  # float32, 3
+    flatness: float
+
+
 _MOST_SAMPLES = 20_000
 
 
-def measure(image: Array, foreground: Array, alpha: Array) -> Measures:
-    """Measure a blend from the source, the estimated foreground (both uint8 HxWx3 sRGB) and the alpha used."""
+def wall_color(image: Array, alpha: Array) -> Wall | None:
+    """Measure the old wall's colour where ``alpha`` < 0.02; None where no wall is seen."""
+    lab = rgb_to_lab(_sample(image, alpha < 0.02))
+    if not len(lab):
+        return None
+    middle = np.median(lab, axis=0)
+    return Wall(middle, float(np.median(np.linalg.norm(lab - middle, axis=1))))
+
+
+def measure(image: Array, foreground: Array, alpha: Array, changed: Array, wall: Wall | None) -> Measures:
+    """Measure a blend.
+
+    From the source and the estimated foreground (both HxWx3 sRGB), the alpha used, the pixels that were changed
+    (bool) and the old wall.
+    """
     kernel = np.ones((3, 3), np.uint8)
     opaque = (alpha > 0.9).astype(np.uint8)
-    rim = (alpha > 0.3) & (cv2.erode(opaque, kernel, iterations=2) == 0)
-    inner = (cv2.erode(opaque, kernel, iterations=4) > 0) & (cv2.erode(opaque, kernel, iterations=9) == 0)
-    wall = alpha < 0.02
-
+    core = cv2.erode(opaque, kernel, iterations=3)
+    rim = (alpha > 0.3) & (core == 0)
+    inner = (core > 0) & (cv2.erode(core, kernel, iterations=6) == 0)
     rim_lab, inner_lab = rgb_to_lab(_sample(foreground, rim)), rgb_to_lab(_sample(foreground, inner))
-    wall_lab = rgb_to_lab(_sample(image, wall))
-    middle = np.median(wall_lab, axis=0) if len(wall_lab) else np.zeros(3)
-    flatness = float(np.median(np.linalg.norm(wall_lab - middle, axis=1))) if len(wall_lab) else 0.0
 
     halo = leakage = 0.0
-    if len(rim_lab) and len(inner_lab) and len(wall_lab):
-        chroma = float(np.hypot(middle[1], middle[2]))
-        direction = middle[1:] / chroma if chroma >= 4 else np.zeros(2)
-        halo = float((rim_lab[:, 1:].mean(axis=0) - inner_lab[:, 1:].mean(axis=0)) @ direction)
-        span = middle - inner_lab.mean(axis=0)
-        shares = (rim_lab - inner_lab.mean(axis=0)) @ span / max(float(span @ span), 1.0)
+    if len(rim_lab) and len(inner_lab) and wall is not None:
+        middle = inner_lab.mean(axis=0)
+        chroma = float(np.hypot(wall.lab[1], wall.lab[2]))
+        if chroma >= CHROMA_GATE[0]:
+            halo = float((rim_lab[:, 1:].mean(axis=0) - middle[1:]) @ (wall.lab[1:] / chroma))
+        span = wall.lab - middle
+        shares = (rim_lab - middle) @ span / max(float(span @ span), 1.0)
         leakage = float(np.clip(shares, 0, 1).mean())
 
-    changed = (alpha > 0.02) & (image != foreground).any(axis=2)
-    count = int(changed.sum())
-    delta = ciede2000(rgb_to_lab(_sample(image, changed)), rgb_to_lab(_sample(foreground, changed)))
+    touched = changed & (alpha > 0.02)
+    before, after = _sample(image, touched), _sample(foreground, touched)
+    delta = ciede2000(rgb_to_lab(before), rgb_to_lab(after))
     moved = delta[delta > 1]
-    share = count / alpha.size * (len(moved) / len(delta)) if len(delta) else 0.0
-    mean_moved = float(moved.mean()) if len(moved) else 0.0
-    lightness, a, b = (float(v) for v in middle)
-    return Measures(halo, leakage, float(share), mean_moved, flatness, lightness, a, b)
+    share = np.count_nonzero(touched) / alpha.size * (len(moved) / max(len(delta), 1))
+    lightness, a, b = (float(v) for v in wall.lab) if wall is not None else (0.0, 0.0, 0.0)
+    return Measures(
+        halo=halo,
+        leakage=leakage,
+        moved_share=float(share),
+        moved_delta_e=float(moved.mean()) if len(moved) else 0.0,
+        wall_flatness=wall.flatness if wall is not None else 0.0,
+        wall_lightness=lightness,
+        wall_a=a,
+        wall_b=b,
+    )
 
 
 def _sample(picture: Array, where: Array) -> Array:

@@ -34,16 +34,17 @@ def halves(size: int) -> tuple[Array, Array]:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _down(fine, coarse, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
-    depth = fine.shape[2]
     for y in range(first, end):
         for x in range(coarse.shape[1]):
-            for c in range(depth):
+            for c in range(8):
                 coarse[y, x, c] = 0.0
             for i in range(_TAPS):
+                if wy[y, i] == 0.0:
+                    continue
                 for j in range(_TAPS):
                     w = wy[y, i] * wx[x, j]
                     if w > 0.0:
-                        for c in range(depth):
+                        for c in range(8):
                             coarse[y, x, c] += w * fine[y0[y] + i, x0[x] + j, c]
 
 
@@ -101,8 +102,6 @@ def spread(known: Array, wanted: Array, threads: int | None = None) -> tuple[Arr
         out = np.empty((*here.shape[:2], 6), np.float32)
         every = wanted if level == 0 else np.ones(here.shape[:2], np.bool_)
         trust, floor = (1.0, 0.0) if level == 0 else (_COARSE_TRUST, _SMOOTHING)
-        run_strips(
-            _fill, len(here), here, filled, out, every, np.float32(trust), np.float32(floor), threads=threads
-        )
+        run_strips(_fill, len(here), here, filled, out, every, np.float32(trust), np.float32(floor), threads=threads)
         filled = out
     return filled, levels
