@@ -1,8 +1,11 @@
 """BiRefNet: masks on a GPU in batches, through transformers or through rembg's ONNX file."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +45,9 @@ class BiRefNet(dg.ConfigurableResource):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field("auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    hr_model: str = Field("", description="For large pictures: ZhengPeng7/BiRefNet_HR or a folder; empty for none.")
+    hr_revision: str = Field("", description="The hub's commit of hr_model.")
+    hr_from: int = Field(1536, ge=1, description="Longest side in pixels from which hr_model answers, at twice size.")
     batch_size: int = Field(8, ge=1, description="Pictures at once; halved when memory runs out.")
     download: bool = Field(False, description="Fetch missing weights from the hub in the middle of a run.")
 
@@ -54,20 +60,25 @@ class BiRefNet(dg.ConfigurableResource):
         """
         if self.runtime == "onnx":
             local = Weights(self.onnx_model, "")
-            weights = local.identity if local.is_local else self.onnx_model
+            weights = [local.identity if local.is_local else self.onnx_model]
         else:
-            weights = self._weights().identity
-        parts = (self.runtime, weights, self.size, self.fit, self.dtype)
+            weights = [variant.weights.identity for variant in self._variants()]
+        parts = (self.runtime, weights, self.size, self.fit, self.dtype, self.hr_from if self.hr_model else None)
         return "birefnet-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
     @contextmanager
     def lease(self) -> Iterator["MaskMaker"]:
         """A mask model for as long as the block runs: loaded on its first call, freed when the block ends."""
-        key = f"{self.revision} {self.device} {self.dtype}"
-        with lease(key, self._load, lambda: decide(self.device, self.dtype)) as shared:
-            yield MaskMaker(shared, self)
+        with ExitStack() as held:
+            workers = []
+            for variant in self._variants():
+                key = f"{self.revision} {variant.size} {self.device} {self.dtype}"
+                load = partial(self._load, variant)
+                shared = held.enter_context(lease(key, load, self._device))
+                workers.append(_Worker(shared, variant.size, self.fit, variant.batch_size))
+            yield MaskMaker(self.revision, workers, self.hr_from)
 
-    def pull(self) -> Path:
+    def pull(self) -> list[Path]:
         """Fetch the weights from the hub, if they are not here yet, and return where they lie.
 
         Raises:
@@ -75,20 +86,39 @@ class BiRefNet(dg.ConfigurableResource):
         """
         if self.runtime == "onnx":
             raise ModelUnavailable(f"Fetch rembg's file with `rembg d {self.onnx_model}`.")
-        return self._weights().folder(download=True)
+        return [variant.weights.folder(download=True) for variant in self._variants()]
 
-    def _weights(self) -> Weights:
-        return Weights(self.model, self.model_revision, ("config.json", "*.py", "model.safetensors"))
+    def _variants(self) -> list["_Variant"]:
+        """The model, and after it the one for large pictures if there is one."""
+        variants = [_Variant(_files(self.model, self.model_revision), self.size, self.batch_size)]
+        if self.hr_model and self.runtime == "transformers":
+            # Four times the pixels, so a quarter of the pictures at once.
+            large = _files(self.hr_model, self.hr_revision)
+            variants.append(_Variant(large, 2 * self.size, max(1, self.batch_size // 4)))
+        return variants
 
-    def _load(self, device: Device) -> Segmenter:
+    def _device(self) -> Device:
+        if self.runtime == "transformers":
+            return decide(self.device, self.dtype)
+        if self.dtype not in ("auto", "float32"):
+            raise ModelUnavailable(f"rembg's ONNX file computes in float32, not in {self.dtype}: set dtype to auto.")
+        return decide(self.device, "float32")
+
+    def _load(self, variant: "_Variant", device: Device) -> Segmenter:
         if self.runtime == "onnx":
-            return load_onnx(self.onnx_model, self.onnx_sha256, device)
+            return load_onnx(self.onnx_model, self.onnx_sha256, None if self.fit == "dynamic" else self.size, device)
+        weights = variant.weights
         if not self.trust_remote_code:
             raise ModelUnavailable(
-                f"{self.model} runs Python code from its repository (revision {self.model_revision or 'local'}). Read "
-                "it and consent with trust_remote_code: true in the settings, or set runtime: onnx."
+                f"{weights.source} runs Python code from its repository (revision {weights.revision or 'local'}). "
+                "Read it and consent with trust_remote_code: true in the settings, or set runtime: onnx."
             )
-        return load_transformers(self._weights().folder(download=self.download), device)
+        if not weights.is_local and not re.fullmatch(r"[0-9a-f]{40}", weights.revision):
+            raise ModelUnavailable(
+                f"{weights.source} runs Python code, so its revision must be a full commit, not {weights.revision!r}: "
+                "whoever can move a branch could run code here."
+            )
+        return load_transformers(weights.folder(download=self.download), device)
 
 
 class MaskMaker:
@@ -96,11 +126,10 @@ class MaskMaker:
 
     name = "birefnet"
 
-    def __init__(self, shared: Shared[Segmenter], settings: BiRefNet) -> None:
-        self.revision = settings.revision
-        self._shared = shared
-        self._settings = settings
-        self._batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, settings.batch_size)
+    def __init__(self, revision: str, workers: list["_Worker"], hr_from: int) -> None:
+        self.revision = revision
+        self._workers = workers
+        self._hr_from = hr_from
 
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
         """Raw probabilities, never stretched: a picture without a subject stays near 0.
@@ -115,27 +144,50 @@ class MaskMaker:
             ModelUnavailable: on the first call: no weights, no consent, or they cannot be loaded.
             MachineFault: the device or provider that was asked for is not there, or it has failed.
         """
-        shapes = [self._shape(image) for image in images]
+        groups: dict[tuple, list[int]] = {}
+        for index, image in enumerate(images):
+            worker = self._workers[-1] if max(image.shape[:2]) >= self._hr_from else self._workers[0]
+            groups.setdefault((self._workers.index(worker), worker.shape(image)), []).append(index)
         answers: dict[int, np.ndarray | Exception] = {}
-        for shape in sorted(set(shapes)):
-            indices = [index for index, other in enumerate(shapes) if other == shape]
-            answers.update(zip(indices, self._batches([images[index] for index in indices]), strict=True))
+        for (number, _), indices in groups.items():
+            found = self._workers[number].batches([images[index] for index in indices])
+            answers.update(zip(indices, found, strict=True))
         return [answers[index] for index in range(len(images))]
 
+
+@dataclass(frozen=True)
+class _Variant:
+    weights: Weights
+    size: int
+    batch_size: int
+
+
+class _Worker:
+    """One loaded model with its size and what batch of it fits."""
+
+    def __init__(self, shared: Shared[Segmenter], size: int, fit: str, batch_size: int) -> None:
+        self._shared = shared
+        self._size = size
+        self._fit = fit
+        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size)
+
+    def shape(self, image: np.ndarray) -> tuple[int, int]:
+        """Height and width that the model sees this picture at."""
+        if self._fit != "dynamic":
+            return self._size, self._size
+        height, width = image.shape[:2]
+        scale = self._size / (height * width) ** 0.5
+        # The backbone halves the picture five times.
+        return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
+
     def _infer(self, images: list[np.ndarray]) -> list[np.ndarray]:
-        shape = self._shape(images[0])
-        keep = self._settings.fit == "pad"
+        shape = self.shape(images[0])
+        keep = self._fit == "pad"
         pixels = np.stack([fitted(image, shape, keep_aspect=keep) for image in images])
         with self._shared.use() as model:
             masks = model(pixels)
         return [unfitted(mask, image.shape[:2], keep_aspect=keep) for mask, image in zip(masks, images, strict=True)]
 
-    def _shape(self, image: np.ndarray) -> tuple[int, int]:
-        """Height and width that the model sees this picture at."""
-        side = self._settings.size
-        if self._settings.fit != "dynamic":
-            return side, side
-        height, width = image.shape[:2]
-        scale = (side * side / (height * width)) ** 0.5
-        # The backbone halves the picture five times.
-        return max(32, round(height * scale / 32) * 32), max(32, round(width * scale / 32) * 32)
+
+def _files(model: str, revision: str) -> Weights:
+    return Weights(model, revision, ("config.json", "*.py", "model.safetensors"))

@@ -86,12 +86,13 @@ class _TorchSegmenter:
             return _checked(logits[:, 0].float().sigmoid().cpu().numpy())
 
 
-def load_onnx(model: str, sha256: str, device: Device) -> Segmenter:
+def load_onnx(model: str, sha256: str, size: int | None, device: Device) -> Segmenter:
     """An ONNX file through onnxruntime, on the provider that the device stands for and no other.
 
     Args:
         model: rembg's name (its file must be there already) or the path of an .onnx file.
         sha256: what the file must have, if not empty.
+        size: side that pictures will come at; None if each comes at its own.
         device: cpu, cuda or mps; the precision is the file's own, so float32 must be asked for.
 
     Raises:
@@ -115,6 +116,9 @@ def load_onnx(model: str, sha256: str, device: Device) -> Segmenter:
     if session.get_providers()[0] != wanted:
         # onnxruntime takes the CPU when a provider's libraries do not load, with no more than a line on stderr.
         raise MachineFault(f"{wanted} was asked for, but onnxruntime runs {file.name} on {session.get_providers()[0]}.")
+    sides = [side for side in session.get_inputs()[0].shape[2:] if isinstance(side, int)]
+    if any(side != size for side in sides):
+        raise ModelUnavailable(f"{file.name} works at {sides[0]}×{sides[-1]} alone: set size to that, and fit to pad.")
     return _OnnxSegmenter(session, file.name)
 
 
@@ -146,7 +150,6 @@ class _OnnxSegmenter:
         source = session.get_inputs()[0]
         self._input, self._output = source.name, session.get_outputs()[0].name
         self._one_by_one = isinstance(source.shape[0], int)
-        self._shape = source.shape[2:]
         # U²-Net and IS-Net end in a sigmoid of their own, BiRefNet in logits.
         self._is_logits = "birefnet" in name.lower()
 
