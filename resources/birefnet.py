@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from resources.batches import Batches
-from resources.birefnet_load import Segmenter, load_onnx, load_transformers
+from resources.birefnet_load import Segmenter, load_onnx, load_transformers, onnx_file
 from resources.device import Device, DType, decide
 from resources.errors import ModelUnavailable
 from resources.fit import fitted, unfitted
@@ -78,6 +78,23 @@ class BiRefNet(dg.ConfigurableResource):
                 workers.append(_Worker(shared, variant.size, self.fit, variant.batch_size))
             yield MaskMaker(self.revision, workers, self.hr_from)
 
+    def missing(self) -> str | None:
+        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
+
+        Imports no PyTorch for the transformers way. What only loading can show is not seen.
+        """
+        try:
+            if self.runtime == "onnx":
+                onnx_file(self.onnx_model)
+                return None
+            for variant in self._variants():
+                self._assert_consent(variant.weights)
+                if variant.weights.is_local or not self.download:
+                    variant.weights.folder()
+        except ModelUnavailable as error:
+            return str(error)
+        return None
+
     def pull(self) -> list[Path]:
         """Fetch the weights from the hub, if they are not here yet, and return where they lie.
 
@@ -107,7 +124,10 @@ class BiRefNet(dg.ConfigurableResource):
     def _load(self, variant: "_Variant", device: Device) -> Segmenter:
         if self.runtime == "onnx":
             return load_onnx(self.onnx_model, self.onnx_sha256, None if self.fit == "dynamic" else self.size, device)
-        weights = variant.weights
+        self._assert_consent(variant.weights)
+        return load_transformers(variant.weights.folder(download=self.download), device)
+
+    def _assert_consent(self, weights: Weights) -> None:
         if not self.trust_remote_code:
             raise ModelUnavailable(
                 f"{weights.source} runs Python code from its repository (revision {weights.revision or 'local'}). "
@@ -118,7 +138,6 @@ class BiRefNet(dg.ConfigurableResource):
                 f"{weights.source} runs Python code, so its revision must be a full commit, not {weights.revision!r}: "
                 "whoever can move a branch could run code here."
             )
-        return load_transformers(weights.folder(download=self.download), device)
 
 
 class MaskMaker:

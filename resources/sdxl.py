@@ -12,7 +12,7 @@ from pydantic import Field
 
 from resources.batches import Batches
 from resources.device import Device, DType, decide
-from resources.errors import MachineFault
+from resources.errors import MachineFault, ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
 from resources.samplers import SAMPLERS, Sampler, SamplerName
@@ -80,6 +80,19 @@ class SDXL(dg.ConfigurableResource):
     def key(self, request: SceneRequest) -> str:
         """The digest of everything that the scene depends on."""
         return request.key(self.revision, self.size)
+
+    def missing(self) -> str | None:
+        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
+
+        Imports no PyTorch. What only loading can show (a damaged file, a device that is not there) is not seen.
+        """
+        try:
+            for weights in self.weights():
+                if weights.is_local or not self.download:
+                    weights.folder()
+        except ModelUnavailable as error:
+            return str(error)
+        return None
 
     def pull(self) -> list[Path]:
         """Fetch all weights from the hub, if they are not here yet, and return where they lie.

@@ -137,6 +137,16 @@ def test_missing_and_foreign_weights_are_named(settings, tiny_birefnet, monkeypa
         masks({"trust_remote_code": True, "device": "cpu"}, [two_halves(8, 8)])
 
 
+def test_what_is_missing_is_known_without_loading(settings, tiny_birefnet, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert BiRefNet(**settings).missing() is None
+    assert "consent" in BiRefNet(**settings | {"trust_remote_code": False}).missing()
+    assert "vivid models pull" in BiRefNet(trust_remote_code=True).missing()
+    assert BiRefNet(trust_remote_code=True, download=True).missing() is None
+    (tiny_birefnet / "model.safetensors").unlink()
+    assert "model.safetensors" in BiRefNet(**settings).missing()
+
+
 def test_the_revision_follows_what_changes_a_mask(settings, tiny_birefnet):
     revision = BiRefNet(**settings).revision
     assert BiRefNet(**settings | {"batch_size": 1}).revision == revision

@@ -321,6 +321,14 @@ def test_missing_and_damaged_files_are_named(settings, tiny_sdxl, tmp_path, monk
         make({"size": 64, "device": "cpu"}, [SOFA])
 
 
+def test_what_is_missing_is_known_without_loading(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert SDXL(**settings).missing() is None
+    assert "vivid models pull" in SDXL().missing()
+    assert SDXL(download=True).missing() is None
+    assert "/nowhere does not exist" in SDXL(**settings | {"vae": "/nowhere"}).missing()
+
+
 def test_the_revision_follows_what_changes_a_scene(settings):
     revision = SDXL(**settings).revision
     assert SDXL(**settings | {"batch_size": 1}, compile="blocks").revision == revision
