@@ -19,7 +19,7 @@ def read_mask(data: bytes) -> tuple[Array, tuple[str, ...]]:
     A picture whose alpha channel says something is taken by that channel; a coloured one by its mean, for a mask
     has no colours that matter. Values are coverage, not light, so no gamma is undone. Raises UnreadablePicture.
     """
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    pixels: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if pixels is None:
         raise UnreadablePicture("The mask cannot be read: a PNG, TIFF, JPEG or WebP picture is expected.")
     if pixels.dtype not in (np.uint8, np.uint16):
