@@ -14,10 +14,15 @@ from resources.batches import Batches
 from resources.clip_model import ClipModel, load_clip, pretrained_weights
 from resources.clip_prompts import ATMOSPHERE, LIGHTING, SUBJECT, prompts_digest
 from resources.device import Device, DType, decide
+from resources.errors import ModelUnavailable
 from resources.hub import Weights, check_digest
 from resources.lease import Shared, lease
+from resources.weight_catalogue import CATALOGUE
 
 UNKNOWN = "unknown"
+
+_PINNED = CATALOGUE["open_clip"].files
+"""Where the default model's weights are, known without importing open_clip."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,24 @@ class OpenClip(dg.ConfigurableResource):
         weights = local.identity if local else f"{self.pretrained}@{self.hub_revision}"
         parts = (self.model, weights, prompts_digest(), self.temperature, self.min_confidence, self.min_margin)
         return "open_clip-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+    def missing(self) -> str | None:
+        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
+
+        Needs no PyTorch for the pinned weights, so a shard without a model costs no import of seconds.
+        """
+        if self.download:
+            return None
+        try:
+            weights = self._local() or (
+                _PINNED
+                if self.hub_revision == _PINNED.revision
+                else pretrained_weights(self.model, self.pretrained, self.hub_revision)
+            )
+            weights.folder()
+        except ModelUnavailable as error:
+            return str(error)
+        return None
 
     @contextmanager
     def lease(self) -> Iterator["Classifier"]:

@@ -6,8 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.errors import ModelUnavailable
-from resources.open_clip import OpenClip
+from resources.open_clip import OpenClip, SubjectScores
 from resources.store import Store
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
@@ -42,6 +41,8 @@ ANALYSIS = Stage(
 
 UNAVAILABLE = "unavailable"
 
+_BATCH = 64
+
 
 @shard_asset(ANALYSIS, kinds={"openclip"}, pool="gpu")
 def analysis(
@@ -54,32 +55,17 @@ def analysis(
     and whether the picture is line art. Stale when the prepared picture or the model changes.
     """
     open_clip = configured(open_clip, settings_of(context, store, settings).open_clip)
-    with open_clip.lease() as classifier:
-        missing: list[str] = []
+    missing = open_clip.missing()
+    if missing:
+        context.log.warning("Subject types are unavailable: %s", missing)
 
-        def subjects(images: Sequence[Any]) -> list[dict[str, Any] | Exception]:
-            if not missing:
-                try:
-                    return [
-                        scores
-                        if isinstance(scores, Exception)
-                        else {
-                            "subject_type": scores.subject,
-                            "subject_confidence": scores.confidence,
-                            "subject_reason": None,
-                        }
-                        for scores in classifier.classify(images)
-                    ]
-                except ModelUnavailable as error:
-                    missing.append(str(error))
-                    context.log.warning("Subject types are unavailable: %s", error)
-            reason = {"subject_type": UNAVAILABLE, "subject_confidence": None, "subject_reason": missing[0]}
-            return [reason] * len(images)
+    with open_clip.lease() as classifier:
 
         def analyse(images: Sequence[Any]) -> list[dict[str, Any] | Exception]:
+            subjects = [unavailable(missing)] * len(images) if missing else map(subject_of, classifier.classify(images))
             return [
                 subject if isinstance(subject, Exception) else subject | light_and_line_art(image)
-                for image, subject in zip(images, subjects(images), strict=True)
+                for image, subject in zip(images, subjects, strict=True)
             ]
 
         return materialize_shard(
@@ -89,13 +75,26 @@ def analysis(
                 load=lambda row: decode(store.read(row.read["prepared_images"]["file"])).rgb,
                 compute=analyse,
                 save=lambda _, columns: columns,
-                batch_size=64,
+                batch_size=_BATCH,
             ),
             store=store,
             config=config,
-            revision={"open_clip": open_clip.revision},
+            # Once the weights are here, the rows that did without are out of date.
+            revision={"open_clip": UNAVAILABLE if missing else open_clip.revision},
             count="subject_type",
         )
+
+
+def unavailable(reason: str) -> dict[str, Any]:
+    """The subject's columns where there is no model."""
+    return {"subject_type": UNAVAILABLE, "subject_confidence": None, "subject_reason": reason}
+
+
+def subject_of(scores: SubjectScores | Exception) -> dict[str, Any] | Exception:
+    """The subject's columns from CLIP's scores."""
+    if isinstance(scores, Exception):
+        return scores
+    return {"subject_type": scores.subject, "subject_confidence": scores.confidence, "subject_reason": None}
 
 
 def light_and_line_art(image: Any) -> dict[str, Any]:

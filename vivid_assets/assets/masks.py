@@ -86,8 +86,9 @@ def masks(
         for row in rows:
             yield [np.rint(decode_mask(store.read(row["file"])) * 255).astype(np.uint8)]
 
-    with configured(birefnet, wanted.birefnet).lease() as leased:
-        ladder = Ladder(make_tiers(wanted.masks.tiers, leased), ladder_settings(wanted.masks))
+    birefnet = configured(birefnet, wanted.birefnet)
+    with birefnet.lease() as leased:
+        ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
 
         def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> list[Mask]:
             return ladder.masks([image for image, _ in batch], [request for _, request in batch])

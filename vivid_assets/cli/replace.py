@@ -24,9 +24,7 @@ from vivid_assets.settings import MasksSettings
 console = Console()
 errors = Console(stderr=True)
 
-Image = Annotated[
-    Path, typer.Argument(help="JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF.", show_default=False)
-]
+Image = Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF.", show_default=False)]
 Tiers = Annotated[
     str, typer.Option(help="Mask tiers in the order in which they are asked: birefnet, u2net, u2netp, gradients.")
 ]
@@ -111,8 +109,11 @@ def _solve(picture: Picture, mask: np.ndarray | None, tiers: str) -> Mask:
     small = resize_to_fit(_opaque(picture))
     override = mask if mask is not None else picture.alpha
     names = MasksSettings.model_validate({"tiers": [name.strip() for name in tiers.split(",")]}).tiers
-    with BiRefNet().lease() as birefnet:
-        (solved,) = Ladder(make_tiers(names, birefnet)).masks([small], [MaskRequest(override=override)])
+    birefnet = BiRefNet()
+    with birefnet.lease() as leased:
+        (solved,) = Ladder(make_tiers(names, leased, birefnet.missing())).masks(
+            [small], [MaskRequest(override=override)]
+        )
     if solved.degraded:
         errors.print(f"[yellow]{solved.degraded}[/yellow]", highlight=False, soft_wrap=True)
     return solved

@@ -2,23 +2,34 @@
 
 from collections.abc import Sequence
 
-from resources.u2net import U2Net, revision
+from resources.errors import ModelUnavailable
+from resources.u2net import U2Net, revision, weights_path
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import MaskModel, Tier
 
 TIER_NAMES = ("birefnet", "u2net", "u2netp", "gradients")
 
 
-def make_tiers(names: Sequence[str], birefnet: MaskModel) -> list[Tier]:
-    """Tiers in the order of ``names``; no weights are loaded. ``birefnet`` is a leased BiRefNet."""
-    return [_tier(name, birefnet) for name in names]
+def make_tiers(names: Sequence[str], birefnet: MaskModel, birefnet_missing: str | None) -> list[Tier]:
+    """Tiers in the order of ``names``; no weights are loaded.
+
+    ``birefnet`` is a leased BiRefNet, and ``birefnet_missing`` the reason why it cannot be loaded here, if so.
+    A tier that is not here has another revision than one that is: once it is, rows that did without are stale.
+    """
+    return [_tier(name, birefnet, birefnet_missing) for name in names]
 
 
-def _tier(name: str, birefnet: MaskModel) -> Tier:
+def _tier(name: str, birefnet: MaskModel, birefnet_missing: str | None) -> Tier:
     if name == "birefnet":
-        return Tier(name, lambda: birefnet, birefnet.revision)
+        return Tier(name, lambda: _here(birefnet, birefnet_missing), "none" if birefnet_missing else birefnet.revision)
     if name in ("u2net", "u2netp"):
-        return Tier(name, lambda: U2Net(name), revision(name))
+        return Tier(name, lambda: U2Net(name), revision(name) if weights_path(name) else "none")
     if name == "gradients":
         return gradient_tier()
     raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(TIER_NAMES)}.")
+
+
+def _here(model: MaskModel, missing: str | None) -> MaskModel:
+    if missing:
+        raise ModelUnavailable(missing)
+    return model
