@@ -13,9 +13,12 @@ import numpy as np
 
 from vivid_assets.imaging.guided_filter import guided_filter
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
+from vivid_assets.imaging.wall_matte import edge_alpha, enclosed_holes, flood_wall, wall_distance
 
 #: Long side, in pixels, at which the contour is found; the guided filter brings it to the picture's own size.
 WORKING_SIDE = 512
+#: How much darker than the wall, in L, a soft shadow on it may be.
+SHADOW = 25.0
 
 
 @dataclass(frozen=True)
@@ -55,34 +58,42 @@ def gradient_mask(image: np.ndarray, max_noise: float = 4.0, min_share: float = 
     lab = to_lab(small)
     wall = fit_wall(lab)
     plain = wall.noise <= max_noise and wall.share >= min_share
-    mask = flood_wall(lab, wall) if plain else fill_contours(small)
+    mask = cut_from_wall(small, lab, wall) if plain else fill_contours(small)
     alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) if scale < 1 else mask
-    radius = max(1, round(4 / scale))
-    if mask.any() and min(height, width) > 2 * radius:
+    radius = max(1, round(2 / scale))
+    if mask.any() and min(height, width) > 2 * radius and (scale < 1 or not plain):
         alpha = guided_filter(image, alpha.astype(np.float32), radius, 1e-4)
     alpha = np.clip(np.nan_to_num(alpha), 0.0, 1.0).astype(np.float32)
     return GradientMask(alpha, plain, wall.noise, wall.share)
 
 
-def flood_wall(lab: np.ndarray, wall: Wall) -> np.ndarray:
-    """Take as subject what the wall's colour does not reach from the border.
+def cut_from_wall(image: np.ndarray, lab: np.ndarray, wall: Wall) -> np.ndarray:
+    """Take as subject what the wall's colour does not reach from the border, with soft edges.
+
+    A soft shadow on the wall is wall too: darker by up to ``SHADOW`` in L, of the same hue, without an edge.
 
     Args:
-        lab: float32 H×W×3 CIE Lab.
+        image: uint8 H×W×3 sRGB.
+        lab: float32 H×W×3, the same picture in CIE Lab.
         wall: the wall's model for it.
 
     Returns:
         float32 H×W, 0..1.
 
     """
-    distance = np.linalg.norm(lab - wall.colour, axis=2)
     near = max(3.0, 3.0 * wall.noise)
-    like_wall = distance < near
-    _, labels = cv2.connectedComponents(like_wall.astype(np.uint8), connectivity=4)
-    at_border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    flooded = np.isin(labels, at_border[at_border > 0])
-    subject = _without_specks((~flooded).astype(np.uint8))
-    return subject.astype(np.float32)
+    distance = wall_distance(lab, wall)
+    offset = lab - wall.colour
+    hue = np.hypot(offset[..., 1], offset[..., 2])
+    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0)
+    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125))
+    shadow = (offset[..., 0] < 0) & (offset[..., 0] > -SHADOW) & (hue < near) & (slope < 0.6)
+    background = flood_wall(np.where(shadow, 0.0, distance), near)
+    area = int((~background).sum())
+    background |= enclosed_holes(distance, background, near, max(16, area // 500)) > 0
+    subject = without_specks(~background)
+    colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
+    return edge_alpha(image, colour, ~subject)
 
 
 def fill_contours(image: np.ndarray) -> np.ndarray:
@@ -110,10 +121,11 @@ def fill_contours(image: np.ndarray) -> np.ndarray:
     return filled.astype(np.float32)
 
 
-def _without_specks(subject: np.ndarray) -> np.ndarray:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(subject, connectivity=8)
+def without_specks(subject: np.ndarray) -> np.ndarray:
+    """Drop parts smaller than 1 % of the largest; bool H×W in and out."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(subject.astype(np.uint8), connectivity=8)
     if count <= 1:
         return subject
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = 1 + np.flatnonzero(areas >= 0.01 * areas.max())
-    return np.isin(labels, kept).astype(np.uint8)
+    kept = stats[:, cv2.CC_STAT_AREA] >= 0.01 * stats[1:, cv2.CC_STAT_AREA].max()
+    kept[0] = False
+    return kept[labels]

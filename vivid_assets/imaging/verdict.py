@@ -46,7 +46,7 @@ class Thresholds:
     """Largest such share. 0..1."""
     min_confidence: float = 0.85
     """Least mean probability inside the foreground. 0..1."""
-    max_uncertain: float = 0.25
+    max_uncertain: float = 0.15
     """Largest area with probability 0.1..0.9 away from any edge, as a share of the foreground's area."""
     min_largest: float = 0.5
     """Least share of the foreground that its largest component holds. 0..1."""

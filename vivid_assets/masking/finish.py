@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from vivid_assets.imaging.guided_filter import guided_filter
+from vivid_assets.imaging.line_art_matte import line_art_matte
+from vivid_assets.imaging.matte_refine import refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
+from vivid_assets.imaging.verdict import agreement
 
 
-def finish_matte(image: np.ndarray, probability: np.ndarray, *, refine: bool, low: float, high: float) -> np.ndarray:
+def finish_photo(image: np.ndarray, probability: np.ndarray, *, refine: bool, low: float, high: float) -> np.ndarray:
     """Keep thin parts, follow the picture's own edges, stretch.
 
     Args:
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, raw.
-        refine: whether the image-guided filter sharpens the contour.
+        refine: whether the mask is brought to the picture's edges.
         low: absolute probability that becomes 0.
         high: absolute probability that becomes 1.
 
@@ -23,6 +25,30 @@ def finish_matte(image: np.ndarray, probability: np.ndarray, *, refine: bool, lo
 
     """
     p = keep_extremities(probability)
-    if refine and min(p.shape) > 8:
-        p = np.clip(guided_filter(image, p, max(2, round(0.006 * max(p.shape))), 1e-4), 0.0, 1.0)
-    return stretch(p, low, high)
+    return stretch(refine_matte(image, p) if refine else p, low, high)
+
+
+def finish_line_art(
+    image: np.ndarray, probability: np.ndarray, *, trusted: bool, low: float, high: float
+) -> tuple[np.ndarray, str]:
+    """Outlines joined, flat regions filled, holes kept; from the wall's colour where the wall allows it.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1, raw.
+        trusted: whether the tier's verdict was good. A good mask that contradicts the wall's flood (a drawn scene
+            whose sky is plain) is kept; a refused one gives way.
+        low: as for ``finish_photo``.
+        high: as for ``finish_photo``.
+
+    Returns:
+        float32 H×W in 0..1, and the way it was read: ``plain``, ``patterned`` or ``busy``.
+
+    """
+    found = line_art_matte(image, probability)
+    if found.wall != "busy":
+        contradicted = trusted and agreement(found.alpha, probability) < 0.3
+        empty = not (found.alpha > 0.5).any()
+        if not contradicted and not empty:
+            return found.alpha, found.wall
+    return stretch(line_art_matte(image, probability, any_wall=True).alpha, low, high), "busy"

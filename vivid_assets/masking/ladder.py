@@ -25,7 +25,7 @@ from vivid_assets.imaging.verdict import (
     judge,
     measure,
 )
-from vivid_assets.masking.finish import finish_matte
+from vivid_assets.masking.finish import finish_line_art, finish_photo
 from vivid_assets.masking.mask import Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
 
@@ -36,7 +36,7 @@ class LadderSettings:
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     refine: bool = True
-    """Whether the image-guided filter follows the picture's edges."""
+    """Whether masks of photographs are brought to the picture's edges."""
     stretch_low: float = 0.1
     """Absolute probability that becomes alpha 0."""
     stretch_high: float = 0.9
@@ -203,17 +203,32 @@ class Ladder:
     def _finish(self, attempt: _Try) -> Mask:
         height, width = attempt.image.shape[:2]
         alpha = np.zeros((height, width), dtype=np.float32)
+        drawn = attempt.line_art.probability >= self.settings.line_art_threshold
         if not attempt.answers:
-            raise MachineFault("no tier answered; " + "; ".join(attempt.troubles))
+            reason = "no tier answered: " + "; ".join(attempt.troubles)
+            return Mask(
+                alpha,
+                tier="",
+                verdict="failed",
+                reason=reason,
+                figures={},
+                tried=tuple(attempt.records),
+                line_art=drawn,
+                line_art_probability=attempt.line_art.probability,
+                degraded="; ".join(attempt.troubles),
+            )
         name, probability, figures, verdict = self._choose(attempt)
         top, bottom, left, right = attempt.window
-        if verdict.name != "empty":
-            alpha[top:bottom, left:right] = finish_matte(
-                attempt.crop,
-                probability,
-                refine=self.settings.refine,
-                low=self.settings.stretch_low,
-                high=self.settings.stretch_high,
+        low, high = self.settings.stretch_low, self.settings.stretch_high
+        wall = None
+        if verdict.name == "empty":
+            pass
+        elif drawn:
+            finished, wall = finish_line_art(attempt.crop, probability, trusted=verdict.accepted, low=low, high=high)
+            alpha[top:bottom, left:right] = finished
+        else:
+            alpha[top:bottom, left:right] = finish_photo(
+                attempt.crop, probability, refine=self.settings.refine and name != "gradients", low=low, high=high
             )
         return Mask(
             alpha=alpha,
@@ -222,9 +237,10 @@ class Ladder:
             reason=verdict.reason,
             figures=as_mapping(figures),
             tried=tuple(attempt.records),
-            line_art=attempt.line_art.probability >= self.settings.line_art_threshold,
+            line_art=drawn,
             line_art_probability=attempt.line_art.probability,
             degraded="; ".join(attempt.troubles) or None,
+            line_art_wall=wall,
         )
 
     def _choose(self, attempt: _Try) -> tuple[str, np.ndarray, Figures, Verdict]:

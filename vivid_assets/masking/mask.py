@@ -43,7 +43,8 @@ class Mask:
     tier: str
     """Who answered: a tier's name, or ``override``."""
     verdict: str
-    """The verdict on the raw probabilities of the tier that answered; ``override`` for a user's own mask."""
+    """The verdict on the raw probabilities of the tier that answered; ``override`` for a user's own mask;
+    ``failed``, with an empty tier and an alpha of zeros, where no tier could answer."""
     reason: str
     figures: Mapping[str, float]
     tried: tuple[TierRecord, ...]
@@ -53,6 +54,8 @@ class Mask:
     """0..1, from the detector that ran before the tiers."""
     degraded: str | None = None
     """A sentence where a tier could not load or broke; ``None`` when every tier asked did its work."""
+    line_art_wall: str | None = None
+    """For line art, the wall it was cut from: ``plain``, ``patterned`` or ``busy``."""
 
     @property
     def review(self) -> bool:

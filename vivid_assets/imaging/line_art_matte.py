@@ -1,0 +1,173 @@
+"""Masks of line art: outlines joined, flat regions filled, true holes kept, anti-aliased edges soft.
+
+A network sees a drawing as a blob. The wall's colour says far more: before a plain or patterned wall the alpha comes
+from the wall (``wall_matte``), and the network only decides what an enclosed patch in the wall's own colour is.
+Before a busy wall the network's mask stays, dark outlines are joined to it and flat regions inside are filled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
+from vivid_assets.imaging.wall import fit_wall, to_lab
+from vivid_assets.imaging.wall_matte import edge_alpha, enclosed_holes, flood_wall, wall_distance
+
+#: Luminance (0..255) under which a pixel is outline ink; the article's figure.
+INK = 80
+#: Network's probability over which an enclosed patch of white on white paper is part of the subject.
+FILL_FROM = 0.95
+
+
+@dataclass(frozen=True)
+class LineArtMatte:
+    """A drawing's alpha and the kind of wall that it was read from."""
+
+    alpha: np.ndarray
+    """float32 H×W, 0..1."""
+    wall: str
+    """``plain``, ``patterned`` or ``busy``."""
+
+
+def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = False) -> LineArtMatte:
+    """Cut a drawing out.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1, a network's or the gradient tier's raw answer.
+        any_wall: take the wall for busy, whatever it is.
+
+    Returns:
+        The matte; ``alpha`` is zero where nothing differs from the wall.
+
+    """
+    if any_wall:
+        return LineArtMatte(join_outlines(image, fill_regions(probability)), "busy")
+    lab = to_lab(image)
+    wall = fit_wall(lab)
+    # Drawings lie before walls of almost no noise; JPEG leaves a little.
+    if wall.noise <= 2.5 and wall.share >= 0.6:
+        near = max(2.5, 4.0 * wall.noise)
+        distance = wall_distance(lab, wall)
+        colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
+        background = _with_holes(image, distance, flood_wall(distance, near), near, probability, wall.colour)
+        matte = _one_ink(image, colour, background)
+        return LineArtMatte(edge_alpha(image, colour, background) if matte is None else matte, "plain")
+    palette = fit_palette(lab)
+    if palette is not None:
+        distance = palette_distance(lab, palette)
+        near = 4.0
+        background = flood_wall(distance, near)
+        background = _with_holes(image, distance, background, near, probability, palette)
+        return LineArtMatte(edge_alpha(image, spread_wall(image, background), background), "patterned")
+    return LineArtMatte(join_outlines(image, fill_regions(probability)), "busy")
+
+
+def fill_regions(alpha: np.ndarray) -> np.ndarray:
+    """Raise medium alpha inside the closed confident zone to at least 220/255 (the article's second stage)."""
+    confident = (alpha > 160 / 255).astype(np.uint8)
+    size = max(3, round(0.01 * max(alpha.shape)) | 1)
+    zone = cv2.morphologyEx(confident, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    medium = (zone > 0) & (alpha > 80 / 255)
+    return np.where(medium, np.maximum(alpha, np.float32(220 / 255)), alpha).astype(np.float32)
+
+
+def join_outlines(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Make dark outlines that belong to the subject opaque; never a dark background.
+
+    A connected dark region belongs when most of it lies on or right beside the subject and it does not run along
+    the frame. What is dark further away is the wall.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        alpha: float32 H×W, 0..1.
+
+    Returns:
+        float32 H×W, nowhere below ``alpha``.
+
+    """
+    ink = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) < INK).astype(np.uint8)
+    subject = (alpha > 0.5).astype(np.uint8)
+    if not subject.any() or not ink.any():
+        return alpha
+    reach = max(3, round(0.012 * max(alpha.shape)) | 1)
+    beside = cv2.dilate(subject, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    count, labels = cv2.connectedComponents(ink, connectivity=8)
+    area = np.bincount(labels.ravel(), minlength=count)
+    on_subject = np.bincount(labels[beside > 0], minlength=count)
+    belongs = on_subject > 0.6 * area
+    belongs[0] = False
+    frame = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    belongs[frame[on_subject[frame] < 0.9 * area[frame]]] = False
+    return np.where(belongs[labels], np.float32(1.0), alpha).astype(np.float32)
+
+
+def _with_holes(
+    image: np.ndarray,
+    distance: np.ndarray,
+    background: np.ndarray,
+    near: float,
+    probability: np.ndarray,
+    wall_lab: np.ndarray,
+) -> np.ndarray:
+    """Add the true holes to the flooded background."""
+    subject = int((~background).sum())
+    labels = enclosed_holes(distance, background, near, smallest=12)
+    count = int(labels.max())
+    if count == 0 or subject == 0:
+        return background
+    area = np.bincount(labels.ravel(), minlength=count + 1)
+    if not _is_paper(wall_lab):
+        # A coloured wall inside the subject is the wall.
+        return background | (labels > 0)
+    if _is_ink_only(image, background | (labels > 0)):
+        # A line drawing on paper: what its lines enclose is the thing drawn.
+        return background
+    if area[1:].sum() > 0.3 * subject:
+        # Mostly paper within coloured strokes: spokes, a fence, a net.
+        return background | (labels > 0)
+    mean = np.bincount(labels.ravel(), probability.ravel(), minlength=count + 1) / np.maximum(area, 1)
+    hole = mean < FILL_FROM
+    hole[0] = False
+    return background | hole[labels]
+
+
+def _is_paper(wall_lab: np.ndarray) -> bool:
+    """White, where drawings use the wall's colour for eyes, shirts and highlights too."""
+    lightness, a, b = np.median(wall_lab.reshape(-1, 3), axis=0)
+    return bool(lightness > 95 and np.hypot(a, b) < 4)
+
+
+def _is_ink_only(image: np.ndarray, background: np.ndarray) -> bool:
+    drawn = image[~background].astype(np.int64)
+    if not len(drawn):
+        return False
+    colourless = drawn.max(axis=1) - drawn.min(axis=1) < 24
+    return bool(colourless.mean() > 0.97 and (drawn.mean(axis=1) < 110).mean() > 0.5)
+
+
+def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray) -> np.ndarray | None:
+    """Alpha of a drawing in one translucent ink (a glow, a stamp), or ``None`` when it is anything else.
+
+    Every pixel then lies on the line from the wall's colour to the ink's, and its place there is its alpha. The
+    line must change hue: between greys, a grey fill of a drawing would lie on it too.
+    """
+    drawn = ~background
+    if int(drawn.sum()) < 64:
+        return None
+    offset = image.astype(np.float32) - wall_colour
+    length = (offset[drawn] ** 2).sum(axis=1)
+    ink = np.median(offset[drawn][length >= np.percentile(length, 98)], axis=0)
+    size = float(ink @ ink)
+    chroma = float(np.ptp(ink))
+    if size < 60.0**2 or chroma < 30.0:
+        return None
+    share = (offset @ ink) / size
+    off_line = np.linalg.norm(offset - share[..., None] * ink, axis=2)
+    between = (share[drawn] > 0.05) & (share[drawn] < 0.9)
+    if float((off_line[drawn] < 6.0 + 0.08 * np.sqrt(size)).mean()) < 0.98 or float(between.mean()) < 0.3:
+        return None
+    return np.where(drawn, np.clip(share, 0.0, 1.0), 0.0).astype(np.float32)

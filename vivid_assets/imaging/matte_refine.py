@@ -1,0 +1,117 @@
+"""Bring a coarse mask to the picture's own edges: confidence-weighted smoothing that stops at colour edges.
+
+A network at 320 pixels draws a contour that is several pixels off at 1024. The fast global smoother solves a
+weighted-least-squares smoothing row by row and column by column; dividing the smoothed (confidence × mask) by the
+smoothed confidence lets the sure pixels speak for the unsure ones on their side of an edge.
+Source: Min et al. 2014, "Fast global image smoothing based on weighted least squares", with the normalisation by
+confidence of its section on sparse data.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numba
+import numpy as np
+
+from vivid_assets.imaging.guided_filter import guided_filter
+
+_ROUNDS = 3
+#: Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size.
+WORKING_SIDE = 512
+
+
+def refine_matte(
+    image: np.ndarray,
+    probability: np.ndarray,
+    sigma: float = 6.0,
+    strength: float = 200.0,
+    radius: float = 0.01,
+) -> np.ndarray:
+    """Follow the picture's edges.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1.
+        sigma: colour step, in 0..255 units, over which smoothing falls to 1/e.
+        strength: of the smoothing (λ of the paper).
+        radius: of the guided filter that softens the result, as a share of the longer side.
+
+    Returns:
+        float32 H×W, 0..1. Pictures under 8 pixels either way come back as they are.
+
+    """
+    if min(probability.shape) < 8:
+        return probability.astype(np.float32)
+    p = probability.astype(np.float32)
+    height, width = p.shape
+    scale = min(1.0, WORKING_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    coarse = cv2.resize(p, size, interpolation=cv2.INTER_AREA) if scale < 1 else p
+    sure = np.abs(2.0 * coarse - 1.0) + np.float32(1e-3)
+    smoothed = smooth_globally(small, np.stack([sure * coarse, sure], axis=2), sigma, strength)
+    followed = np.clip(smoothed[..., 0] / np.maximum(smoothed[..., 1], 1e-6), 0.0, 1.0)
+    if scale < 1:
+        followed = cv2.resize(followed, (width, height), interpolation=cv2.INTER_LINEAR)
+    return _filter_rim(image, np.ascontiguousarray(followed), max(1, round(radius * max(p.shape))))
+
+
+def _filter_rim(image: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
+    """Guided filter on the box that holds every undecided pixel; elsewhere it would change nothing."""
+    rows, columns = np.nonzero((alpha > 0.02) & (alpha < 0.98))
+    if not len(rows):
+        return alpha
+    margin = 2 * radius
+    box = (
+        slice(max(0, int(rows.min()) - margin), int(rows.max()) + margin + 1),
+        slice(max(0, int(columns.min()) - margin), int(columns.max()) + margin + 1),
+    )
+    result = alpha.copy()
+    result[box] = np.clip(guided_filter(image[box], alpha[box], radius, 1e-4), 0.0, 1.0)
+    return result
+
+
+def smooth_globally(image: np.ndarray, planes: np.ndarray, sigma: float, strength: float) -> np.ndarray:
+    """Smooth float32 H×W×C ``planes`` along the picture (uint8 H×W×3), not across its edges; float32 H×W×C."""
+    colour = image.astype(np.float32)
+    across = np.zeros(image.shape[:2], dtype=np.float32)
+    down = np.zeros(image.shape[:2], dtype=np.float32)
+    across[:, :-1] = np.exp(-np.sqrt(((colour[:, 1:] - colour[:, :-1]) ** 2).sum(axis=2)) / sigma)
+    down[:-1] = np.exp(-np.sqrt(((colour[1:] - colour[:-1]) ** 2).sum(axis=2)) / sigma)
+    down = np.ascontiguousarray(down.T)
+    result = np.ascontiguousarray(planes, dtype=np.float32)
+    for turn in range(_ROUNDS):
+        # The paper's schedule: each round a quarter of the one before, so that streaks vanish.
+        amount = np.float32(1.5 * strength * 4.0 ** (_ROUNDS - turn - 1) / (4.0**_ROUNDS - 1.0))
+        result = _smooth_rows(result, across, amount)
+        turned = _smooth_rows(np.ascontiguousarray(result.transpose(1, 0, 2)), down, amount)
+        result = np.ascontiguousarray(turned.transpose(1, 0, 2))
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _smooth_rows(planes: np.ndarray, weight: np.ndarray, amount: np.float32) -> np.ndarray:
+    """Solve (1 + amount·A) u = planes along each row by the Thomas algorithm."""
+    height, width, channels = planes.shape
+    solved = planes.copy()
+    upper = np.empty(width, dtype=np.float32)
+    one = np.float32(1.0)
+    for y in range(height):
+        before = np.float32(0.0)
+        for x in range(width):
+            after = amount * weight[y, x] if x < width - 1 else np.float32(0.0)
+            pivot = one + before + after
+            if x > 0:
+                pivot += before * upper[x - 1]
+            pivot = one / pivot
+            upper[x] = -after * pivot
+            for c in range(channels):
+                if x > 0:
+                    solved[y, x, c] = (solved[y, x, c] + before * solved[y, x - 1, c]) * pivot
+                else:
+                    solved[y, x, c] *= pivot
+            before = after
+        for x in range(width - 2, -1, -1):
+            for c in range(channels):
+                solved[y, x, c] -= upper[x] * solved[y, x + 1, c]
+    return solved
