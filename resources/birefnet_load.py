@@ -21,11 +21,7 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "m
 
 
 def load_transformers(folder: Path, device: Device) -> Segmenter:
-    """The model class that the folder's ``config.json`` names, with the folder's weights.
-
-    transformers' ``from_pretrained`` breaks BiRefNet's code since 4.56 (it builds on the meta device, where the
-    backbone's ``.item()`` fails; it asks for ``all_tied_weights_keys``). So the class is taken from transformers'
-    machinery for remote code, made here, and its weights are loaded strictly.
+    """The model of a folder, tried on one small blank picture.
 
     Args:
         folder: config.json with an ``auto_map``, the Python files it names, model.safetensors. They are run.
@@ -35,7 +31,30 @@ def load_transformers(folder: Path, device: Device) -> Segmenter:
         ModelUnavailable: config.json names no model class.
         MachineFault: a part is not where it was asked to be.
     """
+    segmenter = _TorchSegmenter(load_module(folder, device), device)
+    # A precision that some layer lacks is the model's fault, not every picture's.
+    segmenter(np.zeros((1, _PROBE, _PROBE, 3), np.uint8))
+    return segmenter
+
+
+def load_module(folder: Path, device: Device) -> Any:
+    """The folder's ``torch.nn.Module`` with its weights, placed; see ``load_transformers``."""
     from safetensors.torch import load_file
+
+    module = make_module(folder)
+    module.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+    module.eval().to(device=device.name, dtype=device.torch_dtype)
+    assert_placed(module, device, "BiRefNet")
+    return module
+
+
+def make_module(folder: Path) -> Any:
+    """The model class that the folder's ``config.json`` names, without its weights.
+
+    transformers' ``from_pretrained`` breaks BiRefNet's code since 4.56 (it builds on the meta device, where the
+    backbone's ``.item()`` fails, and reads ``config`` and ``all_tied_weights_keys``, which that code replaces or
+    lacks). So the class is taken from transformers' machinery for remote code and made here.
+    """
     from transformers import PretrainedConfig
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
@@ -50,15 +69,7 @@ def load_transformers(folder: Path, device: Device) -> Segmenter:
         names["AutoModelForImageSegmentation"], str(folder), local_files_only=True
     )
     # No backbone weights from elsewhere: everything is in model.safetensors.
-    config = config_class.from_dict(written | {"bb_pretrained": False})
-    module = model_class(config=config)
-    module.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
-    module.eval().to(device=device.name, dtype=device.torch_dtype)
-    assert_placed(module, device, "BiRefNet")
-    segmenter = _TorchSegmenter(module, device)
-    # One small blank picture: a precision that some layer lacks is the model's fault, not every picture's.
-    segmenter(np.zeros((1, _PROBE, _PROBE, 3), np.uint8))
-    return segmenter
+    return model_class(config=config_class.from_dict(written | {"bb_pretrained": False}))
 
 
 class _TorchSegmenter:
