@@ -11,3 +11,7 @@ class MachineFault(RuntimeError):
 
 class ModelUnavailable(MachineFault):
     """A model cannot be loaded. The message names the command that gets it, or the setting to change."""
+
+
+class DamagedTable(Exception):
+    """A table's file is there but cannot be read. What it held can be made again; the message says which."""

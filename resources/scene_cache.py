@@ -138,8 +138,13 @@ class SceneCache:
 
     def _look(self, keys: Iterable[str], found: dict[str, CachedScene | Exception]) -> None:
         paths = {self.path(key): key for key in keys}
-        for path in self._store.present(paths):
-            found[paths[path]] = CachedScene(paths[path], path, False, {})
+        if not paths:
+            return
+        with ThreadPoolExecutor(min(32, len(paths))) as pool:
+            whole = pool.map(lambda path: is_whole(self._store, path), paths)
+        for (path, key), there in zip(paths.items(), whole, strict=True):
+            if there:
+                found[key] = CachedScene(key, path, False, {})
 
     def _make(
         self,
@@ -162,6 +167,12 @@ class SceneCache:
         path = self.path(key)
         self._store.write(path, _png(scene, request))
         return CachedScene(key, path, True, dict(scene.figures))
+
+
+def is_whole(store: Store, path: str) -> bool:
+    """Whether a PNG or JPEG is there and ends as it must; one that was cut off does not."""
+    ending = b"\xff\xd9" if path.endswith(".jpg") else b"IEND\xaeB`\x82"
+    return store.tail(path, len(ending)) == ending
 
 
 def _png(scene: Scene, request: SceneRequest) -> bytes:

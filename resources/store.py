@@ -1,9 +1,7 @@
 """Where tables and pictures lie: a folder or an object-store prefix, reached through fsspec."""
 
-import errno
 import io
 import os
-import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -15,16 +13,15 @@ import pyarrow.parquet as pq
 from pydantic import Field
 from upath import UPath
 
-from resources.errors import MachineFault
-
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+from resources import local_files
+from resources.errors import DamagedTable, MachineFault
 
 
 class Store(dg.ConfigurableResource):
     """Files by relative path under one root; every file is written whole or not at all.
 
-    On a local disk a file is written under a hidden temporary name and renamed; an object store's upload
-    is atomic by itself. Works outside Dagster too: ``Store(root="somewhere")``.
+    On a local disk a file is written under a temporary name in ``.parts`` and renamed; an object store's upload
+    is atomic by itself, and looked at afterwards. Works outside Dagster too: ``Store(root="somewhere")``.
     """
 
     root: str = Field(description="Folder or fsspec URL (s3://…, gs://…) under which everything is kept.")
@@ -46,16 +43,29 @@ class Store(dg.ConfigurableResource):
     def exists(self, relative: str) -> bool:
         return self.path(relative).exists()
 
-    def present(self, relatives: Iterable[str]) -> set[str]:
-        """Those of the paths that exist, asked for side by side (a request each on an object store)."""
+    def size(self, relative: str) -> int | None:
+        """The file's size in bytes, or None if there is none."""
+        path = self.path(relative)
+        try:
+            return Path(path.path).stat().st_size if self.is_local else int(path.fs.info(path.path)["size"])
+        except FileNotFoundError:
+            return None
+
+    def sizes(self, relatives: Iterable[str]) -> dict[str, int]:
+        """The sizes of those paths that exist, asked for side by side (a request each on an object store)."""
         paths = list(dict.fromkeys(relatives))
         if not paths:
-            return set()
+            return {}
         with ThreadPoolExecutor(max_workers=min(32, len(paths))) as pool:
-            return {path for path, there in zip(paths, pool.map(self.exists, paths), strict=True) if there}
+            found = zip(paths, pool.map(self.size, paths), strict=True)
+            return {path: size for path, size in found if size is not None}
+
+    def present(self, relatives: Iterable[str]) -> set[str]:
+        """Those of the paths that exist."""
+        return {*self.sizes(relatives)}
 
     def names(self, folder: str) -> list[str]:
-        """File names directly in ``folder``, sorted, temporary ones left out; none if it is not there."""
+        """File names directly in ``folder``, sorted, hidden ones left out; none if it is not there."""
         directory = self.path(folder)
         if not directory.exists():
             return []
@@ -64,64 +74,101 @@ class Store(dg.ConfigurableResource):
     def read(self, relative: str) -> bytes:
         return self.path(relative).read_bytes()
 
-    def write(self, relative: str, data: bytes) -> None:
-        """Put ``data`` at ``relative``, replacing what is there. Raises MachineFault when the disk is full."""
+    def tail(self, relative: str, count: int) -> bytes | None:
+        """The file's last ``count`` bytes, or None if there is no such file."""
+        path = self.path(relative)
+        try:
+            with path.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - count))
+                return file.read(count)
+        except FileNotFoundError:
+            return None
+
+    def write(self, relative: str, data: bytes, *, durable: bool = False) -> None:
+        """Put ``data`` at ``relative``, replacing what is there.
+
+        Args:
+            relative: where.
+            data: the whole file.
+            durable: on a local disk, wait until a power cut could not take it back. For what other files are
+                judged by; a picture that is lost so is noticed by its size and made again.
+
+        Raises:
+            MachineFault: the store takes no file: full, not reachable, or other than it says.
+            ValueError: ``relative`` cannot be a file's name there.
+        """
         target = self.path(relative)
-        if not self.is_local:
-            target.fs.pipe_file(target.path, data)
+        if self.is_local:
+            local_files.write(self._local_root, Path(target.path), data, durable=durable)
             return
-        temporary = self._write_temporary(Path(target.path), data)
-        temporary.replace(target.path)
+        self._upload(relative, data, mode="overwrite")
 
     def create(self, relative: str, data: bytes) -> bool:
-        """Put ``data`` at ``relative`` only if nothing is there; False when somebody else was first."""
+        """Put ``data`` at ``relative`` only if nothing is there; False when somebody else was first. Durable."""
         target = self.path(relative)
-        if not self.is_local:
-            try:
-                target.fs.pipe_file(target.path, data, mode="create")
-            except FileExistsError:
-                return False
-            return True
-        temporary = self._write_temporary(Path(target.path), data)
-        try:
-            # A link fails where the name is taken, so the file appears whole and at most once.
-            os.link(temporary, target.path)
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink()
-        return True
+        if self.is_local:
+            return local_files.create(self._local_root, Path(target.path), data)
+        return self._upload(relative, data, mode="create")
 
     def remove(self, relatives: Iterable[str]) -> None:
         for relative in relatives:
             self.path(relative).unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Remove what killed runs of this machine left half-written."""
+        if self.is_local:
+            local_files.sweep(self._local_root)
+
     def read_table(self, relative: str, filters: list | None = None) -> pa.Table | None:
-        """The Parquet table at ``relative`` (rows that meet ``filters``), or None if there is none."""
+        """The Parquet table at ``relative`` (rows that meet ``filters``), or None if there is none.
+
+        Raises DamagedTable when the file is there but cannot be read.
+        """
         path = self.path(relative)
         if not path.exists():
             return None
-        return pq.read_table(path.path, filesystem=path.fs, filters=filters, partitioning=None)
+        try:
+            return pq.read_table(
+                path.path, filesystem=path.fs, filters=filters, partitioning=None, page_checksum_verification=True
+            )
+        except FileNotFoundError:
+            return None
+        except (pa.ArrowException, OSError) as error:
+            # The system's own errors carry a number; what Arrow says of a file's content does not.
+            if getattr(error, "errno", None):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise DamagedTable(f"The table {path} is damaged and cannot be read ({reason}).") from error
 
     def write_table(self, relative: str, table: pa.Table, *, rows_per_group: int | None = None) -> None:
-        self.write(relative, table_bytes(table, rows_per_group=rows_per_group))
+        self.write(relative, table_bytes(table, rows_per_group=rows_per_group), durable=True)
 
-    @staticmethod
-    def _write_temporary(target: Path, data: bytes) -> Path:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{uuid.uuid4().hex}.part")
+    @property
+    def _local_root(self) -> Path:
+        return Path(self._root.path)
+
+    def _upload(self, relative: str, data: bytes, mode: str) -> bool:
+        target = self.path(relative)
         try:
-            temporary.write_bytes(data)
+            target.fs.pipe_file(target.path, data, mode=mode)
+        except FileExistsError:
+            return False
         except OSError as error:
-            temporary.unlink(missing_ok=True)
-            if error.errno in _FULL_DISK:
-                raise MachineFault(f"No room left to write {target}: free some disk space and run again.") from error
-            raise
-        return temporary
+            raise MachineFault(f"The store took no file {target}: {error}") from error
+        # One request more, so that no row vouches for a file that a faulty store has lost or cut off.
+        target.fs.invalidate_cache(target.path)
+        there = self.size(relative)
+        if there != len(data):
+            raise MachineFault(
+                f"The store said that it took {target} ({len(data):,} bytes), but "
+                + (f"has {there:,} bytes of it." if there is not None else "does not have it.")
+            )
+        return True
 
 
 def table_bytes(table: pa.Table, *, rows_per_group: int | None = None) -> bytes:
-    """``table`` as a Parquet file."""
+    """``table`` as a Parquet file. Its pages carry checksums: Parquet by itself does not notice a flipped bit."""
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", row_group_size=rows_per_group)
+    pq.write_table(table, buffer, compression="zstd", row_group_size=rows_per_group, write_page_checksum=True)
     return buffer.getvalue()

@@ -3,11 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
+from resources.claims import Claims
+from resources.errors import MachineFault
 from resources.store import Store
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, digest, row_key
@@ -61,20 +63,26 @@ def materialize_rows(
     ``pictures`` are the shard's live rows of the ledger. A row whose key is unchanged and whose files are there
     is taken over; so is one that failed for good, unless ``retry_failed``. ``work`` is called only if there is
     something to do, so a model may be loaded in it. Killed at any moment, the next call goes on from there.
+    While another run works on the same table, this one waits, and then takes over what that one has done.
     """
     started = time.perf_counter()
-    due, rows, unchanged = _plan(stage, shard, pictures, store, settings, revision or {}, retry_failed)
-    if due:
-        log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(due), len(pictures))
-        journal = Journal(store, stage, shard)
-        rows |= _work_off(stage, shard, due, work(), journal, log)
-        table = write_rows(store, stage, shard, _in_order(rows, pictures))
-        journal.clear()
-    else:
-        log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(pictures))
-        table = as_table(stage, _in_order(rows, pictures))
-        if not unchanged:
-            write_rows(store, stage, shard, rows.values())
+    claims = Claims(store, f"claims/{stage.name}")
+    with claims.held(shard) as claim:
+        store.sweep()
+        due, rows, unchanged = _plan(stage, shard, pictures, store, settings, revision or {}, retry_failed)
+        if due:
+            log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(due), len(pictures))
+            journal = Journal(store, stage, shard)
+            rows |= _work_off(stage, shard, due, _measured(stage, work(), store), journal, log)
+            if not claims.is_held(claim):
+                raise MachineFault(f"Another run took over {stage.name} {shard} while this one stood still.")
+            table = write_rows(store, stage, shard, _in_order(rows, pictures))
+            journal.clear()
+        else:
+            log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(pictures))
+            table = as_table(stage, _in_order(rows, pictures))
+            if not unchanged:
+                write_rows(store, stage, shard, rows.values())
     return Outcome(table=table, computed=len(due), seconds=time.perf_counter() - started)
 
 
@@ -92,7 +100,7 @@ def _plan(
     journal, journal_paths = Journal(store, stage, shard).earlier()
     known = table | {row["picture"]: row for row in journal}
     upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
-    present = store.present(row[name] for row in known.values() for name in stage.files if row.get(name))
+    present = store.sizes(row[name] for row in known.values() for name in stage.files if row.get(name))
 
     due: list[Row] = []
     good: dict[str, dict[str, Any]] = {}
@@ -104,7 +112,7 @@ def _plan(
             good[name] = _row(stage, name, SKIPPED, obstacle, key="")
             continue
         asked = {column: picture[column] for column in stage.asks}
-        read = {reads.stage.name: {c: sources[reads.stage.name][c] for c in reads.columns} for reads in stage.reads}
+        read = {reads.stage.name: reads.take(sources.get(reads.stage.name)) for reads in stage.reads}
         upstream_keys = {source: row["key"] for source, row in sources.items()}
         key = row_key(stage, asked, read, upstream_keys, settings, revision)
         old = known.get(name)
@@ -124,7 +132,7 @@ def _plan(
 
 def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Why a row cannot be worked on yet, in a sentence; None when it can."""
-    for name in (reads.stage.name for reads in stage.reads):
+    for name in (reads.stage.name for reads in stage.reads if reads.required):
         source = sources.get(name)
         if source is None:
             return f"{name} has no row for this picture yet: materialise {name} first."
@@ -135,10 +143,25 @@ def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> str | N
     return None
 
 
-def _still_good(stage: Stage, row: Mapping[str, Any], present: set[str], retry_failed: bool) -> bool:
+def _still_good(stage: Stage, row: Mapping[str, Any], present: Mapping[str, int], retry_failed: bool) -> bool:
     if row["status"] == FAILED:
         return not (row["transient"] or retry_failed)
-    return all(row[name] in present for name in stage.files if row[name])
+    there = [present.get(row[name]) for name in stage.files if row[name]]
+    return there == row.get("sizes")
+
+
+def _measured(stage: Stage, work: Work[Any, Any], store: Store) -> Work[Any, Any]:
+    """``work`` whose rows carry the sizes of their files, looked at where the file was saved, in its thread."""
+
+    def save(row: Row, computed: Any) -> dict[str, Any]:
+        columns = dict(work.save(row, computed))
+        sizes = {columns[name]: store.size(columns[name]) for name in stage.files if columns.get(name)}
+        lost = [path for path, size in sizes.items() if size is None]
+        if lost:
+            raise MachineFault(f"The store said that it took {lost[0]}, but does not have it.")
+        return columns | {"sizes": [*sizes.values()]}
+
+    return replace(work, save=save)
 
 
 def _work_off(
@@ -163,7 +186,8 @@ def _work_off(
             rows[name] = row
             journal.append(row)
             now = time.monotonic()
-            if now - told > _PROGRESS_SECONDS:
+            # A batch comes out all at once: after its first row there is no rate to speak of.
+            if now - told > _PROGRESS_SECONDS and len(rows) >= work.batch_size:
                 told = now
                 log.info(_progress(stage, shard, len(rows), len(due), now - started))
     except BaseException:
@@ -187,7 +211,7 @@ def _row(
     seconds: float = 0.0,
     transient: bool = False,
 ) -> dict[str, Any]:
-    common = [picture, status, error, transient, key, seconds]
+    common = [picture, status, error, transient, key, seconds, []]
     return dict(zip(COMMON.names, common, strict=True)) | dict.fromkeys(stage.columns.names)
 
 

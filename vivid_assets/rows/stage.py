@@ -18,13 +18,15 @@ COMMON = pa.schema(
         pa.field("transient", pa.bool_(), nullable=False),
         pa.field("key", pa.string(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("sizes", pa.list_(pa.int64())),
     ]
 )
 """The columns that a row of every stage has.
 
 ``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
 ``error`` is a sentence for people; ``transient`` says that trying again may help; ``key`` is the digest of
-everything the result depends on; ``seconds`` is the work spent on this picture.
+everything the result depends on; ``seconds`` is the work spent on this picture; ``sizes`` are those of the row's
+files in bytes, by which a file that was lost or cut off is noticed.
 """
 
 
@@ -34,6 +36,14 @@ class Reads:
 
     stage: "Stage"
     columns: tuple[str, ...]
+    required: bool = True
+    """False: a picture that the earlier stage could not do, or has not done yet, is worked on all the same. Its
+    columns are None then, and ``status`` and ``error`` are read with them."""
+
+    def take(self, source: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What is read of ``source``, the earlier stage's row."""
+        names = self.columns if self.required else ("status", "error", *self.columns)
+        return dict.fromkeys(names) if source is None else {name: source[name] for name in names}
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Stage:
     columns: pa.Schema
     """The stage's own columns, after the common ones."""
     files: tuple[str, ...] = ()
-    """Those of ``columns`` that hold a path in the store; a row counts only while its files are there."""
+    """Those of ``columns`` that hold a path in the store; a row counts only while its files are there, whole."""
     asks: tuple[str, ...] = ()
     """Columns of the ledger that are read: the picture's content and what the user asks for it."""
     reads: tuple[Reads, ...] = ()
@@ -97,8 +107,8 @@ def row_key(
     depends_on = {}
     for reads in stage.reads:
         values = {name: value for name, value in read[reads.stage.name].items() if name not in reads.stage.files}
-        if len(values) < len(reads.columns):
-            values["key"] = upstream_keys[reads.stage.name]
+        if len(values) < len(read[reads.stage.name]):
+            values["key"] = upstream_keys.get(reads.stage.name)
         depends_on[reads.stage.name] = values
     return digest([stage.name, stage.version, asked, depends_on, settings, revision])
 

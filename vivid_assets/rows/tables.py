@@ -5,6 +5,7 @@
 replaces the old one in a single write and the journal is removed.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -12,10 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.errors import DamagedTable
 from resources.store import Store
 from vivid_assets.rows.stage import Stage
 
 _FLUSH_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 def table_path(stage: Stage, shard: str) -> str:
@@ -23,8 +27,8 @@ def table_path(stage: Stage, shard: str) -> str:
 
 
 def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
-    """The shard's rows of ``stage`` by picture; empty when it was never materialised."""
-    table = store.read_table(table_path(stage, shard))
+    """The shard's rows of ``stage`` by picture; empty when it was never materialised, or the table is damaged."""
+    table = _read(store, table_path(stage, shard))
     return {} if table is None else {row["picture"]: row for row in table.to_pylist()}
 
 
@@ -54,7 +58,7 @@ class Journal:
     def earlier(self) -> tuple[list[dict[str, Any]], list[str]]:
         """The rows that earlier, unfinished runs left here, and the paths of their files."""
         paths = [f"{self._folder}/{name}" for name in self._store.names(self._folder)]
-        tables = [self._store.read_table(path) for path in paths]
+        tables = [_read(self._store, path) for path in paths]
         rows = [row for table in tables if table is not None and _fits(table, self._stage) for row in table.to_pylist()]
         return rows, paths
 
@@ -74,6 +78,15 @@ class Journal:
     def clear(self) -> None:
         """Remove this run's files, once the table holds their rows."""
         self._store.remove(f"{self._folder}/{self._run}-{number:05d}.parquet" for number in range(self._flushes))
+
+
+def _read(store: Store, path: str) -> pa.Table | None:
+    """The table, or None where there is none that can be read: its rows are then made anew."""
+    try:
+        return store.read_table(path)
+    except DamagedTable as error:
+        _log.error("%s Its rows are taken as not there; the next run of the stage makes them anew.", error)
+        return None
 
 
 def _fits(table: pa.Table, stage: Stage) -> bool:

@@ -1,0 +1,115 @@
+"""Files on a local disk that appear whole or not at all, whenever the process or the power dies.
+
+A file is written under a temporary name in ``.parts`` below the root and renamed, so folders that people and tools
+look into never hold a half-written one, and what a killed process leaves lies in one place.
+"""
+
+import errno
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from resources.errors import MachineFault
+from resources.processes import is_gone, this_process
+
+PARTS = ".parts"
+
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_BAD_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ}
+_ABANDONED_AFTER_S = 7 * 24 * 3600
+
+
+def write(root: Path, target: Path, data: bytes, *, durable: bool) -> None:
+    """Put ``data`` at ``target`` below ``root``, replacing what is there.
+
+    Raises:
+        MachineFault: the disk takes no file.
+        ValueError: ``target`` cannot be a file's name on this disk.
+    """
+    with _spoken(target), _part(root, data, durable=durable) as part:
+        _move(part, target)
+        if durable:
+            _sync_folder(target.parent)
+
+
+def create(root: Path, target: Path, data: bytes) -> bool:
+    """Put ``data`` at ``target`` unless something is there; False if so. Durable; raises as ``write`` does."""
+    with _spoken(target), _part(root, data, durable=True) as part:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # A link fails where the name is taken, so the file appears whole and at most once.
+            os.link(part, target)
+        except FileExistsError:
+            return False
+        _sync_folder(target.parent)
+    return True
+
+
+def sweep(root: Path) -> None:
+    """Remove the parts that dead processes of this machine left, and week-old ones of any."""
+    for part in (root / PARTS).glob("*.part"):
+        owner = part.name.split("~")[0]
+        with suppress(OSError):
+            if is_gone(owner) or time.time() - part.stat().st_mtime > _ABANDONED_AFTER_S:
+                part.unlink()
+
+
+@contextmanager
+def _part(root: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
+    """``data`` as a temporary file, which is gone afterwards unless it was moved."""
+    folder = root / PARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{this_process()}~{uuid.uuid4().hex}.part"
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _move(part: Path, target: Path) -> None:
+    try:
+        part.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # A folder of the store lies on another disk: go there first, under a hidden name.
+        near = target.with_name(f".{part.name}")
+        try:
+            shutil.copyfile(part, near)
+            near.replace(target)
+        finally:
+            near.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; some file systems (and other systems than POSIX) do not offer it."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _spoken(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL_DISK:
+            raise MachineFault(f"No room left to write {target}: free some disk space and run again.") from error
+        if error.errno in _BAD_NAME:
+            raise ValueError(f"{target.name!r} cannot be a file in the store ({error.strerror}): rename it.") from error
+        raise MachineFault(f"The store took no file {target}: {error.strerror or error}") from error
