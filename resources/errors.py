@@ -13,5 +13,5 @@ class ModelUnavailable(MachineFault):
     """A model cannot be loaded. The message names the command that gets it, or the setting to change."""
 
 
-class DamagedTable(Exception):
+class DamagedTable(MachineFault):
     """A table's file is there but cannot be read. What it held can be made again; the message says which."""

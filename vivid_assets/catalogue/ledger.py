@@ -4,6 +4,7 @@ One Parquet file per generation, sorted by shard, so that a stage reads only its
 the next generation in a single exclusive write: two scans at once cannot both win, and a killed one changes nothing.
 """
 
+import logging
 from typing import Any
 
 import pyarrow as pa
@@ -11,18 +12,43 @@ import pyarrow.compute as pc
 
 from partitions.assignment import LEDGER
 from partitions.shards import catalogue_of
+from resources.errors import DamagedTable
 from resources.store import Store, table_bytes
 
 _KEPT_GENERATIONS = 3
 
+_log = logging.getLogger(__name__)
+
 
 def read_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
-    """The newest ledger (schema LEDGER) and its generation; empty and 0 before the first scan."""
+    """The newest ledger (schema LEDGER) and its generation; empty and 0 before the first scan.
+
+    Raises DamagedTable when it cannot be read; the next scan mends that (see ``last_sound_ledger``).
+    """
     generation = _newest(store, catalogue)
     if generation == 0:
         return LEDGER.empty_table(), 0
-    table = store.read_table(_path(catalogue, generation))
+    table = _read(store, catalogue, generation)
     return (LEDGER.empty_table(), 0) if table is None else (table, generation)
+
+
+def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
+    """The newest ledger that can be read, and the newest generation of all, which it is to be committed after.
+
+    What the damaged generations noted is found again by comparing with the source.
+    """
+    generations = sorted(_generations(store, catalogue), reverse=True)
+    for generation in generations:
+        try:
+            table = _read(store, catalogue, generation)
+        except DamagedTable as error:
+            _log.error("%s", error)
+            continue
+        if table is not None:
+            _log.error("The ledger of %s is taken from generation %d.", catalogue, generation)
+            return table, generations[0]
+    _log.error("No ledger of %s can be read: every picture is taken for new.", catalogue)
+    return LEDGER.empty_table(), generations[0]
 
 
 def commit_ledger(store: Store, catalogue: str, ledger: pa.Table, *, after: int) -> bool:
@@ -33,14 +59,22 @@ def commit_ledger(store: Store, catalogue: str, ledger: pa.Table, *, after: int)
     return True
 
 
-def live_pictures(store: Store, shard: str) -> list[dict[str, Any]]:
-    """The shard's pictures that are neither changed since nor removed, by name."""
+def shard_rows(store: Store, shard: str) -> pa.Table:
+    """The shard's rows of the newest ledger, retired ones too (schema LEDGER)."""
     catalogue = catalogue_of(shard)
     generation = _newest(store, catalogue)
-    if generation == 0:
-        return []
-    rows = store.read_table(_path(catalogue, generation), filters=[("shard", "=", shard), ("retired", "=", "")])
-    return [] if rows is None else rows.sort_by("picture").to_pylist()
+    rows = _read(store, catalogue, generation, filters=[("shard", "=", shard)]) if generation else None
+    return LEDGER.empty_table() if rows is None else rows
+
+
+def live_pictures(store: Store, shard: str) -> list[dict[str, Any]]:
+    """The shard's pictures that are neither changed since nor removed, by name."""
+    return live_of(shard_rows(store, shard))
+
+
+def live_of(rows: pa.Table) -> list[dict[str, Any]]:
+    """Those of the ledger's ``rows`` that are not retired, by name."""
+    return rows.filter(pc.equal(rows["retired"], "")).sort_by("picture").to_pylist()
 
 
 def shards_of(store: Store, catalogue: str) -> list[str]:
@@ -49,13 +83,21 @@ def shards_of(store: Store, catalogue: str) -> list[str]:
     return sorted(pc.unique(ledger.filter(pc.equal(ledger["retired"], ""))["shard"]).to_pylist())
 
 
+def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:
+    try:
+        return store.read_table(_path(catalogue, generation), filters=filters)
+    except DamagedTable as error:
+        raise DamagedTable(f"{error} It is {catalogue}'s ledger: scan the catalogue again, which mends it.") from error
+
+
 def _newest(store: Store, catalogue: str) -> int:
     return max(_generations(store, catalogue), default=0)
 
 
 def _generations(store: Store, catalogue: str) -> list[int]:
     names = store.names(f"catalogues/{catalogue}/ledger")
-    return [int(name.removesuffix(".parquet")) for name in names if name.endswith(".parquet")]
+    numbers = [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+    return [int(number) for number in numbers if number.isdigit()]
 
 
 def _path(catalogue: str, generation: int) -> str:

@@ -1,19 +1,24 @@
 """A scan: what is new, changed, removed or asked for differently since the last one."""
 
 import json
+import logging
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
 from partitions.assignment import FOUND, Assignment, assign
+from resources.errors import DamagedTable, MachineFault
 from resources.store import Store
-from vivid_assets.catalogue.ledger import commit_ledger, read_ledger
+from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
 from vivid_assets.catalogue.listing import content_digests, list_pictures
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, read_manifest
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests, match_overrides
 from vivid_assets.catalogue.source import OVERRIDES, Catalogue, CatalogueFile
+
+_log = logging.getLogger(__name__)
 
 MISSING = "missing"
 """The content of a picture that the manifest names and the folder lacks."""
@@ -49,13 +54,15 @@ def scan(store: Store, catalogue: Catalogue) -> Scan:
     """
     while True:
         file = catalogue.read_file()
-        ledger, generation = read_ledger(store, catalogue.name)
+        try:
+            (ledger, generation), is_sound = read_ledger(store, catalogue.name), True
+        except DamagedTable:
+            (ledger, generation), is_sound = last_sound_ledger(store, catalogue.name), False
         found, refused = _find(store, catalogue, file, ledger)
         assignment = assign(ledger, found, catalogue=catalogue.name, shard_size=file.shard_size)
         _record_settings(store, catalogue, file)
-        if assignment.ledger.equals(ledger) or commit_ledger(
-            store, catalogue.name, assignment.ledger, after=generation
-        ):
+        is_same = is_sound and assignment.ledger.equals(ledger)
+        if is_same or commit_ledger(store, catalogue.name, assignment.ledger, after=generation):
             return Scan(catalogue, assignment, refused)
         # Another scan committed in between: look again from its result.
 
@@ -63,7 +70,11 @@ def scan(store: Store, catalogue: Catalogue) -> Scan:
 def catalogue_settings(store: Store, catalogue: str) -> dict[str, dict]:
     """The settings by stage that the catalogue's file overrides, as of the last scan."""
     path = _settings_path(catalogue)
-    return json.loads(store.read(path)) if store.exists(path) else {}
+    settings = _json(store, path)
+    if settings is None and store.exists(path):
+        # Not the defaults: a whole catalogue would be made anew with settings that nobody asked for.
+        raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again, which writes it anew.")
+    return settings or {}
 
 
 def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -163,7 +174,7 @@ def _stat(catalogue: Catalogue, names: list[str]) -> dict[str, str]:
 def _remembered(store: Store, catalogue: Catalogue, stamps: dict[str, str]) -> dict[str, str]:
     """The digests of backgrounds and masks; read only where the stamp is another than last time."""
     path = f"catalogues/{catalogue.name}/digests.json"
-    before = json.loads(store.read(path)) if store.exists(path) else {}
+    before = _json(store, path) or {}
     look = [name for name, stamp in stamps.items() if before.get(name, ["", ""])[0] != stamp and stamp != MISSING]
     fresh = dict(zip(look, content_digests(catalogue.root, look, [stamps[name] for name in look]), strict=True))
     after = {
@@ -182,6 +193,18 @@ def _look_up(contents: dict[str, str], names: pa.ChunkedArray | pa.Array) -> pa.
 
 def _one_chunk(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _json(store: Store, path: str) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is none, or none that can be read: a scan writes it anew."""
+    if not store.exists(path):
+        return None
+    try:
+        found = json.loads(store.read(path))
+    except ValueError:
+        _log.error("%s cannot be read and is taken as not there.", path)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _record_settings(store: Store, catalogue: Catalogue, file: CatalogueFile) -> None:

@@ -211,7 +211,7 @@ def _row(
     seconds: float = 0.0,
     transient: bool = False,
 ) -> dict[str, Any]:
-    common = [picture, status, error, transient, key, seconds, []]
+    common: list[Any] = [picture, status, error, transient, key, seconds, []]
     return dict(zip(COMMON.names, common, strict=True)) | dict.fromkeys(stage.columns.names)
 
 
