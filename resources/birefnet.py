@@ -74,7 +74,8 @@ class BiRefNet(dg.ConfigurableResource):
             for variant in self._variants():
                 key = f"{self.revision} {variant.size} {self.device} {self.dtype}"
                 load = partial(self._load, variant)
-                shared = held.enter_context(lease(key, load, self._device))
+                what = f"BiRefNet ({self.onnx_model if self.runtime == 'onnx' else variant.weights.source})"
+                shared = held.enter_context(lease(key, load, self._device, what=what))
                 workers.append(_Worker(shared, variant.size, self.fit, variant.batch_size))
             yield MaskMaker(self.revision, workers, self.hr_from)
 

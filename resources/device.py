@@ -3,6 +3,7 @@
 import gc
 import logging
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -121,9 +122,9 @@ def assert_placed(module: Any, device: Device, what: str) -> None:
         MachineFault: a library has left or put a part elsewhere.
     """
     for name, parameter in module.named_parameters():
-        if parameter.is_floating_point() and (
-            str(parameter.device) != device.name or parameter.dtype != device.torch_dtype
-        ):
+        # "mps" is "mps:0"; a CUDA device has its number by now.
+        there = str(parameter.device).startswith(device.name)
+        if parameter.is_floating_point() and not (there and parameter.dtype == device.torch_dtype):
             raise MachineFault(
                 f"{what}: {name} is {parameter.dtype} on {parameter.device}, "
                 f"but {device.dtype} on {device.name} was asked for."
@@ -145,6 +146,16 @@ def memory(device: Device) -> Memory | None:
     )
 
 
+def gpu_figures() -> dict[str, float]:
+    """Memory of the GPU that this process computes on, in GiB, for the log and metadata; empty if on none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    used = max(range(torch.cuda.device_count()), key=torch.cuda.max_memory_allocated)
+    now = memory(Device(f"cuda:{used}", "float32", ""))
+    return now.as_figures() if now else {}
+
+
 def reset_peak(device: Device) -> None:
     """Count ``Memory.peak`` anew from here."""
     if device.is_cuda:
@@ -156,8 +167,6 @@ def reset_peak(device: Device) -> None:
 def free_memory() -> None:
     """Give back what nothing refers to any more, from Python and from PyTorch's cache on CUDA."""
     gc.collect()
-    import sys
-
     # Asked of sys.modules: a process that has never imported torch has nothing to free there.
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

@@ -26,8 +26,8 @@ _shared: dict[str, "Shared"] = {}
 class Shared(Generic[Model]):
     """A model that several leases of one process use together; made by ``lease``."""
 
-    def __init__(self, key: str, load: Callable[[Device], Model], device: Callable[[], Device]) -> None:
-        self._key = key
+    def __init__(self, what: str, load: Callable[[Device], Model], device: Callable[[], Device]) -> None:
+        self._what = what
         self._load = load
         self._device = device
         self._using = threading.RLock()
@@ -53,7 +53,7 @@ class Shared(Generic[Model]):
                     self.loads += 1
                     self._held = held.pop_all()
                 seconds = time.perf_counter() - started
-                _log.info("Loaded %s on %s (%s) in %.1f s", self._key, device.name, device.dtype, seconds)
+                _log.info("Loaded %s on %s (%s) in %.1f s", self._what, device.name, device.dtype, seconds)
             yield self._model
 
     def _loaded(self, device: Device) -> Model:
@@ -65,8 +65,8 @@ class Shared(Generic[Model]):
             # Whatever a library raises here, no picture can be processed without the model.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if is_out_of_memory(error):
-                raise MachineFault(f"No memory on {device.name} to load {self._key}: {reason}") from error
-            raise ModelUnavailable(f"{self._key} could not be loaded: {reason}") from error
+                raise MachineFault(f"No memory on {device.name} to load {self._what}: {reason}") from error
+            raise ModelUnavailable(f"{self._what} could not be loaded: {reason}") from error
 
     def free(self) -> None:
         """Let go of the model and its device."""
@@ -77,11 +77,13 @@ class Shared(Generic[Model]):
             # Before the device is given back, or the next process would find its memory still full.
             free_memory()
             self._held.close()
-            _log.info("Freed %s", self._key)
+            _log.info("Freed %s", self._what)
 
 
 @contextmanager
-def lease(key: str, load: Callable[[Device], Model], device: Callable[[], Device] = decide) -> Iterator[Shared[Model]]:
+def lease(
+    key: str, load: Callable[[Device], Model], device: Callable[[], Device] = decide, *, what: str = ""
+) -> Iterator[Shared[Model]]:
     """A lease on the model ``key``; leases that overlap in one process share one copy.
 
     Args:
@@ -89,12 +91,13 @@ def lease(key: str, load: Callable[[Device], Model], device: Callable[[], Device
         load: makes the model on the device that it is given; called at most once while any lease is held.
         device: which device; called when the model is first used. A CUDA device is held against other
             processes until the last lease ends.
+        what: the model's name in messages; the key unless told.
 
     Yields:
         The shared holder. Nothing is loaded before ``use``.
     """
     with _registry:
-        shared = _shared.setdefault(key, Shared(key, load, device))
+        shared = _shared.setdefault(key, Shared(what or key, load, device))
         shared.leases += 1
     try:
         yield shared

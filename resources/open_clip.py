@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -17,12 +18,12 @@ from resources.device import Device, DType, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights, check_digest
 from resources.lease import Shared, lease
-from resources.weight_catalogue import CATALOGUE
 
 UNKNOWN = "unknown"
 
-_PINNED = CATALOGUE["open_clip"].files
-"""Where the default model's weights are, known without importing open_clip."""
+_DEFAULT = ("ViT-B-32", "laion2b_s34b_b79k")
+_DEFAULT_AT = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+"""Where open_clip has the default weights; asking it would import PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,12 @@ class OpenClip(dg.ConfigurableResource):
     def missing(self) -> str | None:
         """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
 
-        Needs no PyTorch for the pinned weights, so a shard without a model costs no import of seconds.
+        Imports no PyTorch for the default weights, so a shard without a model costs no import of seconds.
         """
-        if self.download:
-            return None
         try:
-            weights = self._local() or (
-                _PINNED
-                if self.hub_revision == _PINNED.revision
-                else pretrained_weights(self.model, self.pretrained, self.hub_revision)
-            )
-            weights.folder()
+            weights = self._weights()
+            if weights.is_local or not self.download:
+                weights.folder()
         except ModelUnavailable as error:
             return str(error)
         return None
@@ -98,7 +94,8 @@ class OpenClip(dg.ConfigurableResource):
     def lease(self) -> Iterator["Classifier"]:
         """A classifier for as long as the block runs: loaded on its first call, freed when the block ends."""
         key = f"{self.revision} {self.device} {self.dtype}"
-        with lease(key, self._load, lambda: decide(self.device, self.dtype)) as shared:
+        device = partial(decide, self.device, self.dtype)
+        with lease(key, self._load, device, what=f"OpenCLIP ({self.model}, {self.pretrained})") as shared:
             yield Classifier(shared, self)
 
     def pull(self) -> Path:
@@ -107,8 +104,14 @@ class OpenClip(dg.ConfigurableResource):
         Raises:
             ModelUnavailable: the hub cannot be reached.
         """
-        weights = self._local() or pretrained_weights(self.model, self.pretrained, self.hub_revision)
-        return weights.folder(download=True)
+        return self._weights().folder(download=True)
+
+    def _weights(self) -> Weights:
+        if local := self._local():
+            return local
+        if (self.model, self.pretrained) == _DEFAULT:
+            return Weights(_DEFAULT_AT, self.hub_revision, ("open_clip_model.safetensors",))
+        return pretrained_weights(self.model, self.pretrained, self.hub_revision)
 
     def _local(self) -> Weights | None:
         if self.checkpoint:
@@ -119,7 +122,7 @@ class OpenClip(dg.ConfigurableResource):
         return None
 
     def _load(self, device: Device) -> ClipModel:
-        weights = self._local() or pretrained_weights(self.model, self.pretrained, self.hub_revision)
+        weights = self._weights()
         file = weights.folder(download=self.download)
         if not self.checkpoint:
             file /= weights.files[-1]

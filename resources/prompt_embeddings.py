@@ -52,9 +52,13 @@ class PromptEmbeddings:
         return torch.cat([states for states, _ in embedded]), embedded[0][1]
 
     def _embedded(self, piece: str) -> tuple[Any, Any]:
+        import torch
+
         if piece not in self._made:
             if len(self._made) >= _KEPT:
                 self._made.clear()
-            states, _, pooled, _ = self._pipeline.encode_prompt(piece, do_classifier_free_guidance=False)
+            # The pipeline's own call is without gradients, this part of it by itself is not.
+            with torch.no_grad():
+                states, _, pooled, _ = self._pipeline.encode_prompt(piece, do_classifier_free_guidance=False)
             self._made[piece] = (states[0], pooled[0])
         return self._made[piece]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +75,8 @@ class SDXL(dg.ConfigurableResource):
     def lease(self) -> Iterator["SceneMaker"]:
         """A generator for as long as the block runs: loaded on its first call, freed when the block ends."""
         key = f"{self.revision} {self.device} {self.dtype} {self.compile}"
-        with lease(key, self._load, lambda: decide(self.device, self.dtype)) as shared:
+        device = partial(decide, self.device, self.dtype)
+        with lease(key, self._load, device, what=f"SDXL ({self.model}, {self.sampler})") as shared:
             yield SceneMaker(shared, self.size, self.batch_size, fill=self.compile != "off")
 
     def key(self, request: SceneRequest) -> str:
@@ -178,7 +180,8 @@ class SceneMaker:
             except MachineFault:
                 raise
             except Exception as error:
-                scenes[index] = error
+                # Without the traceback, whose frames hold the model beyond its lease.
+                scenes[index] = error.with_traceback(None)
         for indices in groups.values():
             made = self._batches([requests[index] for index in indices])
             scenes.update(zip(indices, made, strict=True))

@@ -94,7 +94,7 @@ class SdxlModel:
 
         vae = self._pipeline.vae
         pictures: list[np.ndarray | None] = []
-        with torch.inference_mode():
+        with torch.no_grad():
             # One at a time: the decoder's memory is many times the latents', and one fills the device.
             for latent in latents.to(vae.dtype).split(1):
                 picture = vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0][0].float()

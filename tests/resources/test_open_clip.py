@@ -149,6 +149,17 @@ def test_missing_weights_name_the_command(pictures, monkeypatch, tmp_path):
         classify({"device": "cpu", "checkpoint": str(tmp_path / "none.safetensors")}, pictures)
 
 
+def test_the_default_weights_are_where_open_clip_has_them(settings, monkeypatch, tmp_path):
+    from resources.clip_model import pretrained_weights
+
+    default = OpenClip()
+    assert default._weights() == pretrained_weights(default.model, default.pretrained, default.hub_revision)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert "vivid models pull" in OpenClip().missing()
+    assert OpenClip(download=True).missing() is None
+    assert OpenClip(**settings).missing() is None
+
+
 def test_unknown_weights_are_listed(pictures):
     with pytest.raises(ModelUnavailable, match="laion2b_s34b_b79k"):
         classify({"device": "cpu", "pretrained": "nobody"}, pictures)
