@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 from upath import UPath
 
+from vivid_assets.catalogue.names import collisions, why_refused
+
 PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 LISTING = pa.schema([("picture", pa.string()), ("size", pa.int64()), ("stamp", pa.string())])
@@ -16,8 +18,9 @@ LISTING = pa.schema([("picture", pa.string()), ("size", pa.int64()), ("stamp", p
 def list_pictures(root: UPath, *, besides: Iterable[str] = ()) -> tuple[pa.Table, list[str]]:
     """Every picture file below ``root`` (schema LISTING, by name), and a sentence for each that is refused.
 
-    Names are POSIX paths below ``root``. Hidden files and the folders ``besides`` are left out; so are links
-    that lead out of ``root``.
+    Names are POSIX paths below ``root``. Hidden files and the folders ``besides`` are left out. Links that lead out of
+    ``root`` are refused, and so are linked folders, pipes and devices, names that cannot be kept everywhere, and all
+    but one of the names whose results would overwrite each other.
     """
     fs, base = root.fs, root.path.rstrip("/")
     skipped = tuple(f"{folder.strip('/')}/" for folder in besides if folder.strip("/"))
@@ -29,17 +32,31 @@ def list_pictures(root: UPath, *, besides: Iterable[str] = ()) -> tuple[pa.Table
             continue
         if name.startswith(".") or "/." in name:
             continue
+        if why := why_refused(name):
+            refused.append(f"{name!r} {why}: rename it.")
+            continue
         if info.get("islink") and not os.path.realpath(path).startswith(resolved + os.sep):
             refused.append(f"{name!r} is a link that leads out of the catalogue's folder.")
             continue
-        if not name.isprintable():
-            refused.append(f"{name!r} has control characters in its name: rename it.")
-            continue
+        if info.get("type") != "file":
+            # Not opened to see: a pipe would be waited for without end.
+            if not os.path.isfile(path):  # noqa: PTH113 - for a million names
+                refused.append(f"{name!r} is a link to nothing, a linked folder, a pipe or a device, and no file.")
+                continue
+            # A link's own stamp says nothing of the file that it leads to.
+            info |= {"mtime": os.stat(path).st_mtime, "created": os.stat(path).st_ctime}  # noqa: PTH116
         names.append(name)
         sizes.append(info.get("size") or 0)
         stamps.append(_stamp(info))
-    table = pa.table([names, sizes, stamps], schema=LISTING)
-    return table.sort_by("picture"), refused
+    table = pa.table([names, sizes, stamps], schema=LISTING).sort_by("picture")
+    names = table["picture"].to_pylist()
+    twins = collisions(names, PICTURE_SUFFIXES)
+    refused += [
+        f"{name!r} and {other!r} would overwrite each other's results: rename one." for name, other in twins.items()
+    ]
+    if twins:
+        table = table.filter(pa.array([name not in twins for name in names]))
+    return table, refused
 
 
 def content_digests(root: UPath, names: list[str], stamps: list[str]) -> list[str]:

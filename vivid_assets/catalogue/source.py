@@ -9,17 +9,24 @@ my_catalogue/
 """
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from upath import UPath
 
 from partitions.shards import check_catalogue_name
 from resources.store import Store
+from vivid_assets.catalogue.manifest import LONGEST_TEXT
+from vivid_assets.catalogue.names import why_refused
 from vivid_assets.settings import Settings
 
 CATALOGUE_FILE = "catalogue.toml"
 OVERRIDES = "overrides"
+LARGEST_FILE = 1 << 30
+"""Bytes; the largest picture that decoding takes, uncompressed in 16 bits with alpha, has less."""
+
+_NO_STORES = {"http", "https", "ftp", "data"}
 
 
 class CatalogueFile(BaseModel):
@@ -27,13 +34,22 @@ class CatalogueFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field("", description="Background wanted where the manifest names none.")
-    negative_prompt: str = Field("", description="What the background must not show, where the manifest says nothing.")
+    prompt: str = Field("", max_length=LONGEST_TEXT, description="Background wanted where the manifest names none.")
+    negative_prompt: str = Field(
+        "", max_length=LONGEST_TEXT, description="What the background must not show, where the manifest says nothing."
+    )
     seed: int = Field(42, ge=0, lt=2**63, description="Seed where the manifest names neither seed nor scene.")
     manifest: str = Field("", description="Manifest file; empty: manifest.csv or manifest.parquet if there is one.")
     background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
     shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by stage.")
+
+    @field_validator("manifest", "background_folder")
+    @classmethod
+    def _is_below(cls, name: str) -> str:
+        if name and (why := why_refused(name.rstrip("/"))):
+            raise ValueError(f"{name!r} {why}")
+        return name
 
 
 class Catalogue(BaseModel):
@@ -52,6 +68,24 @@ class Catalogue(BaseModel):
         if not path.exists():
             return CatalogueFile()
         return parse_catalogue_file(path.read_text(encoding="utf-8"), where=str(path))
+
+    def read(self, name: str) -> bytes:
+        """The file ``name`` below the root.
+
+        Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture.
+        """
+        path = self.root / name
+        if path.protocol in ("", "file", "local"):
+            # Looked at again: what was a picture at the scan may have been replaced by a link since.
+            real = Path(path.path).resolve(strict=True)
+            if not real.is_relative_to(Path(self.root.path).resolve()):
+                raise ValueError(f"{name!r} is a link that leads out of the catalogue's folder.")
+            if not real.is_file():
+                raise ValueError(f"{name!r} is no ordinary file.")
+        size = int(path.fs.info(path.path).get("size") or 0)
+        if size > LARGEST_FILE:
+            raise ValueError(f"{name!r} has {size / 1e9:.1f} GB, over the limit of {LARGEST_FILE / 1e9:.1f} GB.")
+        return path.read_bytes()
 
 
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
@@ -72,6 +106,8 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
 def register(store: Store, name: str, url: str) -> Catalogue:
     """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
     root = UPath(url)
+    if root.protocol in _NO_STORES:
+        raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
     if not root.is_dir():
         raise ValueError(f"{url} is not a folder that can be read.")
     if root.protocol in ("", "file", "local"):
@@ -90,7 +126,12 @@ def find(store: Store, name: str) -> Catalogue:
     if not store.exists(_record(name)):
         known = ", ".join(catalogue.name for catalogue in registered(store)) or "none"
         raise ValueError(f"There is no catalogue {name!r} here (known: {known}). Add it with: vivid catalogue add")
-    return Catalogue.model_validate_json(store.read(_record(name)))
+    try:
+        return Catalogue.model_validate_json(store.read(_record(name)))
+    except ValidationError as error:
+        raise ValueError(
+            f"{store.path(_record(name))} is damaged: delete it, and add the catalogue again (vivid catalogue add)."
+        ) from error
 
 
 def registered(store: Store) -> list[Catalogue]:

@@ -1,0 +1,55 @@
+"""Which names pictures may have, so that results can be kept on every system and named in every table.
+
+A name is a POSIX path below the catalogue's folder. What is refused here is refused with a reason and left where it is;
+renaming the file is all it takes.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_LONGEST_PART = 200
+"""Bytes. File systems take 255; results append to the name, and temporary names to these."""
+
+_DEVICES = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])"
+
+_RULES = [
+    (re.compile(r"^([/\\~]|[A-Za-z]:|[A-Za-z0-9+.-]+:)"), "is not a path below the catalogue's folder"),
+    (re.compile(r"(^|[/\\])\.\.([/\\]|$)"), "leads out of the catalogue's folder"),
+    (re.compile(r'[<>:"|?*\\]'), 'has one of the characters < > : " | ? * \\, which other systems do not allow'),
+    (re.compile(r"[. ](/|$)|(^|/) "), "has a part that ends with a dot or space or starts with a space"),
+    (re.compile(rf"(^|/){_DEVICES}[ ]*(\.[^/]*)?(/|$)", re.IGNORECASE), "has a part that names a device on Windows"),
+    (re.compile(r"^([=+@]|-[^|(]*[|(])"), "starts as a formula does, which a spreadsheet would run"),
+]
+
+
+def why_refused(name: str) -> str | None:
+    """Why a picture cannot have this name, as the end of a sentence; None if it can."""
+    if not name.isprintable():
+        return "has control characters in its name"
+    for pattern, why in _RULES:
+        if pattern.search(name):
+            return why
+    if len(name) > _LONGEST_PART // 4 and any(len(part.encode()) > _LONGEST_PART for part in name.split("/")):
+        return f"has a part of more than {_LONGEST_PART} bytes"
+    return None
+
+
+def collisions(names: Iterable[str], suffixes: frozenset[str]) -> dict[str, str]:
+    """Those of the sorted ``names`` whose results could overwrite another's, each with that other's name.
+
+    Names that differ only in case or Unicode form are one name on many systems. A result that changes its format has
+    a suffix appended, so ``cup.jpg`` may become ``cup.jpg.png``, which another picture must not have as its name.
+    """
+    first: dict[str, str] = {}
+    refused = {}
+    for name in names:
+        plain = name if name.isascii() else unicodedata.normalize("NFC", name)
+        other = first.setdefault(plain.casefold(), name)
+        if other != name:
+            refused[name] = other
+    for plain, name in first.items():
+        stem, dot, suffix = plain.rpartition(".")
+        if dot and "." in stem.rpartition("/")[2] and dot + suffix in suffixes and stem in first:
+            refused[name] = first[stem]
+    return refused
