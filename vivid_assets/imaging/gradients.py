@@ -34,7 +34,7 @@ class GradientMask:
     wall_share: float
 
 
-def gradient_mask(image: np.ndarray, max_noise: float = 4.0, min_share: float = 0.5) -> GradientMask:
+def gradient_mask(image: np.ndarray, max_noise: float = 2.0, min_share: float = 0.78) -> GradientMask:
     """Separate the subject without a model. Never raises for a picture from 1×1 up; deterministic and finite.
 
     Args:

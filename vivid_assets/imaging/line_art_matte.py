@@ -93,7 +93,7 @@ def join_outlines(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     subject = (alpha > 0.5).astype(np.uint8)
     if not subject.any() or not ink.any():
         return alpha
-    reach = max(3, round(0.012 * max(alpha.shape)) | 1)
+    reach = max(3, round(0.02 * max(alpha.shape)) | 1)
     beside = cv2.dilate(subject, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     count, labels = cv2.connectedComponents(ink, connectivity=8)
     area = np.bincount(labels.ravel(), minlength=count)

@@ -111,7 +111,7 @@ class Ladder:
             MachineFault: the machine, not a picture, failed (a tier that cannot load is no such fault).
 
         """
-        wishes = [wish or MaskRequest() for wish in (requests or [None] * len(images))]
+        wishes = [wish or MaskRequest() for wish in ([None] * len(images) if requests is None else requests)]
         if len(wishes) != len(images):
             raise ValueError(f"{len(images)} pictures but {len(wishes)} requests")
         done: dict[int, Mask] = {}

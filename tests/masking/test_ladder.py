@@ -1,0 +1,226 @@
+"""The ladder through its public face, with models that answer what the test says."""
+
+import numpy as np
+import pytest
+
+from resources.errors import MachineFault, ModelUnavailable
+from vivid_assets.masking.gradient_tier import gradient_tier
+from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.mask import MaskRequest
+from vivid_assets.masking.model import Tier
+
+
+class Says:
+    """A model that answers by a function of the picture and counts what it was asked."""
+
+    def __init__(self, name, answer):
+        self.name, self.revision, self.answer, self.asked = name, "1", answer, []
+
+    def probabilities(self, images):
+        self.asked.append(len(images))
+        return [self.answer(image) for image in images]
+
+    @property
+    def tier(self):
+        return Tier(self.name, lambda: self, self.revision)
+
+
+def firm(image):
+    mask = np.zeros(image.shape[:2], np.float32)
+    height, width = mask.shape
+    mask[height // 4 : -height // 4, width // 4 : -width // 4] = 1
+    return mask
+
+
+def nothing(image):
+    return np.zeros(image.shape[:2], np.float32)
+
+
+def hazy(image):
+    return 0.7 * firm(image)
+
+
+def missing():
+    raise ModelUnavailable("no weights here: run `vivid models pull best`")
+
+
+@pytest.fixture
+def photo():
+    from skimage import data
+
+    return data.chelsea()
+
+
+def test_a_good_first_tier_ends_it(photo):
+    best, second = Says("best", firm), Says("second", firm)
+    (mask,) = Ladder([best.tier, second.tier]).masks([photo])
+    assert (mask.tier, mask.verdict, mask.degraded, mask.review) == ("best", "good", None, False)
+    assert second.asked == []
+    assert mask.alpha.dtype == np.float32
+    assert mask.alpha.shape == photo.shape[:2]
+
+
+def test_only_the_refused_go_on(photo):
+    best = Says("best", lambda image: firm(image) if image[0, 0, 0] else nothing(image))
+    second = Says("second", firm)
+    dark = photo.copy()
+    dark[0, 0], photo[0, 0] = 0, 255
+    masks = Ladder([best.tier, second.tier]).masks([photo, dark, photo])
+    assert [mask.tier for mask in masks] == ["best", "second", "best"]
+    assert (best.asked, second.asked) == ([3], [1])
+    assert [record.verdict for record in masks[1].tried] == ["empty", "good"]
+    assert all(record.reason for record in masks[1].tried)
+
+
+def test_two_doubtful_tiers_that_agree_are_believed(photo):
+    (mask,) = Ladder([Says("best", hazy).tier, Says("second", hazy).tier]).masks([photo])
+    assert (mask.tier, mask.verdict) == ("best", "agreed")
+    assert "second" in mask.reason
+
+
+def test_tiers_that_cannot_load_are_said_and_the_gradients_answer(photo):
+    ladder = Ladder([Tier("best", missing), Tier("second", missing), gradient_tier()])
+    (mask,) = ladder.masks([photo])
+    assert mask.tier == "gradients"
+    assert "vivid models pull best" in mask.degraded
+    assert mask.review
+    assert set(ladder.unavailable) == {"best", "second"}
+    assert [record.verdict for record in mask.tried[:2]] == ["unavailable", "unavailable"]
+
+
+def test_a_model_is_loaded_once_and_only_when_needed(photo):
+    loads = []
+    model = Says("second", firm)
+
+    def load():
+        loads.append(1)
+        return model
+
+    ladder = Ladder([Says("best", firm).tier, Tier("second", load)])
+    ladder.masks([photo])
+    assert loads == []
+    ladder.masks([photo], [MaskRequest(tier="second")])
+    ladder.masks([photo], [MaskRequest(tier="second")])
+    assert loads == [1]
+
+
+def test_a_tier_that_breaks_on_one_picture_costs_only_that_picture(photo):
+    def picky(image):
+        if image.shape[0] < 20:
+            raise ZeroDivisionError("too thin")
+        return firm(image)
+
+    masks = Ladder([Says("best", picky).tier, gradient_tier()]).masks([photo, photo[:10], photo])
+    assert [mask.tier for mask in masks] == ["best", "gradients", "best"]
+    assert masks[1].tried[0].verdict == "broke"
+    assert "too thin" in masks[1].degraded
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda image: np.full(image.shape[:2], np.nan, np.float32),
+        lambda image: np.zeros((3, 3), np.float32),
+    ],
+    ids=["nan", "wrong size"],
+)
+def test_a_senseless_answer_is_not_used(photo, answer):
+    (mask,) = Ladder([Says("best", answer).tier, gradient_tier()]).masks([photo])
+    assert mask.tier == "gradients"
+    assert mask.degraded
+    assert np.isfinite(mask.alpha).all()
+
+
+def test_a_fault_of_the_machine_is_not_hidden(photo):
+    def dead(image):
+        raise MachineFault("the device is gone")
+
+    with pytest.raises(MachineFault, match="gone"):
+        Ladder([Says("best", dead).tier, gradient_tier()]).masks([photo])
+
+
+def test_an_empty_picture_is_empty_not_noise():
+    blank = np.full((100, 100, 3), 240, np.uint8)
+    faint = Says("best", lambda image: np.full(image.shape[:2], 0.04, np.float32))
+    (mask,) = Ladder([faint.tier, gradient_tier()]).masks([blank])
+    assert mask.verdict == "empty"
+    assert not mask.alpha.any()
+    assert mask.review
+
+
+def test_a_users_mask_is_used_as_it_is(photo):
+    own = np.random.default_rng(0).integers(0, 256, photo.shape[:2], dtype=np.uint8)
+    best = Says("best", firm)
+    (mask,) = Ladder([best.tier]).masks([photo], [MaskRequest(override=own)])
+    assert (mask.tier, mask.verdict, best.asked) == ("override", "override", [])
+    np.testing.assert_allclose(mask.alpha, own / 255, atol=1e-6)
+
+
+def test_a_forced_tier_answers_whatever_its_verdict(photo):
+    best = Says("best", firm)
+    (mask,) = Ladder([best.tier, Says("second", hazy).tier, gradient_tier()]).masks(
+        [photo], [MaskRequest(tier="second")]
+    )
+    assert (mask.tier, mask.verdict, best.asked) == ("second", "low_confidence", [])
+
+
+def test_a_forced_tier_that_cannot_load_is_a_named_failure(photo):
+    ladder = Ladder([Tier("best", missing), gradient_tier()])
+    (mask,) = ladder.masks([photo], [MaskRequest(tier="best")])
+    assert mask.verdict == "failed"
+    assert "could not load" in mask.reason
+    assert not mask.alpha.any()
+
+
+def test_nothing_outside_a_subject_box(photo):
+    height, width = photo.shape[:2]
+    model = Says("best", lambda image: firm(image))
+    (mask,) = Ladder([model.tier]).masks([photo], [MaskRequest(box=(0.5, 0.5, 1.0, 1.0))])
+    assert mask.alpha.shape == (height, width)
+    assert not mask.alpha[: height // 3, : width // 3].any()
+    assert mask.alpha[int(0.75 * height), int(0.75 * width)] > 0.9
+
+
+def test_an_unknown_tier_or_a_wrong_count_is_refused(photo):
+    ladder = Ladder([gradient_tier()])
+    with pytest.raises(ValueError, match="not one of"):
+        ladder.masks([photo], [MaskRequest(tier="best")])
+    with pytest.raises(ValueError, match="requests"):
+        ladder.masks([photo], [])
+    with pytest.raises(ValueError, match="different names"):
+        Ladder([gradient_tier(), gradient_tier()])
+
+
+def test_the_revision_names_every_tier_and_loads_none():
+    assert Ladder([Tier("best", missing, "abc"), gradient_tier()]).revision.startswith("best@abc+gradients@")
+
+
+def hostile(index: int) -> np.ndarray:
+    """One of endlessly many pictures that break careless code."""
+    rng = np.random.default_rng(index)
+    shape = [(1, 1), (1, 300), (300, 1), (2, 2), (7, 900), (64, 64), (5, 5), (120, 40)][index % 8]
+    kind = index // 8 % 6
+    if kind == 0:
+        return np.full((*shape, 3), rng.integers(0, 256), np.uint8)
+    if kind == 1:
+        return rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    if kind == 2:
+        return np.zeros((*shape, 3), np.uint8)
+    if kind == 3:
+        return rng.integers(0, 4, (*shape, 3), dtype=np.uint8)
+    if kind == 4:
+        picture = np.full((*shape, 3), 255, np.uint8)
+        picture[rng.integers(0, shape[0]), rng.integers(0, shape[1])] = 0
+        return picture
+    return np.repeat(rng.integers(0, 256, (shape[0], 1, 3), dtype=np.uint8), shape[1], axis=1)
+
+
+def test_five_hundred_hostile_pictures():
+    unsure = Says("best", lambda image: np.random.default_rng(image.size).random(image.shape[:2], dtype=np.float32))
+    ladder = Ladder([unsure.tier, gradient_tier()])
+    pictures = [hostile(index) for index in range(500)]
+    for picture, mask in zip(pictures, ladder.masks(pictures), strict=True):
+        assert mask.alpha.shape == picture.shape[:2]
+        assert np.isfinite(mask.alpha).all()
+        assert ((mask.alpha >= 0) & (mask.alpha <= 1)).all()
+        assert mask.verdict

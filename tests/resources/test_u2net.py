@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from resources.errors import ModelUnavailable
+from resources.u2net import U2Net, preprocess, weights_path
+
+
+def test_missing_weights_are_said_with_the_command(monkeypatch, tmp_path):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    with pytest.raises(ModelUnavailable, match="vivid models pull u2netp"):
+        U2Net("u2netp")
+
+
+def test_damaged_weights_are_not_loaded(monkeypatch, tmp_path):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    (tmp_path / "u2netp.onnx").write_bytes(b"not a network")
+    with pytest.raises(ModelUnavailable, match="damaged"):
+        U2Net("u2netp").probabilities([np.zeros((8, 8, 3), np.uint8)])
+
+
+def test_another_name():
+    with pytest.raises(ValueError, match="u2netp"):
+        U2Net("u3net")
+
+
+def test_both_of_rembgs_places_are_found(monkeypatch, tmp_path):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    assert weights_path("u2net") is None
+    flat, nested = tmp_path / "u2net.onnx", tmp_path / "models" / "u2net" / "u2net.onnx"
+    flat.touch()
+    assert weights_path("u2net") == flat
+    nested.parent.mkdir(parents=True)
+    nested.touch()
+    assert weights_path("u2net") == nested
+
+
+def test_a_black_picture_is_no_division_by_zero():
+    assert np.isfinite(preprocess(np.zeros((5, 9, 3), np.uint8))).all()
+
+
+@pytest.mark.slow
+def test_the_real_network_finds_the_astronaut(u2netp, photograph):
+    (probability,) = U2Net("u2netp").probabilities([photograph])
+    assert probability.shape == photograph.shape[:2]
+    assert probability[150, 220] > 0.9
+    assert probability[20, 20] < 0.1
+
+
+@pytest.mark.slow
+def test_an_empty_picture_stays_low_where_rembg_stretches_it(u2netp):
+    from PIL import Image
+    from rembg import new_session
+
+    blank = np.full((200, 300, 3), 128, np.uint8)
+    (probability,) = U2Net("u2netp").probabilities([blank])
+    assert probability.max() < 0.5
+    stretched = np.asarray(new_session("u2netp").predict(Image.fromarray(blank))[0])
+    assert stretched.max() > 150
+
+
+@pytest.mark.slow
+def test_a_provider_that_cannot_run_is_said(u2netp):
+    with pytest.raises(ModelUnavailable, match="TensorrtExecutionProvider"):
+        U2Net("u2netp", providers=("TensorrtExecutionProvider",)).probabilities([np.zeros((8, 8, 3), np.uint8)])
+
+
+@pytest.mark.slow
+def test_a_batch_is_the_same_as_one_by_one(u2netp, photograph):
+    model = U2Net("u2netp")
+    pictures = [photograph, photograph[:300], photograph[:, 50:90]]
+    together = model.probabilities(pictures)
+    for picture, answer in zip(pictures, together, strict=True):
+        np.testing.assert_allclose(answer, model.probabilities([picture])[0], atol=1e-5)
