@@ -7,6 +7,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from resources.errors import MachineFault
+from vivid_assets.cli.blend import blend_command
 from vivid_assets.cli.catalogue import catalogue_app
 from vivid_assets.cli.demo import demo_command
 from vivid_assets.cli.models import models_app
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("replace")(replace_command)
 app.command("mask")(mask_command)
+app.command("blend")(blend_command)
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(models_app, name="models")
 app.command("ui")(ui_command)

@@ -1,0 +1,77 @@
+"""``vivid catalogue`` and ``vivid demo`` as a user runs them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from vivid_assets.cli.main import app
+
+
+@pytest.fixture
+def vivid(tmp_path, monkeypatch):
+    """Runs a command on a store and a Dagster instance of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIVID_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "store" / "dagster"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, color in (("a", (180, 40, 30)), ("b", (30, 90, 50))):
+        picture = np.full((100, 100, 3), 214, np.uint8)
+        picture[30:70, 30:70] = color
+        Image.fromarray(picture).save(folder / f"{name}.png")
+    (folder / "catalogue.toml").write_text('prompt = "teal paper"\n[masks]\ntiers = ["gradients"]\n')
+    return folder
+
+
+def test_a_catalogue_s_day(vivid, folder):
+    assert vivid("catalogue", "add", "spring", folder).exit_code == 0
+    scanned = vivid("catalogue", "scan", "spring")
+    assert "2 new" in scanned.output
+    assert "spring-00000" in scanned.output
+
+    first = vivid("catalogue", "run", "spring")
+    assert first.exit_code == 0, first.output
+    assert "2 of 2 pictures to do" in first.output
+    assert (folder.parent / "store" / "composites" / "spring" / "a.png").exists()
+
+    again = vivid("catalogue", "run", "spring")
+    assert "2 unchanged" in again.output
+    assert "pictures to do" not in again.output
+
+    (folder / "c.png").write_bytes(b"no picture")
+    third = vivid("catalogue", "run", "spring")
+    assert third.exit_code == 1, "the only picture of the new shard failed"
+    assert "c.png" in third.output
+    status = vivid("catalogue", "status")
+    assert status.exit_code == 0
+    assert "prepared_images" in status.output
+
+
+def test_an_unknown_catalogue_is_a_sentence(vivid):
+    result = vivid("catalogue", "run", "winter")
+    assert result.exit_code == 1
+    assert "no catalogue 'winter'" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_status_of_nothing_says_how_to_begin(vivid):
+    assert "vivid catalogue add" in vivid("catalogue", "status").output
+
+
+@pytest.mark.slow
+def test_the_demo_runs_and_then_has_nothing_to_do(vivid, u2netp, tmp_path):
+    first = vivid("demo", "--folder", tmp_path / "demo")
+    assert first.exit_code == 0, first.output
+    assert "u2netp" in first.output
+    assert len([*(tmp_path / "demo" / "store" / "composites" / "demo").iterdir()]) >= 8
+    again = vivid("demo", "--folder", tmp_path / "demo")
+    assert again.exit_code == 0
+    assert "pictures to do" not in again.output
+    assert "Nothing was computed" in again.output
