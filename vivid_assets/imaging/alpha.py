@@ -28,7 +28,7 @@ from vivid_assets.imaging.foreground import (
 )
 from vivid_assets.imaging.guided_filter import guided_filter
 from vivid_assets.imaging.pyramid import tent
-from vivid_assets.imaging.sparse_blur import sparse_blur, window
+from vivid_assets.imaging.sparse_blur import sparse_blur
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
@@ -39,7 +39,8 @@ _GRAIN = np.float32(0.1)  # how much of its own colour a subject or wall varies 
 _PRIORS = {"blurred": np.float32(44), "coarse": np.float32(10)}  # precision of the alpha that a round starts from
 _NOISE_STEPS = 1024
 _ENOUGH_PIXELS = 40_000  # soft pixels that the evidence is taken from in a larger picture
-_BACK_PROJECTIONS = 8  # per round
+_BACK_PROJECTIONS = 3  # per round
+_OVERSHOOT = np.float32(1.5)  # step of a back-projection; below 2 it converges, since a blur takes away at most all
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,17 @@ class Evidence:
     @property
     def amount(self) -> float:
         """How far to go from the given alpha to the photograph's, 0..1."""
-        return (1 - _step(self.sharpness, 0.45, 0.58)) * _step(self.agreement, 0.2, 0.36)
+        # A mask many times enlarged has no fine detail to agree in; that a blur explains it says as much.
+        heard = max(_step(self.agreement, 0.2, 0.36), _step(1 - self.misfit, 0.25, 0.45))
+        return (1 - _step(self.sharpness, 0.45, 0.58)) * heard
 
     @property
     def verdict(self) -> Verdict:
         """Which of the three cases this is."""
         if self.amount == 0:
             return "exact"
-        return "blurred" if self.sharpness < 0.33 and self.misfit < 0.93 else "coarse"
+        explained = self.misfit < 0.25 and self.sigma >= 0.8
+        return "blurred" if explained or (self.sharpness < 0.33 and self.misfit < 0.93) else "coarse"
 
 
 def _step(x: float, low: float, high: float) -> float:
@@ -94,10 +98,22 @@ def _project(image, alpha, held_at, fields, grain, where, prior, out, weight, fi
                 precision = np.float32(1.0) / (noise + own * own)
                 along += (light - back) * (front - back) * precision
                 square += (front - back) * (front - back) * precision
-            pull = prior if prior > 0.0 else np.float32(10.0)
-            held = held_at[y, x] if prior > 0.0 else np.float32(0.0)
+            h = held_at[y, x]
+            # A network is surest near 0 and 1; there it takes more to say otherwise.
+            pull = prior / (4 * h * (1 - h) + np.float32(0.02)) if prior > 0.0 else np.float32(10.0)
+            held = h if prior > 0.0 else np.float32(0.0)
             out[y, x] = min(max((along + pull * held) / (square + pull), np.float32(0.0)), np.float32(1.0))
             weight[y, x] = square / (square + np.float32(100.0))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _put_back(given, seen, band, current, first, end):  # type: ignore[no-untyped-def]
+    """Add to ``current`` what its blur lacks of the given alpha (Van Cittert's iteration, held to 0..1)."""
+    for y in range(first, end):
+        for x in range(given.shape[1]):
+            if band[y, x]:
+                value = current[y, x] + _OVERSHOOT * (given[y, x] - seen[y, x])
+                current[y, x] = min(max(value, np.float32(0.0)), np.float32(1.0))
 
 
 def weigh(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None) -> Evidence:
@@ -183,25 +199,23 @@ def refine_alpha(
     if not blurred:  # the filter has made more pixels solid or empty than the network had
         colors = estimate_colors(image, start, rounds=0, noise=noise, threads=threads)
     grain, weight = noise_table(noise), np.empty_like(alpha)
-    reach = window(evidence.sigma)
-    near = cv2.dilate(band.astype(np.uint8), np.ones((len(reach), len(reach)), np.uint8)) > 0
     prior = _PRIORS[evidence.verdict]
     for turn in range(rounds):
         if turn:
             colors = update_colors(image, current, colors, soft, threads=threads)
         solved = np.empty_like(alpha)
+        held = current if blurred else start
         run_strips(
             _project,
             len(alpha),
-            *(image, current, current, colors.fields, grain, band, prior, solved, weight),
+            *(image, current, held, colors.fields, grain, band, prior, solved, weight),
             threads=threads,
         )
         current = solved
         if blurred:
             for _ in range(_BACK_PROJECTIONS):
-                missing = np.where(near, alpha - sparse_blur(current, evidence.sigma, near, threads), 0)
-                step = sparse_blur(missing, evidence.sigma, band, threads)
-                current = np.where(band, np.clip(current + step, 0, 1), alpha)
+                seen = sparse_blur(current, evidence.sigma, band, threads)
+                run_strips(_put_back, len(alpha), alpha, seen, band, current, threads=threads)
     amount = np.float32(evidence.amount)
     refined = alpha + amount * (current - alpha)
     for _ in range(2):

@@ -108,7 +108,9 @@ def encoding_tables() -> tuple[Bytes, Floats]:
 
 def linear_to_lab(linear: NDArray[np.floating]) -> Floats:
     """Convert linear light ``(..., 3)`` to CIE Lab (float32: L 0..100, a and b about -110..110, centred)."""
-    xyz = np.asarray(linear, np.float64) @ _RGB_TO_XYZ.T / _WHITE
+    if linear.dtype != np.float32:
+        linear = np.asarray(linear, np.float64)
+    xyz = linear @ (_RGB_TO_XYZ.T / _WHITE).astype(linear.dtype)
     f = np.where(xyz > _EPSILON, np.cbrt(np.maximum(xyz, _EPSILON)), (_KAPPA * xyz + 16) / 116)
     lab = [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])]
     return np.stack(lab, axis=-1).astype(np.float32)

@@ -34,6 +34,7 @@ from vivid_assets.imaging.strips import run_strips
 Array = NDArray[Any]
 Mode = Literal["unmix", "article", "alpha"]
 
+_MARGIN = 64  # pixels about the soft ones that are looked at
 _NO_WALL = np.float32(100.0)  # a light that no new wall is like
 _SAME_WALL = np.float32(0.1)  # difference of roots of light up to which the new wall counts as the old one
 
@@ -76,32 +77,56 @@ def blend(
     when sizes, dtypes or the mode do not fit.
     """
     _check(image, alpha, background)
-    matte = np.ascontiguousarray(np.clip(np.nan_to_num(alpha.astype(np.float32)), 0, 1))
-    source = np.ascontiguousarray(srgb_to_linear(image))
-    front = back = source
-    evidence, found = None, Spill(0.0, 0.0)
-    soft = (matte > 0) & (matte < 1)
+    matte = np.clip(alpha, 0, 1).astype(np.float32)
+    if not np.isfinite(matte).all():
+        matte = np.nan_to_num(matte)
     wall = wall_color(image, matte)
-    if mode == "unmix":
-        if soft.any():
-            if refine:
-                matte, colors, evidence = refine_alpha(source, matte, noise=noise, threads=threads)
-            else:
-                colors = estimate_colors(source, matte, noise=noise, threads=threads)
-            front, back = unmix(source, matte, colors, noise=noise, threads=threads)
-        if spill and wall is not None:
-            front, found = suppress_spill(front, matte, wall.lab, reach=spill_reach, strength=spill_strength)
+    # Far from every soft pixel there is nothing to take apart, and colours are known close by.
+    box = _around((matte > 0) & (matte < 1), _MARGIN)
+    source = np.ascontiguousarray(srgb_to_linear(image[box]))
+    part = np.ascontiguousarray(matte[box])
+    soft = (part > 0) & (part < 1)
+    front = source
+    back = np.full_like(source, _NO_WALL) if mode != "unmix" or not soft.any() else source
+    evidence, found = None, Spill(0.0, 0.0)
+    if mode == "unmix" and soft.any():
+        if refine:
+            part, colors, evidence = refine_alpha(source, part, noise=noise, threads=threads)
+        else:
+            colors = estimate_colors(source, part, noise=noise, threads=threads)
+        front, back = unmix(source, part, colors, noise=noise, threads=threads)
+    if mode == "unmix" and spill and wall is not None:
+        front, found = suppress_spill(front, part, wall.lab, reach=spill_reach, strength=spill_strength)
     elif mode == "article":
         front = _deprojected(source, soft, wall.lab if wall else None, strength, limit, falloff)
-    elif mode != "alpha":
+    elif mode not in ("unmix", "alpha"):
         raise ValueError(f"The mode is unmix, article or alpha, not {mode!r}.")
-    if mode != "unmix":
-        back = np.full_like(source, _NO_WALL)
-    changed = soft if found.strength == 0 else soft | (front != source).any(axis=2)
+
+    changed = soft
     if found.strength > 0 and wall is not None:
+        changed = soft | (front != source).any(axis=2)
         back[changed & ~soft] = lab_to_linear(wall.lab)
-    composite, foreground = _assemble(image, background, source, matte, front, back, changed, threads)
-    return Blend(composite, foreground, matte, measure(image, foreground, matte, changed, wall), evidence, found)
+    composite, foreground = image.copy(), image.copy()
+    np.copyto(composite, background, where=(matte <= 0)[..., None])
+    composite[box], foreground[box] = _assemble(
+        image[box], background[box], source, part, front, back, changed, threads
+    )
+    matte[box] = part
+    everywhere = np.zeros(matte.shape, np.bool_)
+    everywhere[box] = changed
+    measures = measure(image, foreground, matte, everywhere, wall)
+    return Blend(composite, foreground, matte, measures, evidence, found)
+
+
+def _around(soft: Array, margin: int) -> tuple[slice, slice]:
+    """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
+    rows, columns = np.flatnonzero(soft.any(axis=1)), np.flatnonzero(soft.any(axis=0))
+    if not len(rows):
+        return slice(None), slice(None)
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + margin + 1),
+    )
 
 
 def _deprojected(

@@ -61,7 +61,7 @@ def tap(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _gather(image, alpha, fields, known, square, chosen, again, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
     """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
     height, width = alpha.shape
     rows, columns = known.shape[0], known.shape[1]
@@ -96,7 +96,7 @@ def _gather(image, alpha, fields, known, square, chosen, again, y0, wy, x0, wx, 
                         x1, x2, tx = tent(x, sx, columns)
                     else:
                         wf = k * (_ramp(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
-                        wb = k * (_ramp(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                        wb = k * (nearly * _ramp(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
                     for c in range(3):
                         front = back = image[y, x, c]
                         if again:
@@ -123,8 +123,12 @@ def estimate_colors(
     known, square = np.empty((*shape, 8), np.float32), np.empty(shape, np.float32)
     nothing = np.zeros((1, 1, 6), np.float32)
     every = np.ones(shape, np.bool_)
+    # A wall seen through one percent of subject is not the wall's colour when the wall is dark: where a picture
+    # has truly empty pixels, nearly empty ones only help out.
+    nearly = np.float32(1e-3 if np.count_nonzero(alpha <= 0) > 0.01 * alpha.size else 1.0)
     places = (y0, wy, x0, wx)
-    run_strips(_gather, shape[0], image, alpha, nothing, known, square, every, False, *places, threads=threads)
+    inputs = (image, alpha, nothing, known, square, every, nearly, False)
+    run_strips(_gather, shape[0], *inputs, *places, threads=threads)
 
     soft = _touched((alpha > 0) & (alpha < 1), places)
     wanted = cv2.dilate(soft.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
@@ -138,12 +142,15 @@ def estimate_colors(
 
 
 def update_colors(image: Array, alpha: Array, colors: Colors, soft: Array, *, threads: int | None = None) -> Colors:
-    """Estimate F and B once more, with what the soft pixels of the half-size cells ``soft`` say about them."""
+    """Estimate F and B once more, with what the soft pixels of the half-size cells ``soft`` say about them.
+
+    ``colors.known`` is written to; the older ``colors`` must not be updated again.
+    """
     y0, wy = halves(alpha.shape[0])
     x0, wx = halves(alpha.shape[1])
-    known, square = colors.known.copy(), np.empty((1, 1), np.float32)
-    places = (y0, wy, x0, wx)
-    run_strips(_gather, len(known), image, alpha, colors.fields, known, square, soft, True, *places, threads=threads)
+    known, square = colors.known, np.empty((1, 1), np.float32)  # solid and empty cells stay as they are
+    inputs = (image, alpha, colors.fields, known, square, soft, np.float32(1), True)
+    run_strips(_gather, len(known), *inputs, y0, wy, x0, wx, threads=threads)
     fields, _ = spread(known, colors.wanted, threads)
     return Colors(fields, colors.wall, colors.wall_variance, known, colors.wanted)
 
@@ -265,7 +272,9 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
 def unmix(
     image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
 ) -> tuple[Array, Array]:
-    """Take soft pixels apart into foreground and old background: float32 HxWx3 linear light, ``image`` elsewhere.
+    """Take soft pixels apart into foreground and old background, float32 HxWx3 linear light.
+
+    Elsewhere the foreground is ``image`` and the background undefined.
 
     F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
     2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
@@ -274,7 +283,7 @@ def unmix(
     y0, wy = halves(alpha.shape[0])
     x0, wx = halves(alpha.shape[1])
     surprise = np.empty((len(y0), len(x0), 4), np.float32)
-    front, back = image.copy(), image.copy()
+    front, back = image.copy(), np.empty_like(image)
     variance, grain = colors.wall_variance[..., None], noise_table(noise)
     parts = (image, alpha, colors.fields, colors.wall, variance, grain, front, back)
     run_strips(_priors, len(y0), *parts, soft_cells(alpha), surprise, y0, wy, x0, wx, threads=threads)

@@ -62,14 +62,13 @@ def _down(plane, wanted, weights, out, first, end):  # type: ignore[no-untyped-d
 
 
 def sparse_blur(plane: Array, sigma: float, wanted: Array, threads: int | None = None) -> Array:
-    """Blur ``plane`` (float32 HxW) by ``sigma`` pixels where ``wanted`` (bool HxW) says so; as it was elsewhere.
+    """Blur ``plane`` (float32 HxW) by ``sigma`` pixels where ``wanted`` (bool HxW) says so; undefined elsewhere.
 
     The border is repeated. A ``sigma`` of 0 returns a copy.
     """
-    out = plane.copy()
     if sigma <= 0:
-        return out
-    weights, middle = window(sigma), np.empty_like(plane)
+        return plane.copy()
+    weights, middle, out = window(sigma), np.empty_like(plane), np.empty_like(plane)
     run_strips(_across, len(plane), plane, wanted, weights, middle, threads=threads)
     run_strips(_down, len(plane), middle, wanted, weights, out, threads=threads)
     return out
