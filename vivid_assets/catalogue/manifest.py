@@ -26,6 +26,14 @@ LONGEST_TEXT = 10_000
 _LARGEST_LINE = 64 << 20
 """Bytes that pyarrow looks at for the end of a line; one overlong cell must not take the others down."""
 
+# Nothing is guessed from what a cell looks like: 007 and 1e9 stay what they are, and a bad cell spoils its line alone.
+_TEXT = {
+    spelt: pa.string()
+    for name in COLUMNS
+    for known in (name, name.replace("_", " "))
+    for spelt in (known, known.upper(), known.capitalize(), known.title())
+}
+
 # What a spreadsheet that opens an exported table would run, and what a terminal would obey.
 _FORMULA = r"^\s*([=+@]|-[^|(]*[|(])"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
@@ -46,7 +54,7 @@ def read_manifest(path: UPath) -> tuple[pa.Table, list[str]]:
                     file,
                     read_options=pyarrow.csv.ReadOptions(block_size=_LARGEST_LINE),
                     parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-                    convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
+                    convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True, column_types=_TEXT),
                 )
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -58,6 +66,10 @@ def read_manifest(path: UPath) -> tuple[pa.Table, list[str]]:
         raise ValueError(f"The manifest {path} has no column 'image', only {', '.join(table.column_names)}.")
     notes = _look_at_names(table.column_names, path)
     text = pa.table({name: _as_text(table, name, path) for name in COLUMNS})
+    # As pandas writes whole numbers in a column with gaps.
+    text = text.set_column(
+        text.column_names.index("seed"), "seed", pc.replace_substring_regex(text["seed"], r"\.0+$", "")
+    )
     text, refused = _refuse(text)
     return text, notes + refused
 

@@ -165,7 +165,8 @@ def _stat(catalogue: Catalogue, names: list[str]) -> dict[str, str]:
     stamps = {}
     for name in names:
         path = catalogue.root / name
-        if path.exists():
+        # A link out of the folder, or to a pipe, is as good as not there: it is neither read nor waited for.
+        if path.exists() and catalogue.holds(name):
             info = path.fs.info(path.path)
             stamps[name] = f"{info.get('size')}-{info.get('mtime') or info.get('ETag') or info.get('LastModified')}"
     return stamps

@@ -69,19 +69,23 @@ class Catalogue(BaseModel):
             return CatalogueFile()
         return parse_catalogue_file(path.read_text(encoding="utf-8"), where=str(path))
 
+    def holds(self, name: str) -> bool:
+        """Whether ``name`` is an ordinary file that really lies below the root, links followed."""
+        path = self.root / name
+        if path.protocol not in ("", "file", "local"):
+            return True
+        real = Path(path.path).resolve()
+        return real.is_file() and real.is_relative_to(Path(self.root.path).resolve())
+
     def read(self, name: str) -> bytes:
         """The file ``name`` below the root.
 
         Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture.
         """
         path = self.root / name
-        if path.protocol in ("", "file", "local"):
-            # Looked at again: what was a picture at the scan may have been replaced by a link since.
-            real = Path(path.path).resolve(strict=True)
-            if not real.is_relative_to(Path(self.root.path).resolve()):
-                raise ValueError(f"{name!r} is a link that leads out of the catalogue's folder.")
-            if not real.is_file():
-                raise ValueError(f"{name!r} is no ordinary file.")
+        # Looked at again: what was a picture at the scan may have been replaced by a link since.
+        if path.exists() and not self.holds(name):
+            raise ValueError(f"{name!r} is a link that leads out of the catalogue's folder, or no ordinary file.")
         size = int(path.fs.info(path.path).get("size") or 0)
         if size > LARGEST_FILE:
             raise ValueError(f"{name!r} has {size / 1e9:.1f} GB, over the limit of {LARGEST_FILE / 1e9:.1f} GB.")
