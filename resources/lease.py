@@ -7,6 +7,7 @@ the next run loads a second copy beside it. A lease ends inside the asset's body
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Generic, TypeVar
@@ -101,6 +102,9 @@ def lease(
         shared.leases += 1
     try:
         yield shared
+    except BaseException as error:
+        _clear(error)
+        raise
     finally:
         with _registry:
             shared.leases -= 1
@@ -109,6 +113,13 @@ def lease(
                 del _shared[key]
                 # Inside the registry's lock: a lease that begins now must not load beside what is being freed.
                 shared.free()
+
+
+def _clear(error: BaseException | None) -> None:
+    """Empty the frames that a failed call has left, which hold the model while the error is on its way up."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager

@@ -109,6 +109,23 @@ def test_freed_after_an_error_too(loader):
     assert leases._shared == {}
 
 
+def test_after_an_error_the_model_is_gone_before_its_device_is_given_back(loader, monkeypatch):
+    alive: list[int] = []
+    monkeypatch.setattr(leases, "free_memory", lambda: alive.append(loader.alive))
+
+    def fails(held) -> None:
+        with held.use() as model:
+            assert model
+            raise MachineFault("the device is gone")
+
+    with pytest.raises(MachineFault), lease("m", loader, on_cpu) as held:
+        try:
+            fails(held)
+        except MachineFault as error:
+            raise MachineFault("told again") from error
+    assert alive == [0]
+
+
 def test_what_a_library_raises_while_loading_is_a_model_that_is_not_available():
     def breaks(_: Device) -> Model:
         raise KeyError("weight")
