@@ -26,30 +26,34 @@ class BiRefNet(dg.ConfigurableResource):
     """BiRefNet's masks. The lease is a ``MaskModel``: uint8 pictures in, float32 probabilities out."""
 
     runtime: Literal["transformers", "onnx"] = Field(
-        "transformers",
+        default="transformers",
         description="transformers: the quick way on a GPU; runs code from the model's repository. onnx: rembg's "
         "file through onnxruntime; runs no such code.",
     )
-    model: str = Field("ZhengPeng7/BiRefNet", description="Hub name or a folder (/…, ./…), for transformers.")
-    model_revision: str = Field("e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4", description="The hub's commit.")
+    model: str = Field(default="ZhengPeng7/BiRefNet", description="Hub name or a folder (/…, ./…), for transformers.")
+    model_revision: str = Field(default="e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4", description="The hub's commit.")
     trust_remote_code: bool = Field(
-        False, description="Consent to run the Python files of the model's repository, at model_revision."
+        default=False, description="Consent to run the Python files of the model's repository, at model_revision."
     )
-    onnx_model: str = Field("birefnet-general", description="rembg's name, or the path of an .onnx file.")
-    onnx_sha256: str = Field("", description="The ONNX file must have this SHA-256, if set.")
-    size: int = Field(1024, ge=32, description="Side that the model works at: 1024; 2048 for BiRefNet_HR.")
+    onnx_model: str = Field(default="birefnet-general", description="rembg's name, or the path of an .onnx file.")
+    onnx_sha256: str = Field(default="", description="The ONNX file must have this SHA-256, if set.")
+    size: int = Field(default=1024, ge=32, description="Side that the model works at: 1024; 2048 for BiRefNet_HR.")
     fit: Literal["pad", "squash", "dynamic"] = Field(
-        "pad",
+        default="pad",
         description="pad: aspect kept, the rest filled up. squash: as the model card does. dynamic: each picture "
         "at its own shape, for BiRefNet_dynamic.",
     )
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")
-    dtype: DType = Field("auto", description="auto is float16 on CUDA and float32 elsewhere.")
-    hr_model: str = Field("", description="For large pictures: ZhengPeng7/BiRefNet_HR or a folder; empty for none.")
-    hr_revision: str = Field("", description="The hub's commit of hr_model.")
-    hr_from: int = Field(1536, ge=1, description="Longest side in pixels from which hr_model answers, at twice size.")
-    batch_size: int = Field(8, ge=1, description="Pictures at once; halved when memory runs out.")
-    download: bool = Field(False, description="Fetch missing weights from the hub in the middle of a run.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    hr_model: str = Field(
+        default="", description="For large pictures: ZhengPeng7/BiRefNet_HR or a folder; empty for none."
+    )
+    hr_revision: str = Field(default="", description="The hub's commit of hr_model.")
+    hr_from: int = Field(
+        default=1536, ge=1, description="Longest side in pixels from which hr_model answers, at twice size."
+    )
+    batch_size: int = Field(default=8, ge=1, description="Pictures at once; halved when memory runs out.")
+    download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
     @property
     def revision(self) -> str:

@@ -45,25 +45,27 @@ class SubjectScores:
 class OpenClip(dg.ConfigurableResource):
     """Zero-shot classification by OpenCLIP, on a GPU or a CPU."""
 
-    model: str = Field("ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")
+    model: str = Field(default="ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")
     pretrained: str = Field(
-        "laion2b_s34b_b79k",
+        default="laion2b_s34b_b79k",
         description="open_clip's name of the weights; with a checkpoint, how those weights were trained.",
     )
     hub_revision: str = Field(
-        "1a25a446712ba5ee05982a381eed697ef9b435cf", description="Commit of the hub's repository of pretrained."
+        default="1a25a446712ba5ee05982a381eed697ef9b435cf", description="Commit of the hub's repository of pretrained."
     )
-    checkpoint: str = Field("", description="Path of a weights file of this architecture, in pretrained's place.")
-    checkpoint_sha256: str = Field("", description="The checkpoint must have this SHA-256, if set.")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")
-    dtype: DType = Field("auto", description="auto is float16 on CUDA and float32 elsewhere.")
-    batch_size: int = Field(64, ge=1, description="Pictures at once; halved when memory runs out.")
+    checkpoint: str = Field(
+        default="", description="Path of a weights file of this architecture, in pretrained's place."
+    )
+    checkpoint_sha256: str = Field(default="", description="The checkpoint must have this SHA-256, if set.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    batch_size: int = Field(default=64, ge=1, description="Pictures at once; halved when memory runs out.")
     temperature: float = Field(
-        1.0, gt=0, description="Divides the model's logit scale: above 1 softens scores that are too sure."
+        default=1.0, gt=0, description="Divides the model's logit scale: above 1 softens scores that are too sure."
     )
-    min_confidence: float = Field(0.5, ge=0, le=1, description="A less likely subject is unknown.")
-    min_margin: float = Field(0.1, ge=0, le=1, description="A smaller lead over the next subject is unknown.")
-    download: bool = Field(False, description="Fetch missing weights from the hub in the middle of a run.")
+    min_confidence: float = Field(default=0.5, ge=0, le=1, description="A less likely subject is unknown.")
+    min_margin: float = Field(default=0.1, ge=0, le=1, description="A smaller lead over the next subject is unknown.")
+    download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
     @property
     def revision(self) -> str:

@@ -26,28 +26,29 @@ class SDXL(dg.ConfigurableResource):
     """Stable Diffusion XL through diffusers, with DPM-Solver++ or a few-step sampler."""
 
     model: str = Field(
-        "stabilityai/stable-diffusion-xl-base-1.0", description="Hub name or a folder (/…, ./…) in diffusers' layout."
+        default="stabilityai/stable-diffusion-xl-base-1.0",
+        description="Hub name or a folder (/…, ./…) in diffusers' layout.",
     )
-    model_revision: str = Field("462165984030d82259a11f4367a4eed129e94a7b", description="The hub's commit.")
-    variant: str = Field("fp16", description="Which files of the model: fp16, or empty for float32 files.")
+    model_revision: str = Field(default="462165984030d82259a11f4367a4eed129e94a7b", description="The hub's commit.")
+    variant: str = Field(default="fp16", description="Which files of the model: fp16, or empty for float32 files.")
     vae: str = Field(
-        "madebyollin/sdxl-vae-fp16-fix",
+        default="madebyollin/sdxl-vae-fp16-fix",
         description="A decoder that holds in half precision; empty for the model's own, which then runs in float32.",
     )
-    vae_revision: str = Field("207b116dae70ace3637169f1ddd2434b91b3a8cd", description="The hub's commit.")
-    sampler: SamplerName = Field("dpm++", description="dpm++ or a few-step one with weights of its own.")
-    sampler_weights: str = Field("", description="A local copy of the few-step weights, if not from the hub.")
-    steps: int = Field(0, ge=0, description="Denoising steps; 0 for the sampler's own (25 for dpm++).")
-    guidance: float = Field(-1.0, description="Guidance scale; negative for the sampler's own (7.5 for dpm++).")
-    size: int = Field(1024, ge=32, description="Side of the square bucket; others have about its area.")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps.")
-    dtype: DType = Field("auto", description="auto is float16 on CUDA and float32 elsewhere.")
-    batch_size: int = Field(8, ge=1, description="Scenes at once; halved when memory runs out.")
+    vae_revision: str = Field(default="207b116dae70ace3637169f1ddd2434b91b3a8cd", description="The hub's commit.")
+    sampler: SamplerName = Field(default="dpm++", description="dpm++ or a few-step one with weights of its own.")
+    sampler_weights: str = Field(default="", description="A local copy of the few-step weights, if not from the hub.")
+    steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the sampler's own (25 for dpm++).")
+    guidance: float = Field(default=-1.0, description="Guidance scale; negative for the sampler's own (7.5 for dpm++).")
+    size: int = Field(default=1024, ge=32, description="Side of the square bucket; others have about its area.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    batch_size: int = Field(default=8, ge=1, description="Scenes at once; halved when memory runs out.")
     compile: Literal["off", "blocks", "whole"] = Field(
-        "off",
+        default="off",
         description="torch.compile: the UNet's repeated blocks (a minute, once) or the whole (minutes per bucket).",
     )
-    download: bool = Field(False, description="Fetch missing weights from the hub in the middle of a run.")
+    download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
     @property
     def revision(self) -> str:
