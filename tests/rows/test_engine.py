@@ -14,7 +14,7 @@ from resources.store import Store
 from vivid_assets.rows.engine import materialize_rows
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Stage
-from vivid_assets.rows.tables import Journal, read_rows
+from vivid_assets.rows.tables import Journal, read_made_with, read_rows
 from vivid_assets.rows.work import Work, each
 
 LOG = logging.getLogger("test")
@@ -293,3 +293,33 @@ def test_any_history_ends_like_a_clean_run(tmp_path_factory, steps):
     assert house.tables() == clean.tables()
     house.run(wanted, border=steps[-1]["border"])
     assert house.worked == []
+
+
+def test_a_stage_that_does_not_require_another_works_on_its_failures_too(house):
+    """``list`` sees every picture: with the error where ``draw`` failed, and again once that changes."""
+    listing = Stage(
+        name="list",
+        version="1",
+        columns=pa.schema([("said", pa.string())]),
+        reads=(Reads(DRAW, ("parity",), required=False),),
+    )
+
+    def run(found):
+        def say(row):
+            return {"said": f"{row.read['draw']['status']} {row.read['draw']['parity']} {row.read['draw']['error']}"}
+
+        outcome = materialize_rows(listing, "s", found, lambda: each(say), store=house.store, settings={}, log=LOG)
+        return [row["said"] for row in outcome.rows], outcome.computed
+
+    assert run(pictures(a="one", b="broken")) == (["None None None"] * 2, 2)
+    house.run(pictures(a="one", b="broken"))
+    assert run(pictures(a="one", b="broken")) == (["ok 1 None", "failed None This picture is broken: replace it."], 2)
+    house.run(pictures(a="one", b="four"))
+    assert run(pictures(a="one", b="four")) == (["ok 1 None", "ok 0 None"], 1)
+
+
+def test_a_table_says_what_its_rows_were_made_with(house):
+    house.run(pictures(a="one"), border="*")
+    assert read_made_with(house.store, FRAME, "s") == {"settings": {"border": "*"}, "revision": {}}
+    house.run(pictures(a="one"), border="+")
+    assert read_made_with(house.store, FRAME, "s")["settings"] == {"border": "+"}

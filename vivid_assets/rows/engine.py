@@ -66,23 +66,25 @@ def materialize_rows(
     While another run works on the same table, this one waits, and then takes over what that one has done.
     """
     started = time.perf_counter()
+    revision = revision or {}
+    made_with = {"settings": settings, "revision": revision}
     claims = Claims(store, f"claims/{stage.name}")
     with claims.held(shard) as claim:
         store.sweep()
-        due, rows, unchanged = _plan(stage, shard, pictures, store, settings, revision or {}, retry_failed)
+        due, rows, unchanged = _plan(stage, shard, pictures, store, settings, revision, retry_failed)
         if due:
             log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(due), len(pictures))
             journal = Journal(store, stage, shard)
             rows |= _work_off(stage, shard, due, _measured(stage, work(), store), journal, log)
             if not claims.is_held(claim):
                 raise MachineFault(f"Another run took over {stage.name} {shard} while this one stood still.")
-            table = write_rows(store, stage, shard, _in_order(rows, pictures))
+            table = write_rows(store, stage, shard, _in_order(rows, pictures), made_with=made_with)
             journal.clear()
         else:
             log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(pictures))
             table = as_table(stage, _in_order(rows, pictures))
             if not unchanged:
-                write_rows(store, stage, shard, rows.values())
+                write_rows(store, stage, shard, rows.values(), made_with=made_with)
     return Outcome(table=table, computed=len(due), seconds=time.perf_counter() - started)
 
 
@@ -124,7 +126,7 @@ def _plan(
     if due or journal_paths:
         # Before any file is replaced, rows that will not stand are out of the table: were this run killed
         # between writing a file and noting its row, an old row could otherwise vouch for a new file.
-        write_rows(store, stage, shard, good.values())
+        write_rows(store, stage, shard, good.values(), made_with={"settings": settings, "revision": revision})
         store.remove(journal_paths)
     unchanged = store.exists(table_path(stage, shard)) and list(good.values()) == list(table.values())
     return due, good, unchanged

@@ -5,6 +5,7 @@
 replaces the old one in a single write and the journal is removed.
 """
 
+import json
 import logging
 import time
 import uuid
@@ -18,6 +19,7 @@ from resources.store import Store
 from vivid_assets.rows.stage import Stage
 
 _FLUSH_SECONDS = 2.0
+_MADE_WITH = b"vivid_made_with"
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +34,26 @@ def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any
     return {} if table is None else {row["picture"]: row for row in table.to_pylist()}
 
 
-def write_rows(store: Store, stage: Stage, shard: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Replace the shard's table by ``rows`` and return it."""
+def write_rows(
+    store: Store,
+    stage: Stage,
+    shard: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    made_with: Mapping[str, Any] | None = None,
+) -> pa.Table:
+    """Replace the shard's table by ``rows`` and return it. ``made_with`` goes into the file's own metadata."""
     table = as_table(stage, rows)
-    store.write_table(table_path(stage, shard), table)
+    noted = table.replace_schema_metadata({_MADE_WITH: json.dumps(dict(made_with or {}), sort_keys=True)})
+    store.write_table(table_path(stage, shard), noted)
     return table
+
+
+def read_made_with(store: Store, stage: Stage, shard: str) -> dict[str, Any]:
+    """The settings and the models' revision that every good row of the table was made with; empty if unknown."""
+    table = _read(store, table_path(stage, shard))
+    metadata = (table.schema.metadata or {}) if table is not None else {}
+    return json.loads(metadata.get(_MADE_WITH, b"{}"))
 
 
 def as_table(stage: Stage, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -1,0 +1,99 @@
+"""What the review's rows say and when its page is written anew, on a real Dagster instance."""
+
+import pytest
+
+from vivid_assets.assets.stages import COMPOSITES, REVIEW
+from vivid_assets.imaging.codec import decode
+from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, judge_look
+
+PAGE = "review/spring-00000.html"
+
+
+@pytest.fixture
+def reviewed(pipeline):
+    """Two pictures that come through and one that is no picture."""
+    for name in ("a.png", "b.png"):
+        pipeline.put(name, size=900)
+    (pipeline.folder / "c.png").write_bytes(b"no picture")
+    pipeline.scan()
+    pipeline.run()
+    return pipeline
+
+
+def test_a_failed_picture_is_in_the_review_with_its_reason(reviewed):
+    row = reviewed.rows(REVIEW)["c.png"]
+    assert (row["status"], row["outcome"], row["rank"], row["after"]) == ("ok", "failed", FAILURE, None)
+    assert row["why"][0].startswith("prepared_images failed: ")
+    assert row["why"][0].encode() in reviewed.store.read(PAGE)
+
+
+def test_a_good_row_has_small_pictures_of_one_size(reviewed):
+    row = reviewed.rows(REVIEW)["a.png"]
+    sizes = {decode(row[name]).size for name in ("before", "mask", "after")}
+    assert len(sizes) == 1
+    assert sizes.pop()[0] in (320, 640)
+    corners = [decode(row[name]).rgb[4, 4].astype(int) for name in ("before", "after")]
+    assert abs(corners[0] - corners[1]).max() > 3, "the wall is another"
+
+
+def test_the_page_is_left_alone_until_a_row_changes(reviewed):
+    def written():
+        return reviewed.store.path(PAGE).stat().st_mtime_ns
+
+    first = written()
+    reviewed.run()
+    assert written() == first
+    reviewed.store.remove([PAGE])
+    reviewed.run()
+    assert written() != first, "a lost page is made again from the rows"
+    (reviewed.folder / "b.png").unlink()
+    reviewed.scan()
+    reviewed.run()
+    assert b'"name": "b.png"' not in reviewed.store.read(PAGE)
+    assert b'"name": "a.png"' in reviewed.store.read(PAGE)
+
+
+def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
+    result = reviewed.materialize("spring-00000")
+    (event,) = [
+        event for event in result.get_asset_materialization_events() if event.asset_key.to_user_string() == "review"
+    ]
+    metadata = event.materialization.metadata
+    assert metadata["page"].value == str(reviewed.store.path(PAGE))
+    assert "data:image/jpeg;base64," in metadata["contact sheet"].value
+    assert "| gradients | 2 |" in metadata["tiers"].value
+    assert metadata["verdicts"].value.startswith("| verdict | pictures |")
+    assert metadata["wants a look"].value >= 1
+
+
+def test_a_composite_s_halo_above_the_setting_wants_a_look(reviewed):
+    halo = reviewed.rows(COMPOSITES)["a.png"]["halo"]
+    settings = reviewed.settings_file.read_text()
+    for limit, expected in ((abs(halo) + 1, False), (max(halo / 2, 1e-6), halo > 0)):
+        reviewed.say(settings + f"[review]\nhigh_halo = {limit}\n")
+        assert reviewed.run()["review"] == 3
+        why = reviewed.rows(REVIEW)["a.png"]["why"]
+        assert any("halo" in sentence for sentence in why) == expected
+
+
+def read(**masks):
+    done = {"status": "ok", "error": None}
+    mask = {"verdict": "good", "reason": "so", "degraded": None, "review": False} | masks
+    plain = dict.fromkeys(("prepared_images", "enhanced_prompts", "backgrounds"), done)
+    return plain | {"masks": done | mask, "composites": done | {"halo": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("found", "rank", "sentences"),
+    [
+        (read(), FINE, 0),
+        (read(verdict="uncertain", review=True), DOUBT, 1),
+        (read(degraded="no weights", review=True), DEGRADED, 1),
+        (read(verdict="covers_all", degraded="no weights", review=True), DOUBT, 2),
+        (read() | {"composites": {"status": "ok", "error": None, "halo": 9.0}}, HALO, 1),
+        (read() | {"composites": {"status": None, "error": None, "halo": None}}, FAILURE, 1),
+    ],
+)
+def test_the_gravest_reason_ranks_a_picture(found, rank, sentences):
+    judged = judge_look(found, high_halo=4.0)
+    assert (judged["rank"], len(judged["why"])) == (rank, sentences)

@@ -1,0 +1,52 @@
+"""Which pictures want a person's look, and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vivid_assets.imaging.verdict import AGREED, GOOD, OVERRIDE
+from vivid_assets.rows.stage import FAILED, OK, SKIPPED
+
+TO_DO = "to do"
+
+FAILURE, DOUBT, HALO, DEGRADED, FINE = range(5)
+"""Ranks: how urgently a picture wants a look; the page shows them in this order."""
+
+_FLOW = ("prepared_images", "enhanced_prompts", "backgrounds", "masks", "composites")
+
+
+def outcome_of(read: Mapping[str, Mapping[str, Any]]) -> tuple[str, str | None]:
+    """``ok``, ``failed`` or ``to do``, and the sentence that says at which stage and why."""
+    for stage in _FLOW:
+        status, error = read[stage]["status"], read[stage]["error"]
+        if status is None:
+            return TO_DO, f"{stage} has not been run for this picture yet."
+        if status == FAILED:
+            return FAILED, f"{stage} failed: {error}"
+        if status == SKIPPED:
+            # The error of a skipped row names the stage that failed.
+            return FAILED, error
+    return OK, None
+
+
+def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_halo: float) -> dict[str, Any]:
+    """``outcome``, ``rank`` and ``why`` (sentences, the gravest first; none where all is well).
+
+    ``read`` has, by stage, the status and error of a picture's rows, its mask's verdict and its composite's halo.
+    """
+    outcome, failure = outcome_of(read)
+    mask, halo = read["masks"], read["composites"]["halo"]
+    found: list[tuple[int, str]] = []
+    if failure:
+        found.append((FAILURE, failure))
+    # A good mask is marked for review too where a better tier could not answer: that is said below, once.
+    if mask["review"] and mask["verdict"] not in (GOOD, AGREED, OVERRIDE):
+        found.append((DOUBT, f"The mask is {(mask['verdict'] or '').replace('_', ' ')}: {mask['reason']}."))
+    if halo is not None and halo > high_halo:
+        found.append((HALO, f"The old wall's colour is left in the edge: halo {halo:.1f}, over {high_halo:.1f}."))
+    if mask["degraded"]:
+        found.append((DEGRADED, str(mask["degraded"])))
+    return {
+        "outcome": outcome,
+        "rank": found[0][0] if found else FINE,
+        "why": [sentence for _, sentence in found],
+    }

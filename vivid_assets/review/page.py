@@ -1,0 +1,79 @@
+"""The review page of a shard: one HTML file that needs no server and loads nothing.
+
+The page's script, style and data are inline, and its content security policy names the first two by their digests:
+whatever a picture's name or an error text holds, nothing of it can run.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from vivid_assets.catalogue.source import OVERRIDES
+
+_PICTURES = ("before", "mask", "after")
+_DIGEST = re.compile(rb'<meta name="vivid-rows" content="([0-9a-f]+)">')
+_DIGEST_WITHIN = 300  # bytes of a page's beginning that hold its digest
+
+
+def review_page(shard: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The page for a shard's review rows (columns of the ``review`` stage), what wants a look first."""
+    ranked = sorted(rows, key=lambda row: (row["rank"], row["picture"]))
+    # "<" as an escape, so that no text can end the data's script element.
+    data = json.dumps([_entry(row) for row in ranked]).replace("<", "\\u003c")
+    style, script = _part("page.css"), _part("page.js")
+    parts = {
+        "shard": html.escape(shard),
+        "digest": rows_digest(rows),
+        "style": style,
+        "style_hash": _source_hash(style),
+        "script": script,
+        "script_hash": _source_hash(script),
+        "rows": data,
+    }
+    # One pass, so that what is filled in is not filled in again.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html")).encode()
+
+
+def rows_digest(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The digest of all that a page of ``rows`` shows: theirs, and the template's."""
+    seen = hashlib.blake2b(digest_size=16)
+    for name in ("page.html", "page.css", "page.js"):
+        seen.update(_part(name).encode())
+    for row in rows:
+        seen.update(json.dumps([row["picture"], row["key"]]).encode())
+    return seen.hexdigest()
+
+
+def page_digest(page: bytes) -> str | None:
+    """The ``rows_digest`` that a page was made with, from its first few hundred bytes or all of it."""
+    found = _DIGEST.search(page[:_DIGEST_WITHIN])
+    return found[1].decode() if found else None
+
+
+def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the page's script sees it."""
+    plain = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "halo", "generator", "prompt")
+    entry = {name: row[name] for name in plain} | {"name": row["picture"]}
+    for name in _PICTURES:
+        entry[name] = f"data:image/webp;base64,{base64.b64encode(row[name]).decode()}" if row[name] else None
+    # From where the page lies, beside the folder of the composites.
+    entry["href"] = f"../{quote(row['composite'])}" if row["composite"] else None
+    entry["size"] = f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
+    entry["override"] = f"{OVERRIDES}/{row['picture']}.png"
+    return entry
+
+
+@cache
+def _part(name: str) -> str:
+    return files("vivid_assets.review").joinpath(name).read_text(encoding="utf-8")
+
+
+def _source_hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
