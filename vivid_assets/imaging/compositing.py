@@ -35,6 +35,7 @@ Array = NDArray[Any]
 Mode = Literal["unmix", "article", "alpha"]
 
 _MARGIN = 64  # pixels about the soft ones that are looked at
+_FADE_IN = np.float32(32)  # a pixel all but empty is the new background, as an empty one is
 _NO_WALL = np.float32(100.0)  # a light that no new wall is like
 _SAME_WALL = np.float32(0.1)  # difference of roots of light up to which the new wall counts as the old one
 
@@ -157,7 +158,7 @@ def _mix(background, light, source, alpha, front, back, changed, guess, threshol
                 gap = np.sqrt(light[background[y, x, c]]) - np.sqrt(max(back[y, x, c], zero))
                 apart = max(apart, abs(gap))
             # Before the same wall the picture is right as it is: with its grain, and whatever F left out.
-            keep = max(one - apart / _SAME_WALL, zero)
+            keep = max(one - apart / _SAME_WALL, zero) * min(a * _FADE_IN, one)
             for c in range(3):
                 f, b = front[y, x, c], back[y, x, c]
                 left_out = source[y, x, c] - a * f - (one - a) * b
@@ -187,7 +188,7 @@ def _assemble(
     a, f, b = alpha[changed][:, None], front[changed], back[changed]
     new = srgb_to_linear(background[changed])
     apart = np.abs(np.sqrt(new) - np.sqrt(np.maximum(b, 0))).max(axis=1, keepdims=True)
-    keep = np.maximum(1 - apart / _SAME_WALL, 0)
+    keep = np.maximum(1 - apart / _SAME_WALL, 0) * np.minimum(a * _FADE_IN, 1)
     mixed = a * f + (1 - a) * new + keep * (source[changed] - a * f - (1 - a) * b)
     composite[changed], cut[changed] = to_uint16(linear_to_srgb(mixed)), to_uint16(linear_to_srgb(f))
     return composite, cut

@@ -257,6 +257,8 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
         for x in range(width):
             a = alpha[y, x]
             if a <= zero or a >= one:
+                for c in range(3):
+                    back[y, x, c] = image[y, x, c]
                 continue
             x1, x2, tx = tent(x, sx, columns)
             base = one / max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
@@ -272,9 +274,7 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
 def unmix(
     image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
 ) -> tuple[Array, Array]:
-    """Take soft pixels apart into foreground and old background, float32 HxWx3 linear light.
-
-    Elsewhere the foreground is ``image`` and the background undefined.
+    """Take soft pixels apart into foreground and old background (float32 HxWx3 linear light; ``image`` elsewhere).
 
     F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
     2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
