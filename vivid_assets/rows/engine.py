@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from resources.claims import Claims
+from resources.device import gpu_figures
 from resources.errors import MachineFault
+from resources.progress import Progress
 from resources.store import Store
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, digest, row_key
@@ -176,32 +178,28 @@ def _work_off(
 ) -> dict[str, dict[str, Any]]:
     """The finished rows of ``due``, each noted in the journal as it is done."""
     rows: dict[str, dict[str, Any]] = {}
-    started = told = time.monotonic()
+    progress = Progress(len(due))
+    told = time.monotonic()
     try:
         for done in perform(due, work):
             name = done.row.picture
             if isinstance(done.result, PictureFailure):
                 row = _row(stage, name, FAILED, str(done.result), done.row.key, done.seconds, done.result.transient)
                 log.warning("%s %s failed: %s", stage.name, name, done.result)
+                progress.add(failed=1)
             else:
                 row = _row(stage, name, OK, None, done.row.key, done.seconds) | dict(done.result)
+                progress.add(done=1)
             rows[name] = row
             journal.append(row)
-            now = time.monotonic()
             # A batch comes out all at once: after its first row there is no rate to speak of.
-            if now - told > _PROGRESS_SECONDS and len(rows) >= work.batch_size:
-                told = now
-                log.info(_progress(stage, shard, len(rows), len(due), now - started))
+            if time.monotonic() - told > _PROGRESS_SECONDS and len(rows) >= work.batch_size:
+                told = time.monotonic()
+                log.info("%s %s: %s", stage.name, shard, progress.line(gpu_figures()))
     except BaseException:
         journal.flush()
         raise
     return rows
-
-
-def _progress(stage: Stage, shard: str, done: int, total: int, seconds: float) -> str:
-    rate = done / seconds
-    left = (total - done) / rate
-    return f"{stage.name} {shard}: {done} of {total} pictures, {rate:.1f} pictures/s, about {left:.0f} s left"
 
 
 def _row(
