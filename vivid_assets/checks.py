@@ -1,50 +1,220 @@
-"""Asset checks: whether a shard's rows are good enough for what follows."""
+"""Asset checks: whether a shard's rows are good enough for what follows, and as good as its catalogue's always were."""
 
 import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
 
 import dagster as dg
 
-from partitions.shards import SHARDS
+from partitions.shards import SHARDS, catalogue_of
+from resources.store import Store
+from vivid_assets.catalogue.progress import read_progress, shards_noted
+from vivid_assets.imaging.codec import decode
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, Stage
-
-TOLERATED_SHARE = 0.05
-TOLERATED_PICTURES = 10
+from vivid_assets.settings import ChecksSettings
 
 _NAMED = 10
+_LEAST_HISTORY = 100
+_BLACK = 12
 
 
-def complete_check(stage: Stage) -> dg.AssetCheckSpec:
-    """The check that stops what follows when too many of a shard's pictures failed.
+@dataclass(frozen=True)
+class Judged:
+    """What a check says of a shard, and the figures that later shards are compared with."""
 
-    Partitioned: otherwise the next good shard would hide a bad one.
-    """
+    passed: bool
+    sentence: str
+    figures: Mapping[str, float]
+    severity: dg.AssetCheckSeverity | None = None
+    """None: as the settings say."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of one stage's shards."""
+
+    name: str
+    description: str
+    judge: Callable[[Outcome, "Background"], Judged]
+    blocking: bool = False
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a check may look at besides the rows."""
+
+    store: Store
+    stage: Stage
+    shard: str
+    limits: ChecksSettings
+
+    def noted(self) -> dict[str, Any]:
+        """What was noted of this stage and shard the last time."""
+        return read_progress(self.store, [self.shard])[self.shard].get(self.stage.name, {})
+
+    def earlier(self) -> list[dict[str, Any]]:
+        """What was noted of this stage in the catalogue's shards before this one, the latest ``history`` of them."""
+        shards = [shard for shard in shards_noted(self.store, catalogue_of(self.shard)) if shard < self.shard]
+        found = read_progress(self.store, shards[-self.limits.history :])
+        return [stages[self.stage.name] for stages in found.values() if self.stage.name in stages]
+
+
+def check_specs(stage: Stage) -> list[dg.AssetCheckSpec]:
+    """The checks of a stage. Partitioned: otherwise the next good shard would hide a bad one."""
     with warnings.catch_warnings():
         # Dagster calls partitions on checks a preview; what we rely on is pinned and tested.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name="complete",
-            asset=stage.name,
-            blocking=True,
-            partitions_def=SHARDS,
-            description=(
-                f"Warns when pictures failed in this stage; an error, which stops the run, above "
-                f"{TOLERATED_SHARE:.0%} of the shard and {TOLERATED_PICTURES} pictures, or when none came through."
-            ),
+        return [
+            dg.AssetCheckSpec(
+                name=check.name,
+                asset=stage.name,
+                blocking=check.blocking,
+                partitions_def=SHARDS,
+                description=check.description,
+            )
+            for check in _checks(stage)
+        ]
+
+
+def judge_shard(
+    stage: Stage, shard: str, outcome: Outcome, store: Store, limits: ChecksSettings
+) -> tuple[list[dg.AssetCheckResult], dict[str, float]]:
+    """The results of the stage's checks for a shard, and their figures."""
+    background = Background(store, stage, shard, limits)
+    wanted = dg.AssetCheckSeverity.ERROR if limits.severity == "error" else dg.AssetCheckSeverity.WARN
+    results: list[dg.AssetCheckResult] = []
+    figures: dict[str, float] = {}
+    for check in _checks(stage):
+        judged = check.judge(outcome, background)
+        figures.update(judged.figures)
+        results.append(
+            dg.AssetCheckResult(
+                check_name=check.name,
+                asset_key=stage.name,
+                passed=judged.passed,
+                severity=judged.severity or wanted,
+                description=judged.sentence,
+                metadata=dict(judged.figures),
+            )
         )
+    return results, figures
 
 
-def judge_completeness(stage: Stage, outcome: Outcome) -> dg.AssetCheckResult:
-    """The result of ``complete_check`` for a shard."""
+def judge_completeness(outcome: Outcome, background: Background) -> Judged:
+    """Whether enough pictures came through for the stages that follow."""
+    limits = background.limits
     total, good, failed = len(outcome.table), len(outcome.with_status(OK)), outcome.with_status(FAILED)
-    tolerated = max(TOLERATED_PICTURES, TOLERATED_SHARE * total)
+    tolerated = max(limits.tolerated_pictures, limits.tolerated_share * total)
     stopping = total > 0 and (good == 0 or len(failed) > tolerated)
-    named = ", ".join(row["picture"] for row in failed[:_NAMED]) + (" …" if len(failed) > _NAMED else "")
-    return dg.AssetCheckResult(
-        check_name="complete",
-        asset_key=stage.name,
+    return Judged(
         passed=not failed and not stopping,
+        sentence=f"{good} of {total} pictures came through{_named('failed', failed)}",
+        figures={"failed": len(failed), "tolerated": int(tolerated), "stopped": int(stopping)},
         severity=dg.AssetCheckSeverity.ERROR if stopping else dg.AssetCheckSeverity.WARN,
-        description=f"{good} of {total} pictures came through" + (f"; failed: {named}" if failed else ""),
-        metadata={"failed": len(failed), "tolerated": int(tolerated)},
     )
+
+
+def judge_tiers(outcome: Outcome, background: Background) -> Judged:
+    """Whether the good tiers did most of the masks."""
+    rows = outcome.with_status(OK)
+    poor = [row for row in rows if row["tier"] == "gradients" or row["degraded"]]
+    tiers = ", ".join(f"{tier} {number}" for tier, number in Counter(row["tier"] for row in rows).most_common())
+    broken = next((row["degraded"] for row in poor if row["degraded"]), "")
+    return Judged(
+        passed=len(poor) <= background.limits.last_tier_share * len(rows),
+        sentence=f"Masks by {tiers or 'no tier'}" + (f"; {broken}" if broken else ""),
+        figures={"last_tier_share": _share(poor, rows)},
+    )
+
+
+def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
+    """Whether doubtful masks are as rare as they always were in this catalogue.
+
+    The expected share is that of the earlier shards with one success and one failure added (Laplace's rule), so that a
+    spotless history does not make the first doubtful mask an alarm.
+    """
+    rows = outcome.with_status(OK)
+    doubtful = [row for row in rows if row["review"]]
+    earlier = background.earlier()
+    pictures = sum(entry["pictures"] for entry in earlier)
+    figures = {"pictures": len(rows), "doubtful": len(doubtful)}
+    if pictures < _LEAST_HISTORY or not rows:
+        return Judged(True, f"{len(doubtful)} of {len(rows)} masks are in doubt; no history to compare with", figures)
+    expected = (sum(entry["doubtful"] for entry in earlier) + 1) / (pictures + 2)
+    spread = sqrt(expected * (1 - expected) * (1 / len(rows) + 1 / pictures))
+    most = expected + background.limits.verdict_sigmas * spread
+    return Judged(
+        passed=_share(doubtful, rows) <= most,
+        sentence=(
+            f"{_share(doubtful, rows):.1%} of the masks are in doubt; {expected:.1%} in the {len(earlier)} shards "
+            f"before (at most {most:.1%} would be chance){_named('in doubt', doubtful)}"
+        ),
+        figures=figures,
+    )
+
+
+def judge_halo(outcome: Outcome, background: Background) -> Judged:
+    """Whether the old wall's colour is gone from the edges."""
+    limits, rows = background.limits, outcome.with_status(OK)
+    visible = [row for row in rows if row["halo"] > limits.halo]
+    such = _named("such as", visible)
+    return Judged(
+        passed=len(visible) <= limits.halo_share * len(rows),
+        sentence=f"{len(visible)} of {len(rows)} composites have a halo over {limits.halo:g}{such}",
+        figures={"halo_share": _share(visible, rows)},
+    )
+
+
+def judge_black(outcome: Outcome, background: Background) -> Judged:
+    """Whether the diffusion model gave pictures: a safety filter, or a half-precision overflow, gives black ones."""
+    generated = [row for row in outcome.with_status(OK) if row["generator"] == "sdxl"]
+    noted = background.noted()
+    if outcome.computed == 0 and "black" in noted:
+        number, examples = int(noted["black"]), []
+    else:
+        files = list({row["file"]: None for row in generated})
+        with ThreadPoolExecutor(8) as pool:
+            shown = pool.map(lambda file: decode(background.store.read(file), longest=64).rgb.max(), files)
+            black = {file for file, brightest in zip(files, shown, strict=True) if brightest < _BLACK}
+        examples = [row for row in generated if row["file"] in black]
+        number = len(examples)
+    return Judged(
+        passed=number <= background.limits.black_share * len(generated),
+        sentence=f"{number} of {len(generated)} generated backgrounds are black{_named('such as', examples)}",
+        figures={"black": number},
+    )
+
+
+_COMPLETE = Check(
+    "complete",
+    "Warns when pictures failed in this stage; an error, which stops the run, above the tolerated number, or when none "
+    "came through.",
+    judge_completeness,
+    blocking=True,
+)
+_OF_STAGE = {
+    "masks": (
+        Check("tiers", "Masks by the last tier, or with a tier that could not be loaded, are few.", judge_tiers),
+        Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts),
+    ),
+    "backgrounds": (Check("black", "No generated background is black.", judge_black),),
+    "composites": (Check("halo", "The old background's colour is gone from the edges.", judge_halo),),
+}
+
+
+def _checks(stage: Stage) -> tuple[Check, ...]:
+    return (_COMPLETE, *_OF_STAGE.get(stage.name, ()))
+
+
+def _share(some: list[Any], rows: list[Any]) -> float:
+    return round(len(some) / len(rows), 4) if rows else 0.0
+
+
+def _named(label: str, rows: list[dict[str, Any]]) -> str:
+    names = ", ".join(row["picture"] for row in rows[:_NAMED])
+    return f"; {label}: {names}" + (" …" if len(rows) > _NAMED else "") if rows else ""

@@ -1,7 +1,10 @@
 """Everything that Dagster loads, wired on one page."""
 
+import os
+
 import dagster as dg
 
+from resources.alerts import Alerts
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
@@ -12,20 +15,33 @@ from vivid_assets.assets.composites import composites
 from vivid_assets.assets.enhanced_prompts import enhanced_prompts
 from vivid_assets.assets.masks import masks
 from vivid_assets.assets.prepared_images import prepared_images
-from vivid_assets.automation import catalogue_job
+from vivid_assets.assets.review import review
+from vivid_assets.assets.stage_settings import STAGE_SETTINGS
+from vivid_assets.assets.trials import trials
+from vivid_assets.automation.alerts import failed_checks, failed_runs
+from vivid_assets.automation.jobs import catalogue_job, retry_job
+from vivid_assets.automation.nights import arrivals, nightly
+from vivid_assets.automation.reruns import rerun_failed, rerun_failed_shards
+from vivid_assets.automation.tuning import settings_changes
 from vivid_assets.settings import SettingsFile
 
-ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites]
+ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites, review]
+
+STORE = Store(root=os.environ.get("VIVID_STORE", "vivid_store"))
+SETTINGS = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
 
 defs = dg.Definitions(
-    assets=ASSETS,
-    jobs=[catalogue_job],
+    assets=[*ASSETS, *STAGE_SETTINGS, trials],
+    jobs=[catalogue_job, retry_job, rerun_failed],
+    schedules=[nightly],
+    sensors=[arrivals, settings_changes, rerun_failed_shards, failed_runs, failed_checks],
     resources={
-        "store": Store(root=dg.EnvVar("VIVID_STORE").get_value("vivid_store")),
-        "settings": SettingsFile(path=dg.EnvVar("VIVID_SETTINGS").get_value("")),
+        "store": STORE,
+        "settings": SETTINGS,
         "open_clip": OpenClip(),
         "sdxl": SDXL(),
         "birefnet": BiRefNet(),
+        "alerts": Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
     },
     # One process a run, so that a model is loaded once and not by every step; runs are what is parallel.
     executor=dg.in_process_executor,

@@ -61,8 +61,40 @@ class CompositesSettings(StageSettings):
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
 
 
+class ReviewSettings(StageSettings):
+    """The review page."""
+
+    high_halo: float = Field(4.0, gt=0, description="A picture whose edge keeps more of the old wall wants a look.")
+
+
+class ChecksSettings(StageSettings):
+    """What the asset checks tolerate. No row depends on it, so a change here reruns nothing."""
+
+    tolerated_share: float = Field(0.05, ge=0, le=1, description="Share of failed pictures that stops a shard.")
+    tolerated_pictures: int = Field(10, ge=0, description="Failed pictures that never stop a shard, however small.")
+    last_tier_share: float = Field(
+        0.5, ge=0, le=1, description="Share of masks by the last tier, or by one that stood in for a broken one."
+    )
+    halo: float = Field(4.0, gt=0, description="Halo (Lab chroma towards the old wall) that counts as visible.")
+    halo_share: float = Field(0.05, ge=0, le=1, description="Share of composites with a visible halo.")
+    black_share: float = Field(0.0, ge=0, le=1, description="Share of generated backgrounds that are black.")
+    verdict_sigmas: float = Field(
+        4.0, gt=0, description="Standard deviations by which a shard's doubtful masks may exceed its catalogue's."
+    )
+    history: int = Field(20, ge=1, le=500, description="Earlier shards that a shard's verdicts are compared with.")
+    severity: Literal["warn", "error"] = Field(
+        "warn", description="Severity of all checks but `complete`, which warns, and stops above its tolerance."
+    )
+
+
+class NightsSettings(StageSettings):
+    """How much the sensor and the schedule ask of Dagster."""
+
+    runs_per_tick: int = Field(100, ge=1, le=2000, description="Runs requested at a time; the rest at the next tick.")
+
+
 class Settings(BaseModel):
-    """The settings of the stages that have any; the tables of ``vivid.toml`` have these names."""
+    """The settings of the stages that have any, of checks and nights; the tables of ``vivid.toml`` have these names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -70,6 +102,9 @@ class Settings(BaseModel):
     backgrounds: BackgroundsSettings = BackgroundsSettings()
     masks: MasksSettings = MasksSettings()
     composites: CompositesSettings = CompositesSettings()
+    review: ReviewSettings = ReviewSettings()
+    checks: ChecksSettings = ChecksSettings()
+    nights: NightsSettings = NightsSettings()
     open_clip: dict[str, Any] = Field(default_factory=dict, description="Entries of the OpenClip resource.")
     sdxl: dict[str, Any] = Field(default_factory=dict, description="Entries of the SDXL resource.")
     birefnet: dict[str, Any] = Field(default_factory=dict, description="Entries of the BiRefNet resource.")
@@ -83,6 +118,16 @@ class Settings(BaseModel):
             raise ValueError(f"there is no entry {unknown[0]!r}; there are {', '.join(model.model_fields)}")
         return entries
 
+
+READ_BY = {
+    "prepared_images": ("prepared_images",),
+    "analysis": ("open_clip",),
+    "backgrounds": ("backgrounds", "sdxl"),
+    "masks": ("masks", "birefnet"),
+    "composites": ("composites",),
+    "review": ("review",),
+}
+"""The tables whose entries are in a stage's row keys."""
 
 Model = TypeVar("Model", bound=dg.ConfigurableResource)
 
@@ -99,10 +144,14 @@ class SettingsFile(dg.ConfigurableResource):
     """``vivid.toml``: settings by stage for all catalogues."""
 
     path: str = Field("", description="Path or URL of vivid.toml; empty: the defaults hold.")
+    trial: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by table, on top of all.")
 
     def read(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
         """The settings, with a catalogue's ``overrides`` on top. Raises ValueError naming a bad entry."""
-        return parse_settings(self._text(), where=self.path or "vivid.toml", overrides=overrides or {})
+        on_top = {**(overrides or {})}
+        for table, entries in self.trial.items():
+            on_top[table] = {**on_top.get(table, {}), **entries}
+        return parse_settings(self._text(), where=self.path or "vivid.toml", overrides=on_top)
 
     def _text(self) -> str:
         if not self.path:

@@ -276,3 +276,23 @@ def test_catalogues_are_registered_once(store, catalogue, folder, tmp_path):
         register(store, "../up", str(folder))
     with pytest.raises(ValueError, match="no catalogue 'winter'"):
         find(store, "winter")
+
+
+def test_a_manifest_with_digests_is_believed_and_no_file_is_listed(store, catalogue, folder, monkeypatch):
+    def write(**digests):
+        images = [f"{name}.jpg" for name in digests]
+        pq.write_table(pa.table({"image": images, "digest": [*digests.values()]}), folder / "manifest.parquet")
+
+    def refuse(*arguments, **options):
+        raise AssertionError("the files were listed")
+
+    write(x="1", y="2")
+    monkeypatch.setattr("vivid_assets.catalogue.scan.list_pictures", refuse)
+    assert scan(store, catalogue).assignment.new == 2
+    assert scan(store, catalogue).shards_to_run == []
+    write(x="1", y="3")
+    second = scan(store, catalogue)
+    assert (second.assignment.changed, second.shards_to_run) == (1, ["spring-00001"])
+    write(x="1", y="")
+    with pytest.raises(AssertionError, match="listed"):
+        scan(store, catalogue)

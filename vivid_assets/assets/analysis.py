@@ -54,7 +54,8 @@ def analysis(
     model cannot be loaded, with the reason), colour temperature and brightness of the subject and of its wall apart,
     and whether the picture is line art. Stale when the prepared picture or the model changes.
     """
-    open_clip = configured(open_clip, settings_of(context, store, settings).open_clip)
+    wanted = settings_of(context, store, settings)
+    open_clip = configured(open_clip, wanted.open_clip)
     missing = open_clip.missing()
     if missing:
         context.log.warning("Subject types are unavailable: %s", missing)
@@ -79,6 +80,7 @@ def analysis(
             ),
             store=store,
             config=config,
+            limits=wanted.checks,
             # Once the weights are here, the rows that did without are out of date.
             revision={"open_clip": UNAVAILABLE if missing else open_clip.revision},
             count="subject_type",

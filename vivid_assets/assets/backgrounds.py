@@ -90,6 +90,7 @@ def backgrounds(
             lambda: Work(load=lambda row: row, compute=make, save=lambda _, columns: columns, batch_size=_BATCH),
             store=store,
             config=config,
+            limits=wanted.checks,
             settings={"generator": generator},
             revision={"sdxl": sdxl.revision} if generator == SDXL_SCENE else {"backdrop": _BACKDROP_VERSION},
             pictures=lambda rows: _show(store, rows),

@@ -100,6 +100,7 @@ def composites(
         lambda: each(compose),
         store=store,
         config=config,
+        limits=all_settings.checks,
         settings=wanted.model_dump(mode="json"),
         pictures=show,
         count="mode",

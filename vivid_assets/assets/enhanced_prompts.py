@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from resources.store import Store
 from vivid_assets.assets.analysis import ANALYSIS, UNAVAILABLE
-from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, shard_asset
+from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.prompts.enhance import AddedWords, enhance
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import each
+from vivid_assets.settings import SettingsFile
 
 _WORDS = pa.list_(pa.struct([("words", pa.string()), ("reason", pa.string())]))
 
@@ -39,7 +40,9 @@ ENHANCED_PROMPTS = Stage(
 
 
 @shard_asset(ENHANCED_PROMPTS, kinds={"python"})
-def enhanced_prompts(context: dg.AssetExecutionContext, config: ShardConfig, store: Store) -> dg.MaterializeResult:
+def enhanced_prompts(
+    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+) -> dg.MaterializeResult:
     """The prompt and negative prompt for each picture's background.
 
     A row begins with the user's words, unchanged; every word added by rule, and every word left out, has its reason
@@ -77,7 +80,14 @@ def enhanced_prompts(context: dg.AssetExecutionContext, config: ShardConfig, sto
             "warnings": list(enhanced.warnings),
         }
 
-    return materialize_shard(context, ENHANCED_PROMPTS, lambda: each(write_prompt), store=store, config=config)
+    return materialize_shard(
+        context,
+        ENHANCED_PROMPTS,
+        lambda: each(write_prompt),
+        store=store,
+        config=config,
+        limits=settings_of(context, store, settings).checks,
+    )
 
 
 def _records(words: tuple[AddedWords, ...]) -> list[dict[str, str]]:

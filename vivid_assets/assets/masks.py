@@ -99,6 +99,7 @@ def masks(
             lambda: Work(load=load, compute=solve, save=save, batch_size=_BATCH),
             store=store,
             config=config,
+            limits=wanted.checks,
             settings=wanted.masks.model_dump(mode="json"),
             revision={"ladder": ladder.revision},
             pictures=show,

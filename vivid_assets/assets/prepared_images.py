@@ -49,7 +49,8 @@ def prepared_images(
     Stale when the picture's content or the size that is asked for changes.
     """
     shard = context.partition_key
-    wanted = settings_of(context, store, settings).prepared_images
+    all_settings = settings_of(context, store, settings)
+    wanted = all_settings.prepared_images
     root = find(store, catalogue_of(shard)).root
 
     def prepare(row: Row) -> dict[str, Any]:
@@ -87,6 +88,7 @@ def prepared_images(
         lambda: each(prepare),
         store=store,
         config=config,
+        limits=all_settings.checks,
         settings=wanted.model_dump(mode="json"),
         pictures=show,
         count="source_format",

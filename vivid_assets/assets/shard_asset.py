@@ -1,5 +1,6 @@
 """What all stages' assets share: how they are declared, and what they report about a shard."""
 
+import functools
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,15 +11,18 @@ from pydantic import Field
 
 from partitions.shards import SHARDS, catalogue_of
 from resources.store import Store
-from vivid_assets.catalogue.ledger import live_pictures
+from vivid_assets.assets.faults import retried_where_it_helps
+from vivid_assets.catalogue.ledger import live_of, shard_rows
+from vivid_assets.catalogue.progress import asked_by_shard, note_progress
 from vivid_assets.catalogue.scan import catalogue_settings
-from vivid_assets.checks import complete_check, judge_completeness
+from vivid_assets.catalogue.settings_versions import settings_key
+from vivid_assets.checks import check_specs, judge_shard
 from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.engine import Outcome, materialize_rows
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
 from vivid_assets.rows.tables import table_path
 from vivid_assets.rows.work import Work
-from vivid_assets.settings import Settings, SettingsFile
+from vivid_assets.settings import READ_BY, ChecksSettings, Settings, SettingsFile
 
 _SHOWN_FAILURES = 50
 _SHOWN_PICTURES = 12
@@ -36,19 +40,25 @@ def shard_asset(
     stage: Stage, *, kinds: set[str], pool: str | None = None
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """An asset over shards for ``stage``; its docstring is its description in the UI."""
+    own_settings = [settings_key(stage.name)] if stage.name in READ_BY else []
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        @functools.wraps(function)
+        def step(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult:
+            with retried_where_it_helps(context):
+                return function(context, **arguments)
+
         return dg.asset(
             name=stage.name,
             description=inspect.getdoc(function),
             partitions_def=SHARDS,
-            deps=[reads.stage.name for reads in stage.reads],
+            deps=[*(reads.stage.name for reads in stage.reads), *own_settings],
             group_name="catalogue",
             kinds=kinds,
             pool=pool,
             code_version=stage.version,
-            check_specs=[complete_check(stage)],
-        )(function)
+            check_specs=check_specs(stage),
+        )(step)
 
     return declare
 
@@ -65,21 +75,25 @@ def materialize_shard(
     *,
     store: Store,
     config: ShardConfig,
+    limits: ChecksSettings,
     settings: Mapping[str, Any] | None = None,
     revision: Mapping[str, str] | None = None,
     pictures: Callable[[Sequence[Mapping[str, Any]]], Groups] | None = None,
     count: str | None = None,
+    report: Callable[[Outcome], Mapping[str, Any]] | None = None,
 ) -> dg.MaterializeResult:
     """Bring the run's shard up to date and report on it.
 
-    ``pictures`` yields, for the finished rows it is given, groups of arrays for the contact sheet; ``count`` names
-    a column whose values are counted.
+    ``limits`` is what the checks tolerate; ``pictures`` yields, for the finished rows it is given, groups of arrays for
+    the contact sheet; ``count`` names a column whose values are counted; ``report`` makes what the asset leaves besides
+    its rows, and gives its metadata.
     """
     shard = context.partition_key
+    ledger = shard_rows(store, shard)
     outcome = materialize_rows(
         stage,
         shard,
-        live_pictures(store, shard),
+        live_of(ledger),
         work,
         store=store,
         settings=settings or {},
@@ -89,17 +103,36 @@ def materialize_shard(
     )
     metadata: dict[str, Any] = {}
     done = outcome.with_status(OK)
-    if pictures and done:
-        sheet = contact_sheet(list(pictures(done[:_SHOWN_PICTURES])))
+    if pictures and (groups := _shown(context, pictures, done)):
+        sheet = contact_sheet(groups)
         metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(sheet, f"{stage.name} {shard}"))
     if count:
-        metadata[count] = _histogram(outcome, count)
+        metadata[count] = histogram(outcome, count)
+    if report:
+        metadata |= report(outcome)
     metadata |= _figures(stage, shard, outcome, store)
+    check_results, figures = judge_shard(stage, shard, outcome, store, limits)
+    failed = outcome.with_status(FAILED)
+    asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in failed)
+    note_progress(store, shard, stage.name, {"asked": asked, "transient": transient, **figures})
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),
-        check_results=[judge_completeness(stage, outcome)],
+        check_results=check_results,
     )
+
+
+def _shown(
+    context: dg.AssetExecutionContext,
+    pictures: Callable[[Sequence[Mapping[str, Any]]], Groups],
+    done: Sequence[Mapping[str, Any]],
+) -> list[Sequence[Any]]:
+    """Groups for the contact sheet; none if a file cannot be read, which is no reason to stop what is done."""
+    try:
+        return list(pictures(done[:_SHOWN_PICTURES]))
+    except (OSError, ValueError) as error:
+        context.log.warning("There is no contact sheet: %s", error)
+        return []
 
 
 def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[str, Any]:
@@ -127,7 +160,8 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
     return metadata
 
 
-def _histogram(outcome: Outcome, column: str) -> dg.MarkdownMetadataValue:
+def histogram(outcome: Outcome, column: str) -> dg.MarkdownMetadataValue:
+    """How often each value of ``column`` occurs, as a table for the UI."""
     counts = Counter(str(row[column]) for row in outcome.with_status(OK))
     lines = [f"| {value} | {number} |" for value, number in counts.most_common()]
     return dg.MetadataValue.md("\n".join([f"| {column} | pictures |", "|---|---|", *lines]))

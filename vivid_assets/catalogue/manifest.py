@@ -19,6 +19,7 @@ COLUMNS = {
     "background": "a picture below the catalogue's folder to use as the background",
     "tier": "the mask tier to use: birefnet, u2net, u2netp or gradients",
     "box": "where the subject is: left, top, right, bottom in pixels, as '10,20,300,400'",
+    "digest": "what tells the file's contents apart, such as a checksum; with one in every line no file is listed",
 }
 MANIFEST_NAMES = ("manifest.parquet", "manifest.csv")
 

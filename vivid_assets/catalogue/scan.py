@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
@@ -79,21 +80,21 @@ def catalogue_settings(store: Store, catalogue: str) -> dict[str, dict]:
 
 def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Table) -> tuple[pa.Table, list[str]]:
     """The source as it is now (schema FOUND) and what was refused."""
-    listing, refused = list_pictures(catalogue.root, besides=(OVERRIDES, file.background_folder))
     manifest_path = _manifest_path(catalogue, file)
-    if manifest_path is None:
-        manifest = pa.table({name: listing["picture"] if name == "image" else [""] * len(listing) for name in COLUMNS})
+    manifest, notes = read_manifest(manifest_path) if manifest_path else (None, [])
+    if manifest is not None and _says_contents(manifest):
+        refused = notes
+        manifest = manifest.sort_by("image")
+        identity = _identity_of_digests(manifest)
     else:
-        manifest, notes = read_manifest(manifest_path)
+        listing, refused = list_pictures(catalogue.root, besides=(OVERRIDES, file.background_folder))
         refused += notes
-    manifest = manifest.sort_by("image")
+        if manifest is None:
+            pictures = listing["picture"]
+            manifest = pa.table({name: pictures if name == "image" else [""] * len(listing) for name in COLUMNS})
+        manifest = manifest.sort_by("image")
+        identity = _identity_of_files(catalogue, ledger, manifest["image"], listing)
     pictures = manifest["image"]
-
-    position = pc.index_in(pictures, listing["picture"])
-    there = pc.is_valid(position)
-    size = pc.fill_null(listing["size"].take(position), 0)
-    stamp = pc.fill_null(listing["stamp"].take(position), "")
-    content = _contents(catalogue, ledger, pictures, size, stamp, there)
 
     available = _folder(catalogue, file.background_folder, refused)
     backgrounds = choose_backgrounds(manifest, sorted(available))
@@ -105,9 +106,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     contents = _remembered(store, catalogue, {name: stamps.get(name, MISSING) for name in used})
     columns = {
         "picture": pictures,
-        "size": size,
-        "stamp": stamp,
-        "content": content,
+        **identity,
         **fill_requests(manifest, file),
         "background": backgrounds,
         "background_content": _look_up(contents, backgrounds),
@@ -115,6 +114,28 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         "mask_content": _look_up(contents, overrides),
     }
     return pa.table([columns[name] for name in FOUND.names], schema=FOUND), refused
+
+
+def _says_contents(manifest: pa.Table) -> bool:
+    """Whether every line has a digest. Lines with and without would leave it open which files have been looked at."""
+    return len(manifest) > 0 and bool(pc.all(pc.not_equal(manifest["digest"], "")).as_py())
+
+
+def _identity_of_digests(manifest: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """Size, stamp and content as the manifest's digests say; a file that is not there fails when it is read."""
+    content = pc.binary_join_element_wise("manifest", manifest["digest"], ":")
+    return {"size": pa.array(np.zeros(len(manifest), np.int64)), "stamp": content, "content": content}
+
+
+def _identity_of_files(
+    catalogue: Catalogue, ledger: pa.Table, pictures: pa.ChunkedArray, listing: pa.Table
+) -> dict[str, pa.ChunkedArray | pa.Array]:
+    """Size, stamp and content as the files are."""
+    position = pc.index_in(pictures, listing["picture"])
+    there = pc.is_valid(position)
+    size = pc.fill_null(listing["size"].take(position), 0)
+    stamp = pc.fill_null(listing["stamp"].take(position), "")
+    return {"size": size, "stamp": stamp, "content": _contents(catalogue, ledger, pictures, size, stamp, there)}
 
 
 def _manifest_path(catalogue: Catalogue, file: CatalogueFile) -> UPath | None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from resources.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, shards_of
+from vivid_assets.catalogue.progress import shards_with_failures
 from vivid_assets.catalogue.scan import Scan, scan
 from vivid_assets.catalogue.source import find, register, registered
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
@@ -71,6 +72,27 @@ def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
     failed = bring_up_to_date(opened, name)
     console.print(picture_table(opened, name))
     console.print(f"Composites: {opened.path(f'composites/{name}')}", soft_wrap=True, highlight=False)
+    if failed:
+        raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
+
+
+@catalogue_app.command()
+def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
+    """Try the failed pictures again, those too that failed for good, such as corrupt files. Runs only their shards.
+
+    Ends with 1 if a shard's run failed.
+
+    Example: `vivid catalogue retry spring`
+    """
+    opened = open_store(store)
+    shards = shards_with_failures(opened, shards_of(opened, find(opened, name).name))
+    if not shards:
+        console.print("No picture has failed.")
+        return
+    instance = open_instance(opened)
+    register_shards(instance, shards)
+    failed = run_shards(instance, shards, console, retry_failed=True)
+    console.print(picture_table(opened, name))
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
 

@@ -7,6 +7,7 @@ import dagster as dg
 from rich.console import Console
 
 from partitions.shards import SHARDS
+from vivid_assets.catalogue.settings_versions import observations
 
 
 def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
@@ -14,18 +15,29 @@ def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None
     instance.add_dynamic_partitions(SHARDS.name or "shards", list(shards))
 
 
-def run_shards(instance: dg.DagsterInstance, shards: Sequence[str], console: Console) -> list[str]:
+def run_shards(
+    instance: dg.DagsterInstance, shards: Sequence[str], console: Console, *, retry_failed: bool = False
+) -> list[str]:
     """One run a shard through all stages; the shards whose run failed."""
     # Imported here: the definitions read VIVID_STORE, which the command line sets.
-    from vivid_assets.definitions import defs
+    from vivid_assets.automation.jobs import RETRY_FAILED
+    from vivid_assets.definitions import SETTINGS, STORE, defs
+
+    # Before the runs, so that each is recorded with the settings that it ran with.
+    for observation in observations(instance, STORE, SETTINGS):
+        instance.report_runless_asset_event(observation)
 
     told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger(console)}))
-    job = told.resolve_job_def("catalogue")
+    job = told.resolve_job_def("retry_shard" if retry_failed else "catalogue")
+    config = {**(RETRY_FAILED if retry_failed else {}), "loggers": {"vivid": {}}}
     failed = []
     for number, shard in enumerate(shards, start=1):
         console.print(f"[bold]{shard}[/bold] ({number} of {len(shards)})")
         result = job.execute_in_process(
-            instance=instance, partition_key=shard, raise_on_error=False, run_config={"loggers": {"vivid": {}}}
+            instance=instance,
+            partition_key=shard,
+            raise_on_error=False,
+            run_config=config,
         )
         if not result.success:
             failed.append(shard)

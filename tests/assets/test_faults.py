@@ -1,0 +1,85 @@
+"""Faults of the machine, injected: which are tried again, and what stays finished."""
+
+import errno
+
+import pytest
+
+from resources.errors import MachineFault, ModelUnavailable
+from resources.store import Store
+from vivid_assets.assets import faults
+from vivid_assets.assets.stages import COMPOSITES, PREPARED_IMAGES
+
+
+@pytest.fixture
+def ready(pipeline, monkeypatch):
+    monkeypatch.setattr(faults, "_FIRST_PAUSE_SECONDS", 0.01)
+    for name in ("a.png", "b.png"):
+        pipeline.put(name)
+    pipeline.scan()
+    return pipeline
+
+
+def break_writes(monkeypatch, folder, fault, times):
+    """The next ``times`` writes below ``folder`` raise ``fault``."""
+    left = [times]
+    write = Store.write
+
+    def broken(self, relative, data, **options):
+        if relative.startswith(folder) and left[0] > 0:
+            left[0] -= 1
+            raise fault
+        return write(self, relative, data, **options)
+
+    monkeypatch.setattr(Store, "write", broken)
+    return left
+
+
+def retries(result):
+    return sum(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events)
+
+
+def store_fault(number):
+    fault = MachineFault("The store took no file.")
+    fault.__cause__ = OSError(number, "as injected")
+    return fault
+
+
+def test_a_store_that_stutters_is_tried_again_and_all_is_green(ready, monkeypatch):
+    break_writes(monkeypatch, "composites/", store_fault(errno.EIO), times=2)
+    result = ready.materialize("spring-00000")
+    assert result.success
+    assert retries(result) >= 1
+    assert {row["status"] for row in ready.rows(COMPOSITES).values()} == {"ok"}
+
+
+def test_a_store_that_stays_away_fails_the_step_after_its_tries_and_keeps_what_was_done(ready, monkeypatch):
+    left = break_writes(monkeypatch, "composites/", store_fault(errno.ETIMEDOUT), times=1000)
+    result = ready.materialize("spring-00000")
+    assert not result.success
+    assert retries(result) == 3
+    left[0] = 0
+    assert ready.run() | {"review": 0, "composites": 0} == dict.fromkeys(ready.run(), 0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [store_fault(errno.ENOSPC), ModelUnavailable("There is no model: vivid models pull it"), KeyError("a bug")],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_what_stays_as_it_is_fails_at_once(ready, monkeypatch, fault):
+    break_writes(monkeypatch, "tables/composites", fault, times=1000)
+    result = ready.materialize("spring-00000")
+    assert not result.success
+    assert retries(result) == 0
+    assert {row["status"] for row in ready.rows(PREPARED_IMAGES).values()} == {"ok"}
+
+
+def test_a_dead_cuda_context_asks_for_a_new_process(ready, monkeypatch):
+    fault = MachineFault("The GPU cannot be used any more.")
+    fault.__cause__ = RuntimeError("CUDA error: an illegal memory access was encountered")
+    break_writes(monkeypatch, "tables/masks", fault, times=1000)
+    result = ready.materialize("spring-00000")
+    assert not result.success
+    assert retries(result) == 0
+    run = ready.instance.get_run_by_id(result.run_id)
+    assert run.tags["dagster/retry_on_asset_or_op_failure"] == "true"

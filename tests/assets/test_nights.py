@@ -1,0 +1,169 @@
+"""Nights on a real Dagster instance: what is requested, once, and what is requested again."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from vivid_assets.assets.stages import MASKS, PREPARED_IMAGES
+from vivid_assets.automation.jobs import catalogue_job
+from vivid_assets.automation.nights import ATTEMPT, look
+from vivid_assets.catalogue.source import register
+from vivid_assets.definitions import defs
+from vivid_assets.settings import SettingsFile
+
+NOW = datetime.now(UTC)
+LOG = logging.getLogger("night")
+
+
+@pytest.fixture
+def night(pipeline):
+    pipeline.put("a.png")
+    pipeline.put("b.png")
+    pipeline.catalogue = register(pipeline.store, "spring", str(pipeline.folder))
+    return pipeline
+
+
+def requested(pipeline, *, name=None, now=NOW):
+    return look(
+        pipeline.instance,
+        pipeline.store,
+        SettingsFile(path=str(pipeline.settings_file)),
+        night=name,
+        now=now,
+        log=LOG,
+    )
+
+
+def shards(found):
+    return [request.partition_key for request in found.requests]
+
+
+def submit(pipeline, found, *, status=dg.DagsterRunStatus.STARTED):
+    """Record the requests' runs as the daemon does."""
+    pipeline.instance.add_dynamic_partitions("shards", found.new_partitions)
+    for request in found.requests:
+        pipeline.instance.create_run_for_job(
+            defs.resolve_job_def("catalogue"),
+            status=status,
+            tags={**request.tags, "dagster/partition": request.partition_key},
+        )
+
+
+def test_new_pictures_are_requested_once(night):
+    first = requested(night)
+    assert (shards(first), first.new_partitions) == (["spring-00000"], ["spring-00000"])
+    submit(night, first)
+    assert shards(requested(night)) == [], "its run is at work"
+    assert shards(requested(night, name="night 1")) == [], "also for the schedule"
+
+
+def test_a_tick_that_died_after_its_scan_loses_nothing(night):
+    requested(night)
+    assert night.scan().shards_to_run == [], "the scan is committed"
+    again = requested(night)
+    assert (shards(again), again.new_partitions) == (["spring-00000"], ["spring-00000"])
+
+
+def test_nothing_new_after_the_run_requests_nothing(night):
+    submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
+    night.run()
+    found = requested(night, name="night 1")
+    assert (found.requests, found.new_partitions) == ([], [])
+
+
+def test_a_failed_run_is_requested_again_the_next_night_and_not_the_same(night):
+    submit(night, requested(night), status=dg.DagsterRunStatus.FAILURE)
+    assert shards(requested(night)) == [], "by day not at every tick"
+    first = requested(night, name="night 1")
+    assert shards(first) == ["spring-00000"]
+    submit(night, first, status=dg.DagsterRunStatus.FAILURE)
+    assert shards(requested(night, name="night 1")) == []
+    assert shards(requested(night, name="night 2")) == ["spring-00000"]
+    assert shards(requested(night, now=NOW + timedelta(hours=21))) == ["spring-00000"]
+
+
+def test_a_changed_prompt_requests_the_shard_that_has_it(night):
+    submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
+    night.run()
+    (night.folder / "catalogue.toml").write_text('prompt = "teal paper"')
+    assert shards(requested(night)) == ["spring-00000"]
+    # Running one stage alone does not settle it.
+    night.materialize("spring-00000", selection=["composites"])
+    assert shards(requested(night)) == ["spring-00000"]
+    night.run()
+    assert shards(requested(night, name="night 1")) == []
+
+
+def test_a_changed_picture_requests_its_new_shard_alone(night):
+    requested(night)
+    night.scan()
+    night.instance.add_dynamic_partitions("shards", ["spring-00000"])
+    night.run()
+    night.put("b.png", (10, 120, 40))
+    assert shards(requested(night)) == ["spring-00001"]
+
+
+def test_a_removed_picture_requests_nothing(night):
+    night.scan()
+    night.run()
+    (night.folder / "b.png").unlink()
+    assert shards(requested(night, name="night 1")) == []
+
+
+def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(night, monkeypatch):
+    (night.folder / "corrupt.png").write_bytes(b"no picture")
+    night.scan()
+    night.run()
+    assert shards(requested(night, name="night 1")) == []
+
+    (night.folder / "c.png").write_bytes((night.folder / "a.png").read_bytes())
+    night.put("d.png")
+    night.scan()
+    (night.folder / "c.png").rename(night.folder / "away.png")  # as if the share were gone for a while
+    night.run("spring-00001")
+    (night.folder / "away.png").rename(night.folder / "c.png")
+    assert night.rows(PREPARED_IMAGES, "spring-00001")["c.png"]["transient"]
+    assert shards(requested(night)) == [], "by day only what is new"
+    assert shards(requested(night, name="night 1")) == ["spring-00001"]
+    night.run("spring-00001")
+    assert night.rows(MASKS, "spring-00001")["c.png"]["status"] == "ok"
+    assert shards(requested(night, name="night 2")) == []
+
+
+def test_a_shard_stopped_by_its_failed_pictures_waits_for_a_new_file(night):
+    night.scan()
+    night.run()
+    (night.folder / "corrupt.png").write_bytes(b"no picture")
+    assert night.scan().shards_to_run == ["spring-00001"]
+    assert not night.materialize("spring-00001").success
+    assert shards(requested(night, name="night 1")) == []
+    night.put("corrupt.png")
+    assert shards(requested(night, name="night 1")) == ["spring-00002"]
+
+
+def test_a_tick_requests_so_many_and_the_next_the_rest(night):
+    (night.folder / "catalogue.toml").write_text("shard_size = 1")
+    night.put("c.png")
+    night.say("[nights]\nruns_per_tick = 2\n")
+    first = requested(night, name="night 1")
+    assert (shards(first), first.waiting) == (["spring-00000", "spring-00001"], 1)
+    assert len(first.new_partitions) == 3
+    submit(night, first)
+    assert shards(requested(night, name="night 1")) == ["spring-00002"]
+
+
+def test_a_catalogue_that_cannot_be_scanned_does_not_stop_the_others(night, tmp_path):
+    (tmp_path / "bad").mkdir()
+    register(night.store, "bad", str(tmp_path / "bad"))
+    (tmp_path / "bad" / "catalogue.toml").write_text("prompt = ")
+    found = requested(night)
+    assert shards(found) == ["spring-00000"]
+    assert "not valid TOML" in found.faults[0]
+
+
+def test_the_requests_carry_what_the_next_tick_looks_for(night):
+    (request,) = requested(night, name="night 1").requests
+    assert request.tags[ATTEMPT] == "night 1"
+    assert catalogue_job.name == "catalogue"

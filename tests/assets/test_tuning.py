@@ -1,0 +1,146 @@
+"""Settings as versions, and trials beside the result that stands."""
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from resources.birefnet import BiRefNet
+from resources.open_clip import OpenClip
+from resources.sdxl import SDXL
+from resources.store import Store
+from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.trials import trials
+from vivid_assets.catalogue.settings_versions import observations
+from vivid_assets.definitions import defs
+from vivid_assets.settings import SettingsFile
+
+BASE = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+
+
+@pytest.fixture
+def done(pipeline):
+    for name in ("a.png", "b.png"):
+        pipeline.put(name)
+    pipeline.scan()
+    observe(pipeline)
+    pipeline.run()
+    return pipeline
+
+
+def observe(pipeline) -> set[str]:
+    """What the sensor does; the stages whose settings have changed."""
+    changed = observations(pipeline.instance, pipeline.store, SettingsFile(path=str(pipeline.settings_file)))
+    for observation in changed:
+        pipeline.instance.report_runless_asset_event(observation)
+    return {observation.asset_key.path[-1] for observation in changed}
+
+
+def out_of_date(pipeline, shard="spring-00000") -> set[str]:
+    graph = defs.resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(pipeline.instance, graph, LoadingContextForTest(pipeline.instance))
+    return {
+        key.to_user_string()
+        for key in graph.materializable_asset_keys
+        if key != trials.key and resolver.get_status(key, shard) != StaleStatus.FRESH
+    }
+
+
+def test_a_blending_setting_puts_composites_out_of_date_and_nothing_upstream(done):
+    assert out_of_date(done) == set()
+    done.say(BASE + '[composites]\nmode = "article"\n')
+    assert observe(done) == {"composites"}
+    assert out_of_date(done) == {"composites"}
+    before = done.rows(BACKGROUNDS)
+    done.run(selection=["composites"])
+    assert "composites" not in out_of_date(done)
+    assert done.rows(BACKGROUNDS) == before
+    assert done.rows(COMPOSITES)["a.png"]["mode"] == "article"
+
+
+def test_settings_said_in_other_words_are_the_same_version(done):
+    done.say(BASE + '# a comment\n[composites]\nmode = "unmix"\n')
+    assert observe(done) == set()
+
+
+def test_what_the_checks_tolerate_is_in_no_version_and_no_key(done):
+    done.say(BASE + '[checks]\nhalo = 0.5\nseverity = "error"\n')
+    assert observe(done) == set()
+    assert set(done.run().values()) == {0}
+
+
+def test_a_catalogue_s_own_settings_are_in_the_version(done):
+    (done.folder / "catalogue.toml").write_text("[masks]\nrefine = false\n")
+    done.scan()
+    assert observe(done) == {"masks"}
+    assert "masks" in out_of_date(done)
+    assert "backgrounds" not in out_of_date(done)
+
+
+def test_a_bad_entry_is_named_and_observes_nothing(done):
+    done.say("[composites]\nstrenght = 0.5\n")
+    with pytest.raises(ValueError, match="strenght"):
+        observe(done)
+
+
+def try_out(pipeline, name, **settings):
+    return dg.materialize(
+        [trials],
+        partition_key="spring-00000",
+        instance=pipeline.instance,
+        run_config={"ops": {"trials": {"config": {"name": name, "settings": settings}}}},
+        raise_on_error=False,
+        resources={
+            "store": pipeline.store,
+            "settings": SettingsFile(path=str(pipeline.settings_file)),
+            "open_clip": OpenClip(),
+            "sdxl": SDXL(),
+            "birefnet": BiRefNet(),
+        },
+    )
+
+
+def files_of(pipeline):
+    root = pipeline.store.path("")
+    paths = [path for path in root.rglob("*") if path.is_file() and "trials" not in path.parts]
+    return {str(path): path.read_bytes() for path in paths if "/.parts/" not in str(path)}
+
+
+def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
+    before = files_of(done)
+    result = try_out(done, "hard-edges", composites={"mode": "alpha"})
+    assert result.success
+    assert files_of(done) == before
+    metadata = result.asset_materializations_for_node("trials")[0].metadata
+    assert metadata["computed"].value == {
+        "prepared_images": 0,
+        "analysis": 0,
+        "enhanced_prompts": 0,
+        "backgrounds": 0,
+        "masks": 0,
+        "composites": 2,
+    }
+    assert "data:image/jpeg;base64," in metadata["source, current, trial"].value
+    own = Store(root=f"{done.store.root}/trials/hard-edges")
+    assert own.exists("composites/spring/a.png")
+    assert not own.exists("masks/spring-00000/a.png.png")
+    assert done.rows(COMPOSITES)["a.png"]["mode"] == "unmix"
+    assert out_of_date(done) == set()
+    assert set(done.run().values()) == {0}
+
+
+def test_a_trial_goes_on_where_it_was_and_follows_other_settings(done):
+    try_out(done, "soft", masks={"refine": False})
+    again = try_out(done, "soft", masks={"refine": False}).asset_materializations_for_node("trials")[0]
+    assert set(again.metadata["computed"].value.values()) == {0}
+    other = try_out(done, "soft", masks={"refine": False, "stretch_low": 0.2}).asset_materializations_for_node("trials")
+    assert other[0].metadata["computed"].value["masks"] == 2
+    assert done.rows(MASKS)["a.png"]["key"]
+
+
+def test_a_trial_with_a_bad_entry_says_which(done):
+    result = try_out(done, "typo", composites={"mod": "alpha"})
+    assert not result.success
+    error = result.get_step_failure_events()[0].step_failure_data.error
+    assert "composites.mod" in str(error)
+    assert not done.store.exists("trials/typo")

@@ -1,0 +1,314 @@
+"""What a team lives with, on a live Dagster by its API: nights, tuning, failures; on SQLite and on PostgreSQL."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.resources import files
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from resources.store import Store
+from vivid_assets.catalogue.source import register
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 420
+STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review"]
+SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+
+RUNS = """query($filter: RunsFilter) {runsOrError(filter: $filter) {...on Runs {results {
+    runId status jobName tags {key value} assetMaterializations {assetKey {path}}}}}}"""
+STALE = """query($stage: [String!]!, $shard: String!) {assetNodeOrError(assetKey: {path: $stage}) {...on AssetNode {
+    staleStatus(partition: $shard) staleCauses(partition: $shard) {key {path}}}}}"""
+BACKFILL = """mutation($params: LaunchBackfillParams!) {launchPartitionBackfill(backfillParams: $params) {
+    __typename ...on LaunchBackfillSuccess {backfillId} ...on PythonError {message}}}"""
+CHECKS = """query($stage: [String!]!, $check: String!) {
+    assetCheckExecutions(assetKey: {path: $stage}, checkName: $check, limit: 20) {
+        evaluation {success severity description}}}"""
+PARTITIONS = """query($stage: [String!]!) {assetNodeOrError(assetKey: {path: $stage}) {...on AssetNode {
+    partitionStats {numMaterialized}}}}"""
+LAUNCH = """mutation($params: ExecutionParams!) {launchRun(executionParams: $params) {
+    __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}}}"""
+AGAIN = """mutation($parent: String!) {launchRunReexecution(
+    reexecutionParams: {parentRunId: $parent, strategy: FROM_FAILURE}) {
+    __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}}}"""
+TURN = """mutation($selector: %(kind)sSelector!) {start%(kind)s(%(argument)sSelector: $selector) {__typename}}"""
+TICKS = """query($selector: InstigationSelector!) {instigationStateOrError(instigationSelector: $selector) {
+    ...on InstigationState {ticks(limit: 5) {status skipReason error {message}}}}}"""
+
+
+class Webhook(HTTPServer):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.told: list[dict] = []
+        told = self.told
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def webhook():
+    server = Webhook()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def storage(request, tmp_path_factory):
+    """What dagster.yaml says of the storage: nothing (SQLite), or a PostgreSQL server of this test's own."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server = PostgreSQL(tmp_path_factory)
+    try:
+        yield f'\nstorage:\n  postgres:\n    postgres_url: "{server.url}"\n'
+    finally:
+        server.stop()
+
+
+class PostgreSQL:
+    """A server in a folder of its own, on a socket of its own."""
+
+    def __init__(self, tmp_path_factory):
+        pytest.importorskip("dagster_postgres", reason="dagster-postgres is not installed")
+        homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        initdb = shutil.which("initdb") or (str(homes[-1] / "initdb") if homes else None)
+        if initdb is None:
+            if os.environ.get("VIVID_REQUIRE_POSTGRES"):
+                pytest.fail("no PostgreSQL server is installed, and VIVID_REQUIRE_POSTGRES is set")
+            pytest.skip("no PostgreSQL server is installed")
+        self._bin, self._root = Path(initdb).parent, tmp_path_factory.mktemp("postgres")
+        # The server refuses to run as root, as which tests in a container run.
+        self._user = {"user": "postgres"} if os.getuid() == 0 else {}
+        if self._user:
+            for folder in (self._root, *self._root.parents[:3]):
+                folder.chmod(folder.stat().st_mode | 0o055)
+            shutil.chown(self._root, "postgres")
+        data = self._root / "data"
+        self._call("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
+        options = f"-k {self._root} -c listen_addresses=''"
+        self._call("pg_ctl", "-D", str(data), "-w", "-l", str(self._root / "log"), "-o", options, "start")
+        self.url = f"postgresql+psycopg2://postgres@/postgres?host={self._root}"
+
+    def _call(self, program, *arguments):
+        subprocess.run(
+            [str(self._bin / program), *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self._root,
+            **self._user,
+        )
+
+    def stop(self):
+        self._call("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory, webhook, storage):
+    root = tmp_path_factory.mktemp("operations")
+    home = root / "dagster"
+    home.mkdir()
+    shipped = files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    (home / "dagster.yaml").write_text(shipped + storage)
+    (root / "vivid.toml").write_text(SETTINGS)
+    return os.environ | {
+        "VIVID_STORE": str(root / "store"),
+        "VIVID_SETTINGS": str(root / "vivid.toml"),
+        "VIVID_NIGHT_CRON": "* * * * *",
+        "VIVID_SENSOR_SECONDS": "5",
+        "VIVID_ALERT_WEBHOOK": f"http://127.0.0.1:{webhook.server_port}/",
+        "DAGSTER_HOME": str(home),
+    }
+
+
+class Operator:
+    """What a person does and sees, by the API that the UI uses."""
+
+    def __init__(self, dagster, environment):
+        self.dagster = dagster
+        self.store = Store(root=environment["VIVID_STORE"])
+        self.settings = Path(environment["VIVID_SETTINGS"])
+        self.pictures = self.settings.parent / "pictures"
+        if not self.pictures.exists():
+            self.pictures.mkdir()
+            (self.pictures / "catalogue.toml").write_text("shard_size = 2")
+            for name in "abc":
+                self.put(f"{name}.png")
+            register(self.store, "spring", str(self.pictures))
+
+    def put(self, name):
+        wall = np.full((200, 200, 3), 215, np.uint8)
+        cv2.circle(wall, (100, 100), 60, (30, 40, 90 + len(name)), -1, cv2.LINE_AA)
+        cv2.imwrite(str(self.pictures / name), wall)
+
+    @property
+    def repository(self):
+        return {"repositoryName": "__repository__", "repositoryLocationName": self.dagster.location()}
+
+    def turn_on(self, kind, name):
+        argument = kind.lower()
+        query = TURN % {"kind": kind, "argument": argument}
+        self.dagster.query(query, selector={**self.repository, f"{argument}Name": name})
+
+    def runs(self, **wanted):
+        return self.dagster.query(RUNS, filter=wanted or None)["runsOrError"]["results"]
+
+    def runs_of(self, shard, **wanted):
+        tag = {"key": "dagster/partition", "value": shard}
+        return [run for run in self.runs(**wanted) if tag in run["tags"]]
+
+    def materialized(self, stage):
+        node = self.dagster.query(PARTITIONS, stage=[stage])["assetNodeOrError"]
+        return node["partitionStats"]["numMaterialized"]
+
+    def stale(self, shard):
+        """The stages that the UI shows as out of date, and why."""
+        found = {}
+        for stage in STAGES:
+            node = self.dagster.query(STALE, stage=[stage], shard=shard)["assetNodeOrError"]
+            if node["staleStatus"] != "FRESH":
+                found[stage] = [".".join(cause["key"]["path"]) for cause in node["staleCauses"]]
+        return found
+
+    def launch(self, job, config=None, **tags):
+        params = {
+            "selector": {**self.repository, "jobName": job},
+            "mode": "default",
+            "runConfigData": config or {},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
+        return self.launched(self.dagster.query(LAUNCH, params=params)["launchRun"])
+
+    def launched(self, answer):
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def ended(self, run_id):
+        def status():
+            (run,) = self.runs(runIds=[run_id])
+            return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+        return self.dagster.wait(status, PATIENCE)
+
+
+def done_by(run):
+    return {".".join(event["assetKey"]["path"]) for event in run["assetMaterializations"]}
+
+
+@pytest.fixture(scope="module")
+def operator(dagster, environment):
+    return Operator(dagster, environment)
+
+
+@pytest.fixture(scope="module")
+def after_a_night(operator):
+    """The schedule is on and has brought the catalogue through."""
+    operator.turn_on("Schedule", "nightly")
+    operator.dagster.wait(lambda: len(operator.runs(statuses=["SUCCESS"])) >= 2, PATIENCE)
+    return operator
+
+
+def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_night):
+    operator = after_a_night
+    runs = operator.runs()
+    assert len(runs) == 2
+    for shard in ("spring-00000", "spring-00001"):
+        (run,) = operator.runs_of(shard)
+        assert (run["status"], run["jobName"], done_by(run)) == ("SUCCESS", "catalogue", {*STAGES})
+    assert all(operator.materialized(stage) == 2 for stage in STAGES)
+    assert operator.store.exists("composites/spring/c.png")
+
+    def rested():
+        selector = {**operator.repository, "name": "nightly"}
+        ticks = operator.dagster.query(TICKS, selector=selector)["instigationStateOrError"]["ticks"]
+        return any(tick["status"] == "SKIPPED" and tick["skipReason"] == "Nothing to do." for tick in ticks)
+
+    operator.dagster.wait(rested, PATIENCE)
+    assert len(operator.runs()) == 2
+
+
+def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night):
+    operator = after_a_night
+    before = len(operator.runs())
+    operator.turn_on("Sensor", "arrivals")
+    operator.put("new arrival.png")
+    operator.dagster.wait(lambda: operator.runs_of("spring-00002", statuses=["SUCCESS"]), PATIENCE)
+    assert len(operator.runs()) == before + 1
+    assert operator.store.exists("composites/spring/new arrival.png")
+
+
+def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night):
+    operator, shards = after_a_night, ["spring-00000", "spring-00001"]
+    operator.settings.write_text(SETTINGS + '[composites]\nmode = "article"\n')
+    operator.dagster.wait(lambda: operator.stale(shards[0]), PATIENCE)
+    assert operator.stale(shards[0]) == operator.stale(shards[1]) == {"composites": ["settings.composites"]}
+    scenes = {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")}
+    assert scenes
+
+    params = {"assetSelection": [{"path": ["composites"]}], "partitionNames": shards}
+    answer = operator.dagster.query(BACKFILL, params=params)["launchPartitionBackfill"]
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    tag = [{"key": "dagster/backfill", "value": answer["backfillId"]}]
+    operator.dagster.wait(lambda: len(operator.runs(tags=tag, statuses=["SUCCESS"])) == 2, PATIENCE)
+    assert [done_by(run) for run in operator.runs(tags=tag)] == [{"composites"}] * 2
+    # The review page follows the composites; the blend itself is as the settings say.
+    assert "composites" not in operator.stale(shards[0])
+    assert {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")} == scenes
+
+
+def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after_a_night, webhook):
+    operator = after_a_night
+    (operator.pictures / "corrupt.png").write_bytes(b"no picture")
+    operator.put("sound.png")
+    (run,) = operator.dagster.wait(lambda: operator.runs_of("spring-00003", statuses=["SUCCESS"]), PATIENCE)
+    assert run["jobName"] == "catalogue"
+    executions = operator.dagster.query(CHECKS, stage=["prepared_images"], check="complete")["assetCheckExecutions"]
+    warnings = [one["evaluation"] for one in executions if one["evaluation"] and not one["evaluation"]["success"]]
+    assert [warning["severity"] for warning in warnings] == ["WARN"]
+    assert "corrupt.png" in warnings[0]["description"]
+    operator.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in webhook.told), PATIENCE)
+
+    assert operator.ended(operator.launch("rerun_failed"))["status"] == "SUCCESS"
+
+    def tried_again():
+        return [run for run in operator.runs(statuses=["SUCCESS"]) if run["jobName"] == "retry_shard"]
+
+    (again,) = operator.dagster.wait(tried_again, PATIENCE)
+    assert {"key": "dagster/partition", "value": "spring-00003"} in again["tags"]
+
+
+def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a_night, webhook):
+    operator = after_a_night
+    (operator.pictures / "catalogue.toml").write_text('shard_size = 2\nprompt = "teal paper"')
+    folder = operator.store.path("composites")
+    folder.rename(folder.with_name("away"))
+    folder.write_bytes(b"in the way")
+    failed = operator.dagster.wait(lambda: operator.runs_of("spring-00000", statuses=["FAILURE"]), PATIENCE)[0]
+    assert "backgrounds" in done_by(failed)
+    assert "composites" not in done_by(failed)
+    operator.dagster.wait(lambda: any("Run failed" in told["title"] for told in webhook.told), PATIENCE)
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    started = time.time()
+    answer = operator.dagster.query(AGAIN, parent=failed["runId"])["launchRunReexecution"]
+    again = operator.ended(operator.launched(answer))
+    assert again["status"] == "SUCCESS", f"after {time.time() - started:.0f} s"
+    assert done_by(again) == {"composites", "review"}

@@ -1,0 +1,67 @@
+"""Faults of the machine, as Dagster is told of them: which are tried again, and where.
+
+A store or network that stutters is tried again in the same process, after a pause that grows. A dead CUDA context
+stays dead in its process, so the run is tried again in a new one. Everything else (a model that is not there, a full
+disk, a bad setting, a bug) fails the step at once: trying again would only say so later.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from resources.errors import MachineFault, ModelUnavailable
+
+_RETRIES = 3
+_FIRST_PAUSE_SECONDS = 5.0
+_PASSING = {
+    errno.EIO,
+    errno.EAGAIN,
+    errno.EBUSY,
+    errno.EINTR,
+    errno.ESTALE,
+    errno.ENETDOWN,
+    errno.ENETRESET,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ETIMEDOUT,
+}
+_RETRY_IN_A_NEW_PROCESS = "dagster/retry_on_asset_or_op_failure"
+
+
+@contextmanager
+def retried_where_it_helps(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn a passing fault into a retry of the step, and ask for a new process after a dead CUDA context."""
+    try:
+        yield
+    except Exception as fault:
+        if is_passing(fault):
+            pause = _FIRST_PAUSE_SECONDS * 3**context.retry_number
+            context.log.warning("Trying again in %.0f s: %s", pause, fault)
+            raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=pause) from fault
+        if is_dead_device(fault):
+            context.log.error("The GPU cannot be used by this process any more: the run is tried again in a new one.")
+            context.instance.add_run_tags(context.run.run_id, {_RETRY_IN_A_NEW_PROCESS: "true"})
+        raise
+
+
+def is_passing(fault: BaseException | None) -> bool:
+    """Whether the fault, or what it was raised from, is of a store or network and may be gone in a moment."""
+    if fault is None or isinstance(fault, ModelUnavailable):
+        return False
+    if isinstance(fault, MachineFault):
+        return is_passing(fault.__cause__)
+    return isinstance(fault, (ConnectionError, TimeoutError)) or (
+        isinstance(fault, OSError) and fault.errno in _PASSING
+    )
+
+
+def is_dead_device(fault: BaseException | None) -> bool:
+    """Whether the fault, or what it was raised from, has broken this process's CUDA context."""
+    while fault is not None:
+        # PyTorch raises it as AcceleratorError, a RuntimeError; memory that ran out leaves the context alive.
+        if type(fault).__name__ == "AcceleratorError" or "CUDA error" in str(fault):
+            return True
+        fault = fault.__cause__
+    return False

@@ -1,0 +1,112 @@
+"""Trials: other settings on one shard, beside the result that stands."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from partitions.shards import SHARDS, catalogue_of
+from resources.birefnet import BiRefNet
+from resources.open_clip import OpenClip
+from resources.sdxl import SDXL
+from resources.store import Store
+from resources.trial_store import TrialStore
+from vivid_assets.assets.analysis import analysis
+from vivid_assets.assets.backgrounds import backgrounds
+from vivid_assets.assets.composites import COMPOSITES, composites
+from vivid_assets.assets.enhanced_prompts import enhanced_prompts
+from vivid_assets.assets.faults import retried_where_it_helps
+from vivid_assets.assets.masks import masks
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES, prepared_images
+from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
+from vivid_assets.rows.stage import OK
+from vivid_assets.rows.tables import read_rows
+from vivid_assets.settings import SettingsFile
+
+_TRIED = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites]
+_SHOWN = 24
+
+
+class TrialConfig(dg.Config):
+    """What is tried. The same name again goes on with that trial."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$", description="Where it lands: trials/<name>/ in the store.")
+    settings: dict[str, Any] = Field(
+        description="Entries by table, as in vivid.toml, such as {composites: {mode: article}}."
+    )
+
+
+@dg.asset(
+    partitions_def=SHARDS,
+    deps=[COMPOSITES.name],
+    group_name="tuning",
+    kinds={"numpy"},
+    pool="gpu",
+)
+def trials(
+    context: dg.AssetExecutionContext,
+    config: TrialConfig,
+    store: Store,
+    settings: SettingsFile,
+    open_clip: OpenClip,
+    sdxl: SDXL,
+    birefnet: BiRefNet,
+) -> dg.MaterializeResult:
+    """Other settings on one shard: source, current composite and the trial's, side by side.
+
+    Materialise one shard and say in the launchpad what to try: `name` and `settings`. Only what the settings change is
+    computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue is touched.
+    """
+    shard = context.partition_key
+    tried = SettingsFile(path=settings.path, trial=config.settings)
+    # Said here and not by the first stage that reads the bad entry.
+    tried.read(catalogue_settings(store, catalogue_of(shard)))
+    trial_store = TrialStore(root=store.root, trial=config.name)
+    # The stages run as they are, in an instance of their own that nobody keeps.
+    with dg.DagsterInstance.ephemeral() as instance, retried_where_it_helps(context):
+        instance.add_dynamic_partitions(str(SHARDS.name), [shard])
+        result = dg.materialize(
+            _TRIED,
+            partition_key=shard,
+            instance=instance,
+            resources={
+                "store": trial_store,
+                "settings": tried,
+                "open_clip": open_clip,
+                "sdxl": sdxl,
+                "birefnet": birefnet,
+            },
+        )
+    computed = {
+        event.asset_key.to_user_string(): event.materialization.metadata["computed"].value
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    metadata: dict[str, Any] = {
+        "settings": dg.MetadataValue.json(config.settings),
+        "computed": dg.MetadataValue.json(computed),
+        "folder": dg.MetadataValue.path(trial_store.own.root),
+    }
+    if groups := list(_side_by_side(store, trial_store, shard)):
+        sheet = contact_sheet(groups, columns=9)
+        metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{config.name} {shard}"))
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _side_by_side(store: Store, trial_store: TrialStore, shard: str) -> Iterator[list[Any]]:
+    """The shard's first pictures that the trial changes; the first of all if it changes none."""
+    current, prepared = read_rows(store, COMPOSITES, shard), read_rows(trial_store, PREPARED_IMAGES, shard)
+    rows = [row for row in read_rows(trial_store, COMPOSITES, shard).values() if row["status"] == OK]
+    both = [row for row in rows if current.get(row["picture"], {}).get("status") == OK]
+    changed = [row for row in both if row["key"] != current[row["picture"]]["key"]]
+    for row in (changed or both)[:_SHOWN]:
+        name = row["picture"]
+        shown = (
+            (trial_store, prepared[name]["file"]),
+            (store, current[name]["file"]),
+            (trial_store, row["file"]),
+        )
+        yield [decode(place.read(file), longest=256).rgb for place, file in shown]

@@ -1,0 +1,24 @@
+"""The jobs: one shard through all stages, with or without what failed for good."""
+
+import dagster as dg
+
+from vivid_assets.assets.stages import STAGES
+
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+_ALL_STAGES = dg.AssetSelection.assets(*STAGE_NAMES)
+
+catalogue_job = dg.define_asset_job(
+    "catalogue",
+    selection=_ALL_STAGES,
+    description="One shard through all stages. What is up to date is taken over, not computed.",
+)
+
+RETRY_FAILED = {"ops": {name: {"config": {"retry_failed": True}} for name in STAGE_NAMES}}
+
+retry_job = dg.define_asset_job(
+    "retry_shard",
+    selection=_ALL_STAGES,
+    config=RETRY_FAILED,
+    description="One shard through all stages, with those pictures too that failed for good, such as corrupt files.",
+)

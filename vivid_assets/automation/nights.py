@@ -1,0 +1,157 @@
+"""Nights: a sensor for arriving pictures and a nightly schedule, which scan and request runs for what has work.
+
+What has work is derived from the ledger and from what the stages noted (``catalogue.progress``), never from what a scan
+has just found: a scan that committed before its tick died, and a run that failed, are both still due at the next look.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import dagster as dg
+from dagster import DagsterRunStatus as Status
+
+from partitions.shards import SHARDS
+from resources.errors import DamagedTable, MachineFault
+from resources.store import Store
+from vivid_assets.automation.jobs import STAGE_NAMES, catalogue_job
+from vivid_assets.catalogue.progress import Due, shards_due
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import Catalogue, registered
+from vivid_assets.settings import SettingsFile
+
+ATTEMPT = "vivid/attempt"
+"""The run's tag that says for what it was requested; the same shard is not requested twice for the same."""
+
+_PARTITION = "dagster/partition"
+_AT_WORK = [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]
+_AGAIN_AFTER = timedelta(hours=20)
+
+
+class _Log(Protocol):
+    def info(self, message: str, *arguments: object) -> None: ...
+    def error(self, message: str, *arguments: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Night:
+    """What one look found."""
+
+    requests: list[dg.RunRequest]
+    new_partitions: list[str]
+    waiting: int
+    """Shards with work beyond what may be requested at a time."""
+    faults: list[str]
+    """A sentence for each catalogue that could not be scanned."""
+
+    def __str__(self) -> str:
+        return f"{len(self.requests)} runs requested, {self.waiting} shards wait for the next tick"
+
+
+def look(
+    instance: dg.DagsterInstance,
+    store: Store,
+    settings: SettingsFile,
+    *,
+    night: str | None,
+    now: datetime,
+    log: _Log,
+) -> Night:
+    """Scan all catalogues and choose the shards to run.
+
+    By night (``night`` names it) a shard whose run failed is requested again, and so is one with pictures that are
+    worth another try, once a night. By day (None) a shard is requested when it has something new, and after a failed
+    run only when 20 hours have passed.
+    """
+    due: list[Due] = []
+    faults: list[str] = []
+    for catalogue in registered(store):
+        try:
+            due += _due_in(store, catalogue, log)
+        except (ValueError, OSError, MachineFault, DamagedTable) as fault:
+            # One catalogue with a bad file, or whose folder is away, must not stop the others' night.
+            faults.append(f"{catalogue.name}: {fault}")
+            log.error("%s could not be scanned: %s", catalogue.name, fault)
+    if night is None:
+        due = [one for one in due if not one.is_retry]
+    if not due:
+        return Night([], [], 0, faults)
+    taken = {*_taken(instance, now)}
+    wanted = [
+        (one, attempt)
+        for one in due
+        if (attempt := night or one.asked) and not taken & {(one.shard, ""), (one.shard, attempt)}
+    ]
+    known = {*instance.get_dynamic_partitions(str(SHARDS.name))}
+    chosen = wanted[: settings.read().nights.runs_per_tick]
+    return Night(
+        requests=[
+            dg.RunRequest(
+                run_key=f"{one.shard}:{attempt}:{now:%Y-%m-%dT%H}",
+                partition_key=one.shard,
+                tags={ATTEMPT: attempt},
+            )
+            for one, attempt in chosen
+        ],
+        new_partitions=[one.shard for one in due if one.shard not in known],
+        waiting=len(wanted) - len(chosen),
+        faults=faults,
+    )
+
+
+def _due_in(store: Store, catalogue: Catalogue, log: _Log) -> list[Due]:
+    found = scan(store, catalogue)
+    log.info("%s", found)
+    for sentence in found.refused[:20]:
+        log.info("%s", sentence)
+    return shards_due(store, found.assignment.ledger, STAGE_NAMES)
+
+
+def _taken(instance: dg.DagsterInstance, now: datetime) -> Iterator[tuple[str, str]]:
+    """Shards that somebody works on, with "", and those requested of late, with what for."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=_AT_WORK)):
+        yield run.tags.get(_PARTITION, ""), ""
+    for run in instance.get_runs(dg.RunsFilter(job_name=catalogue_job.name, created_after=now - _AGAIN_AFTER)):
+        yield run.tags.get(_PARTITION, ""), run.tags.get(ATTEMPT, "by hand")
+
+
+@dg.sensor(
+    job=catalogue_job,
+    minimum_interval_seconds=int(os.environ.get("VIVID_SENSOR_SECONDS", "300")),
+    description="Pictures that arrive, change or are asked for differently: finds them and requests runs.",
+)
+def arrivals(
+    context: dg.SensorEvaluationContext, store: Store, settings: SettingsFile
+) -> dg.SensorResult | dg.SkipReason:
+    found = look(context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log)
+    if found.faults and not found.requests:
+        raise ValueError("; ".join(found.faults))
+    if not found.requests and not found.new_partitions:
+        return dg.SkipReason("Nothing new.")
+    context.log.info("%s", found)
+    return dg.SensorResult(
+        run_requests=found.requests,
+        dynamic_partitions_requests=[SHARDS.build_add_request(found.new_partitions)] if found.new_partitions else [],
+    )
+
+
+@dg.schedule(
+    job=catalogue_job,
+    # Several ticks a night: a tick requests a limited number of runs, the next ones the rest.
+    cron_schedule=os.environ.get("VIVID_NIGHT_CRON", "*/10 1-5 * * *"),
+    execution_timezone=os.environ.get("VIVID_TIMEZONE", "UTC"),
+    description="The night: scans, and requests runs for new and changed shards, failed ones, and pictures to retry.",
+)
+def nightly(
+    context: dg.ScheduleEvaluationContext, store: Store, settings: SettingsFile
+) -> list[dg.RunRequest] | dg.SkipReason:
+    night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
+    found = look(context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log)
+    if found.faults and not found.requests:
+        raise ValueError("; ".join(found.faults))
+    if found.new_partitions:
+        context.instance.add_dynamic_partitions(str(SHARDS.name), found.new_partitions)
+    context.log.info("%s", found)
+    return found.requests or dg.SkipReason("Nothing to do.")

@@ -1,0 +1,110 @@
+"""How far each shard is: what its stages were last asked for, and what came of it.
+
+``progress/<catalogue>/<shard>.json`` holds an entry per stage. Compared with the ledger it says which shards have work,
+whatever became of the scan, the tick or the run in between. Losing it costs a look at each shard, and no result.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from partitions.assignment import REQUEST
+from partitions.shards import catalogue_of
+from resources.store import Store
+
+_ASKED = ("picture", "content", *REQUEST.names)
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class Due:
+    """A shard with work."""
+
+    shard: str
+    asked: str
+    """The digest of what its pictures are and what is asked for them."""
+    is_retry: bool
+    """Everything was done, but pictures failed for a reason that may have passed."""
+
+
+def shards_due(store: Store, ledger: pa.Table, stages: Collection[str]) -> list[Due]:
+    """The ledger's shards whose pictures, or what is asked for them, are not what all ``stages`` have last seen.
+
+    After these, the shards with pictures that are worth another try.
+    """
+    live = {*pc.unique(ledger.filter(pc.equal(ledger["retired"], ""))["shard"]).to_pylist()}
+    progress = read_progress(store, live)
+    due, again = [], []
+    for shard, asked in asked_by_shard(ledger).items():
+        if shard not in live:
+            continue
+        entries = [progress[shard].get(stage, {}) for stage in stages]
+        current = [entry for entry in entries if entry.get("asked") == asked]
+        # A shard that its failed pictures have stopped would be stopped again: it waits for a person or a new file.
+        if len(current) < len(entries) and not any(entry["stopped"] for entry in current):
+            due.append(Due(shard, asked, is_retry=False))
+        elif any(entry["transient"] for entry in current):
+            again.append(Due(shard, asked, is_retry=True))
+    return due + again
+
+
+def shards_with_failures(store: Store, shards: Collection[str]) -> list[str]:
+    """Those of ``shards`` in which a stage could not do a picture."""
+    progress = read_progress(store, shards)
+    return [shard for shard in sorted(shards) if any(entry["failed"] for entry in progress[shard].values())]
+
+
+def shards_noted(store: Store, catalogue: str) -> list[str]:
+    """The shards of a catalogue that a stage has ever finished, oldest first."""
+    return [name.removesuffix(".json") for name in store.names(f"progress/{catalogue}")]
+
+
+def asked_by_shard(ledger: pa.Table) -> dict[str, str]:
+    """A digest for each shard of the ledger (or of a part of it) of its pictures' contents and requests.
+
+    Retired rows count as they were when they were retired: a shard that only loses pictures has no work to do.
+    """
+    ledger = ledger.sort_by([("shard", "ascending"), ("picture", "ascending"), ("content", "ascending")])
+    shards = ledger["shard"].to_numpy()
+    lines = pc.binary_join_element_wise(*(ledger[name].cast(pa.string()) for name in _ASKED), _SEPARATOR)
+    starts = np.flatnonzero(np.r_[len(shards) > 0, shards[1:] != shards[:-1]])
+    return {
+        shards[start]: _digest(lines.slice(start, end - start))
+        for start, end in zip(starts, [*starts[1:], len(shards)], strict=True)
+    }
+
+
+def read_progress(store: Store, shards: Collection[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By shard and stage: what ``note_progress`` noted; empty where nothing ran yet."""
+
+    def read(shard: str) -> dict[str, dict[str, Any]]:
+        try:
+            return json.loads(store.read(_path(shard)))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return dict(zip(shards, pool.map(read, shards), strict=True))
+
+
+def note_progress(store: Store, shard: str, stage: str, entry: Mapping[str, Any]) -> None:
+    """Note ``entry`` for a stage of a shard: ``asked``, ``failed``, ``transient``, ``stopped``, the checks' figures."""
+    # Should two runs write at once, the entry that is lost is looked for again: it costs a run that computes nothing.
+    before = read_progress(store, [shard])[shard]
+    if before.get(stage) != entry:
+        store.write(_path(shard), json.dumps(before | {stage: dict(entry)}, sort_keys=True).encode())
+
+
+def _digest(lines: pa.ChunkedArray) -> str:
+    return hashlib.blake2b("\n".join(lines.to_pylist()).encode(), digest_size=16).hexdigest()
+
+
+def _path(shard: str) -> str:
+    return f"progress/{catalogue_of(shard)}/{shard}.json"

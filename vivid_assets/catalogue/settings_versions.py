@@ -1,0 +1,65 @@
+"""Settings as versions: a digest per stage of what holds, in ``vivid.toml`` and in every catalogue's own file.
+
+Spelling out a default or writing a comment changes no version; a changed value changes that of the stage that reads
+it, and of no other.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from resources.store import Store
+from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.catalogue.source import registered
+from vivid_assets.rows.stage import digest
+from vivid_assets.settings import READ_BY, Settings, SettingsFile
+
+
+def settings_key(stage: str) -> dg.AssetKey:
+    """The asset that stands for a stage's settings."""
+    return dg.AssetKey(["settings", stage])
+
+
+def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]]:
+    """By stage: the settings that hold for all, and for each catalogue whose file says something else.
+
+    Raises ValueError naming a bad entry.
+    """
+    common = settings.read()
+    catalogues = {one.name: settings.read(catalogue_settings(store, one.name)) for one in registered(store)}
+    held: dict[str, dict[str, Any]] = {}
+    for stage in READ_BY:
+        everywhere = _tables(common, stage)
+        own = {name: _tables(read, stage) for name, read in catalogues.items()}
+        held[stage] = {"": everywhere} | {name: tables for name, tables in own.items() if tables != everywhere}
+    return held
+
+
+def observations(
+    instance: dg.DagsterInstance, store: Store, settings: SettingsFile, *, only_changed: bool = True
+) -> list[dg.AssetObservation]:
+    """An observation with its data version for each stage's settings, where it is another than the last one."""
+    return [
+        dg.AssetObservation(
+            asset_key=settings_key(stage),
+            tags={"dagster/data_version": version},
+            metadata={_title(catalogue): dg.MetadataValue.json(tables) for catalogue, tables in held.items()},
+        )
+        for stage, held in what_holds(store, settings).items()
+        if (version := digest(held)) != _last_version(instance, stage) or not only_changed
+    ]
+
+
+def _tables(settings: Settings, stage: str) -> dict[str, Any]:
+    values = settings.model_dump(mode="json")
+    return {table: values[table] for table in READ_BY[stage]}
+
+
+def _title(catalogue: str) -> str:
+    return f"in {catalogue}" if catalogue else "in vivid.toml"
+
+
+def _last_version(instance: dg.DagsterInstance, stage: str) -> str | None:
+    records = instance.fetch_observations(settings_key(stage), limit=1).records
+    observation = records[0].asset_observation if records else None
+    return observation.data_version if observation else None
