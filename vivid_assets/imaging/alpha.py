@@ -216,11 +216,26 @@ def refine_alpha(
             for _ in range(_BACK_PROJECTIONS):
                 seen = sparse_blur(current, evidence.sigma, band, threads)
                 run_strips(_put_back, len(alpha), alpha, seen, band, current, threads=threads)
-    amount = np.float32(evidence.amount)
+    amount: Array = np.asarray(evidence.amount, np.float32)
+    if not blurred:
+        amount = amount * _near_contour(alpha)
     refined = alpha + amount * (current - alpha)
     for _ in range(2):
         colors = update_colors(image, refined, colors, soft, threads=threads)
     return refined, colors, evidence
+
+
+def _near_contour(alpha: Array) -> Array:
+    """Weigh pixels by their distance from the alpha's own contour: 1 up to 2 pixels, 0 from 8 on.
+
+    Further in, a coarse mask of 0.97 means solid; hair of the wall's colour would be taken for holes there.
+    """
+    solid = (alpha > 0.5).astype(np.uint8)
+    distance = np.maximum(
+        cv2.distanceTransform(solid, cv2.DIST_L2, 3), cv2.distanceTransform(1 - solid, cv2.DIST_L2, 3)
+    )
+    t = np.clip((8 - distance) / 6, 0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
 def _follow_edges(image: Array, alpha: Array, band: Array) -> Array:

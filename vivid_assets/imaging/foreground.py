@@ -231,7 +231,7 @@ def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surp
                     x1, x2, tx = tent(x, sx, columns)
                     uneven = _doubt(variance, y, x, height, width)
                     plain = _PLAIN / (_PLAIN + uneven)
-                    counts = a > 0.02 and a < 0.98
+                    counts = a > 0.02
                     for c in range(3):
                         f = tap(fields, y1, y2, ty, x1, x2, tx, c)
                         b = (one - plain) * tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
@@ -268,6 +268,8 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
                 rest = image[y, x, c] - a * f - (one - a) * back[y, x, c]
                 own = max(tap(surprise, y1, y2, ty, x1, x2, tx, c), zero) * base
                 gain = own * a / (a * a * own + wall + _grain_of(grain, image[y, x, c]) + np.float32(1e-12))
+                # A nearly solid pixel shows F itself, whatever its surroundings promise: its detail is kept.
+                gain += _ramp(a, np.float32(0.9), np.float32(0.98)) * (one / a - gain)
                 front[y, x, c] = min(max(f + gain * rest, zero), one)
 
 
