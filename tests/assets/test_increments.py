@@ -4,7 +4,7 @@ import pytest
 
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 
-STAGE_NAMES = ["analysis", "backgrounds", "composites", "enhanced_prompts", "masks", "prepared_images"]
+STAGE_NAMES = ["analysis", "backgrounds", "composites", "enhanced_prompts", "masks", "prepared_images", "review"]
 
 
 def computed(**counts):
@@ -39,29 +39,29 @@ def test_a_changed_picture_runs_alone_in_a_new_shard(done):
 def test_a_changed_prompt_runs_prompt_background_and_composite(done):
     (done.folder / "manifest.csv").write_text("image,prompt\na.png,red paper\nb.png,teal paper\nc.png,grey paper\n")
     assert done.scan().shards_to_run == ["spring-00000"]
-    assert done.run() == computed(enhanced_prompts=1, backgrounds=1, composites=1)
+    assert done.run() == computed(enhanced_prompts=1, backgrounds=1, composites=1, review=1)
 
 
 def test_a_changed_seed_runs_background_and_composite(done):
     (done.folder / "catalogue.toml").write_text("seed = 7")
     done.scan()
-    assert done.run() == computed(backgrounds=3, composites=3)
+    assert done.run() == computed(backgrounds=3, composites=3, review=3)
 
 
 def test_a_changed_blending_setting_runs_composites_only(done):
     done.say(done.settings_file.read_text() + "[composites]\nstrength = 0.5\n")
-    assert done.run() == computed(composites=3)
+    assert done.run() == computed(composites=3, review=3)
 
 
 def test_a_changed_mask_setting_leaves_the_backgrounds_alone(done):
     done.say('[masks]\ntiers = ["gradients"]\nrefine = false\n[backgrounds]\ngenerator = "backdrop"\n')
-    assert done.run() == computed(masks=3, composites=3)
+    assert done.run() == computed(masks=3, composites=3, review=3)
 
 
 def test_a_catalogue_overrides_a_setting_for_itself(done):
     (done.folder / "catalogue.toml").write_text('[composites]\nformat = "webp"')
     done.scan()
-    assert done.run() == computed(composites=3)
+    assert done.run() == computed(composites=3, review=3)
     assert done.rows(COMPOSITES)["a.png"]["file"] == "composites/spring/a.png.webp"
 
 
@@ -70,7 +70,7 @@ def test_a_dropped_mask_reruns_just_that_picture(done):
     mask = done.store.read(done.rows(MASKS)["b.png"]["file"])
     (done.folder / "overrides" / "b.png").write_bytes(mask)
     assert done.scan().shards_to_run == ["spring-00000"]
-    assert done.run() == computed(masks=1, composites=1)
+    assert done.run() == computed(masks=1, composites=1, review=1)
     assert done.rows(MASKS)["b.png"]["tier"] == "override"
 
 

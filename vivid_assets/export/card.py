@@ -1,0 +1,22 @@
+"""The card of an exported dataset: its README, which is also what `datasets` reads the layout from."""
+
+from importlib.resources import files
+
+from vivid_assets.export.columns import COLUMNS
+from vivid_assets.export.part import SCHEMA
+from vivid_assets.rows.stage import OK
+
+_BESIDES = {
+    "status": f"`{OK}`, `failed` or `to do`",
+    "error": "why there is no composite, in a sentence",
+    "models": "revisions of the models that made the row, as JSON by stage",
+    "shard": "the Dagster partition",
+}
+
+
+def dataset_card(catalogue: str) -> bytes:
+    """The card of a catalogue's dataset. It depends on nothing else, so any shard's export may write it."""
+    meanings = _BESIDES | {column.name: column.meaning for column in COLUMNS}
+    lines = [f"| `{field.name}` | {field.type} | {meanings[field.name]} |" for field in SCHEMA]
+    template = files("vivid_assets.export").joinpath("card.md").read_text(encoding="utf-8")
+    return template.format(catalogue=catalogue, columns="\n".join(lines)).encode()
