@@ -112,7 +112,7 @@ class Settings(BaseModel):
     @field_validator("open_clip", "sdxl", "birefnet")
     @classmethod
     def _known_entries(cls, entries: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        model = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet}[info.field_name or ""]
+        model: Any = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet}[info.field_name or ""]
         unknown = sorted(entries.keys() - model.model_fields.keys())
         if unknown:
             raise ValueError(f"there is no entry {unknown[0]!r}; there are {', '.join(model.model_fields)}")

@@ -10,6 +10,7 @@ from resources.errors import MachineFault
 from vivid_assets.cli.blend import blend_command
 from vivid_assets.cli.catalogue import catalogue_app
 from vivid_assets.cli.demo import demo_command
+from vivid_assets.cli.estimate import estimate_command
 from vivid_assets.cli.models import models_app
 from vivid_assets.cli.replace import mask_command, replace_command
 from vivid_assets.cli.ui import ui_command
@@ -37,6 +38,7 @@ app.command("demo")(demo_command)
 app.command("replace")(replace_command)
 app.command("mask")(mask_command)
 app.command("blend")(blend_command)
+catalogue_app.command("estimate")(estimate_command)
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(models_app, name="models")
 app.command("ui")(ui_command)

@@ -130,7 +130,7 @@ def _opaque(picture: Picture) -> np.ndarray:
     return picture.rgb if picture.alpha is None else over_white(picture.rgb, picture.alpha)
 
 
-def _format(path: Path):
+def _format(path: Path) -> Format:
     suffix = path.suffix.lower().removeprefix(".")
     known: dict[str, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
     if suffix not in known:

@@ -52,4 +52,5 @@ def _tile(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         picture = np.repeat(picture[..., None], 3, axis=2)
     scale = _TILE / max(picture.shape[:2])
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)

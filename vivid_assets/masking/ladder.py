@@ -26,7 +26,7 @@ from vivid_assets.imaging.verdict import (
     measure,
 )
 from vivid_assets.masking.finish import finish_line_art, finish_photo
-from vivid_assets.masking.mask import Mask, MaskRequest, TierRecord
+from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
 
 
@@ -209,7 +209,7 @@ class Ladder:
             return Mask(
                 alpha,
                 tier="",
-                verdict="failed",
+                verdict=NO_ANSWER,
                 reason=reason,
                 figures={},
                 tried=tuple(attempt.records),

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+NO_ANSWER = "failed"
+"""The verdict where no tier answered; the alpha is then empty."""
+
 
 @dataclass(frozen=True)
 class TierRecord:

@@ -20,14 +20,15 @@ class MaskModel(Protocol):
     def revision(self) -> str:
         """Digest or version of the weights. Part of each row's key: another revision makes another mask."""
 
-    def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def probabilities(self, images: Sequence[np.ndarray]) -> Sequence[np.ndarray | Exception]:
         """Raw probabilities, before any stretching.
 
         Args:
             images: uint8 H×W×3 sRGB each; sizes may differ within a batch.
 
         Returns:
-            One float32 H×W array in 0..1 per image, at the image's own size.
+            One float32 H×W array in 0..1 per image, at the image's own size; an exception in place of one is that
+            image's failure.
 
         Raises:
             resources.errors.MachineFault: no picture can be processed (memory at batch 1, a dead device).

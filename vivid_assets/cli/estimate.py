@@ -1,0 +1,101 @@
+"""``vivid catalogue estimate``: how many scenes a catalogue will cost, before it runs."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from resources.progress import duration
+from resources.scene_cache import SceneCache
+from resources.scenes import SceneRequest
+from resources.sdxl import SDXL
+from resources.store import Store
+from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_SCENE
+from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.catalogue.ledger import live_pictures, shards_of
+from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.catalogue.source import find
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+from vivid_assets.rows.stage import OK
+from vivid_assets.rows.tables import read_rows
+from vivid_assets.settings import SettingsFile, configured
+
+console = Console()
+
+
+@dataclass
+class Demand:
+    """What a catalogue's pictures ask of the scene generator."""
+
+    pictures: int = 0
+    own: int = 0
+    """Pictures with the user's own background."""
+    keys: list[str] = field(default_factory=list)
+    """Scenes wanted by pictures whose prompts are finished."""
+    unanalysed: list[tuple[str, str, int]] = field(default_factory=list)
+    """The requests of the others: prompt, negative prompt, seed."""
+    seconds: list[float] = field(default_factory=list)
+    """What scenes have cost so far."""
+
+
+def estimate_command(
+    name: Annotated[str, typer.Argument(help="The catalogue's name.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Count the scenes that SDXL would have to make, without making any; the same scene is counted once.
+
+    Exact for pictures whose prompts are finished. For the others the light and the subject may still add words, so
+    that a range is given: run `enhanced_prompts`, which needs no generator, to narrow it.
+
+    Example: `vivid catalogue estimate spring`
+    """
+    opened = open_store(store)
+    find(opened, name)
+    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
+    demand = demand_of(opened, name, configured(SDXL(), settings.sdxl))
+    known = SceneCache(opened).estimate(demand.keys)
+    fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
+
+    table = Table(box=None, show_header=False)
+    table.add_row("pictures", f"{demand.pictures}")
+    table.add_row("with a background of their own", f"{demand.own}")
+    table.add_row("scenes for finished prompts", f"{known.distinct}, of which {known.cached} are in the cache")
+    if demand.unanalysed:
+        table.add_row("scenes for prompts to come", f"{fewest} to {most}")
+    least, at_most = known.to_make + fewest, known.to_make + most
+    table.add_row(
+        "[bold]scenes to make[/bold]", f"[bold]{least if least == at_most else f'{least} to {at_most}'}[/bold]"
+    )
+    if demand.seconds:
+        each = sum(demand.seconds) / len(demand.seconds)
+        table.add_row("time on this kind of GPU", f"{duration(each * least)} to {duration(each * at_most)}")
+    else:
+        table.add_row("time", "unknown: no scene has been made in this store yet")
+    console.print(table)
+
+
+def demand_of(store: Store, name: str, sdxl: SDXL) -> Demand:
+    """What the catalogue's live pictures ask for."""
+    demand = Demand()
+    for shard in shards_of(store, name):
+        prepared, prompts, made = (read_rows(store, s, shard) for s in (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS))
+        demand.seconds += [
+            row["seconds"] for row in made.values() if row["generator"] == SDXL_SCENE and not row["reused"]
+        ]
+        for picture in live_pictures(store, shard):
+            demand.pictures += 1
+            size, words = prepared.get(picture["picture"]), prompts.get(picture["picture"])
+            if picture["background"]:
+                demand.own += 1
+            elif size and words and size["status"] == words["status"] == OK:
+                scene = SceneRequest(
+                    words["prompt"], words["negative_prompt"], picture["seed"], size["height"], size["width"]
+                )
+                demand.keys.append(sdxl.key(scene))
+            elif not (size and size["status"] != OK):
+                demand.unanalysed.append((picture["prompt"], picture["negative_prompt"], picture["seed"]))
+    return demand
