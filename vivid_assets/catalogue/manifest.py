@@ -126,7 +126,7 @@ def _refuse(table: pa.Table) -> tuple[pa.Table, list[str]]:
 def _bad_names(names: pa.ChunkedArray) -> list[tuple[pa.Array, str]]:
     """For each reason why a path is refused, which of ``names`` are; empty ones are not looked at."""
     reasons = [why_refused(name) if name else None for name in names.to_pylist()]
-    return [(pa.array([one == why for one in reasons]), why) for why in sorted({*reasons} - {None})]
+    return [(pa.array([one == why for one in reasons]), why) for why in sorted({why for why in reasons if why})]
 
 
 def _bad_texts(table: pa.Table, name: str) -> list[tuple[pa.ChunkedArray, str]]:
