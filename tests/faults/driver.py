@@ -1,0 +1,142 @@
+"""A process that runs catalogues in children of its own, so that a test can kill one every second.
+
+Started once (imports take seconds), it reads a request a line from standard input, forks, says the child's number,
+and, once the child has ended, how. The child is what a run worker is: the shipped definitions, over the store on disk.
+"""
+
+import importlib
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+QUIETER = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+
+
+def run(request: dict) -> None:
+    """Scan the catalogue and bring its shards up to date, as the request says."""
+    os.environ["VIVID_STORE"] = request["store"]
+    os.environ["VIVID_SETTINGS"] = request["settings"]
+    # Wired only now: the definitions read where the store is.
+    from vivid_assets.definitions import defs
+
+    if request.get("die_at"):
+        die_at_operation(request["die_at"], request["store"])
+    tables._FLUSH_SECONDS = request.get("flush_seconds", tables._FLUSH_SECONDS)
+    if request.get("clock_jumps"):
+        let_the_clock_jump()
+    if "faults" in request:
+        disturb(request["faults"], Path(request["log"]).with_name("faults.json"))
+    store = Store(root=request["store"])
+    if request.get("scan", True):
+        scan(store, find(store, request["catalogue"]))
+    job = defs.resolve_job_def("catalogue")
+    with dg.DagsterInstance.ephemeral() as instance:
+        shards = shards_of(store, request["catalogue"])
+        instance.add_dynamic_partitions("shards", shards)
+        for shard in shards:
+            job.execute_in_process(instance=instance, partition_key=shard, run_config=QUIETER)
+
+
+def let_the_clock_jump() -> None:
+    """Time of day that is up to six hours off, another way twice a second."""
+    true = time.time
+
+    def jumping() -> float:
+        now = true()
+        return now + random.Random(int(now * 2)).uniform(-6, 6) * 3600
+
+    time.time = jumping
+
+
+def disturb(plan: dict, report: Path) -> None:
+    """Faults by the plan from here on; how many there were is in ``report`` when the process ends."""
+    FaultyFileSystem.plan = plan
+    FaultyFileSystem.dice = random.Random(plan["seed"])
+    fsspec.register_implementation("faulty", FaultyFileSystem, clobber=True)
+    ended = os._exit
+
+    def tell(status: int) -> None:
+        report.write_text(json.dumps(FaultyFileSystem.counts))
+        ended(status)
+
+    os._exit = tell
+
+
+def die_at_operation(number: int, root: str) -> None:
+    """Kill this process before its ``number``-th operation that changes something below ``root``."""
+    left = [number]
+    lock = threading.Lock()
+
+    def count(event: str, arguments: tuple) -> None:
+        if event not in CHANGES or not any(str(path).startswith(root) for path in arguments[:2]):
+            return
+        if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+            return
+        with lock:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+
+
+CHANGES = {"open", "os.rename", "os.link", "os.remove", "os.mkdir"}
+
+
+def serve() -> None:
+    print("ready", flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+                os.dup2(log, 1)
+                os.dup2(log, 2)
+                run(request)
+                status = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    import dagster as dg
+    import fsspec
+    from faulty import FaultyFileSystem
+
+    # What a run imports as it goes, once: the imports take longer than the work on four small pictures.
+    for name in (
+        "alembic.command",
+        "huggingface_hub",
+        "numba",
+        "pandas",
+        "rich.console",
+        "scipy.ndimage",
+        "sqlalchemy",
+    ):
+        importlib.import_module(name)
+    import vivid_assets.assets.stages  # noqa: F401
+    from resources.store import Store
+    from vivid_assets.catalogue.ledger import shards_of
+    from vivid_assets.catalogue.scan import scan
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.rows import tables
+
+    with dg.DagsterInstance.ephemeral():
+        serve()

@@ -1,0 +1,111 @@
+"""What the row engine makes of files and tables that are damaged, and of a second run on the same table."""
+
+import logging
+import threading
+
+import pyarrow as pa
+import pytest
+
+from resources.errors import MachineFault
+from resources.store import Store
+from vivid_assets.rows.engine import materialize_rows
+from vivid_assets.rows.stage import Stage
+from vivid_assets.rows.tables import Journal, read_rows, table_path
+from vivid_assets.rows.work import each
+
+LOG = logging.getLogger("test")
+DRAW = Stage(name="draw", version="1", columns=pa.schema([("file", pa.string())]), files=("file",), asks=("content",))
+PICTURES = [{"picture": name, "content": name * 9} for name in "abc"]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(root=str(tmp_path))
+
+
+def run(store, draw=None):
+    """The pictures that were worked on."""
+    worked = []
+
+    def plain(row):
+        store.write(f"draw/{row.picture}", row.asked["content"].encode())
+        return {"file": f"draw/{row.picture}"}
+
+    def counted(row):
+        worked.append(row.picture)
+        return (draw or plain)(row)
+
+    materialize_rows(DRAW, "s", PICTURES, lambda: each(counted), store=store, settings={}, log=LOG)
+    return sorted(worked)
+
+
+def test_a_file_that_was_cut_off_or_grew_is_made_again(store):
+    assert run(store) == ["a", "b", "c"]
+    assert [row["sizes"] for row in read_rows(store, DRAW, "s").values()] == [[9]] * 3
+    store.write("draw/a", b"cut")
+    store.write("draw/c", b"appended to" * 9)
+    assert run(store) == ["a", "c"]
+    assert run(store) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and no more"])
+def test_a_damaged_table_is_said_aloud_and_made_anew(store, damage, caplog):
+    run(store)
+    store.write(table_path(DRAW, "s"), damage)
+    assert run(store) == ["a", "b", "c"]
+    assert [record.levelname for record in caplog.records if "is damaged" in record.message] == ["ERROR"]
+    assert run(store) == []
+
+
+def test_a_damaged_journal_does_not_hide_the_sound_one_beside_it(store):
+    with pytest.raises(MachineFault):
+        run(store, draw=lambda row: fail_at_c(store, row))
+    (name,) = store.names("tables/draw/s.journal")
+    store.write(f"tables/draw/s.journal/0{name}", b"PAR1")
+    assert run(store) == ["c"]
+    assert Journal(store, DRAW, "s").earlier() == ([], [])
+
+
+def fail_at_c(store, row):
+    if row.picture == "c":
+        raise MachineFault("The device is gone.")
+    store.write(f"draw/{row.picture}", row.asked["content"].encode())
+    return {"file": f"draw/{row.picture}"}
+
+
+def test_a_store_that_has_lost_the_file_it_took_is_a_fault_of_the_machine(store):
+    with pytest.raises(MachineFault, match="said that it took draw/a, but does not have it"):
+        run(store, draw=lambda row: {"file": f"draw/{row.picture}"})
+
+
+def test_a_second_run_waits_and_takes_over(store):
+    reached, go_on, done = threading.Event(), threading.Event(), []
+
+    def slow(row):
+        reached.set()
+        assert go_on.wait(30)
+        store.write(f"draw/{row.picture}", row.asked["content"].encode())
+        return {"file": f"draw/{row.picture}"}
+
+    first = threading.Thread(target=lambda: done.append(run(store, draw=slow)))
+    first.start()
+    assert reached.wait(30)
+    second = threading.Thread(target=lambda: done.append(run(store)))
+    second.start()
+    second.join(0.5)
+    assert second.is_alive(), "it waits"
+    go_on.set()
+    first.join(30)
+    second.join(30)
+    assert done == [["a", "b", "c"], []]
+
+
+def test_a_run_that_was_taken_over_does_not_write_its_table(store):
+    def overslept(row):
+        store.write("claims/draw/s.1.claim", b"{}")
+        store.write(f"draw/{row.picture}", b"old")
+        return {"file": f"draw/{row.picture}"}
+
+    with pytest.raises(MachineFault, match="took over draw s"):
+        run(store, draw=overslept)
+    assert read_rows(store, DRAW, "s") == {}

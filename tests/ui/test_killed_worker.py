@@ -1,0 +1,102 @@
+"""A run worker that is killed while it holds the GPU pool: the slot is freed and the shard tried again."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import cv2
+import dagster as dg
+import numpy as np
+import pytest
+
+from resources.store import Store
+from vivid_assets.assets.stages import MASKS
+from vivid_assets.rows.tables import read_rows
+
+pytestmark = pytest.mark.slow
+
+PICTURES = 60
+LAUNCH = """mutation($params: ExecutionParams!) {launchRun(executionParams: $params) {
+    __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}}}"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A catalogue that has been scanned and not run, large enough for masks to take a few seconds."""
+    root = tmp_path_factory.mktemp("killed")
+    pictures = root / "pictures"
+    pictures.mkdir()
+    wall = np.full((900, 900, 3), 215, np.uint8)
+    cv2.circle(wall, (450, 450), 300, (30, 40, 180), -1, cv2.LINE_AA)
+    for number in range(PICTURES):
+        cv2.imwrite(str(pictures / f"{number:03}.png"), wall)
+    (pictures / "catalogue.toml").write_text('prompt = "teal paper"\n[masks]\ntiers = ["gradients"]\n')
+    home = root / "dagster"
+    home.mkdir()
+    shipped = files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    # As shipped, but that a dead worker is looked for every three seconds.
+    (home / "dagster.yaml").write_text(re.sub(r"seconds: 15$", "seconds: 3", shipped, flags=re.MULTILINE))
+    environment = os.environ | {"VIVID_STORE": str(root / "store"), "DAGSTER_HOME": str(home)}
+    vivid = str(Path(sys.executable).with_name("vivid"))
+    for command in (["catalogue", "add", "spring", str(pictures)], ["catalogue", "scan", "spring"]):
+        subprocess.run([vivid, *command], env=environment, cwd=root, check=True, capture_output=True)
+    yield environment
+    shutil.rmtree(root)
+
+
+def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
+    selector = {
+        "repositoryLocationName": dagster.location(),
+        "repositoryName": "__repository__",
+        "pipelineName": "catalogue",
+        "solidSelection": None,
+    }
+    launched = dagster.query(
+        LAUNCH,
+        params={
+            "selector": selector,
+            "mode": "default",
+            "runConfigData": {},
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "spring-00000"}]},
+        },
+    )["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    first = launched["run"]["runId"]
+    store = Store(root=environment["VIVID_STORE"])
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        pool = instance.event_log_storage
+
+        def holds_the_pool():
+            steps = {slot.step_key for slot in pool.get_concurrency_info("gpu").claimed_slots if slot.run_id == first}
+            return "masks" in steps and store.names("tables/masks/spring-00000.journal")
+
+        dagster.wait(holds_the_pool, 240)
+        os.kill(worker_of(instance, first), signal.SIGKILL)
+        noted = len(store.names("tables/masks/spring-00000.journal"))
+
+        def ended_again():
+            runs = instance.get_runs(dg.RunsFilter(tags={"dagster/parent_run_id": first}))
+            return runs[0] if runs and runs[0].is_finished else None
+
+        second = dagster.wait(ended_again, 240)
+        assert instance.get_run_by_id(first).status == dg.DagsterRunStatus.FAILURE
+        assert second.status == dg.DagsterRunStatus.SUCCESS
+        assert noted, "the killed run had finished some masks"
+        assert dagster.wait(lambda: not pool.get_concurrency_info("gpu").claimed_slots, 30)
+        materialised = instance.fetch_materializations(dg.AssetKey("masks"), limit=1).records[0].asset_materialization
+    rows = read_rows(store, MASKS, "spring-00000")
+    assert [row["status"] for row in rows.values()] == ["ok"] * PICTURES
+    assert 0 < materialised.metadata["computed"].value < PICTURES, "masks that were noted are not made twice"
+
+
+def worker_of(instance: dg.DagsterInstance, run_id: str) -> int:
+    """The process that the run said it works in."""
+    for entry in instance.all_logs(run_id):
+        if found := re.search(r"\(pid: (\d+)\)", entry.user_message or ""):
+            return int(found.group(1))
+    raise AssertionError("the run has not said its process")
