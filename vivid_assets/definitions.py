@@ -13,6 +13,7 @@ from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
 from vivid_assets.assets.composites import composites
 from vivid_assets.assets.enhanced_prompts import enhanced_prompts
+from vivid_assets.assets.export import export
 from vivid_assets.assets.masks import masks
 from vivid_assets.assets.prepared_images import prepared_images
 from vivid_assets.assets.review import review
@@ -25,7 +26,7 @@ from vivid_assets.automation.reruns import rerun_failed, rerun_failed_shards
 from vivid_assets.automation.tuning import settings_changes
 from vivid_assets.settings import SettingsFile
 
-ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites, review]
+ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites, review, export]
 
 STORE = Store(root=os.environ.get("VIVID_STORE", "vivid_store"))
 SETTINGS = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))

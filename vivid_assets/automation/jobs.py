@@ -6,7 +6,7 @@ from vivid_assets.assets.stages import STAGES
 
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
-_ALL_STAGES = dg.AssetSelection.assets(*STAGE_NAMES)
+_ALL_STAGES = dg.AssetSelection.assets(*STAGE_NAMES, "export")
 
 catalogue_job = dg.define_asset_job(
     "catalogue",
