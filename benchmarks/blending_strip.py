@@ -1,4 +1,4 @@
-"""Draw the strip of docs/blending.md: the same edges by plain blending, by rembg's way and by ours, three times as large.
+"""Draw the strip of docs/blending.md: the same edges blended plainly, by rembg's way and by ours, three times as large.
 
 python benchmarks/blending_strip.py docs/images/blending.png
 """
