@@ -11,7 +11,6 @@ import argparse
 import json
 import logging
 import os
-import resource
 import shutil
 import socket
 import subprocess
@@ -49,7 +48,7 @@ def note_all_done(store: Store) -> int:
     done = {"transient": 0, "failed": 0, "stopped": 0}
     shards = asked_by_shard(read_ledger(store, "big")[0])
     for shard, asked in shards.items():
-        entries = dict.fromkeys(STAGE_NAMES, {"asked": asked, **done})
+        entries = {stage: {"asked": asked, **done} for stage in STAGE_NAMES}
         path = Path(store.root) / "progress" / "big" / f"{shard}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(entries))
@@ -72,7 +71,9 @@ def one_look(root: str) -> None:
             log=logging.getLogger(),
         )
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # Not getrusage: its maximum is handed down from the process that started this one.
+    high_water = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    peak = int(high_water.split()[1]) / 2**20
     runs = len(found.requests) + found.waiting
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "runs": runs}))
 

