@@ -11,7 +11,7 @@ from vivid_assets.settings import READ_BY, SettingsFile
 def _settings_asset(stage: str) -> dg.SourceAsset:
     @dg.observable_source_asset(
         key=settings_key(stage),
-        group_name="settings",
+        group_name="catalogue",
         description=(
             f"The settings of `{stage}` that hold: the tables {', '.join(READ_BY[stage])} of vivid.toml, and where a "
             f"catalogue's own catalogue.toml differs. Its version changes with them, and puts `{stage}` out of date."

@@ -33,16 +33,19 @@ _SHOWN = 24
 class TrialConfig(dg.Config):
     """What is tried. The same name again goes on with that trial."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$", description="Where it lands: trials/<name>/ in the store.")
+    name: str = Field(
+        "trial", pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$", description="Where it lands: trials/<name>/ in the store."
+    )
     settings: dict[str, Any] = Field(
-        description="Entries by table, as in vivid.toml, such as {composites: {mode: article}}."
+        default_factory=dict,
+        description="Entries by table, such as {composites: {mode: article}}; none: nothing changes.",
     )
 
 
 @dg.asset(
     partitions_def=SHARDS,
     deps=[COMPOSITES.name],
-    group_name="tuning",
+    group_name="catalogue",
     kinds={"numpy"},
     pool="gpu",
 )
