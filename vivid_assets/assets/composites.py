@@ -13,6 +13,7 @@ from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.masks import MASKS, SOURCE_ALPHA
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import SUFFIXES, Format, SourceType, decode, encode
 from vivid_assets.imaging.mask_files import decode_mask
@@ -29,6 +30,8 @@ COMPOSITES = Stage(
         [
             ("file", pa.string()),
             ("mode", pa.string()),
+            ("alpha_verdict", pa.string()),
+            ("spill", pa.float64()),
             *((field.name, pa.float64()) for field in fields(Measures)),
         ]
     ),
@@ -39,6 +42,9 @@ COMPOSITES = Stage(
         Reads(MASKS, ("file", "tier")),
     ),
 )
+
+BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
+"""The settings that are handed to the blend as they are."""
 
 _GENERATIVE = {"sdxl"}
 
@@ -54,7 +60,7 @@ def composites(
     the picture, its mask, its background or a blending setting changes.
     """
     catalogue = catalogue_of(context.partition_key)
-    root = find(store, catalogue).root
+    source = find(store, catalogue)
     all_settings = settings_of(context, store, settings)
     wanted, max_pixels = all_settings.composites, round(all_settings.prepared_images.max_megapixels * 1e6)
 
@@ -62,16 +68,17 @@ def composites(
         mask, background = row.read["masks"], row.read["backgrounds"]
         # A source with transparency holds pure foreground colour: there is no old wall to take out.
         mode = "alpha" if mask["tier"] == SOURCE_ALPHA else wanted.mode
-        blended = blend_native(
-            decode((root / row.picture).read_bytes(), max_pixels=max_pixels).rgb,
-            decode_mask(store.read(mask["file"])),
-            decode(store.read(background["file"])).rgb,
-            mode=mode,
-            strength=wanted.strength,
-            limit=wanted.limit,
-            falloff=wanted.falloff,
-        )
         file_format, suffix = output_format(row.picture, row.read["prepared_images"]["source_format"], wanted)
+        picture = decode(source.read(row.picture), max_pixels=max_pixels)
+        # Of the formats that come out, PNG alone holds 16 bits.
+        deep = picture.rgb16 if file_format == "png" else None
+        blended = blend_native(
+            picture.rgb if deep is None else deep,
+            read_stored(store, mask["file"], decode_mask),
+            read_stored(store, background["file"], decode).rgb,
+            mode=mode,
+            **wanted.model_dump(include=BLEND_OPTIONS),
+        )
         file = f"composites/{catalogue}/{row.picture}{suffix}"
         source_type: SourceType = (
             "compositeWithTrainedAlgorithmicMedia" if background["generator"] in _GENERATIVE else "composite"
@@ -87,7 +94,13 @@ def composites(
                 provenance=row.key,
             ),
         )
-        return {"file": file, "mode": mode, **asdict(blended.measures)}
+        return {
+            "file": file,
+            "mode": mode,
+            "alpha_verdict": blended.evidence.verdict if blended.evidence else None,
+            "spill": blended.spill.strength,
+            **asdict(blended.measures),
+        }
 
     def show(rows: Any) -> Groups:
         for row in rows:

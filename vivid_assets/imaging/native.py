@@ -16,13 +16,18 @@ def blend_native(
     """Blend ``image`` before ``background``, both masks and backgrounds of any size.
 
     Args:
-        image: H×W×3 sRGB, the source.
+        image: uint8 or uint16 H×W×3 sRGB, the source.
         alpha: float32 h×w, 0..1, of the same aspect; brought up with the image as guide.
         background: uint8 sRGB of any size and aspect; scaled to cover the image and cut to its middle.
         options: passed on to ``blend``.
     """
     height, width = image.shape[:2]
-    return blend(image, upsample_alpha(alpha, image), cover(background, height, width), **options)
+    behind: NDArray[Any] = cover(background, height, width)
+    guide = image
+    if image.dtype == np.uint16:
+        behind = behind.astype(np.uint16) * 257
+        guide = (image >> 8).astype(np.uint8)
+    return blend(image, upsample_alpha(alpha, guide), behind, **options)
 
 
 def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
