@@ -18,7 +18,8 @@ def empty(path: Path) -> None:
 
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[len(data) // 4] ^= 1
+    if data:
+        data[len(data) // 4] ^= 1
     path.write_bytes(bytes(data))
 
 

@@ -31,8 +31,8 @@ def environment(tmp_path_factory):
     root = tmp_path_factory.mktemp("killed")
     pictures = root / "pictures"
     pictures.mkdir()
-    wall = np.full((900, 900, 3), 215, np.uint8)
-    cv2.circle(wall, (450, 450), 300, (30, 40, 180), -1, cv2.LINE_AA)
+    wall = np.full((600, 600, 3), 215, np.uint8)
+    cv2.circle(wall, (300, 300), 200, (30, 40, 180), -1, cv2.LINE_AA)
     for number in range(PICTURES):
         cv2.imwrite(str(pictures / f"{number:03}.png"), wall)
     (pictures / "catalogue.toml").write_text('prompt = "teal paper"\n[masks]\ntiers = ["gradients"]\n')
@@ -53,8 +53,8 @@ def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
     selector = {
         "repositoryLocationName": dagster.location(),
         "repositoryName": "__repository__",
-        "pipelineName": "catalogue",
-        "solidSelection": None,
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [{"path": ["prepared_images"]}, {"path": ["masks"]}],
     }
     launched = dagster.query(
         LAUNCH,

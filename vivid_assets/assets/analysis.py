@@ -10,6 +10,7 @@ from resources.open_clip import OpenClip, SubjectScores
 from resources.store import Store
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.assets.stored import read_stored
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.line_art import detect_line_art
@@ -73,7 +74,7 @@ def analysis(
             context,
             ANALYSIS,
             lambda: Work(
-                load=lambda row: decode(store.read(row.read["prepared_images"]["file"])).rgb,
+                load=lambda row: read_stored(store, row.read["prepared_images"]["file"], decode).rgb,
                 compute=analyse,
                 save=lambda _, columns: columns,
                 batch_size=_BATCH,

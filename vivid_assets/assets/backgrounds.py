@@ -6,11 +6,10 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-from upath import UPath
 
 from partitions.shards import catalogue_of
 from resources.cuda import cuda_device_count
-from resources.scene_cache import SceneCache
+from resources.scene_cache import SceneCache, is_whole
 from resources.scenes import Scene, SceneRequest
 from resources.sdxl import SDXL
 from resources.store import Store
@@ -18,7 +17,7 @@ from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
-from vivid_assets.catalogue.source import find
+from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.codec import decode, encode
 from vivid_assets.rows.failures import PictureFailure
@@ -71,14 +70,14 @@ def backgrounds(
         generator = SDXL_SCENE if cuda_device_count() else BACKDROP
         context.log.info("Backgrounds by %s: this machine has %s", generator, _devices(cuda_device_count()))
     sdxl = configured(sdxl, wanted.sdxl)
-    root = find(store, catalogue_of(context.partition_key)).root
+    source = find(store, catalogue_of(context.partition_key))
     cache = SceneCache(store)
 
     with ExitStack() as leases:
         generate = leases.enter_context(sdxl.lease()) if generator == SDXL_SCENE else None
 
         def make(rows: Sequence[Row]) -> list[dict[str, Any] | Exception]:
-            own = {row.picture: _kept(store, root, row) for row in rows if row.asked["background"]}
+            own = {row.picture: _kept(store, source, row) for row in rows if row.asked["background"]}
             others = [row for row in rows if row.picture not in own]
             made = _drawn(cache, others) if generate is None else _generated(cache, others, sdxl, generate)
             columns = own | dict(zip((row.picture for row in others), made, strict=True))
@@ -98,18 +97,17 @@ def backgrounds(
         )
 
 
-def _kept(store: Store, root: UPath, row: Row) -> dict[str, Any] | Exception:
+def _kept(store: Store, source: Catalogue, row: Row) -> dict[str, Any] | Exception:
     """The user's own background, brought into the scene cache."""
     name = row.asked["background"]
     key = digest([OWN, row.asked["background_content"], _LONGEST_OWN])
     scene = f"scenes/{key[:2]}/{key}.jpg"
-    reused = store.exists(scene)
+    reused = is_whole(store, scene)
     if not reused:
-        path = root / name
-        if not path.exists():
-            return PictureFailure(f"Its background {name!r} is not in the catalogue's folder.")
         try:
-            picture = decode(path.read_bytes(), longest=_LONGEST_OWN)
+            picture = decode(source.read(name), longest=_LONGEST_OWN)
+        except FileNotFoundError:
+            return PictureFailure(f"Its background {name!r} is not in the catalogue's folder.")
         except ValueError as error:
             return PictureFailure(f"Its background {name!r} cannot be used: {error}")
         store.write(scene, encode(picture.rgb, format="jpeg", quality=95))

@@ -13,12 +13,14 @@ from resources.birefnet import BiRefNet
 from resources.store import Store
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.masking.ladder import Ladder, LadderSettings
-from vivid_assets.masking.mask import Mask, MaskRequest
+from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.tiers import make_tiers
+from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import Work
 from vivid_assets.settings import MasksSettings, SettingsFile, configured
@@ -62,22 +64,24 @@ def masks(
     as it is; so is the source's own transparency. Stale when the picture, the override, a threshold or a model changes.
     """
     shard = context.partition_key
-    root = find(store, catalogue_of(shard)).root
+    source = find(store, catalogue_of(shard))
     wanted = settings_of(context, store, settings)
 
     def load(row: Row) -> tuple[np.ndarray, MaskRequest]:
         prepared = row.read["prepared_images"]
         override = None
         if row.asked["mask"]:
-            own = decode((root / row.asked["mask"]).read_bytes())
+            own = decode(source.read(row.asked["mask"]))
             override = own.rgb if own.alpha is None else own.alpha
         elif prepared["alpha_file"]:
-            override = decode_mask(store.read(prepared["alpha_file"]))
+            override = read_stored(store, prepared["alpha_file"], decode_mask)
         box = _box_shares(row.asked["box"], prepared["source_width"], prepared["source_height"])
         request = MaskRequest(tier=row.asked["tier"] or None, box=box, override=override)
-        return decode(store.read(prepared["file"])).rgb, request
+        return read_stored(store, prepared["file"], decode).rgb, request
 
     def save(row: Row, mask: Mask) -> dict[str, Any]:
+        if mask.verdict == NO_ANSWER:
+            raise PictureFailure(mask.degraded or mask.reason)
         file = f"masks/{shard}/{row.picture}.png"
         store.write(file, encode_mask(mask.alpha))
         return {"file": file, **_columns(mask, from_source=mask.tier == "override" and not row.asked["mask"])}

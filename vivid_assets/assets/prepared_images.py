@@ -51,13 +51,13 @@ def prepared_images(
     shard = context.partition_key
     all_settings = settings_of(context, store, settings)
     wanted = all_settings.prepared_images
-    root = find(store, catalogue_of(shard)).root
+    source = find(store, catalogue_of(shard))
 
     def prepare(row: Row) -> dict[str, Any]:
         if row.asked["content"] == MISSING:
             raise PictureFailure("The manifest names this picture, but it is not in the catalogue's folder.")
         picture = decode(
-            (root / row.picture).read_bytes(), longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6)
+            source.read(row.picture), longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6)
         )
         rgb, alpha = picture.rgb, picture.alpha
         stem = f"prepared_images/{shard}/{row.picture}"
