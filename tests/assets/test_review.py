@@ -31,7 +31,7 @@ def test_a_good_row_has_small_pictures_of_one_size(reviewed):
     row = reviewed.rows(REVIEW)["a.png"]
     sizes = {decode(row[name]).size for name in ("before", "mask", "after")}
     assert len(sizes) == 1
-    assert sizes.pop()[0] in (320, 640)
+    assert sizes.pop()[0] in (384, 640)
     corners = [decode(row[name]).rgb[4, 4].astype(int) for name in ("before", "after")]
     assert abs(corners[0] - corners[1]).max() > 3, "the wall is another"
 

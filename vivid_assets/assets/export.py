@@ -24,7 +24,8 @@ EXPORTED = (PREPARED_IMAGES, ANALYSIS, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COM
 
 @dg.asset(
     partitions_def=SHARDS,
-    deps=[stage.name for stage in EXPORTED],
+    # The last of the stages that are read: naming all would only tangle the graph.
+    deps=[COMPOSITES.name],
     group_name="catalogue",
     kinds={"parquet", "huggingface"},
     code_version="1",

@@ -10,10 +10,10 @@ from vivid_assets.imaging.codec import resize_to_fit
 
 LONGEST_TO_JUDGE = 640
 """Pixels of a picture that wants a look: an edge can be judged by it."""
-LONGEST_TO_SEE = 320
-"""Pixels of the others: enough to see that all is well, at a quarter of the bytes."""
+LONGEST_TO_SEE = 384
+"""Pixels of the others: enough to see that all is well, at half the bytes."""
 
-_QUALITY = 74
+_QUALITY = 76
 
 
 def thumbnail(pixels: NDArray[np.uint8], longest: int) -> bytes:

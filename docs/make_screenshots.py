@@ -1,0 +1,184 @@
+"""Makes the screenshots of docs/operating.md: the demo catalogue, a live Dagster, and Chromium.
+
+python docs/make_screenshots.py [names …]       (Chromium must be installed; names such as graph review)
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from vivid_assets.demo_pictures import write_demo_catalogue
+
+IMAGES = Path(__file__).parent / "images"
+SIZE = {"width": 1360, "height": 800}
+SHARD = "demo-00000"
+# Their licences do not clearly allow showing them here.
+LEFT_OUT = {"motorcycle.png", "cameraman.png"}
+
+BIN = Path(sys.executable).parent
+
+
+def write_catalogue(folder: Path) -> None:
+    """The demo's pictures, and one that never fully arrived."""
+    write_demo_catalogue(folder)
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as table:
+        lines = [line for line in csv.DictReader(table) if line["image"] not in LEFT_OUT]
+    for name in LEFT_OUT:
+        (folder / name).unlink(missing_ok=True)
+    whole = (folder / "cartoon-owl.png").read_bytes()
+    (folder / "half-an-upload.png").write_bytes(whole[: len(whole) // 2])
+    lines.append({"image": "half-an-upload.png", "prompt": "", "negative_prompt": "", "seed": ""})
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, lines[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str) -> None:
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise SystemExit(f"{url} did not answer within two minutes")
+
+
+def location(url: str) -> str:
+    """The code location's name, once it has loaded."""
+    query = "{repositoriesOrError{...on RepositoryConnection{nodes{location{name}}}}}"
+    request = urllib.request.Request(
+        f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    for _ in range(120):
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            nodes = json.load(answer)["data"]["repositoriesOrError"].get("nodes")
+        if nodes:
+            return str(nodes[0]["location"]["name"])
+        time.sleep(1)
+    raise SystemExit("The code location did not load within two minutes")
+
+
+def graph(page: Page, url: str, _store: Path) -> None:
+    page.goto(f"{url}/locations/{location(url)}/asset-groups/catalogue")
+    page.get_by_text("composites", exact=True).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.locator("[aria-label='zoom_out']").first.click()
+    page.wait_for_timeout(2000)
+
+
+def partition(page: Page, url: str, _store: Path) -> None:
+    page.goto(f"{url}/assets/masks?view=partitions&partition={SHARD}")
+    page.get_by_text("Show Markdown").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+
+
+def checks(page: Page, url: str, _store: Path) -> None:
+    page.goto(f"{url}/assets/prepared_images?view=checks")
+    page.get_by_text("complete").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(3000)
+
+
+def review_asset(page: Page, url: str, _store: Path) -> None:
+    page.goto(f"{url}/assets/review?view=partitions&partition={SHARD}")
+    show_sheet(page)
+
+
+def review(page: Page, _url: str, store: Path) -> None:
+    page.goto((store / "review" / f"{SHARD}.html").as_uri())
+    choose(page, "potted-plant.png")
+
+
+def review_three(page: Page, _url: str, store: Path) -> None:
+    page.goto((store / "review" / f"{SHARD}.html").as_uri())
+    choose(page, "astronaut.png")
+    page.keyboard.press("3")
+    page.keyboard.press("f")
+    page.wait_for_timeout(500)
+
+
+def review_list(page: Page, _url: str, store: Path) -> None:
+    review_three(page, _url, store)
+    page.keyboard.press("x")
+    page.wait_for_timeout(500)
+
+
+def show_sheet(page: Page) -> None:
+    page.get_by_text("Show Markdown").first.click(timeout=60_000)
+    page.locator("img[src^='data:image/jpeg']").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+
+
+def choose(page: Page, name: str) -> None:
+    page.locator(f".tile[title='{name}']").click()
+    page.wait_for_timeout(500)
+
+
+SHOTS: dict[str, Callable[[Page, str, Path], None]] = {
+    function.__name__: function
+    for function in (graph, partition, checks, review_asset, review, review_three, review_list)
+}
+
+
+def save(picture: Path, target: Path) -> None:
+    """As a PNG of 256 colours, half the size."""
+    Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    print(f"{target} {target.stat().st_size // 1024} KB")
+
+
+def main(names: list[str]) -> None:
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with tempfile.TemporaryDirectory(prefix="vivid-docs-") as root:
+        folder, store = Path(root) / "catalogue", Path(root) / "store"
+        write_catalogue(folder)
+        environment: dict[str, Any] = os.environ | {"VIVID_STORE": str(store), "DAGSTER_HOME": str(store / "dagster")}
+        for command in (["add", "demo", str(folder)], ["run", "demo"]):
+            subprocess.run([BIN / "vivid", "catalogue", *command], env=environment, cwd=root, check=True)
+        port = free_port()
+        command = [str(BIN / "vivid"), "ui", "--store", str(store), "--port", str(port)]
+        server = subprocess.Popen(command, env=environment, cwd=root, start_new_session=True)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(f"{url}/server_info")
+            location(url)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+                for name in names or SHOTS:
+                    # Dagster's content security policy forbids what Playwright's waiting evaluates.
+                    page = browser.new_page(viewport=SIZE, bypass_csp=True)
+                    SHOTS[name](page, url, store)
+                    page.screenshot(path=Path(root) / "shot.png")
+                    page.close()
+                    save(Path(root) / "shot.png", IMAGES / f"ui_{name}.png")
+                browser.close()
+        finally:
+            os.killpg(server.pid, signal.SIGINT)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
