@@ -126,7 +126,7 @@ def ui_page(root: Path, shards: int) -> None:
                         raise
                     time.sleep(1)
             page.get_by_text("composites").first.wait_for()
-            for view, text in (("overview", "composites"), ("partitions", keys[-1])):
+            for view, text in (("overview", "composites"), (f"partitions&partition={keys[-1]}", keys[-1])):
                 seconds = []
                 for _ in range(3):
                     started = time.perf_counter()
@@ -134,7 +134,7 @@ def ui_page(root: Path, shards: int) -> None:
                     page.get_by_text(text).first.wait_for()
                     seconds.append(time.perf_counter() - started)
                 shown = ", ".join(f"{value:.1f}" for value in seconds)
-                print(f"asset page, {view:12} {shards} shards: {shown} s", flush=True)
+                print(f"asset page, {view.partition('&')[0]:12} {shards} shards: {shown} s", flush=True)
             browser.close()
     finally:
         server.terminate()
