@@ -143,7 +143,9 @@ SHOTS: dict[str, Callable[[Page, str, Path], None]] = {
 
 def save(picture: Path, target: Path) -> None:
     """As a PNG of 256 colours, half the size."""
-    Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    shot = Image.open(picture).convert("RGB")
+    # Pillow dithers only to a palette that it is given.
+    shot.quantize(256, palette=shot.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
     print(f"{target} {target.stat().st_size // 1024} KB")
 
 
