@@ -32,6 +32,15 @@ from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import MaskRequest
 from vivid_assets.masking.tiers import make_tiers
 
+# The command itself, without its siblings, which import a web server. It needs the package filetype.
+REMBG_P = """
+import sys, types, rembg
+sys.modules["rembg.commands"] = commands = types.ModuleType("rembg.commands")
+commands.__path__ = [rembg.__path__[0] + "/commands"]
+from rembg.commands.p_command import p_command
+p_command()
+"""
+
 
 def bare_loop(folder: Path, out: Path, tiers: tuple[str, ...], count: int) -> float:
     """Seconds for ``count`` pictures through the same functions with nothing around them."""
@@ -116,7 +125,7 @@ def against_rembg(count: int, size: int) -> None:
         root = Path(place)
         catalogue = DrawnCatalogue.drawn(root, count, size=size, shard_size=512, tiers='"u2netp"')
         (catalogue.folder / "catalogue.toml").rename(root / "catalogue.toml")
-        rembg = [str(Path(sys.executable).with_name("rembg")), "p", "-m", "u2netp", "-om"]
+        rembg = [sys.executable, "-c", REMBG_P, "-m", "u2netp", "-om"]
         started = time.perf_counter()
         subprocess.run([*rembg, str(catalogue.folder), str(root / "out")], check=True, capture_output=True)
         theirs = time.perf_counter() - started
