@@ -64,7 +64,7 @@ def scanned(store, folder):
 )
 def test_a_name_that_cannot_be_kept_everywhere_is_refused(store, folder, name, why):
     path = folder / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
     taken, (sentence,) = scanned(store, folder)
     assert taken == ["good.jpg"]
