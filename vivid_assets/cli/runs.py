@@ -31,6 +31,7 @@ def run_shards(
     job = told.resolve_job_def("retry_shard" if retry_failed else "catalogue")
     config = {**(RETRY_FAILED if retry_failed else {}), "loggers": {"vivid": {}}}
     failed = []
+    computed = 0
     for number, shard in enumerate(shards, start=1):
         console.print(f"[bold]{shard}[/bold] ({number} of {len(shards)})")
         result = job.execute_in_process(
@@ -39,13 +40,22 @@ def run_shards(
             raise_on_error=False,
             run_config=config,
         )
+        computed += sum(_computed(event) for event in result.get_asset_materialization_events())
         if not result.success:
             failed.append(shard)
             for event in result.get_step_failure_events():
                 error = event.step_failure_data.error
                 if error:
                     console.print(f"  [red]{event.step_key}: {error.message.strip()}[/red]", highlight=False)
+    rows = f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date."
+    console.print(rows, highlight=False)
     return failed
+
+
+def _computed(event: dg.DagsterEvent) -> int:
+    """The rows that a stage worked on, as its metadata says."""
+    value = event.step_materialization_data.materialization.metadata.get("computed")
+    return value.value if isinstance(value, dg.IntMetadataValue) and value.value else 0
 
 
 def _console_logger(console: Console) -> dg.LoggerDefinition:

@@ -13,13 +13,15 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
-from vivid_assets.imaging.wall import fit_wall, to_lab
+from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import edge_alpha, enclosed_holes, flood_wall, wall_distance
 
 #: Luminance (0..255) under which a pixel is outline ink; the article's figure.
 INK = 80
 #: Network's probability over which an enclosed patch of white on white paper is part of the subject.
 FILL_FROM = 0.95
+#: Noise of a wall, in ΔE, above which light falls on it: a drawn wall has none but what its JPEG left.
+PHOTOGRAPHED = 0.3
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = 
     if wall.noise <= 2.5 and wall.share >= 0.6:
         near = max(2.5, 4.0 * wall.noise)
         distance = wall_distance(lab, wall)
+        if wall.noise > PHOTOGRAPHED:
+            distance = _without_light(distance, lab, wall, probability)
         colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
         background = _with_holes(image, distance, flood_wall(distance, near), near, probability, wall.colour)
         matte = _one_ink(image, colour, background)
@@ -64,6 +68,20 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = 
         background = _with_holes(image, distance, background, near, probability, palette)
         return LineArtMatte(edge_alpha(image, spread_wall(image, background), background), "patterned")
     return LineArtMatte(join_outlines(image, fill_regions(probability)), "busy")
+
+
+def _without_light(distance: np.ndarray, lab: np.ndarray, wall: Wall, probability: np.ndarray) -> np.ndarray:
+    """``distance`` to a lit wall, less what pools of light and cast shadows make of it where the network sees nothing.
+
+    Light and shadow change lightness far more than hue, so lightness counts a third there, and a small difference
+    counts nothing. Ink and colours that the network overlooks differ by far more.
+    """
+    reach = max(3, round(0.02 * max(distance.shape)) | 1)
+    seen = cv2.dilate((probability > 0.1).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    offset = lab - wall.colour
+    hue = np.hypot(offset[..., 1], offset[..., 2])
+    strict = np.maximum(np.hypot(hue, offset[..., 0] / 3) - 12.0, 0)
+    return np.where(seen, distance, np.minimum(distance, strict)).astype(np.float32)
 
 
 def fill_regions(alpha: np.ndarray) -> np.ndarray:
