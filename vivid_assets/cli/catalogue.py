@@ -91,7 +91,7 @@ def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
         return
     instance = open_instance(opened)
     register_shards(instance, shards)
-    failed = run_shards(instance, shards, console, retry_failed=True)
+    failed = run_shards(instance, opened, shards, console, retry_failed=True)
     console.print(picture_table(opened, name))
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
@@ -132,7 +132,7 @@ def bring_up_to_date(store: Store, name: str) -> list[str]:
     shards = shards_of(store, name)
     register_shards(instance, shards)
     _tell(found)
-    return run_shards(instance, shards, console)
+    return run_shards(instance, store, shards, console)
 
 
 def picture_table(store: Store, name: str) -> Table:

@@ -1,13 +1,16 @@
 """Running shards from the command line: in this process, recorded in the Dagster instance."""
 
 import logging
+import os
 from collections.abc import Sequence
 
 import dagster as dg
 from rich.console import Console
 
 from partitions.shards import SHARDS
+from resources.store import Store
 from vivid_assets.catalogue.settings_versions import observations
+from vivid_assets.settings import SettingsFile
 
 
 def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
@@ -16,15 +19,16 @@ def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None
 
 
 def run_shards(
-    instance: dg.DagsterInstance, shards: Sequence[str], console: Console, *, retry_failed: bool = False
+    instance: dg.DagsterInstance, store: Store, shards: Sequence[str], console: Console, *, retry_failed: bool = False
 ) -> list[str]:
     """One run a shard through all stages; the shards whose run failed."""
-    # Imported here: the definitions read VIVID_STORE, which the command line sets.
+    # Imported here: everything that the assets need takes seconds, which the other commands need not wait for.
     from vivid_assets.automation.jobs import RETRY_FAILED
-    from vivid_assets.definitions import SETTINGS, STORE, defs
+    from vivid_assets.definitions import defs
 
+    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
     # Before the runs, so that each is recorded with the settings that it ran with.
-    for observation in observations(instance, STORE, SETTINGS):
+    for observation in observations(instance, store, settings):
         instance.report_runless_asset_event(observation)
 
     told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger(console)}))
@@ -39,6 +43,7 @@ def run_shards(
             partition_key=shard,
             raise_on_error=False,
             run_config=config,
+            resources={**(defs.resources or {}), "store": store, "settings": settings},
         )
         computed += sum(_computed(event) for event in result.get_asset_materialization_events())
         if not result.success:
