@@ -1,4 +1,4 @@
-"""U²-Net through rembg: raw probabilities, one session per process, the provider that was asked for.
+"""U²-Net with rembg's weights: raw probabilities, one session per process, the provider that was asked for.
 
 rembg's own ``predict`` stretches each answer between its minimum and maximum, so "nothing there" comes out
 at full contrast, and it downloads what is missing in the middle of a run. Here the network's output is handed
@@ -146,7 +146,6 @@ def _session(name: str, providers: tuple[str, ...], threads: int) -> Any:
 
 def _open(name: str, providers: tuple[str, ...], threads: int) -> Any:
     import onnxruntime
-    from rembg import new_session
 
     missing = [provider for provider in providers if provider not in onnxruntime.get_available_providers()]
     if missing:
@@ -159,7 +158,9 @@ def _open(name: str, providers: tuple[str, ...], threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads:
         options.intra_op_num_threads = threads
-    session = new_session(name, sess_opts=options, providers=list(providers)).inner_session
+    # The session that rembg makes for its weights, without importing rembg: that brings pymatting, which compiles
+    # itself for half a minute in a fresh installation, and nothing of it is used here.
+    session = onnxruntime.InferenceSession(str(weights_path(name)), options, providers=list(providers))
     active = session.get_providers()
     if active[0] != providers[0]:
         # onnxruntime falls to the CPU by itself when a provider's libraries do not load.

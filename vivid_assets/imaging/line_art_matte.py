@@ -76,7 +76,7 @@ def _without_light(distance: np.ndarray, lab: np.ndarray, wall: Wall, probabilit
     Light and shadow change lightness far more than hue, so lightness counts a third there, and a small difference
     counts nothing. Ink and colours that the network overlooks differ by far more.
     """
-    reach = max(3, round(0.02 * max(distance.shape)) | 1)
+    reach = max(3, round(0.006 * max(distance.shape)) | 1)
     seen = cv2.dilate((probability > 0.1).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     offset = lab - wall.colour
     hue = np.hypot(offset[..., 1], offset[..., 2])
