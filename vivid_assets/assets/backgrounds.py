@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from partitions.shards import catalogue_of
 from resources.cuda import cuda_device_count
-from resources.scene_cache import SceneCache, is_whole
+from resources.scene_cache import CachedScene, SceneCache, is_whole
 from resources.scenes import Scene, SceneRequest
 from resources.sdxl import SDXL
 from resources.store import Store
@@ -118,15 +118,7 @@ def _generated(cache: SceneCache, rows: Sequence[Row], sdxl: SDXL, generate: Any
     """SDXL's scenes for the enhanced prompts."""
     requests = [_request(row, row.read["enhanced_prompts"]["prompt"]) for row in rows]
     return [
-        scene
-        if isinstance(scene, Exception)
-        else {
-            "file": scene.path,
-            "generator": SDXL_SCENE,
-            "seed": request.seed,
-            "reused": not scene.made,
-            "unused_words": [],
-        }
+        _columns(scene, SDXL_SCENE, request.seed)
         for request, scene in zip(requests, cache.get(requests, sdxl.key, generate), strict=True)
     ]
 
@@ -149,18 +141,24 @@ def _drawn(cache: SceneCache, rows: Sequence[Row]) -> list[dict[str, Any] | Exce
             ]
 
         for row, request, scene in zip(alike, requests, cache.get(requests, key, draw), strict=True):
-            made[row.picture] = (
-                scene
-                if isinstance(scene, Exception)
-                else {
-                    "file": scene.path,
-                    "generator": BACKDROP,
-                    "seed": request.seed,
-                    "reused": not scene.made,
-                    "unused_words": list(read_prompt(request.prompt).unused_words),
-                }
-            )
+            unused = list(read_prompt(request.prompt).unused_words)
+            made[row.picture] = _columns(scene, BACKDROP, request.seed, unused)
     return [made[row.picture] for row in rows]
+
+
+def _columns(
+    scene: CachedScene | Exception, generator: str, seed: int, unused_words: Sequence[str] = ()
+) -> dict[str, Any] | Exception:
+    """A cached scene as the row's columns; a scene's failure is the picture's."""
+    if isinstance(scene, Exception):
+        return scene
+    return {
+        "file": scene.path,
+        "generator": generator,
+        "seed": seed,
+        "reused": not scene.made,
+        "unused_words": list(unused_words),
+    }
 
 
 def _request(row: Row, prompt: str) -> SceneRequest:
