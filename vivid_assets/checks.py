@@ -161,18 +161,21 @@ def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
 def judge_halo(outcome: Outcome, background: Background) -> Judged:
     """Whether the old wall's colour is gone from the edges."""
     limits, rows = background.limits, outcome.with_status(OK)
-    visible = [row for row in rows if row["halo"] > limits.halo]
+    visible = [row for row in rows if row["leakage"] > limits.leakage]
     such = _named("such as", visible)
     return Judged(
         passed=len(visible) <= limits.halo_share * len(rows),
-        sentence=f"{len(visible)} of {len(rows)} composites have a halo over {limits.halo:g}{such}",
+        sentence=(
+            f"{len(visible)} of {len(rows)} composites show the old wall in their edges "
+            f"(leakage over {limits.leakage:g}){such}"
+        ),
         figures={"halo_share": _share(visible, rows)},
     )
 
 
 def judge_black(outcome: Outcome, background: Background) -> Judged:
     """Whether the diffusion model gave pictures: a safety filter, or a half-precision overflow, gives black ones."""
-    generated = [row for row in outcome.with_status(OK) if row["generator"] == "sdxl"]
+    generated = [row for row in outcome.with_status(OK) if row["generator"].startswith("sdxl")]
     noted = background.noted()
     if outcome.computed == 0 and "black" in noted:
         number, examples = int(noted["black"]), []

@@ -82,10 +82,10 @@ def test_one_doubtful_mask_after_a_spotless_history_is_no_alarm(store):
 
 
 def test_visible_halos_are_told_with_examples(store):
-    rows = [{"halo": 0.5}] * 9 + [{"halo": 7.0}]
-    fine, _ = judged(store, COMPOSITES, rows, halo=4.0, halo_share=0.1)
+    rows = [{"leakage": 0.1}] * 9 + [{"leakage": 0.9}]
+    fine, _ = judged(store, COMPOSITES, rows, leakage=0.75, halo_share=0.1)
     assert fine["halo"].passed
-    bad, _ = judged(store, COMPOSITES, rows, halo=4.0, halo_share=0.05)
+    bad, _ = judged(store, COMPOSITES, rows, leakage=0.75, halo_share=0.05)
     assert not bad["halo"].passed
     assert "009.png" in bad["halo"].description
 

@@ -66,11 +66,11 @@ def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
     assert metadata["wants a look"].value >= 1
 
 
-def test_a_composite_s_halo_above_the_setting_wants_a_look(reviewed):
-    halo = reviewed.rows(COMPOSITES)["a.png"]["halo"]
+def test_a_halo_above_the_setting_wants_a_look(reviewed):
+    leakage = reviewed.rows(COMPOSITES)["a.png"]["leakage"]
     settings = reviewed.settings_file.read_text()
-    for limit, expected in ((abs(halo) + 1, False), (max(halo / 2, 1e-6), halo > 0)):
-        reviewed.say(settings + f"[review]\nhigh_halo = {limit}\n")
+    for limit, expected in ((leakage + 1, False), (max(leakage / 2, 1e-6), leakage > 0)):
+        reviewed.say(settings + f"[review]\nhigh_leakage = {limit}\n")
         assert reviewed.run()["review"] == 3
         why = reviewed.rows(REVIEW)["a.png"]["why"]
         assert any("halo" in sentence for sentence in why) == expected
@@ -80,7 +80,7 @@ def read(**masks):
     done = {"status": "ok", "error": None}
     mask = {"verdict": "good", "reason": "so", "degraded": None, "review": False} | masks
     plain = dict.fromkeys(("prepared_images", "enhanced_prompts", "backgrounds"), done)
-    return plain | {"masks": done | mask, "composites": done | {"halo": 1.0}}
+    return plain | {"masks": done | mask, "composites": done | {"leakage": 0.1}}
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ def read(**masks):
         (read(verdict="uncertain", review=True), DOUBT, 1),
         (read(degraded="no weights", review=True), DEGRADED, 1),
         (read(verdict="covers_all", degraded="no weights", review=True), DOUBT, 2),
-        (read() | {"composites": {"status": "ok", "error": None, "halo": 9.0}}, HALO, 1),
-        (read() | {"composites": {"status": None, "error": None, "halo": None}}, FAILURE, 1),
+        (read() | {"composites": {"status": "ok", "error": None, "leakage": 0.9}}, HALO, 1),
+        (read() | {"composites": {"status": None, "error": None, "leakage": None}}, FAILURE, 1),
     ],
 )
 def test_the_gravest_reason_ranks_a_picture(found, rank, sentences):
-    judged = judge_look(found, high_halo=4.0)
+    judged = judge_look(found, high_leakage=0.75)
     assert (judged["rank"], len(judged["why"])) == (rank, sentences)

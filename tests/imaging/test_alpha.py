@@ -51,6 +51,20 @@ def test_a_blurred_alpha_is_found_out_measured_and_sharpened(wall: tuple[int, in
     assert np.abs(refined - alpha)[soft].mean() < 0.35 * np.abs(blurred - alpha)[soft].mean()
 
 
+@pytest.mark.parametrize("wall", WALLS)
+def test_a_veil_over_a_plain_wall_is_lifted_and_hair_is_not(wall: tuple[int, int, int]) -> None:
+    alpha = strands()
+    picture = capture(alpha, wall)
+    veiled = alpha.copy()
+    veiled[:40, :40] = np.maximum(veiled[:40, :40], 0.25)
+    refined, _, _ = refine_alpha(picture, veiled)
+    veil = cv2.erode((alpha[:40, :40] == 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    assert veil.sum() > 300
+    assert refined[:40, :40][veil].mean() < 0.03
+    rest = (alpha > 0) & (veiled == alpha)
+    assert np.abs(refined - alpha)[rest].mean() < 0.01
+
+
 def test_a_coarse_alpha_gets_the_photographs_edges() -> None:
     alpha = strands()
     coarse = cv2.resize(cv2.resize(alpha, (20, 20), interpolation=cv2.INTER_AREA), (160, 160))

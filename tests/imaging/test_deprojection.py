@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.color import lab_to_rgb, rgb_to_lab
+from vivid_assets.imaging.color import lab_to_rgb, linear_to_srgb, rgb_to_lab, srgb_to_linear
 from vivid_assets.imaging.deprojection import deproject, deproject_lab, smoothstep, strength_by_distance
 
 WALL = np.array([[200, 180, 120]], np.uint8)
@@ -16,6 +16,16 @@ def test_the_articles_example() -> None:
     assert C @ B / np.linalg.norm(B) == pytest.approx(29.15, abs=0.01)
     np.testing.assert_allclose(deproject(C, B, 1.0), (8.78, -0.98), atol=0.01)
     np.testing.assert_allclose(deproject(C, B, 0.85), (9.26, 3.37), atol=0.01)
+
+
+def test_mixing_moves_lightness_more_than_chroma() -> None:
+    """So deprojection, which leaves L, cannot undo it; and in light the mixture lies further off still."""
+    hair, wall = np.array([[80, 60, 40]], np.uint8), WALL
+    moved = rgb_to_lab((hair / 2 + wall / 2) / 255) - rgb_to_lab(hair)
+    assert moved[0, 0] == pytest.approx(24.4, abs=0.05)
+    assert np.hypot(*moved[0, 1:]) == pytest.approx(9.9, abs=0.05)
+    in_light = rgb_to_lab(linear_to_srgb((srgb_to_linear(hair) + srgb_to_linear(wall)) / 2)) - rgb_to_lab(hair)
+    assert in_light[0, 0] == pytest.approx(30.7, abs=0.05)
 
 
 def test_the_articles_example_lies_outside_its_own_limit() -> None:

@@ -1,9 +1,12 @@
 """The guided filter against its definition, written out window by window."""
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vivid_assets.imaging.guided_filter import guided_filter
+from vivid_assets.imaging.guided_filter import guided_filter, guided_upsample
 
 
 def plain_guided_filter(guide: np.ndarray, src: np.ndarray, radius: int, eps: float) -> np.ndarray:
@@ -71,11 +74,39 @@ def test_flat_windows_do_not_blow_up_at_a_tiny_eps() -> None:
     assert out.max() < 1.5
 
 
-def test_subsampling_comes_close(photograph: np.ndarray) -> None:
+def test_what_is_asked_for_does_not_depend_on_what_is_left_out(photograph: np.ndarray) -> None:
     mask = (photograph[..., 0] > 120).astype(np.float32)
-    full, fast = guided_filter(photograph, mask, 8, 1e-3), guided_filter(photograph, mask, 8, 1e-3, subsample=2)
-    assert fast.shape == full.shape
-    assert np.abs(full - fast).mean() < 0.03
+    where = np.zeros(mask.shape, np.bool_)
+    where[37:41, 5:100] = where[-1, -1] = True
+    whole, part = guided_filter(photograph, mask, 5, 1e-3), guided_filter(photograph, mask, 5, 1e-3, where)
+    np.testing.assert_array_equal(part[where], whole[where])
+    np.testing.assert_array_equal(part[~where], mask[~where])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.integers(0, 9))
+def test_any_size_and_radius_gives_numbers_within_reach(height: int, width: int, radius: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    guide, mask = rng.random((height, width, 3), np.float32), rng.random((height, width), np.float32)
+    out = guided_filter(guide, mask, radius, 1e-2)
+    assert out.shape == mask.shape
+    assert np.isfinite(out).all()
+    assert out.min() > -1
+    assert out.max() < 2
+
+
+@pytest.mark.parametrize("factor", [1.3, 2.0, 4.0])
+def test_an_alpha_comes_up_as_the_photograph_has_it(factor: float) -> None:
+    rng = np.random.default_rng(5)
+    strands = np.zeros((400, 400), np.uint8)
+    for x in rng.uniform(0, 400, 60):
+        cv2.line(strands, (int(x), 0), (int(x + rng.normal(0, 40)), 400), 255, 2, cv2.LINE_AA)
+    alpha = strands / np.float32(255)
+    light = alpha[..., None] * np.float32([0.3, 0.1, 0.05]) + (1 - alpha[..., None]) * np.float32([0.2, 0.6, 0.3])
+    size = (round(400 / factor),) * 2
+    small, small_light = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (alpha, light))
+    out = guided_upsample(light, small, small_light, 2, 1e-5, np.ones((400, 400), np.bool_))
+    plain = cv2.resize(small, (400, 400), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(out - alpha).mean() < 0.25 * np.abs(plain - alpha).mean()
 
 
 def test_what_does_not_fit_is_refused_with_both_sizes() -> None:

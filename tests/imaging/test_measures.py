@@ -5,7 +5,7 @@ import pytest
 
 from vivid_assets.imaging.color import linear_to_uint8, srgb_to_linear
 from vivid_assets.imaging.compositing import blend
-from vivid_assets.imaging.measures import wall_color
+from vivid_assets.imaging.measures import measure, wall_color
 
 
 def scene(wall: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def test_unmixing_lowers_halo_and_leakage() -> None:
     )
     assert halo[0] > 5
     assert abs(halo[1]) < 1
-    assert leakage[0] > 0.15
+    assert leakage[0] == pytest.approx(1, abs=0.05)
     assert leakage[1] < 0.03
 
 
@@ -43,7 +43,20 @@ def test_a_neutral_wall_has_no_halo_hue_but_leaks_by_lightness() -> None:
     picture, alpha, new = scene((245, 245, 245))
     measures = blend(picture, alpha, new, mode="alpha").measures
     assert measures.halo == 0
-    assert measures.leakage > 0.1
+    assert measures.leakage == pytest.approx(1, abs=0.05)
+
+
+def test_a_rim_of_the_walls_own_colour_is_no_leakage() -> None:
+    y, x = np.mgrid[:160, :160]
+    distance = np.hypot(y - 80, x - 80)
+    alpha = np.clip((50 - distance) / 8 + 0.5, 0, 1).astype(np.float32)
+    front = srgb_to_linear(np.full((160, 160, 3), (120, 80, 60), np.uint8))
+    front[distance > 40] = srgb_to_linear(np.array([[70, 150, 70]], np.uint8))[0]
+    wall = srgb_to_linear(np.full((160, 160, 3), (60, 190, 70), np.uint8))
+    picture = linear_to_uint8(alpha[..., None] * front + (1 - alpha[..., None]) * wall)
+    measures = measure(picture, linear_to_uint8(front), alpha, (alpha > 0) & (alpha < 1), wall_color(picture, alpha))
+    assert measures.halo > 5, "by its chroma alone it looks like a halo"
+    assert measures.leakage < 0.05
 
 
 def test_the_walls_colour_and_flatness() -> None:

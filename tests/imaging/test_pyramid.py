@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.pyramid import halves, spread
+from vivid_assets.imaging.pyramid import Pyramid, halves
 from vivid_assets.imaging.sparse_blur import sparse_blur
 
 
@@ -26,7 +26,8 @@ def test_two_known_patches_fill_a_plane_by_nearness() -> None:
     known = np.zeros((33, 65, 8), np.float32)
     known[8:24, :8] = (1, 0, 0, 1, 0.5, 0.5, 0.5, 1)
     known[8:24, 57:] = (0, 0, 1, 1, 0, 0, 0, 0)
-    filled, _ = spread(known, np.ones((33, 65), np.bool_))
+    everywhere = np.ones((33, 65), np.bool_)
+    filled = Pyramid(known, everywhere, everywhere).fields()
     np.testing.assert_allclose(filled[8:24, :8, :3], np.broadcast_to((1, 0, 0), (16, 8, 3)), atol=1e-6)
     row = filled[16, :, 0]
     assert row[12] > 0.75
@@ -34,6 +35,20 @@ def test_two_known_patches_fill_a_plane_by_nearness() -> None:
     assert (np.diff(row) < 1e-3).all()
     np.testing.assert_allclose(filled[..., :3].sum(axis=2), 1, atol=1e-4)
     np.testing.assert_allclose(filled[..., 3:], 0.5, atol=1e-4)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 2**32 - 1))
+def test_what_is_asked_for_does_not_depend_on_what_is_left_out(height: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    known = rng.random((height, width, 8), np.float32)
+    wanted = rng.random((height, width)) < 0.03
+    everywhere = np.ones((height, width), np.bool_)
+    part = Pyramid(known.copy(), wanted, wanted)
+    part.levels[0][wanted] = 0.5
+    part.update()
+    known[wanted] = 0.5
+    whole = Pyramid(known, everywhere, everywhere)
+    np.testing.assert_array_equal(part.fields()[wanted], whole.fields()[wanted])
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.5, 3.0])

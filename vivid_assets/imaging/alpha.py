@@ -17,16 +17,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.foreground import (
-    NOISE,
-    Colors,
-    estimate_colors,
-    noise_table,
-    soft_cells,
-    tap,
-    update_colors,
-)
-from vivid_assets.imaging.guided_filter import guided_filter
+from vivid_assets.imaging.color import srgb_to_linear
+from vivid_assets.imaging.deprojection import smoothstep
+from vivid_assets.imaging.foreground import PLAIN, Colors, estimate_colors, tap, update_colors
+from vivid_assets.imaging.guided_filter import guided_filter, guided_upsample
+from vivid_assets.imaging.noise import NOISE, capture_noise, grain_of, noise_table
 from vivid_assets.imaging.pyramid import tent
 from vivid_assets.imaging.sparse_blur import sparse_blur
 from vivid_assets.imaging.strips import run_strips
@@ -35,11 +30,14 @@ Array = NDArray[Any]
 Verdict = Literal["exact", "blurred", "coarse"]
 
 SIGMAS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # blurs that are tried, pixels
+_SHARP = (0.45, 0.58)  # sharpness from which an alpha begins to be, and that from which it is, left alone
 _GRAIN = np.float32(0.1)  # how much of its own colour a subject or wall varies by, in the projection's variance
 _PRIORS = {"blurred": np.float32(44), "coarse": np.float32(10)}  # precision of the alpha that a round starts from
-_NOISE_STEPS = 1024
 _ENOUGH_PIXELS = 40_000  # soft pixels that the evidence is taken from in a larger picture
-_BACK_PROJECTIONS = 3  # per round
+_BACK_PROJECTIONS = 4  # per round
+_UPSAMPLE_RADIUS = 4  # of the windows, in pixels of the small alpha
+_MIDDLE_GREY = 220  # of 1023 in linear light
+_VEIL_SIGMA = 2.0  # pixels over which the photograph is asked whether a place is empty
 _OVERSHOOT = np.float32(1.5)  # step of a back-projection; below 2 it converges, since a blur takes away at most all
 
 
@@ -49,15 +47,15 @@ class Evidence:
 
     sharpness: float  # fine detail of the alpha relative to the photograph's own alpha; 1: as sharp
     agreement: float  # correlation of the two details, -1..1; near 0 the photograph has no say
-    sigma: float  # the blur, in pixels, that makes the photograph's alpha most like this one
+    sigma: float  # the blur, in pixels, that makes the photograph's alpha most like this one; 0 for a sharp one
     misfit: float  # what is left at that blur, relative to no blur, 0..1; near 1 no blur explains it
 
     @property
     def amount(self) -> float:
         """How far to go from the given alpha to the photograph's, 0..1."""
         # A mask many times enlarged has no fine detail to agree in; that a blur explains it says as much.
-        heard = max(_step(self.agreement, 0.2, 0.36), _step(1 - self.misfit, 0.25, 0.45))
-        return (1 - _step(self.sharpness, 0.45, 0.58)) * heard
+        heard = max(smoothstep(self.agreement, 0.2, 0.36), smoothstep(1 - self.misfit, 0.25, 0.45))
+        return float((1 - smoothstep(self.sharpness, *_SHARP)) * heard)
 
     @property
     def verdict(self) -> Verdict:
@@ -65,12 +63,7 @@ class Evidence:
         if self.amount == 0:
             return "exact"
         explained = self.misfit < 0.25 and self.sigma >= 0.8
-        return "blurred" if explained or (self.sharpness < 0.33 and self.misfit < 0.93) else "coarse"
-
-
-def _step(x: float, low: float, high: float) -> float:
-    t = min(max((x - low) / (high - low), 0.0), 1.0)
-    return t * t * (3 - 2 * t)
+        return "blurred" if explained or (self.sharpness < 0.33 and self.misfit < 0.7) else "coarse"
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -94,7 +87,7 @@ def _project(image, alpha, held_at, fields, grain, where, prior, out, weight, fi
                 back = tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
                 light = image[y, x, c]
                 own = _GRAIN * (a * front + (1 - a) * back)
-                noise = grain[int(min(max(light, np.float32(0.0)), np.float32(1.0)) * (_NOISE_STEPS - 1))]
+                noise = grain_of(grain, light)
                 precision = np.float32(1.0) / (noise + own * own)
                 along += (light - back) * (front - back) * precision
                 square += (front - back) * (front - back) * precision
@@ -134,20 +127,21 @@ def weigh(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, t
     own = np.where(wide, own, alpha)
     places = np.flatnonzero(band)
     given, trust = alpha.ravel()[places], weight.ravel()[places]
-    blurred = {s: sparse_blur(own, s, band, threads).ravel()[places] for s in SIGMAS}
-    detail = given - sparse_blur(alpha, 1.0, band, threads).ravel()[places]
-    own_detail = blurred[0.0] - blurred[1.0]
+
+    def blurred(plane: Array, sigma: float) -> Array:
+        return np.asarray(sparse_blur(plane, sigma, band, threads).ravel()[places])
+
+    detail, own_detail = given - blurred(alpha, 1.0), own.ravel()[places] - blurred(own, 1.0)
     power, own_power = float(trust @ detail**2), float(trust @ own_detail**2)
     if own_power < 1e-9 or power < 1e-9:
         return Evidence(1.0, 0.0, 0.0, 1.0)
-    misfits = np.array([float(trust @ np.abs(values - given)) for values in blurred.values()])
+    sharpness = (power / own_power) ** 0.5
+    agreement = float(trust @ (detail * own_detail)) / (power * own_power) ** 0.5
+    if sharpness >= _SHARP[1]:
+        return Evidence(sharpness, agreement, 0.0, 1.0)
+    misfits = np.array([float(trust @ np.abs(blurred(own, sigma) - given)) for sigma in SIGMAS])
     sigma, least = _lowest(misfits)
-    return Evidence(
-        sharpness=(power / own_power) ** 0.5,
-        agreement=float(trust @ (detail * own_detail)) / (power * own_power) ** 0.5,
-        sigma=sigma,
-        misfit=float(least / max(misfits[0], 1e-9)),
-    )
+    return Evidence(sharpness, agreement, sigma, float(least / max(misfits[0], 1e-9)))
 
 
 def _sampled_rows(pixels: int, height: int) -> Array:
@@ -176,33 +170,36 @@ def refine_alpha(
     image: Array,
     alpha: Array,
     *,
-    rounds: int = 4,
+    rounds: int = 2,
+    reach: float = 8.0,
     noise: float = NOISE,
     threads: int | None = None,
 ) -> tuple[Array, Colors, Evidence]:
     """Correct ``alpha`` (float32 HxW, 0..1) by the photograph (float32 HxWx3, linear light).
 
-    Pixels of alpha 0 and 1 keep it. Returns the alpha, the colours estimated with it and the evidence.
+    Pixels of alpha 0 and 1 keep it, and so does a coarse alpha further than ``reach`` pixels from its contour.
+    Returns the alpha, the colours estimated with it and the evidence.
     """
     colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
     evidence = weigh(image, alpha, colors, noise=noise, threads=threads)
-    soft = soft_cells(alpha)
+    if evidence.verdict != "blurred":  # the blur of a blurred one is no veil, and needed whole to be undone
+        alpha = clear_haze(image, alpha, colors, noise=noise, threads=threads)
     if evidence.verdict == "exact":
         for _ in range(2):
-            colors = update_colors(image, alpha, colors, soft, threads=threads)
+            colors = update_colors(image, alpha, colors, threads=threads)
         return alpha, colors, evidence
 
     band = (alpha > 0) & (alpha < 1)
     blurred = evidence.verdict == "blurred"
-    start = alpha if blurred else _follow_edges(image, alpha, band)
+    start = alpha if blurred else _follow_edges(image, alpha, band, threads)
     current = start
     if not blurred:  # the filter has made more pixels solid or empty than the network had
-        colors = estimate_colors(image, start, rounds=0, noise=noise, threads=threads)
+        colors = estimate_colors(image, start, rounds=0, soft=band, noise=noise, threads=threads)
     grain, weight = noise_table(noise), np.empty_like(alpha)
     prior = _PRIORS[evidence.verdict]
     for turn in range(rounds):
         if turn:
-            colors = update_colors(image, current, colors, soft, threads=threads)
+            colors = update_colors(image, current, colors, threads=threads)
         solved = np.empty_like(alpha)
         held = current if blurred else start
         run_strips(
@@ -218,15 +215,43 @@ def refine_alpha(
                 run_strips(_put_back, len(alpha), alpha, seen, band, current, threads=threads)
     amount: Array = np.asarray(evidence.amount, np.float32)
     if not blurred:
-        amount = amount * _near_contour(alpha)
+        amount = amount * _near_contour(alpha, reach)
     refined = alpha + amount * (current - alpha)
-    for _ in range(2):
-        colors = update_colors(image, refined, colors, soft, threads=threads)
-    return refined, colors, evidence
+    return refined, update_colors(image, refined, colors, threads=threads), evidence
 
 
-def _near_contour(alpha: Array) -> Array:
-    """Weigh pixels by their distance from the alpha's own contour: 1 up to 2 pixels, 0 from 8 on.
+def clear_haze(
+    image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
+) -> Array:
+    """Lower a thin ``alpha`` (float32 HxW, 0..1) where the photograph shows nothing but a plain wall.
+
+    A network's doubt lies as a veil over empty places: the wall itself, at 20 or 30 percent. Where the wall is plain, F
+    is far from it and the photograph's own alpha in the neighbourhood is lower than the network's by more than a
+    few percent, the network's goes down to it; from 0.5 on the network is believed.
+    """
+    thin = (alpha > 0) & (alpha < 0.6)
+    if not thin.any():
+        return alpha
+    own, weight = np.empty_like(alpha), np.empty_like(alpha)
+    fields, grain = colors.fields, noise_table(noise)
+    inputs = (image, alpha, alpha, fields, grain, thin, np.float32(0), own, weight)
+    run_strips(_project, len(alpha), *inputs, threads=threads)
+    said = np.where(thin, own * weight, 0)
+    total, heard = (sparse_blur(plane, _VEIL_SIGMA, thin, threads) for plane in (said, weight))
+    at = np.flatnonzero(thin)
+    given, heard = alpha.ravel()[at], heard.ravel()[at]
+    local = np.maximum(total.ravel()[at] / np.maximum(heard, 1e-6), own.ravel()[at])
+    uneven = cv2.resize(colors.wall_variance, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()[at]
+    gap = given - local
+    sure = smoothstep(heard, 0.35, 0.65) * (PLAIN / (PLAIN + uneven)) * (1 - smoothstep(given, 0.35, 0.5))
+    cleared = alpha.copy()
+    nothing = 1 - smoothstep(local, 0.03, 0.1)
+    cleared.ravel()[at] = given - gap * sure * nothing * smoothstep(gap, 0.04, 0.1)
+    return cleared
+
+
+def _near_contour(alpha: Array, reach: float) -> Array:
+    """Weigh pixels by their distance from the alpha's own contour: 1 up to a quarter of ``reach``, 0 from there on.
 
     Further in, a coarse mask of 0.97 means solid; hair of the wall's colour would be taken for holes there.
     """
@@ -234,28 +259,38 @@ def _near_contour(alpha: Array) -> Array:
     distance = np.maximum(
         cv2.distanceTransform(solid, cv2.DIST_L2, 3), cv2.distanceTransform(1 - solid, cv2.DIST_L2, 3)
     )
-    t = np.clip((8 - distance) / 6, 0, 1)
+    t = np.clip((reach - distance) / (0.75 * reach), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def _follow_edges(image: Array, alpha: Array, band: Array) -> Array:
+def _follow_edges(image: Array, alpha: Array, band: Array, threads: int | None) -> Array:
     """Filter alpha with the photograph's edges; gamma-coded, so that dark edges count."""
     guide = np.sqrt(np.clip(image, 0, 1))
-    followed = np.clip(guided_filter(guide, alpha, 8, 1e-4, subsample=4), 0, 1)
-    return np.where(band, followed, alpha)
+    return np.clip(guided_filter(guide, alpha, 8, 1e-4, band, threads), 0, 1)
 
 
-def upsample_alpha(alpha_small: Array, photo_full: Array) -> Array:
+def upsample_alpha(alpha_small: Array, photo_full: Array, threads: int | None = None) -> Array:
     """Bring an alpha solved at a model's size up to the photograph's, following the photograph's edges.
 
     ``alpha_small`` is float hxw, 0..1; ``photo_full`` is uint8 HxWx3 sRGB. Returns float32 HxW, 0..1.
+
+    The fit is made at the small size and in linear light: there, averaging pixels averages alpha and colour alike, so
+    that an alpha that fits the small photograph fits the full one. Fitting an enlarged alpha to the full photograph
+    leaves four times the error.
     """
     height, width = photo_full.shape[:2]
     if alpha_small.shape == (height, width):
         return np.clip(alpha_small.astype(np.float32), 0, 1)
-    factor = max(height / alpha_small.shape[0], width / alpha_small.shape[1])
-    smooth = cv2.resize(alpha_small.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    radius = max(2, round(2 * factor))
-    sharp = np.clip(guided_filter(photo_full, smooth, radius, 1e-4), 0, 1)
-    # A window of one alpha says nothing new: keep the solid and the empty exactly so.
-    return np.where((smooth > 0.002) & (smooth < 0.998), sharp, np.round(smooth)).astype(np.float32)
+    small = np.ascontiguousarray(alpha_small, np.float32)
+    smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    soft = (smooth > 0.002) & (smooth < 0.998)
+    out = np.round(smooth)
+    if not soft.any():
+        return out
+    light = srgb_to_linear(photo_full)
+    small_light = cv2.resize(light, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    # Grain would come out in alpha: a window flatter than its grain is no edge.
+    grain = float(noise_table(capture_noise(photo_full, smooth))[_MIDDLE_GREY])
+    sharp = guided_upsample(light, small, small_light, _UPSAMPLE_RADIUS, 1e-4 + 4 * grain, soft, threads)
+    out[soft] = np.clip(sharp[soft], 0, 1)
+    return out

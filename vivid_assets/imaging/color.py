@@ -6,6 +6,7 @@ proportional to light, 0..1, and the only ones in which mixing of colours is a w
 
 from functools import cache
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,12 @@ def srgb_to_linear(srgb: NDArray[np.generic]) -> Floats:
 
     Floats outside 0..1 are clipped. Raises ValueError for another dtype.
     """
+    if srgb.dtype == np.uint8 and srgb.ndim in (2, 3) and srgb.size:
+        return (
+            cv2.LUT(srgb.astype(np.uint8, copy=False), _linear_of_code(256))
+            .reshape(srgb.shape)
+            .astype(np.float32, copy=False)
+        )
     if srgb.dtype == np.uint8 or srgb.dtype == np.uint16:
         return _linear_of_code(256 if srgb.dtype == np.uint8 else 65536)[srgb]
     if not np.issubdtype(srgb.dtype, np.floating):
@@ -78,19 +85,18 @@ def to_uint16(unit: NDArray[np.floating]) -> NDArray[np.uint16]:
 @numba.njit(cache=True, nogil=True)
 def encode_one(value, guess, thresholds):  # type: ignore[no-untyped-def]
     """Find the 8-bit sRGB code of one linear value: a guess by table, made exact by the thresholds."""
-    if not value > 0.0:  # also NaN
-        return np.uint8(0)
-    code = int(guess[min(int(value * (_GUESSES - 1)), _GUESSES - 1)])
-    while value >= thresholds[code]:
-        code += 1
-    return np.uint8(code)
+    light = min(value, np.float32(1.0)) if value > 0.0 else np.float32(0.0)  # 0 also for NaN
+    # Unsigned, so that no index is looked at for its sign: a fifth of the time.
+    code = guess[np.uint32(light * np.float32(_GUESSES - 1))]
+    # A bin of the table is narrower than the narrowest code, so one threshold at most lies in it.
+    return np.uint8(code + (light >= thresholds[code]))
 
 
 @numba.njit(cache=True, nogil=True)
 def _encode_rows(linear, out, guess, thresholds, first, end):  # type: ignore[no-untyped-def]
     for y in range(first, end):
         for x in range(linear.shape[1]):
-            out[y, x] = encode_one(min(linear[y, x], np.float32(1.0)), guess, thresholds)
+            out[y, x] = encode_one(linear[y, x], guess, thresholds)
 
 
 def linear_to_uint8(linear: Floats, threads: int | None = None) -> Bytes:

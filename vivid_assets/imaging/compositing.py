@@ -11,6 +11,7 @@ Everything is mixed in linear light, where light adds up. Three modes:
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +27,17 @@ from vivid_assets.imaging.color import (
     to_uint16,
 )
 from vivid_assets.imaging.deprojection import Falloff, deproject_lab
-from vivid_assets.imaging.foreground import NOISE, estimate_colors, unmix
+from vivid_assets.imaging.foreground import estimate_colors, unmix
 from vivid_assets.imaging.measures import Measures, measure, wall_color
+from vivid_assets.imaging.noise import capture_noise
 from vivid_assets.imaging.spill import Spill, suppress_spill
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
 Mode = Literal["unmix", "article", "alpha"]
 
-_MARGIN = 64  # pixels about the soft ones that are looked at
+_REFERENCE = 1024  # pixels of the longer side that distances were chosen at
+_MARGIN = 64  # pixels, there, about the soft ones that are looked at
 _FADE_IN = np.float32(32)  # a pixel all but empty is the new background, as an empty one is
 _NO_WALL = np.float32(100.0)  # a light that no new wall is like
 _SAME_WALL = np.float32(0.1)  # difference of roots of light up to which the new wall counts as the old one
@@ -60,30 +63,32 @@ def blend(
     mode: Mode = "unmix",
     refine: bool = True,
     spill: bool = True,
-    spill_reach: float = 12.0,
+    spill_reach: float | None = None,
     spill_strength: float = 0.85,
     strength: float = 0.85,
     limit: float = 18.0,
     falloff: Falloff = "linear",
-    noise: float = NOISE,
+    noise: float | None = None,
     threads: int | None = None,
 ) -> Blend:
     """Composite the subject of ``image`` over ``background``.
 
     ``image`` and ``background`` are HxWx3 sRGB, both uint8 or both uint16; ``alpha`` is float HxW, 0..1.
     ``refine`` lets the photograph correct alpha and ``spill`` takes reflected light off the rim (mode ``unmix``);
-    ``strength``, ``limit`` and ``falloff`` belong to mode ``article``; ``noise`` is the capture's, in levels of 8 bits;
-    ``threads`` is the most to use. Where alpha is 1 the source's pixels are copied, except on a rim of
-    ``spill_reach`` pixels when spill was found; where it is 0, the background's. Raises ValueError with a sentence
-    when sizes, dtypes or the mode do not fit.
+    ``strength``, ``limit`` and ``falloff`` belong to mode ``article``; ``noise`` is the capture's, in levels of 8 bits,
+    measured where it is not given; ``threads`` is the most to use. Where alpha is 1 the source's pixels are copied,
+    except on a rim of ``spill_reach`` pixels (12 in a picture of 1,024, wider in a larger one) when spill was found;
+    where it is 0, the background's. Raises ValueError with a sentence when sizes, dtypes or the mode do not fit.
     """
     _check(image, alpha, background)
     matte = np.clip(alpha, 0, 1).astype(np.float32)
     if not np.isfinite(matte).all():
         matte = np.nan_to_num(matte)
     wall = wall_color(image, matte)
+    # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
+    scale = max(1.0, max(image.shape[:2]) / _REFERENCE)
     # Far from every soft pixel there is nothing to take apart, and colours are known close by.
-    box = _around((matte > 0) & (matte < 1), _MARGIN)
+    box = _around((matte > 0) & (matte < 1), round(_MARGIN * scale))
     source = np.ascontiguousarray(srgb_to_linear(image[box]))
     part = np.ascontiguousarray(matte[box])
     soft = (part > 0) & (part < 1)
@@ -91,13 +96,15 @@ def blend(
     back = np.full_like(source, _NO_WALL) if mode != "unmix" or not soft.any() else source
     evidence, found = None, Spill(0.0, 0.0)
     if mode == "unmix" and soft.any():
+        noise = capture_noise(image, matte) if noise is None else noise
         if refine:
-            part, colors, evidence = refine_alpha(source, part, noise=noise, threads=threads)
+            part, colors, evidence = refine_alpha(source, part, reach=8 * scale, noise=noise, threads=threads)
         else:
             colors = estimate_colors(source, part, noise=noise, threads=threads)
         front, back = unmix(source, part, colors, noise=noise, threads=threads)
     if mode == "unmix" and spill and wall is not None:
-        front, found = suppress_spill(front, part, wall.lab, reach=spill_reach, strength=spill_strength)
+        reach = 12 * scale if spill_reach is None else spill_reach
+        front, found = suppress_spill(front, part, wall.lab, reach=reach, strength=spill_strength)
     elif mode == "article":
         front = _deprojected(source, soft, wall.lab if wall else None, strength, limit, falloff)
     elif mode not in ("unmix", "alpha"):
@@ -108,7 +115,7 @@ def blend(
         changed = soft | (front != source).any(axis=2)
         back[changed & ~soft] = lab_to_linear(wall.lab)
     composite, foreground = image.copy(), image.copy()
-    np.copyto(composite, background, where=(matte <= 0)[..., None])
+    cv2.copyTo(background, (matte <= 0).astype(np.uint8), composite)
     composite[box], foreground[box] = _assemble(
         image[box], background[box], source, part, front, back, changed, threads
     )
@@ -142,8 +149,8 @@ def _deprojected(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _mix(background, light, source, alpha, front, back, changed, guess, thresholds, out, cut, first, end):  # type: ignore[no-untyped-def]
-    """Write the changed pixels of an 8-bit composite and cut-out; ``light`` is the light of each sRGB code."""
+def _mix(background, light, roots, source, alpha, front, back, changed, guess, thresholds, out, cut, first, end):  # type: ignore[no-untyped-def]
+    """Write the changed pixels of an 8-bit composite and cut-out; ``light`` is each code's, ``roots`` its root."""
     one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
         for x in range(alpha.shape[1]):
@@ -155,7 +162,7 @@ def _mix(background, light, source, alpha, front, back, changed, guess, threshol
                 continue
             apart = zero
             for c in range(3):
-                gap = np.sqrt(light[background[y, x, c]]) - np.sqrt(max(back[y, x, c], zero))
+                gap = roots[background[y, x, c]] - np.sqrt(max(back[y, x, c], zero))
                 apart = max(apart, abs(gap))
             # Before the same wall the picture is right as it is: with its grain, and whatever F left out.
             keep = max(one - apart / _SAME_WALL, zero) * min(a * _FADE_IN, one)
@@ -163,7 +170,7 @@ def _mix(background, light, source, alpha, front, back, changed, guess, threshol
                 f, b = front[y, x, c], back[y, x, c]
                 left_out = source[y, x, c] - a * f - (one - a) * b
                 mixed = a * f + (one - a) * light[background[y, x, c]] + keep * left_out
-                out[y, x, c] = encode_one(min(mixed, one), guess, thresholds)
+                out[y, x, c] = encode_one(mixed, guess, thresholds)
                 cut[y, x, c] = encode_one(f, guess, thresholds)
 
 
@@ -181,7 +188,7 @@ def _assemble(
     composite, cut = image.copy(), image.copy()
     if image.dtype == np.uint8:
         light = srgb_to_linear(np.arange(256, dtype=np.uint8))
-        planes = (np.ascontiguousarray(background), light, source, alpha, front, back, changed)
+        planes = (np.ascontiguousarray(background), light, np.sqrt(light), source, alpha, front, back, changed)
         run_strips(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
         return composite, cut
     composite[alpha <= 0] = background[alpha <= 0]

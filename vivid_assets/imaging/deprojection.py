@@ -16,7 +16,7 @@ Falloff = Literal["linear", "smoothstep", "double-smoothstep"]
 CHROMA_GATE = (4.0, 12.0)  # |B| below which the wall has no hue to remove, and above which it is trusted
 
 
-def smoothstep(x: Array, low: float = 0.0, high: float = 1.0) -> Array:
+def smoothstep(x: Array | float, low: float = 0.0, high: float = 1.0) -> Array:
     """Rise from 0 at ``low`` to 1 at ``high`` with slopes of zero at both ends (3t² − 2t³)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)

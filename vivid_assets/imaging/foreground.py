@@ -10,7 +10,7 @@ A soft pixel is I = αF + (1 − α)B. Three steps take it apart:
    with the prior's variance measured in the neighbourhood, B's variance and the capture's noise (``unmix``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -18,15 +18,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.pyramid import halves, spread, tent
+from vivid_assets.imaging.noise import NOISE, grain_of, noise_table
+from vivid_assets.imaging.pyramid import Pyramid, halves, tent, touched
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
 
-NOISE = 1.2  # a capture's noise, standard deviation in levels of 8-bit sRGB
 _TINY = np.float32(1e-6)
-_NOISE_STEPS = 1024
-_PLAIN = np.float32(1e-4)  # wall variance (linear light squared) at which extrapolation and estimate weigh the same
+PLAIN = np.float32(1e-4)  # wall variance (linear light squared) at which extrapolation and estimate weigh the same
 _WALL_LEVEL = 2  # cells of 8 pixels, taken 3 by 3: the window in which the wall's variance is measured
 
 
@@ -37,14 +36,8 @@ class Colors:
     fields: Array  # float32 hxwx6: F and B, linear light; defined in and around the soft band
     wall: Array  # float32 hxwx3: the background extrapolated from empty pixels alone
     wall_variance: Array  # float32, small: local variance of the wall, linear light squared
-    known: Array  # float32 hxwx8: what the fields were spread from
-    wanted: Array  # bool hxw: where the fields are defined
-
-
-def noise_table(noise: float = NOISE) -> Array:
-    """Tabulate the variance of linear light that ``noise`` levels of 8-bit sRGB make, by light in 1/1023."""
-    light = np.maximum(np.arange(_NOISE_STEPS) / (_NOISE_STEPS - 1), 0.0031308)
-    return ((noise / 255) ** 2 * (2.4 / 1.055) ** 2 * light ** (2.8 / 2.4)).astype(np.float32)
+    soft: Array  # bool hxw: cells that hold a soft pixel
+    pyramid: Pyramid  # what the fields are spread from
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -78,7 +71,7 @@ def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, 
                     k = wy[cy, i] * wx[cx, j]
                     if k <= 0.0:
                         continue
-                    y, x = y0[cy] + i, x0[cx] + j
+                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
                     a = alpha[y, x]
                     if a >= one or a <= 0.0:
                         side = 0 if a >= one else 4
@@ -89,6 +82,7 @@ def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, 
                         known[cy, cx, side + 3] += k
                         continue
                     b = one - a
+                    over_a, over_b = one / max(a, low), one / max(b, low)
                     if again:
                         wf = k * (a * a * _ramp(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
                         wb = k * (b * b * _ramp(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
@@ -102,8 +96,8 @@ def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, 
                         if again:
                             f = tap(fields, y1, y2, ty, x1, x2, tx, c)
                             g = tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                            front = min(max((image[y, x, c] - b * g) / max(a, low), np.float32(0.0)), one)
-                            back = min(max((image[y, x, c] - a * f) / max(b, low), np.float32(0.0)), one)
+                            front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
+                            back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
                         known[cy, cx, c] += wf * front
                         known[cy, cx, 4 + c] += wb * back
                         squares += wb * back * back
@@ -114,9 +108,18 @@ def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, 
 
 
 def estimate_colors(
-    image: Array, alpha: Array, *, rounds: int = 2, noise: float = NOISE, threads: int | None = None
+    image: Array,
+    alpha: Array,
+    *,
+    rounds: int = 2,
+    soft: Array | None = None,
+    noise: float = NOISE,
+    threads: int | None = None,
 ) -> Colors:
-    """Estimate F and B around the soft pixels of ``image`` (float32 HxWx3 linear) under ``alpha`` (HxW, 0..1)."""
+    """Estimate F and B around the soft pixels of ``image`` (float32 HxWx3 linear) under ``alpha`` (HxW, 0..1).
+
+    ``soft`` (bool HxW) names the pixels that may become soft in later updates, where that is more than are now.
+    """
     y0, wy = halves(alpha.shape[0])
     x0, wx = halves(alpha.shape[1])
     shape = (len(y0), len(x0))
@@ -126,51 +129,32 @@ def estimate_colors(
     # A wall seen through one percent of subject is not the wall's colour when the wall is dark: where a picture
     # has truly empty pixels, nearly empty ones only help out.
     nearly = np.float32(1e-3 if np.count_nonzero(alpha <= 0) > 0.01 * alpha.size else 1.0)
-    places = (y0, wy, x0, wx)
     inputs = (image, alpha, nothing, known, square, every, nearly, False)
-    run_strips(_gather, shape[0], *inputs, *places, threads=threads)
+    run_strips(_gather, shape[0], *inputs, y0, wy, x0, wx, threads=threads)
 
-    soft = _touched((alpha > 0) & (alpha < 1), places)
-    wanted = cv2.dilate(soft.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    fields, levels = spread(known, wanted, threads)
+    cells = touched((alpha > 0) & (alpha < 1) if soft is None else soft)
+    wanted = cv2.dilate(cells.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    pyramid = Pyramid(known, wanted, cells, threads)
+    fields = pyramid.fields()
     wall = np.ascontiguousarray(fields[..., 3:])
-    variance = _wall_variance(square, levels, noise)
-    colors = Colors(fields, wall, variance, known, wanted)
+    colors = Colors(fields, wall, _wall_variance(square, pyramid.levels, noise), cells, pyramid)
     for _ in range(rounds):
-        colors = update_colors(image, alpha, colors, soft, threads=threads)
+        colors = update_colors(image, alpha, colors, threads=threads)
     return colors
 
 
-def update_colors(image: Array, alpha: Array, colors: Colors, soft: Array, *, threads: int | None = None) -> Colors:
-    """Estimate F and B once more, with what the soft pixels of the half-size cells ``soft`` say about them.
+def update_colors(image: Array, alpha: Array, colors: Colors, *, threads: int | None = None) -> Colors:
+    """Estimate F and B once more, with what the soft pixels say about them.
 
-    ``colors.known`` is written to; the older ``colors`` must not be updated again.
+    The pyramid is written to; the older ``colors`` must not be updated again.
     """
     y0, wy = halves(alpha.shape[0])
     x0, wx = halves(alpha.shape[1])
-    known, square = colors.known, np.empty((1, 1), np.float32)  # solid and empty cells stay as they are
-    inputs = (image, alpha, colors.fields, known, square, soft, np.float32(1), True)
+    known, square = colors.pyramid.levels[0], np.empty((1, 1), np.float32)  # solid and empty cells stay as they are
+    inputs = (image, alpha, colors.fields, known, square, colors.soft, np.float32(1), True)
     run_strips(_gather, len(known), *inputs, y0, wy, x0, wx, threads=threads)
-    fields, _ = spread(known, colors.wanted, threads)
-    return Colors(fields, colors.wall, colors.wall_variance, known, colors.wanted)
-
-
-def soft_cells(alpha: Array) -> Array:
-    """Mark the half-size cells (bool) that hold a soft pixel."""
-    y0, wy = halves(alpha.shape[0])
-    x0, wx = halves(alpha.shape[1])
-    return _touched((alpha > 0) & (alpha < 1), (y0, wy, x0, wx))
-
-
-def _touched(mask: Array, places: tuple[Array, Array, Array, Array]) -> Array:
-    y0, wy, x0, wx = places
-    height, width = mask.shape
-    rows, columns = np.zeros((len(y0), width), np.bool_), np.zeros((len(y0), len(x0)), np.bool_)
-    for i in range(3):
-        rows |= mask[np.minimum(y0 + i, height - 1)] & (wy[:, i] > 0)[:, None]
-    for j in range(3):
-        columns |= rows[:, np.minimum(x0 + j, width - 1)] & (wx[:, j] > 0)[None]
-    return columns
+    colors.pyramid.update()
+    return replace(colors, fields=colors.pyramid.fields())
 
 
 def _wall_variance(square: Array, levels: list[Array], noise: float) -> Array:
@@ -184,12 +168,14 @@ def _wall_variance(square: Array, levels: list[Array], noise: float) -> Array:
     sums = cv2.blur(np.dstack([cells, square]).astype(np.float32), (3, 3), borderType=cv2.BORDER_REFLECT)
     weight = np.maximum(sums[..., 3], 1e-9)
     mean = sums[..., :3] / weight[..., None]
-    grain = noise_table(noise)[np.clip(mean * (_NOISE_STEPS - 1), 0, _NOISE_STEPS - 1).astype(np.int64)]
+    table = noise_table(noise)
+    grain = table[np.clip(mean * (len(table) - 1), 0, len(table) - 1).astype(np.int64)]
     spread_out = np.maximum(sums[..., 4] / weight - (mean**2).mean(axis=2) - grain.mean(axis=2), 0)
     seen = (sums[..., 3] > 0.02).astype(np.float32)
     filled = np.zeros((*seen.shape, 8), np.float32)
     filled[..., 0], filled[..., 3] = spread_out * seen, seen
-    return np.ascontiguousarray(spread(filled, np.ones(seen.shape, np.bool_))[0][..., 0])
+    every = np.ones(seen.shape, np.bool_)
+    return np.ascontiguousarray(Pyramid(filled, every, every).fields()[..., 0])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -199,11 +185,6 @@ def _doubt(variance, y, x, height, width):  # type: ignore[no-untyped-def]
     y1, y2, ty = tent(y, np.float32(rows / height), rows)
     x1, x2, tx = tent(x, np.float32(columns / width), columns)
     return tap(variance, y1, y2, ty, x1, x2, tx, 0)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _grain_of(grain, light):  # type: ignore[no-untyped-def]
-    return grain[int(min(max(light, np.float32(0.0)), np.float32(1.0)) * (_NOISE_STEPS - 1))]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -223,14 +204,14 @@ def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surp
                     k = wy[cy, i] * wx[cx, j]
                     if k <= 0.0:
                         continue
-                    y, x = y0[cy] + i, x0[cx] + j
+                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
                     a = alpha[y, x]
                     if a <= 0.0 or a >= one:
                         continue
                     y1, y2, ty = tent(y, sy, rows)
                     x1, x2, tx = tent(x, sx, columns)
                     uneven = _doubt(variance, y, x, height, width)
-                    plain = _PLAIN / (_PLAIN + uneven)
+                    plain = PLAIN / (PLAIN + uneven)
                     counts = a > 0.02
                     for c in range(3):
                         f = tap(fields, y1, y2, ty, x1, x2, tx, c)
@@ -239,7 +220,7 @@ def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surp
                         front[y, x, c], back[y, x, c] = f, b
                         if counts:
                             rest = image[y, x, c] - a * f - (one - a) * b
-                            doubt = (one - a) * (one - a) * uneven * np.float32(0.5) + _grain_of(grain, image[y, x, c])
+                            doubt = (one - a) * (one - a) * uneven * np.float32(0.5) + grain_of(grain, image[y, x, c])
                             surprise[cy, cx, c] += k * a * a * (rest * rest - doubt)
                     if counts:
                         surprise[cy, cx, 3] += k * a * a * a * a
@@ -267,7 +248,7 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
                 f = front[y, x, c]
                 rest = image[y, x, c] - a * f - (one - a) * back[y, x, c]
                 own = max(tap(surprise, y1, y2, ty, x1, x2, tx, c), zero) * base
-                gain = own * a / (a * a * own + wall + _grain_of(grain, image[y, x, c]) + np.float32(1e-12))
+                gain = own * a / (a * a * own + wall + grain_of(grain, image[y, x, c]) + np.float32(1e-12))
                 # A nearly solid pixel shows F itself, whatever its surroundings promise: its detail is kept.
                 gain += _ramp(a, np.float32(0.9), np.float32(0.98)) * (one / a - gain)
                 front[y, x, c] = min(max(f + gain * rest, zero), one)
@@ -288,7 +269,7 @@ def unmix(
     front, back = image.copy(), np.empty_like(image)
     variance, grain = colors.wall_variance[..., None], noise_table(noise)
     parts = (image, alpha, colors.fields, colors.wall, variance, grain, front, back)
-    run_strips(_priors, len(y0), *parts, soft_cells(alpha), surprise, y0, wy, x0, wx, threads=threads)
+    run_strips(_priors, len(y0), *parts, touched((alpha > 0) & (alpha < 1)), surprise, y0, wy, x0, wx, threads=threads)
     wide: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
     run_strips(_wiener, len(alpha), image, alpha, variance, grain, wide, front, back, threads=threads)
     return front, back

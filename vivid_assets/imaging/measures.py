@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.color import ciede2000, rgb_to_lab
+from vivid_assets.imaging.color import ciede2000, lab_to_linear, rgb_to_lab, srgb_to_linear
 from vivid_assets.imaging.deprojection import CHROMA_GATE
 
 Array = NDArray[Any]
@@ -18,7 +18,7 @@ class Measures:
     """Figures of one blend. Lab units unless said otherwise; NaN-free: 0 where there is nothing to measure."""
 
     halo: float  # chroma of the subject's rim towards the old wall's hue, less that of the ring inside; signed
-    leakage: float  # share of the old wall's colour still in the rim's foreground, 0..1
+    leakage: float  # how far the foreground goes over to the old wall as alpha falls; 0 clean, 1 as if not un-mixed
     moved_share: float  # share of the picture's pixels whose colour was changed by more than ΔE00 1, 0..1
     moved_delta_e: float  # their mean ΔE00
     wall_flatness: float  # robust spread of the old wall's colour (median Lab distance from its median)
@@ -36,6 +36,8 @@ class Wall:
 
 
 _MOST_SAMPLES = 20_000
+_FEWEST_SOFT = 50
+_LEAST_SPAN = 0.005  # squared distance in linear light under which subject and wall are one colour
 
 
 def wall_color(image: Array, alpha: Array) -> Wall | None:
@@ -66,9 +68,7 @@ def measure(image: Array, foreground: Array, alpha: Array, changed: Array, wall:
         chroma = float(np.hypot(wall.lab[1], wall.lab[2]))
         if chroma >= CHROMA_GATE[0]:
             halo = float((rim_lab[:, 1:].mean(axis=0) - middle[1:]) @ (wall.lab[1:] / chroma))
-        span = wall.lab - middle
-        shares = (rim_lab - middle) @ span / max(float(span @ span), 1.0)
-        leakage = float(np.clip(shares, 0, 1).mean())
+        leakage = _leakage(foreground, alpha, inner_lab, wall)
 
     touched = changed & (alpha > 0.02)
     before, after = _sample(image, touched), _sample(foreground, touched)
@@ -88,7 +88,25 @@ def measure(image: Array, foreground: Array, alpha: Array, changed: Array, wall:
     )
 
 
-def _sample(picture: Array, where: Array) -> Array:
+def _leakage(foreground: Array, alpha: Array, inner_lab: Array, wall: Wall) -> float:
+    """Regress how far soft pixels lie from the subject's inner colour towards the wall's on 1 − α, in linear light.
+
+    A subject may well be of the wall's colour at its rim, but only a mixture goes with alpha from pixel to pixel. Plain
+    alpha blending gives 1, an exact foreground about 0.
+    """
+    soft = (alpha > 0.1) & (alpha < 0.95)
+    light = srgb_to_linear(_sample(foreground, soft))
+    if len(light) < _FEWEST_SOFT:
+        return 0.0
+    inner, outer = lab_to_linear(inner_lab).mean(axis=0), lab_to_linear(wall.lab)
+    span = outer - inner
+    along = (light - inner) @ span / max(float(span @ span), _LEAST_SPAN)
+    empty = 1 - _sample(alpha, soft)
+    empty = empty - empty.mean()
+    return float(np.clip(along @ empty / max(float(empty @ empty), 1e-6), 0, 2))
+
+
+def _sample(plane: Array, where: Array) -> Array:
     """Take at most 20,000 evenly spaced pixels of a region: enough for a mean, whatever the picture's size."""
     index = np.flatnonzero(where)
-    return picture.reshape(-1, 3)[index[:: max(1, -(-len(index) // _MOST_SAMPLES))]]
+    return plane.reshape(-1, *plane.shape[2:])[index[:: max(1, -(-len(index) // _MOST_SAMPLES))]]

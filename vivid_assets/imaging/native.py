@@ -27,7 +27,7 @@ def blend_native(
     if image.dtype == np.uint16:
         behind = behind.astype(np.uint16) * 257
         guide = (image >> 8).astype(np.uint8)
-    return blend(image, upsample_alpha(alpha, guide), behind, **options)
+    return blend(image, upsample_alpha(alpha, guide, options.get("threads")), behind, **options)
 
 
 def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -6,8 +6,10 @@ numba's own ``prange``: that needs a threading layer which aborts when two threa
 time of a first compilation.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from numba.core import config
@@ -15,18 +17,29 @@ from numba.core import config
 _SMALLEST_STRIP = 32
 
 
-def run_strips(kernel: Callable[..., Any], height: int, *args: Any, threads: int | None = None) -> None:
+def run_strips(
+    kernel: Callable[..., Any], height: int, *args: Any, threads: int | None = None, smallest: int = _SMALLEST_STRIP
+) -> None:
     """Run ``kernel(*args, first_row, end_row)`` so that every row of ``height`` is covered once.
 
-    ``threads`` is the most threads to use; by default as many as numba would (``NUMBA_NUM_THREADS``, else the
-    cores this process may use). What a row receives must not depend on the order of the rows.
+    A strip has at least ``smallest`` rows. ``threads`` is the most threads to use; by default as many as numba would
+    (``NUMBA_NUM_THREADS``, else the cores this process may use). What a row receives must not depend on the order of
+    the rows.
     """
     most = threads or int(getattr(config, "NUMBA_NUM_THREADS", 1))
-    strips = max(1, min(most, height // _SMALLEST_STRIP))
+    strips = max(1, min(most, height // smallest))
     if strips == 1:
         kernel(*args, 0, height)
         return
     edges = [height * i // strips for i in range(strips + 1)]
-    with ThreadPoolExecutor(strips) as pool:
-        for done in [pool.submit(kernel, *args, edges[i], edges[i + 1]) for i in range(strips)]:
-            done.result()
+    pool = _pool(os.getpid(), most)
+    others = [pool.submit(kernel, *args, edges[i], edges[i + 1]) for i in range(1, strips)]
+    kernel(*args, edges[0], edges[1])
+    for done in others:
+        done.result()
+
+
+@cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Return the threads of this process; a forked one, which inherits none, makes its own."""
+    return ThreadPoolExecutor(threads, thread_name_prefix=f"strips-of-{process}")

@@ -28,21 +28,23 @@ def outcome_of(read: Mapping[str, Mapping[str, Any]]) -> tuple[str, str | None]:
     return OK, None
 
 
-def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_halo: float) -> dict[str, Any]:
+def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_leakage: float) -> dict[str, Any]:
     """``outcome``, ``rank`` and ``why`` (sentences, the gravest first; none where all is well).
 
-    ``read`` has, by stage, the status and error of a picture's rows, its mask's verdict and its composite's halo.
+    ``read`` has, by stage, the status and error of a picture's rows, its mask's verdict and its composite's leakage.
     """
     outcome, failure = outcome_of(read)
-    mask, halo = read["masks"], read["composites"]["halo"]
+    mask, leakage = read["masks"], read["composites"]["leakage"]
     found: list[tuple[int, str]] = []
     if failure:
         found.append((FAILURE, failure))
     # A good mask is marked for review too where a better tier could not answer: that is said below, once.
     if mask["review"] and mask["verdict"] not in (GOOD, AGREED, OVERRIDE):
         found.append((DOUBT, f"The mask is {(mask['verdict'] or '').replace('_', ' ')}: {mask['reason']}."))
-    if halo is not None and halo > high_halo:
-        found.append((HALO, f"The old wall's colour is left in the edge: halo {halo:.1f}, over {high_halo:.1f}."))
+    if leakage is not None and leakage > high_leakage:
+        found.append(
+            (HALO, f"A halo: the old wall is left in the edge, leakage {leakage:.2f}, over {high_leakage:.2f}.")
+        )
     if mask["degraded"]:
         found.append((DEGRADED, str(mask["degraded"])))
     return {

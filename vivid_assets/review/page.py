@@ -59,7 +59,7 @@ def page_digest(page: bytes) -> str | None:
 
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as the page's script sees it."""
-    plain = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "halo", "generator", "prompt")
+    plain = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "leakage", "generator", "prompt")
     entry = {name: row[name] for name in plain} | {"name": row["picture"]}
     for name in _PICTURES:
         entry[name] = f"data:image/webp;base64,{base64.b64encode(row[name]).decode()}" if row[name] else None
