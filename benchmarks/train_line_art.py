@@ -65,6 +65,34 @@ def drawn(rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
 
 
+def emblem(rng: np.random.Generator) -> np.ndarray:
+    """Draw a glowing sign: rings, stars and letters in one thin, translucent ink, on a wall flat or shaded."""
+    side, scale = int(rng.integers(300, 900)), 2
+    size = side * scale
+    lines = np.zeros((size, size), np.uint8)
+    thick = int(rng.integers(1, 5)) * scale
+    middle = (size // 2, size // 2)
+    for radius in rng.uniform(0.15, 0.42, int(rng.integers(1, 5))):
+        cv2.circle(lines, middle, int(radius * size), 255, thick, cv2.LINE_AA)
+    for _ in range(int(rng.integers(1, 4))):
+        corners, turn, reach = int(rng.integers(3, 9)), rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.42) * size
+        angles = turn + 2 * np.pi * np.arange(corners) * int(rng.integers(1, 3)) / corners
+        points = np.int32(np.array(middle) + reach * np.stack([np.cos(angles), np.sin(angles)], 1))
+        cv2.polylines(lines, [points], True, 255, thick, cv2.LINE_AA)
+    for angle in np.arange(0, 2 * np.pi, rng.uniform(0.15, 0.5)):
+        place = np.int32(np.array(middle) + 0.36 * size * np.array([np.cos(angle), np.sin(angle)]))
+        sign = chr(int(rng.integers(ord("A"), ord("z"))))
+        cv2.putText(lines, sign, place.tolist(), cv2.FONT_HERSHEY_SIMPLEX, size / 900, 255, thick, cv2.LINE_AA)
+    glow = cv2.GaussianBlur(lines, (0, 0), float(rng.uniform(2, 12)) * scale)
+    alpha = np.maximum(lines, glow)[..., None].astype(np.float32) / 255 * float(rng.uniform(0.5, 1.0))
+    one, other = rng.integers(0, 256, (2, 3)).astype(np.float32)
+    across = (np.mgrid[:size, :size].sum(axis=0) / (2 * size))[..., None] * float(rng.choice([0, 0, 1]))
+    wall = np.full(3, 255.0) if rng.random() < 0.25 else one * (1 - across) + other * across
+    ink = np.float32(rng.integers(200, 256, 3) if rng.random() < 0.7 else rng.integers(0, 256, 3))
+    picture = np.clip(wall * (1 - alpha) + ink * alpha, 0, 255).astype(np.uint8)
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+
+
 def studio(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Lay a photograph's blob before a plain wall with a little grain: a product photo, which is no drawing."""
     height, width = photo.shape[:2]
@@ -145,6 +173,7 @@ def main() -> None:
 
     photos = list(packaged_photos())
     train: list[tuple[np.ndarray, int]] = [(varied(drawn(rng), rng), 1) for _ in range(300)]
+    train += [(varied(emblem(rng), rng), 1) for _ in range(60)]
     train += [(varied(photo, rng), 0) for photo in photos for _ in range(8)]
     train += [(varied(studio(photo, rng), rng), 0) for photo in photos for _ in range(10)]
     held: list[tuple[np.ndarray, int]] = []

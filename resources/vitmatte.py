@@ -1,50 +1,159 @@
-"""ViTMatte: alpha solved by a network inside a trimap's unknown band, for those who have its weights and a GPU."""
+"""ViTMatte (Yao et al. 2023): alpha solved by a network inside a trimap's unknown band, in batches, on a GPU or not."""
 
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field
 
+from resources.batches import Batches, PictureError
+from resources.device import Device, DType, assert_placed, decide
+from resources.errors import ModelUnavailable
 from resources.hub import Weights
+from resources.lease import Shared, lease
 
-Array = NDArray[Any]
-
-WEIGHTS = Weights("hustvl/vitmatte-small-composition-1k", "main", ("config.json", "*.safetensors"))
 _PATCH = 32
+"""The network halves the picture to 1/16, and its image processor pads to twice that."""
+_PROBE = 64
+
+Solver = Callable[[np.ndarray], np.ndarray]
+"""float32 B×H×W×4 (sRGB in -1..1 and the trimap in 0..1, sides multiples of 32) to alpha, float32 B×H×W in 0..1."""
 
 
-def load_vitmatte(folder: str, device: str = "cpu") -> Any:
-    """Load a ViTMatte model from a folder (``WEIGHTS.folder()``), ready for ``solve_alpha``."""
+class VitMatte(dg.ConfigurableResource):
+    """ViTMatte's alphas. The lease is a ``MattingModel``: pictures and trimaps in, alphas out."""
+
+    model: str = Field(default="hustvl/vitmatte-small-composition-1k", description="Hub name or a folder (/…, ./…).")
+    model_revision: str = Field(default="6a58ad7646403c1df626fbd746900aec7361ea1d", description="The hub's commit.")
+    band: float = Field(
+        default=0.01, gt=0, le=0.1, description="How far from an edge is solved, as a share of the longest side."
+    )
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
+    batch_size: int = Field(default=4, ge=1, description="Pictures at once; halved when memory runs out.")
+    download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
+
+    @property
+    def revision(self) -> str:
+        """What a row's key needs of this model. Loads and imports nothing.
+
+        Raises:
+            ModelUnavailable: a local folder is not there.
+        """
+        parts = (self.weights.identity, self.band, self.dtype)
+        return "vitmatte-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+    @property
+    def weights(self) -> Weights:
+        """The files that are loaded."""
+        return Weights(self.model, self.model_revision, ("config.json", "model.safetensors"))
+
+    @contextmanager
+    def lease(self) -> Iterator["Matter"]:
+        """A matting model for as long as the block runs: loaded on its first call, freed when the block ends."""
+        key = f"{self.revision} {self.device} {self.dtype}"
+        device = partial(decide, self.device, self.dtype)
+        with lease(key, self._load, device, what=f"ViTMatte ({self.model})") as shared:
+            yield Matter(shared, self.band, self.batch_size)
+
+    def _load(self, device: Device) -> Solver:
+        return load_solver(self.weights.folder(download=self.download), device)
+
+
+class Matter:
+    """A leased ViTMatte; implements ``MattingModel``."""
+
+    name = "vitmatte"
+
+    def __init__(self, shared: Shared[Solver], band: float, batch_size: int) -> None:
+        self.band = band
+        self._shared = shared
+        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size)
+
+    def alphas(self, images: Sequence[np.ndarray], trimaps: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
+        """The network's alpha, also where the trimap knows better: what to keep of it is the caller's choice.
+
+        Pictures are padded to the next multiple of 32 and go together where that makes them equal, so that none's
+        answer depends on the others.
+
+        Args:
+            images: uint8 H×W×3 sRGB each; sizes may differ.
+            trimaps: float32 H×W each, of its picture's size: 0 wall, 1 subject, 0.5 unknown.
+
+        Returns:
+            Per picture float32 H×W in 0..1; an exception as an entry is that picture's failure.
+
+        Raises:
+            ModelUnavailable: on the first call: no weights, or they cannot be loaded.
+            MachineFault: the device that was asked for is not there, or it has failed.
+        """
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, trimap in enumerate(trimaps):
+            groups.setdefault(_padded_size(trimap), []).append(index)
+        answers: dict[int, np.ndarray | Exception] = {}
+        for indices in groups.values():
+            found = self._batches([(images[index], trimaps[index]) for index in indices])
+            answers.update(zip(indices, found, strict=True))
+        return [answers[index] for index in range(len(trimaps))]
+
+    def _infer(self, pictures: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        # As the model's image processor does: 0 beyond the picture, after scaling.
+        pixels = np.zeros((len(pictures), *_padded_size(pictures[0][1]), 4), np.float32)
+        for place, (image, trimap) in zip(pixels, pictures, strict=True):
+            height, width = trimap.shape
+            place[:height, :width, :3] = image / np.float32(127.5) - 1
+            place[:height, :width, 3] = trimap
+        with self._shared.use() as solve:
+            solved = solve(pixels)
+        return [
+            alpha[: trimap.shape[0], : trimap.shape[1]] for alpha, (_, trimap) in zip(solved, pictures, strict=True)
+        ]
+
+
+def load_solver(folder: Path, device: Device) -> Solver:
+    """The model of a folder, tried on one small blank picture.
+
+    Args:
+        folder: config.json and model.safetensors, as transformers saves them.
+        device: where and in which precision.
+
+    Raises:
+        ModelUnavailable: weights are missing in the file, or of another shape.
+        MachineFault: a part is not where it was asked to be.
+    """
     from transformers import VitMatteForImageMatting
 
-    return VitMatteForImageMatting.from_pretrained(folder).eval().to(device)
+    loaded: Any = VitMatteForImageMatting.from_pretrained(
+        folder, dtype=device.torch_dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    module, info = loaded
+    # transformers fills such weights with random numbers and a line of warning.
+    if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
+        raise ModelUnavailable(f"{folder}/model.safetensors does not fit its config.json: no {wrong[0]}.")
+    module.eval().to(device.name)
+    assert_placed(module, device, "ViTMatte")
+    solver = partial(_solve, module, device)
+    # A precision that some layer lacks is the model's fault, not every picture's.
+    solver(np.zeros((1, _PROBE, _PROBE, 4), np.float32))
+    return solver
 
 
-def trimap_of(alpha: Array, width: int = 10) -> Array:
-    """Make a trimap (float32 HxW: 0, 0.5, 1) of ``alpha`` (0..1), unknown for ``width`` pixels about soft ones."""
-    import cv2
-
-    soft = ((alpha > 0.05) & (alpha < 0.95)).astype(np.uint8)
-    edge = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    unknown = cv2.dilate(soft | np.asarray(edge), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1,) * 2))
-    return np.where(unknown > 0, np.float32(0.5), (alpha > 0.5).astype(np.float32))
-
-
-def solve_alpha(model: Any, image: Array, trimap: Array) -> Array:
-    """Solve alpha (float32 HxW, 0..1) of ``image`` (uint8 HxWx3 sRGB) inside a trimap's unknown band.
-
-    ``trimap`` is 0 for background, 1 for subject and 0.5 for unknown; outside the unknown it is the answer.
-    Raises ValueError when the sizes differ.
-    """
+def _solve(module: Any, device: Device, pixels: np.ndarray) -> np.ndarray:
     import torch
 
-    if image.shape[:2] != trimap.shape:
-        raise ValueError(f"The image is {image.shape[:2]} and the trimap {trimap.shape}: they are of one size.")
-    height, width = trimap.shape
-    stacked = np.dstack([image.astype(np.float32) / 127.5 - 1, trimap]).astype(np.float32)
-    padded = np.pad(stacked, ((0, -height % _PATCH), (0, -width % _PATCH), (0, 0)))
-    pixels = torch.from_numpy(padded.transpose(2, 0, 1)[None].copy()).to(model.device, model.dtype)
     with torch.inference_mode():
-        solved = model(pixel_values=pixels).alphas[0, 0, :height, :width].float().cpu().numpy()
-    unknown = (trimap > 0) & (trimap < 1)
-    return np.where(unknown, np.clip(solved, 0, 1), trimap).astype(np.float32)
+        given = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device.name, device.torch_dtype)
+        alphas = module(pixel_values=given).alphas[:, 0].float().cpu().numpy()
+    if not np.isfinite(alphas).all():
+        raise PictureError("ViTMatte's answer is not finite; in half precision, try dtype bfloat16 or float32.")
+    return alphas
+
+
+def _padded_size(trimap: np.ndarray) -> tuple[int, int]:
+    height, width = trimap.shape
+    return height + -height % _PATCH, width + -width % _PATCH

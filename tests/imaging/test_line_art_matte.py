@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.imaging.line_art_matte import fill_regions, join_outlines, line_art_matte
+from vivid_assets.imaging.line_art_matte import fill_regions, join_outlines, line_art_matte, one_ink_matte
 
 
 def cartoon() -> np.ndarray:
@@ -37,6 +37,8 @@ def blob(cutout: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(closed, (0, 0), 4).astype(np.float32) / 255
 
 
+ACROSS = np.mgrid[:320, :320].sum(axis=0)[..., None] / 638
+SHADED = np.float32((200, 120, 140)) * (1 - ACROSS) + np.float32((120, 170, 120)) * ACROSS
 STRIPES = np.where(((np.mgrid[:320, :320].sum(axis=0) // 16) % 2)[..., None] == 0, 220.0, 150.0) * np.ones(3)
 
 
@@ -45,9 +47,11 @@ STRIPES = np.where(((np.mgrid[:320, :320].sum(axis=0) // 16) % 2)[..., None] == 
     [
         (np.full((320, 320, 3), (90, 160, 210.0)), "plain"),
         (np.full((320, 320, 3), (240, 200, 240.0)), "plain"),
+        (np.full((320, 320, 3), (20, 20, 24.0)), "plain"),
+        (SHADED, "plain"),
         (STRIPES, "patterned"),
     ],
-    ids=["blue", "pink", "stripes"],
+    ids=["blue", "pink", "black", "shaded", "stripes"],
 )
 def test_outlines_holes_and_coverage(wall, kind):
     cutout = cartoon()
@@ -116,3 +120,39 @@ def test_tiny_pictures(shape):
     alpha = line_art_matte(picture, np.full(shape, 0.5, np.float32)).alpha
     assert alpha.shape == shape
     assert np.isfinite(alpha).all()
+
+
+def test_what_the_network_overlooks_before_a_shaded_wall_is_no_shadow():
+    cutout = cartoon()
+    truth = cutout[..., 3].astype(np.float32) / 255
+    nothing_but_the_head = blob(cutout) * (np.arange(320)[:, None] < 120)
+    found = line_art_matte(over(cutout, SHADED), nothing_but_the_head.astype(np.float32))
+    assert abs(found.alpha.sum() - truth.sum()) / truth.size < 0.01
+
+
+def glow(wall: tuple[int, int, int], ink: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a ring that fades into its wall; the picture and its alpha."""
+    lines = np.zeros((400, 400), np.float32)
+    cv2.circle(lines, (200, 200), 130, 1, 6, cv2.LINE_AA)
+    cv2.circle(lines, (200, 200), 80, 1, 6, cv2.LINE_AA)
+    alpha = np.maximum(lines, 0.8 * cv2.GaussianBlur(lines, (0, 0), 8) / 0.3).clip(0, 1)
+    return np.uint8(np.rint(np.float32(ink) * alpha[..., None] + np.float32(wall) * (1 - alpha[..., None]))), alpha
+
+
+@pytest.mark.parametrize(
+    ("wall", "ink"),
+    [((20, 20, 24), (255, 255, 255)), ((90, 160, 210), (255, 250, 240)), ((255, 255, 255), (180, 220, 235))],
+    ids=["white on black", "white on blue", "pale on white"],
+)
+def test_a_glow_is_as_translucent_as_it_is(wall, ink):
+    picture, alpha = glow(wall, ink)
+    found = one_ink_matte(picture)
+    assert found is not None
+    assert np.abs(found - alpha).mean() < 0.02
+
+
+def test_a_grey_drawing_is_no_glow():
+    picture = np.full((300, 300, 3), 20, np.uint8)
+    cv2.circle(picture, (150, 150), 100, (120, 120, 120), -1, cv2.LINE_AA)
+    cv2.circle(picture, (150, 150), 30, (250, 250, 250), -1, cv2.LINE_AA)
+    assert one_ink_matte(picture) is None

@@ -1,5 +1,6 @@
 """The ladder through its public face, with models that answer what the test says."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -70,6 +71,35 @@ def test_only_the_refused_go_on(photo):
     assert (best.asked, second.asked) == ([3], [1])
     assert [record.verdict for record in masks[1].tried] == ["empty", "good"]
     assert all(record.reason for record in masks[1].tried)
+
+
+def leaning(image):
+    """Sure of a box on the left, whatever the picture; its edge is soft."""
+    mask = np.zeros(image.shape[:2], np.float32)
+    height, width = mask.shape
+    mask[height // 4 : -height // 4, width // 8 : 3 * width // 8] = 1
+    return cv2.GaussianBlur(mask, (0, 0), width / 90)
+
+
+def test_a_soft_mask_that_the_mirrored_picture_contradicts_is_unstable(photo):
+    best, second = Says("best", leaning), Says("second", firm)
+    (mask,) = Ladder([best.tier, second.tier]).masks([photo])
+    assert best.asked == [1, 1]
+    assert [record.verdict for record in mask.tried] == ["unstable", "good"]
+    assert "mirrored" in mask.tried[0].reason
+
+
+def test_a_second_look_that_breaks_leaves_the_first(photo):
+    looks = []
+
+    def once(image):
+        looks.append(1)
+        if len(looks) > 1:
+            raise RuntimeError("again?")
+        return leaning(image)
+
+    (mask,) = Ladder([Says("best", once).tier]).masks([photo])
+    assert (mask.verdict, mask.degraded, len(looks)) == ("good", None, 2)
 
 
 def test_two_doubtful_tiers_that_agree_are_believed(photo):
@@ -179,6 +209,17 @@ def test_nothing_outside_a_subject_box(photo):
     assert mask.alpha.shape == (height, width)
     assert not mask.alpha[: height // 3, : width // 3].any()
     assert mask.alpha[int(0.75 * height), int(0.75 * width)] > 0.9
+
+
+def test_a_mask_that_takes_in_a_patterned_wall_gives_way():
+    picture = np.where((np.mgrid[:200, :200].sum(axis=0) // 16 % 2)[..., None] == 0, 220, 150).astype(np.uint8)
+    picture = np.ascontiguousarray(np.broadcast_to(picture, (200, 200, 3)))
+    picture[70:130, 90:110] = (200, 60, 40)
+    says_wall = Says("best", lambda image: np.pad(np.ones((180, 180), np.float32), 10))
+    (mask,) = Ladder([says_wall.tier]).masks([picture])
+    assert mask.line_art_wall == "patterned"
+    assert mask.alpha[100, 100] == 1
+    assert mask.alpha[30, 30] == 0
 
 
 def test_an_unknown_tier_or_a_wrong_count_is_refused(photo):

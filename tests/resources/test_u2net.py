@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from resources.errors import ModelUnavailable
-from resources.u2net import U2Net, preprocess, weights_path
+from resources.u2net import U2Net, preprocess
 
 
 def test_missing_weights_are_said_with_the_command(monkeypatch, tmp_path):
@@ -18,20 +18,10 @@ def test_damaged_weights_are_not_loaded(monkeypatch, tmp_path):
         U2Net("u2netp").probabilities([np.zeros((8, 8, 3), np.uint8)])
 
 
-def test_another_name():
+@pytest.mark.parametrize("name", ["u3net", "sdxl"])
+def test_another_name(name):
     with pytest.raises(ValueError, match="u2netp"):
-        U2Net("u3net")
-
-
-def test_both_of_rembgs_places_are_found(monkeypatch, tmp_path):
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    assert weights_path("u2net") is None
-    flat, nested = tmp_path / "u2net.onnx", tmp_path / "models" / "u2net" / "u2net.onnx"
-    flat.touch()
-    assert weights_path("u2net") == flat
-    nested.parent.mkdir(parents=True)
-    nested.touch()
-    assert weights_path("u2net") == nested
+        U2Net(name)
 
 
 def test_a_black_picture_is_no_division_by_zero():

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,7 @@ import pyarrow as pa
 from partitions.shards import catalogue_of
 from resources.birefnet import BiRefNet
 from resources.store import Store
+from resources.vitmatte import VitMatte
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
@@ -19,6 +21,7 @@ from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.masking.ladder import Ladder, LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
+from vivid_assets.masking.matting import matted
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage
@@ -27,7 +30,7 @@ from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="1",
+    version="4",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -53,15 +56,22 @@ SOURCE_ALPHA = "source_alpha"
 _BATCH = 8
 
 
-@shard_asset(MASKS, kinds={"onnx", "huggingface"}, pool="gpu")
+# First, since backgrounds may be painted around the masks' subjects.
+@shard_asset(MASKS, kinds={"onnx", "huggingface"}, pool="gpu", priority=1)
 def masks(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, birefnet: BiRefNet
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: Store,
+    settings: SettingsFile,
+    birefnet: BiRefNet,
+    vitmatte: VitMatte,
 ) -> dg.MaterializeResult:
     """A mask for each picture, and how good it is.
 
     A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for going
     on; `degraded` says that a tier could not be loaded or broke. A mask in the catalogue's `overrides` folder is used
-    as it is; so is the source's own transparency. Stale when the picture, the override, a threshold or a model changes.
+    as it is; so is the source's own transparency. With `matting` a network solves the edges of photographs' masks, and
+    `tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
     """
     shard = context.partition_key
     source = find(store, catalogue_of(shard))
@@ -91,11 +101,15 @@ def masks(
             yield [np.rint(decode_mask(store.read(row["file"])) * 255).astype(np.uint8)]
 
     birefnet = configured(birefnet, wanted.birefnet)
-    with birefnet.lease() as leased:
+    vitmatte = configured(vitmatte, wanted.vitmatte)
+    matting = wanted.masks.matting == "vitmatte"
+    with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
         ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
 
-        def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> list[Mask]:
-            return ladder.masks([image for image, _ in batch], [request for _, request in batch])
+        def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> Sequence[Mask | Exception]:
+            images = [image for image, _ in batch]
+            found = ladder.masks(images, [request for _, request in batch])
+            return found if matter is None else matted(found, images, matter)
 
         result = materialize_shard(
             context,
@@ -104,8 +118,9 @@ def masks(
             store=store,
             config=config,
             limits=wanted.checks,
-            settings=wanted.masks.model_dump(mode="json"),
-            revision={"ladder": ladder.revision},
+            # The revision has it, where it is asked for.
+            settings=wanted.masks.model_dump(mode="json", exclude={"matting"}),
+            revision={"ladder": ladder.revision} | ({"vitmatte": vitmatte.revision} if matting else {}),
             pictures=show,
             count="tier",
         )

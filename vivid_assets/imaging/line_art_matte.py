@@ -14,14 +14,21 @@ import numpy as np
 
 from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
-from vivid_assets.imaging.wall_matte import edge_alpha, enclosed_holes, flood_wall, wall_distance
+from vivid_assets.imaging.wall_matte import EDGE, edge_alpha, enclosed_holes, flood_wall, wall_distance
 
 #: Luminance (0..255) under which a pixel is outline ink; the article's figure.
 INK = 80
 #: Network's probability over which an enclosed patch of white on white paper is part of the subject.
 FILL_FROM = 0.95
-#: Noise of a wall, in ΔE, above which light falls on it: a drawn wall has none but what its JPEG left.
-PHOTOGRAPHED = 0.3
+#: Noise of a wall, in ΔE, above which light falls on it: a drawn wall has only what rounding to 8 bits (0.3) and
+#: JPEG leave.
+PHOTOGRAPHED = 0.4
+#: Lightness (0..100) of a wall that dark outlines come near.
+DARK = 25.0
+#: Distances, in ΔE, under which a pixel is the wall: before a noiseless wall that went through a lossy codec, and
+#: before one that did not.
+NEAR_LOSSY = 2.5
+NEAR_LOSSLESS = 0.8
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,20 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = 
     wall = fit_wall(lab)
     # Drawings lie before walls of almost no noise; JPEG leaves a little.
     if wall.noise <= 2.5 and wall.share >= 0.6:
-        near = max(2.5, 4.0 * wall.noise)
+        near = max(NEAR_LOSSY, 4.0 * wall.noise)
         distance = wall_distance(lab, wall)
+        if wall.noise < NEAR_LOSSLESS / 4 and _is_clean(distance, near):
+            near = NEAR_LOSSLESS
         if wall.noise > PHOTOGRAPHED:
             distance = _without_light(distance, lab, wall, probability)
         colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
         background = _with_holes(image, distance, flood_wall(distance, near), near, probability, wall.colour)
         matte = _one_ink(image, colour, background)
-        return LineArtMatte(edge_alpha(image, colour, background) if matte is None else matte, "plain")
+        if matte is None:
+            # Between a dark wall and a fill, an outline two pixels wide looks like their mixture.
+            reach = 1 if float(np.median(wall.colour[..., 0])) < DARK else EDGE
+            matte = edge_alpha(image, colour, background, reach)
+        return LineArtMatte(matte, "plain")
     palette = fit_palette(lab)
     if palette is not None:
         distance = palette_distance(lab, palette)
@@ -68,6 +81,34 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = 
         background = _with_holes(image, distance, background, near, probability, palette)
         return LineArtMatte(edge_alpha(image, spread_wall(image, background), background), "patterned")
     return LineArtMatte(join_outlines(image, fill_regions(probability)), "busy")
+
+
+def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
+    """Cut out a glow or a stamp: one translucent ink on a wall of one colour.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+
+    Returns:
+        float32 H×W, 0..1; ``None`` where the frame is not one colour, or the picture not one ink on it.
+
+    """
+    frame = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    if int(np.ptp(frame, axis=0).max()) > 2:
+        return None
+    colour = np.median(frame, axis=0).astype(np.float32)
+    background = np.abs(image - colour).max(axis=2) <= 2
+    return _one_ink(image, np.broadcast_to(colour, image.shape), background)
+
+
+def _is_clean(distance: np.ndarray, near: float) -> bool:
+    """Whether the wall is the same to the last bit right up to the drawing, which no lossy codec leaves so.
+
+    The frame does not tell: JPEG rings only in the blocks that the drawing touches.
+    """
+    subject = (distance >= near).astype(np.uint8)
+    around = cv2.dilate(subject, np.ones((19, 19), np.uint8)) - cv2.dilate(subject, np.ones((5, 5), np.uint8))
+    return bool(around.any() and (distance[around > 0] > NEAR_LOSSLESS / 2).mean() < 0.05)
 
 
 def _without_light(distance: np.ndarray, lab: np.ndarray, wall: Wall, probability: np.ndarray) -> np.ndarray:
@@ -170,22 +211,43 @@ def _is_ink_only(image: np.ndarray, background: np.ndarray) -> bool:
 def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray) -> np.ndarray | None:
     """Alpha of a drawing in one translucent ink (a glow, a stamp), or ``None`` when it is anything else.
 
-    Every pixel then lies on the line from the wall's colour to the ink's, and its place there is its alpha. The
-    line must change hue: between greys, a grey fill of a drawing would lie on it too.
+    Every pixel then lies on the line from the wall's colour to the ink's, and its place there is its alpha. A grey
+    fill of a drawing in black lies on such a line too, so where the line does not change hue, the ink must fade into
+    the wall, as a glow does and a fill does not.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        wall_colour: float32 H×W×3, 0..255.
+        background: bool H×W.
+
+    Returns:
+        float32 H×W, 0..1.
+
     """
     drawn = ~background
     if int(drawn.sum()) < 64:
         return None
-    offset = image.astype(np.float32) - wall_colour
-    length = (offset[drawn] ** 2).sum(axis=1)
-    ink = np.median(offset[drawn][length >= np.percentile(length, 98)], axis=0)
-    size = float(ink @ ink)
-    chroma = float(np.ptp(ink))
-    if size < 60.0**2 or chroma < 30.0:
+    pixels, walls = image[drawn].astype(np.float32), wall_colour[drawn]
+    offset = pixels - walls
+    length = np.einsum("ij,ij->i", offset, offset)
+    ink = np.median(pixels[length >= np.percentile(length, 98)], axis=0).astype(np.float32)
+    line = ink - walls
+    size = np.einsum("ij,ij->i", line, line)
+    contrast = float(np.sqrt(np.median(size)))
+    if contrast < 8.0:
         return None
-    share = (offset @ ink) / size
-    off_line = np.linalg.norm(offset - share[..., None] * ink, axis=2)
-    between = (share[drawn] > 0.05) & (share[drawn] < 0.9)
-    if float((off_line[drawn] < 6.0 + 0.08 * np.sqrt(size)).mean()) < 0.98 or float(between.mean()) < 0.3:
+    share = np.einsum("ij,ij->i", offset, line) / np.maximum(size, 1.0)
+    off_line = np.linalg.norm(offset - share[:, None] * line, axis=1)
+    # Rounding alone leaves a pixel 1 off the line.
+    if float((off_line < min(6.0, 1.0 + 0.08 * contrast) + 0.08 * contrast).mean()) < 0.98:
         return None
-    return np.where(drawn, np.clip(share, 0.0, 1.0), 0.0).astype(np.float32)
+    between = (share > 0.05) & (share < 0.9)
+    depth = cv2.distanceTransform(drawn.astype(np.uint8), cv2.DIST_L2, 3)[drawn]
+    rim = share[(depth > EDGE) & (depth <= 2 * EDGE)]
+    fades = rim.size >= 64 and float(np.median(rim)) < 0.3
+    changes_hue = float(np.ptp(np.median(line, axis=0))) >= 0.5 * min(contrast, 60.0)
+    if float(between.mean()) < 0.3 or not (changes_hue or fades):
+        return None
+    alpha = np.zeros(drawn.shape, dtype=np.float32)
+    alpha[drawn] = np.clip(share, 0.0, 1.0)
+    return alpha

@@ -25,6 +25,7 @@ SEVERITY = (
     GOOD,
     AGREED,
     "uncertain",
+    "unstable",
     "fragmented",
     "low_confidence",
     "touches_border",
@@ -52,6 +53,11 @@ class Thresholds:
     """Least share of the foreground that its largest component holds. 0..1."""
     max_border: float = 0.7
     """Largest share of the frame's outermost pixels that are foreground. 0..1."""
+    max_unsettled: float = 0.15
+    """Largest area with probability 0.1..0.9, edges too, over the foreground's; over it, the model looks again at the
+    mirrored picture."""
+    min_stability: float = 0.85
+    """Least intersection over union of the mask with that of the mirrored picture. 0..1."""
     min_agreement: float = 0.85
     """Least intersection over union with another tier for a doubtful mask to be accepted after all. 0..1."""
 
@@ -74,6 +80,8 @@ class Figures:
     """The largest component's share of the foreground."""
     border: float
     """Share of the frame's outermost pixels that are foreground."""
+    unsettled: float = 0.0
+    """Pixels of probability 0.1..0.9, edges too, over the foreground."""
 
     def as_dict(self) -> dict[str, float]:
         """Name the figures, rounded to what a table needs."""
@@ -129,6 +137,7 @@ def measure(probability: np.ndarray) -> Figures:
         components=int((areas >= 0.02 * area).sum()),
         largest=float(areas.max()) / area,
         border=float(frame.mean()),
+        unsettled=float(doubtful.sum()) / area,
     )
 
 
@@ -156,6 +165,29 @@ def judge(figures: Figures, thresholds: Thresholds) -> Verdict:
             f"undecided away from edges {f.uncertain:.0%} of the foreground, at most {t.max_uncertain:.0%}",
         )
     return Verdict(GOOD, f"coverage {f.coverage:.2f}, confidence {f.confidence:.2f}, undecided {f.uncertain:.0%}")
+
+
+def judge_stability(verdict: Verdict, probability: np.ndarray, mirrored: np.ndarray, thresholds: Thresholds) -> Verdict:
+    """Judge again after the model has seen the picture mirrored.
+
+    A network that is sure of the wrong thing is often sure of another thing then; a right mask hardly moves.
+
+    Args:
+        verdict: on ``probability``; a good one.
+        probability: float, H×W.
+        mirrored: the mirrored picture's, mirrored back; the same shape.
+        thresholds: see ``min_stability``.
+
+    Returns:
+        ``verdict``, or ``unstable``.
+
+    """
+    shared = agreement(_small(probability.astype(np.float32)), _small(mirrored.astype(np.float32)))
+    if shared >= thresholds.min_stability:
+        return verdict
+    return Verdict(
+        "unstable", f"the mirrored picture's mask overlaps by {shared:.2f}, least {thresholds.min_stability:.2f}"
+    )
 
 
 def agreement(one: np.ndarray, other: np.ndarray) -> float:

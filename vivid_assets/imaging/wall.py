@@ -59,32 +59,42 @@ def fit_wall(lab: np.ndarray, band: float = 0.02, rounds: int = 8) -> Wall:
         if chosen.sum() < 8 * terms:
             break
         coefficients[:] = 0
-        coefficients[:terms] = np.linalg.lstsq(basis[chosen, :terms], samples[chosen], rcond=None)[0]
-        residual = np.linalg.norm(samples - basis @ coefficients, axis=1)
+        # The normal equations: six unknowns, so that the frame's many pixels cost one product.
+        used = basis[chosen, :terms].astype(np.float64)
+        coefficients[:terms] = np.linalg.lstsq(used.T @ used, used.T @ samples[chosen], rcond=None)[0]
+        offset = samples - basis @ coefficients
+        residual = np.sqrt(np.einsum("ij,ij->i", offset, offset))
         # 1.4826·MAD is the standard deviation of a normal distribution.
         spread = 1.4826 * float(np.median(residual[chosen]))
         tolerance = float(np.clip(3.0 * spread, 2.0, 8.0))
     chosen = residual < tolerance
-    every_row, every_column = np.mgrid[:height, :width]
-    surface = _basis(every_row.ravel(), every_column.ravel(), height, width) @ coefficients
+    y, x = _unit(np.arange(height), height)[:, None, None], _unit(np.arange(width), width)[None, :, None]
+    one, along, down, both, along2, down2 = coefficients
+    surface = (one + down * y + down2 * y * y) + (along + both * y) * x + along2 * (x * x)
     noise = float(np.sqrt(np.mean(residual[chosen] ** 2))) if chosen.any() else float("inf")
-    return Wall(surface.reshape(height, width, 3).astype(np.float32), noise, float(chosen.mean()))
+    return Wall(surface.astype(np.float32), noise, float(chosen.mean()))
 
 
 def _frame(height: int, width: int, band: int) -> tuple[np.ndarray, np.ndarray]:
-    rows, columns = np.mgrid[:height, :width]
-    outer = (rows < band) | (rows >= height - band) | (columns < band) | (columns >= width - band)
-    return rows[outer], columns[outer]
+    outer = np.ones((height, width), dtype=bool)
+    outer[band : max(band, height - band), band : max(band, width - band)] = False
+    rows, columns = np.nonzero(outer)
+    return rows, columns
 
 
 def _basis(rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
-    y = (2.0 * rows / max(height - 1, 1) - 1.0).astype(np.float32)
-    x = (2.0 * columns / max(width - 1, 1) - 1.0).astype(np.float32)
+    y, x = _unit(rows, height), _unit(columns, width)
     return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
+
+
+def _unit(position: np.ndarray, length: int) -> np.ndarray:
+    """0…length − 1 to −1…1, float32."""
+    return (2.0 * position / max(length - 1, 1) - 1.0).astype(np.float32)
 
 
 def _mode(samples: np.ndarray) -> np.ndarray:
     """Find the most common colour: the fullest 6×6×6 ΔE cell's median."""
     cells = np.floor(samples / 6.0).astype(np.int64)
-    _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    # Lab spans fewer than 64 cells either way.
+    _, inverse, counts = np.unique((cells + 32) @ (4096, 64, 1), return_inverse=True, return_counts=True)
     return np.median(samples[inverse.ravel() == counts.argmax()], axis=0)

@@ -5,10 +5,13 @@ Every tier that was asked leaves a record, so that nothing falls back without a 
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from threading import Lock
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,11 +26,14 @@ from vivid_assets.imaging.verdict import (
     agreement,
     as_mapping,
     judge,
+    judge_stability,
     measure,
 )
-from vivid_assets.masking.finish import finish_line_art, finish_photo
+from vivid_assets.masking.finish import finish_line_art, finish_photo, overlooked_drawing
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -116,18 +122,20 @@ class Ladder:
             raise ValueError(f"{len(images)} pictures but {len(wishes)} requests")
         done: dict[int, Mask] = {}
         tries: dict[int, _Try] = {}
-        for index, (image, wish) in enumerate(zip(images, wishes, strict=True)):
-            if wish.override is not None:
-                done[index] = self._overridden(image, wish.override)
+        for index, begun in enumerate(_in_threads(self._begin, images, wishes)):
+            if isinstance(begun, Mask):
+                done[index] = begun
             else:
-                tries[index] = self._start(image, wish)
+                tries[index] = begun
         for tier in self.tiers:
             waiting = [t for t in tries.values() if not t.done and t.forced in (None, tier.name)]
             if waiting:
                 self._ask(tier, waiting)
-        for index, attempt in tries.items():
-            done[index] = self._finish(attempt)
+        done |= zip(tries, _in_threads(self._finish, tries.values()), strict=True)
         return [done[index] for index in range(len(images))]
+
+    def _begin(self, image: np.ndarray, wish: MaskRequest) -> Mask | _Try:
+        return self._start(image, wish) if wish.override is None else self._overridden(image, wish.override)
 
     def _start(self, image: np.ndarray, wish: MaskRequest) -> _Try:
         if wish.tier is not None and wish.tier not in {tier.name for tier in self.tiers}:
@@ -179,7 +187,40 @@ class Ladder:
         seconds = (time.perf_counter() - started) / len(waiting)
         for attempt, answer in zip(waiting, found, strict=True):
             self._record(tier, attempt, answer, seconds)
+        self._look_again(model, [attempt for attempt in waiting if self._is_doubtful(tier, attempt)])
         return None
+
+    def _is_doubtful(self, tier: Tier, attempt: _Try) -> bool:
+        """Whether a good mask of this tier is soft enough in parts to be worth a second look."""
+        if not attempt.answers or attempt.answers[-1][0] != tier.name or attempt.forced:
+            return False
+        _, _, figures, verdict = attempt.answers[-1]
+        drawn = attempt.line_art.probability >= self.settings.line_art_threshold
+        return verdict.accepted and not drawn and figures.unsettled > self.settings.thresholds.max_unsettled
+
+    def _look_again(self, model: MaskModel, doubtful: list[_Try]) -> None:
+        """Judge masks once more by what the model makes of the mirrored pictures."""
+        if not doubtful:
+            return
+        started = time.perf_counter()
+        try:
+            mirrored = model.probabilities([np.ascontiguousarray(attempt.crop[:, ::-1]) for attempt in doubtful])
+        except MachineFault:
+            raise
+        except Exception:
+            # The first look was good and stands.
+            return
+        seconds = (time.perf_counter() - started) / len(doubtful)
+        for attempt, answer in zip(doubtful, mirrored, strict=True):
+            name, probability, figures, verdict = attempt.answers[-1]
+            if isinstance(answer, Exception) or answer.shape != probability.shape or not np.isfinite(answer).all():
+                continue
+            verdict = judge_stability(verdict, probability, answer[:, ::-1], self.settings.thresholds)
+            attempt.answers[-1] = (name, probability, figures, verdict)
+            first = attempt.records[-1]
+            attempt.records[-1] = replace(
+                first, verdict=verdict.name, reason=verdict.reason, seconds=first.seconds + seconds
+            )
 
     def _record(self, tier: Tier, attempt: _Try, answer: np.ndarray | Exception, seconds: float) -> None:
         if not isinstance(answer, Exception) and answer.shape != attempt.crop.shape[:2]:
@@ -226,6 +267,8 @@ class Ladder:
         elif drawn:
             finished, wall = finish_line_art(attempt.crop, probability, trusted=verdict.accepted, low=low, high=high)
             alpha[top:bottom, left:right] = finished
+        elif (found := overlooked_drawing(attempt.crop, probability)) is not None:
+            drawn, (alpha[top:bottom, left:right], wall) = True, found
         else:
             alpha[top:bottom, left:right] = finish_photo(
                 attempt.crop, probability, refine=self.settings.refine and name != "gradients", low=low, high=high
@@ -255,6 +298,12 @@ class Ladder:
                     reason = f"{best[3].reason}; but {other[0]} agrees ({shared:.2f})"
                     return best[0], best[1], best[2], Verdict("agreed", reason)
         return best
+
+
+def _in_threads(function: Callable[..., _Made], *arguments: Iterable[Any]) -> list[_Made]:
+    """``function`` of each picture, in order; array work leaves Python to the other threads."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(function, *arguments))
 
 
 def _one(model: MaskModel, image: np.ndarray) -> np.ndarray | Exception:

@@ -51,7 +51,7 @@ class Mask:
     reason: str
     figures: Mapping[str, float]
     tried: tuple[TierRecord, ...]
-    """Every tier that was asked, in order."""
+    """Every tier that was asked, in order; last the matting model, where one is asked for."""
     line_art: bool
     line_art_probability: float
     """0..1, from the detector that ran before the tiers."""

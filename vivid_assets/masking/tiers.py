@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from resources.errors import ModelUnavailable
-from resources.u2net import U2Net, revision, weights_path
+from resources.ray_models import kept_warm
+from resources.u2net import U2Net, revision
+from resources.weights import available
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import MaskModel, Tier
 
@@ -23,7 +25,7 @@ def _tier(name: str, birefnet: MaskModel, birefnet_missing: str | None) -> Tier:
     if name == "birefnet":
         return Tier(name, lambda: _here(birefnet, birefnet_missing), "none" if birefnet_missing else birefnet.revision)
     if name in ("u2net", "u2netp"):
-        return Tier(name, lambda: U2Net(name), revision(name) if weights_path(name) else "none")
+        return Tier(name, lambda: kept_warm(U2Net(name)), revision(name) if available(name) else "none")
     if name == "gradients":
         return gradient_tier()
     raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(TIER_NAMES)}.")
