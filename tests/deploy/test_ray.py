@@ -1,0 +1,119 @@
+"""Runs on a Ray cluster, by the configuration that is shipped: a head, two workers, four shards."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.launcher import WorkerStatus
+
+from resources.ray_models import NAMESPACE
+from resources.store import Store
+from vivid_assets.assets.stages import MASKS
+from vivid_assets.rows.tables import read_rows
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "ray" / "dagster.yaml"
+SETTINGS = '[masks]\ntiers = ["u2netp", "gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+PATIENCE = 300
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, u2netp):
+    path = tmp_path_factory.mktemp("settings") / "vivid.toml"
+    path.write_text(SETTINGS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def cluster(environment, new_database):
+    """A head that takes no work, and two workers with a CPU each. They know the database; the rest comes with a run."""
+    # As Ray does by itself, but without a token in the home folder.
+    environment.setenv("RAY_AUTH_MODE", "token")
+    environment.setenv("RAY_AUTH_TOKEN", "vivid-" + "0123456789abcdef" * 2)
+    environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    environment.setenv("VIVID_POSTGRES_URL", new_database())
+    # A run is the command `dagster`, as the node finds it.
+    environment.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    from ray.cluster_utils import Cluster
+
+    memory = 80 * 2**20
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": 0, "object_store_memory": memory}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=memory)
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ran(cluster, environment, pictures, settings, make_deployed, launch_shards, tmp_path_factory):
+    """The store after four runs, and the Ray nodes that they ran on."""
+    root = tmp_path_factory.mktemp("ray")
+    (root / "home").mkdir()
+    (root / "home" / "dagster.yaml").write_bytes(CONFIGURATION.read_bytes())
+    for name, value in {
+        "RAY_API_SERVER_ADDRESS": f"http://{cluster.webui_url}",
+        "VIVID_STORE": str(root / "store"),
+        "VIVID_SETTINGS": str(settings),
+        "VIVID_WARM_MODELS": "ray",
+        "DAGSTER_HOME": str(root / "home"),
+    }.items():
+        environment.setenv(name, value)
+    shards = make_deployed(str(root / "store"), str(pictures), settings).scan()
+    with dg.DagsterInstance.get() as instance:
+        launched = launch_shards(instance, shards)
+        deadline = time.monotonic() + PATIENCE
+        client = instance.run_launcher.client
+        while True:
+            runs = [instance.get_run_by_id(run) for run in launched]
+            healthy = [instance.run_launcher.check_run_worker_health(run).status for run in runs]
+            if all(run.is_finished for run in runs) or WorkerStatus.FAILED in healthy or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        jobs = {job.metadata["dagster/run-id"]: job for job in client.list_jobs()}
+        logs = "\n".join(client.get_job_logs(job.submission_id)[-2000:] for job in jobs.values())
+        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 4, logs
+    return root / "store", [jobs[run].driver_node_id for run in launched]
+
+
+def test_four_shards_on_two_workers_equal_a_local_run_byte_for_byte(
+    ran, environment, pictures, settings, make_deployed, contents, differences, tmp_path
+):
+    store, nodes = ran
+    assert len(nodes) == 4
+    assert len(set(nodes)) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("VIVID_WARM_MODELS")
+        local = make_deployed(str(tmp_path / "store"), str(pictures), settings)
+        for shard in local.scan():
+            local.run(shard)
+    assert differences(contents(str(store)), contents(str(tmp_path / "store"))) == []
+
+
+def test_the_model_stays_warm_from_run_to_run(ran, cluster):
+    """Four runs, a process and a picture each, have asked one actor, or one on each node, as Ray counts nodes here."""
+    store, _ = ran
+    tables = [read_rows(Store(root=str(store)), MASKS, f"spring-{number:05}") for number in range(4)]
+    assert all('"tier": "u2netp"' in row["tried"] for rows in tables for row in rows.values())
+    import ray
+
+    ray.init(address=cluster.address, namespace=NAMESPACE, log_to_driver=False)
+    try:
+        actors = [ray.get_actor(name) for name in ray.util.list_named_actors()]
+        asked = [ray.get(actor.about.remote())["pictures"] for actor in actors]
+    finally:
+        ray.shutdown()
+    assert sum(asked) == 4
+    assert max(asked) > 1, "a model that was loaded in one run has answered another"

@@ -1,0 +1,85 @@
+"""Store and source in an object store: a real S3 server, the whole pipeline, other clients at the same time."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resources.claims import Claims
+from resources.store import Store
+from vivid_assets.assets.stages import STAGES
+from vivid_assets.catalogue.source import Catalogue
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
+
+STAGE_NAMES = {stage.name for stage in STAGES}
+
+
+def test_the_whole_pipeline_with_store_and_source_on_s3(s3, product, make_deployed, settings):
+    for number in range(3):
+        s3.pipe_file(f"vivid/whole/pictures/{number}.png", product(number))
+    s3.pipe_file("vivid/whole/pictures/catalogue.toml", b'prompt = "red paper"\nshard_size = 3\n')
+    deployed = make_deployed("s3://vivid/whole/store", "s3://vivid/whole/pictures", settings)
+    assert deployed.scan() == ["spring-00000"]
+    assert deployed.run("spring-00000") == dict.fromkeys(STAGE_NAMES, 3)
+    there = {name.removeprefix("vivid/whole/store/") for name in s3.find("vivid/whole/store")}
+    assert {f"composites/spring/{number}.png" for number in range(3)} <= there
+    assert {"review/spring-00000.html", "export/spring/data/spring-00000.parquet", "export/spring/README.md"} <= there
+    assert not [name for name in there if "claim" in name or "journal" in name], "nothing is left of the run"
+
+    assert deployed.scan() == []
+    stamps = {name: info["LastModified"] for name, info in s3.find("vivid/whole/store", detail=True).items()}
+    assert deployed.run("spring-00000") == dict.fromkeys(STAGE_NAMES, 0)
+    assert {n: info["LastModified"] for n, info in s3.find("vivid/whole/store", detail=True).items()} == stamps
+
+    # By another client, as whoever delivers pictures is one.
+    s3.pipe_file("vivid/whole/pictures/1.png", product(7))
+    s3.rm_file("vivid/whole/pictures/2.png")
+    s3.rm_file("vivid/whole/store/masks/spring-00000/0.png.png")
+    assert deployed.scan() == ["spring-00001"]
+    assert deployed.run("spring-00001") == dict.fromkeys(STAGE_NAMES, 1)
+    mended = deployed.run("spring-00000")
+    assert (mended["masks"], mended["prepared_images"]) == (1, 0)
+
+
+def test_what_others_do_is_seen_at_once(s3):
+    """A code server lives for weeks, and an S3 client remembers what a folder held."""
+    store = Store(root="s3://vivid/seen")
+    source = Catalogue(name="spring", url="s3://vivid/seen")
+    s3.pipe_file("vivid/seen/folder/a", b"1")
+    assert store.names("folder") == [path.name for path in (source.root / "folder").iterdir()] == ["a"]
+    s3.pipe_file("vivid/seen/folder/b", b"1")
+    s3.pipe_file("vivid/seen/folder/a", b"longer")
+    assert store.names("folder") == sorted(path.name for path in (source.root / "folder").iterdir()) == ["a", "b"]
+    assert (store.size("folder/a"), source.read("folder/a")) == (6, b"longer")
+    s3.rm_file("vivid/seen/folder/a")
+    assert (store.names("folder"), store.exists("folder/a")) == (["b"], False)
+
+
+def test_of_two_who_create_a_file_one_is_first(s3):
+    store = Store(root="s3://vivid/create")
+    assert [store.create("file", data) for data in (b"first", b"second")] == [True, False]
+    assert store.read("file") == b"first"
+    claims = Claims(store, "claims")
+    claim = claims.take("shard")
+    assert claim
+    assert Claims(store, "claims").take("shard") is None
+    claims.release(claim)
+    assert Claims(store, "claims").take("shard")
+
+
+def test_two_runs_on_the_same_shards_share_the_work(
+    s3, pictures, settings, make_deployed, contents, differences, local_result
+):
+    make_deployed("s3://vivid/two/store", str(pictures), settings).scan()
+    environment = os.environ | {"VIVID_STORE": "s3://vivid/two/store", "VIVID_SETTINGS": str(settings)}
+    workers = Path(__file__).with_name("two_runs.py")
+    ran = subprocess.run([sys.executable, workers], env=environment, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    told = json.loads(ran.stdout)
+    assert told["statuses"] == [0, 0], ran.stderr[-3000:]
+    assert sum(told["computed"]) == len(STAGES) * len([*pictures.glob("*.png")]), told
+    assert differences(contents("s3://vivid/two/store"), local_result) == []
