@@ -37,23 +37,46 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """A CUDA device's memory, in bytes."""
+class GpuMemory:
+    """A GPU that this process computes on, and its memory in bytes."""
 
+    device: str
+    """Its name, e.g. ``NVIDIA H200``."""
     total: int
     free: int
     """Free on the whole device, whoever uses the rest."""
-    held: int
-    """Held by this process's tensors."""
     peak: int
-    """The most this process's tensors have held since ``reset_peak``."""
+    """The most that this process's tensors have held at a time."""
+    reserved: int
+    """The most that PyTorch has taken of the device for them. What onnxruntime takes is not in it."""
 
-    def as_figures(self) -> dict[str, float]:
-        """In GiB, for metadata."""
+    def figures(self) -> dict[str, float]:
+        """In GiB, for the log and metadata."""
         return {
-            f"gpu_{name}_gib": round(value / 2**30, 2)
-            for name, value in (("total", self.total), ("free", self.free), ("peak", self.peak))
+            f"gpu_{name}_gib": round(getattr(self, name) / 2**30, 2) for name in ("peak", "reserved", "free", "total")
         }
+
+
+class GpuUse:
+    """What this process takes of a GPU from now on. Imports nothing: who computes on a GPU has imported PyTorch."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, int] = {}
+        if cuda := _cuda():
+            for index in range(cuda.device_count()):
+                cuda.reset_peak_memory_stats(index)
+                self._before[index] = cuda.memory_allocated(index)
+
+    def now(self) -> GpuMemory | None:
+        """The GPU on which memory was taken, with the peaks since the beginning; None if none was."""
+        if not (cuda := _cuda()):
+            return None
+        peaks = {index: cuda.max_memory_allocated(index) for index in range(cuda.device_count())}
+        index = max(peaks, key=lambda index: peaks[index] - self._before.get(index, 0))
+        if peaks[index] <= self._before.get(index, 0):
+            return None
+        free, total = cuda.mem_get_info(index)
+        return GpuMemory(cuda.get_device_name(index), total, free, peaks[index], cuda.max_memory_reserved(index))
 
 
 def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float16") -> Device:
@@ -131,46 +154,17 @@ def assert_placed(module: Any, device: Device, what: str) -> None:
             )
 
 
-def memory(device: Device) -> Memory | None:
-    """The device's memory now; None where the device is not CUDA (its memory is the machine's)."""
-    if not device.is_cuda:
-        return None
-    import torch
-
-    free, total = torch.cuda.mem_get_info(device.name)
-    return Memory(
-        total=total,
-        free=free,
-        held=torch.cuda.memory_allocated(device.name),
-        peak=torch.cuda.max_memory_allocated(device.name),
-    )
-
-
-def gpu_figures() -> dict[str, float]:
-    """Memory of the GPU that this process computes on, in GiB, for the log and metadata; empty if on none."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
-        return {}
-    used = max(range(torch.cuda.device_count()), key=torch.cuda.max_memory_allocated)
-    now = memory(Device(f"cuda:{used}", "float32", ""))
-    return now.as_figures() if now else {}
-
-
-def reset_peak(device: Device) -> None:
-    """Count ``Memory.peak`` anew from here."""
-    if device.is_cuda:
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device.name)
-
-
 def free_memory() -> None:
     """Give back what nothing refers to any more, from Python and from PyTorch's cache on CUDA."""
     gc.collect()
-    # Asked of sys.modules: a process that has never imported torch has nothing to free there.
+    if cuda := _cuda():
+        cuda.empty_cache()
+
+
+def _cuda() -> Any:
+    """``torch.cuda`` where this process has used it. Asked of sys.modules: others are spared the import."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
 def _index(name: str) -> int:

@@ -104,7 +104,10 @@ class Weights:
     def _remedy(self) -> str:
         if self.is_local:
             return "Correct the path in the settings."
-        return "Fetch it once with `vivid models pull`, or allow it in the settings with download: true."
+        return (
+            "Fetch it once with `vivid models pull NAME` (`vivid models list` has the names), or allow it in the "
+            "settings with download: true."
+        )
 
 
 def check_digest(path: Path, sha256: str) -> None:

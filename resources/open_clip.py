@@ -27,19 +27,27 @@ _DEFAULT_AT = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
 
 
 @dataclass(frozen=True)
-class SubjectScores:
-    """What CLIP says about one picture. Each mapping sums to 1 over its labels."""
+class Answer:
+    """CLIP's answer to one question about a picture."""
 
-    subject: str
-    """``person``, ``animal``, ``object``, ``nature`` or ``building``; ``unknown`` where the gate stays shut."""
+    label: str
+    """The likeliest; ``unknown`` where the gate stays shut."""
     confidence: float
-    """Probability of the likeliest subject, 0..1, whether or not the gate opened."""
+    """Probability of the likeliest label, 0..1, whether or not the gate opened."""
     probabilities: Mapping[str, float]
-    """Over the five subjects."""
-    lighting: Mapping[str, float]
-    """Over ``golden hour``, ``soft diffused``, ``bright daylight``."""
-    atmosphere: Mapping[str, float]
-    """Over ``professional``, ``natural``, ``elegant``, ``cozy``."""
+    """Over all labels of the question; they sum to 1."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What CLIP says about one picture, of the picture as a whole."""
+
+    subject: Answer
+    """``person``, ``animal``, ``object``, ``nature`` or ``building``."""
+    lighting: Answer
+    """``golden hour``, ``soft diffused`` or ``bright daylight``."""
+    atmosphere: Answer
+    """``professional``, ``natural``, ``elegant`` or ``cozy``."""
 
 
 class OpenClip(dg.ConfigurableResource):
@@ -63,8 +71,8 @@ class OpenClip(dg.ConfigurableResource):
     temperature: float = Field(
         default=1.0, gt=0, description="Divides the model's logit scale: above 1 softens scores that are too sure."
     )
-    min_confidence: float = Field(default=0.5, ge=0, le=1, description="A less likely subject is unknown.")
-    min_margin: float = Field(default=0.1, ge=0, le=1, description="A smaller lead over the next subject is unknown.")
+    min_confidence: float = Field(default=0.5, ge=0, le=1, description="A less likely answer is unknown.")
+    min_margin: float = Field(default=0.1, ge=0, le=1, description="A smaller lead over the next answer is unknown.")
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
     @property
@@ -141,7 +149,7 @@ class Classifier:
         self._settings = settings
         self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(self._ask, settings.batch_size)
 
-    def classify(self, images: Sequence[np.ndarray]) -> list[SubjectScores | Exception]:
+    def classify(self, images: Sequence[np.ndarray]) -> list[Scores | Exception]:
         """Scores of each picture, in order; an exception as an entry is that picture's failure.
 
         Args:
@@ -157,18 +165,14 @@ class Classifier:
         with self._shared.use() as model:
             return model.ask(images, self._settings.temperature)
 
-    def _scores(self, asked: Mapping[str, Mapping[str, float]]) -> SubjectScores:
-        probabilities = asked[SUBJECT]
+    def _scores(self, asked: Mapping[str, Mapping[str, float]]) -> Scores:
+        return Scores(*(self._answer(asked[question]) for question in (SUBJECT, LIGHTING, ATMOSPHERE)))
+
+    def _answer(self, probabilities: Mapping[str, float]) -> Answer:
         first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
         confidence = probabilities[first]
         sure = (
             confidence >= self._settings.min_confidence
             and confidence - probabilities[second] >= self._settings.min_margin
         )
-        return SubjectScores(
-            subject=first if sure else UNKNOWN,
-            confidence=confidence,
-            probabilities=probabilities,
-            lighting=asked[LIGHTING],
-            atmosphere=asked[ATMOSPHERE],
-        )
+        return Answer(first if sure else UNKNOWN, confidence, probabilities)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Progress:
-    """Counts pictures and says so, in a line for the log and in figures for an asset's metadata.
+    """Counts pictures and times stages of the work, and says so in a line for the log.
 
     Pure but for the clock that it is given. The rate is that of the last ``window`` reports, so that loading
     and compiling at the start do not spoil the time that is left. Pictures taken over from an earlier run
@@ -78,20 +78,6 @@ class Progress:
             parts.append(f"{duration(self.seconds_left)} left")
         parts += [f"{name.replace('_', ' ')} {value:g}" for name, value in (extra or {}).items()]
         return ", ".join(parts)
-
-    def figures(self) -> dict[str, float]:
-        """For metadata: counts, seconds in all, overall pictures a second, and seconds per stage."""
-        seconds = self._clock() - self._started
-        made = self.done + self.failed
-        figures = {
-            "pictures": float(self.total),
-            "done": float(self.done),
-            "failed": float(self.failed),
-            "taken_over": float(self.taken_over),
-            "seconds": round(seconds, 3),
-            "pictures_per_second": round(made / seconds, 4) if seconds > 0 else 0.0,
-        }
-        return figures | {f"seconds_{name}": round(value, 3) for name, value in self.stages.items()}
 
 
 def duration(seconds: float) -> str:

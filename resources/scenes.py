@@ -40,7 +40,7 @@ class Subject:
     image: np.ndarray
     """uint8 H×W×3 sRGB."""
     alpha: np.ndarray
-    """float32 H×W, 0..1: 1 is kept, 0 is painted."""
+    """float32 H×W, 0..1: what is opaque is kept, the rest is painted."""
 
     @property
     def digest(self) -> str:

@@ -15,6 +15,7 @@ from resources.scenes import Scene, SceneRequest, Subject
 
 # A decoded NaN is 0; no scene, however dark, has no pixel above this (of 255).
 _BLACK = 3
+_OPAQUE = 0.9
 
 
 class SdxlModel:
@@ -190,7 +191,7 @@ def _stacked(embeddings: list[tuple[Any, Any]], which: int, dtype: Any) -> Any:
 
 
 def _to_paint(subjects: Sequence[Subject], sides: tuple[int, int]) -> tuple[Any, Any]:
-    """Pictures (B×3×H×W, 0..1) and what is to be painted (B×1×H×W, 1 is painted), stretched to ``sides``."""
+    """Pictures (B×3×H×W, 0..1) and what is to be painted (B×1×H×W, 0 or 1, 1 is painted), stretched to ``sides``."""
     import torch
 
     def stretched(array: np.ndarray) -> Any:
@@ -198,8 +199,9 @@ def _to_paint(subjects: Sequence[Subject], sides: tuple[int, int]) -> tuple[Any,
         return torch.nn.functional.interpolate(tensor, sides, mode="bilinear", antialias=True)
 
     images = [stretched(subject.image) / 255 for subject in subjects]
-    masks = [1 - stretched(subject.alpha[..., None]) for subject in subjects]
-    return torch.cat(images).clamp(0, 1), torch.cat(masks).clamp(0, 1)
+    # What the old wall shines through is painted too: in the composite the subject lies over it anyway.
+    masks = [(stretched(subject.alpha[..., None]) < _OPAQUE).float() for subject in subjects]
+    return torch.cat(images).clamp(0, 1), torch.cat(masks)
 
 
 def _float32() -> Any:

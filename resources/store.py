@@ -16,6 +16,8 @@ from upath import UPath
 from resources import local_files
 from resources.errors import DamagedTable, MachineFault
 
+_LOCAL = ("", "file", "local")
+
 
 class Store(dg.ConfigurableResource):
     """Files by relative path under one root; every file is written whole or not at all.
@@ -28,11 +30,11 @@ class Store(dg.ConfigurableResource):
 
     @cached_property
     def _root(self) -> UPath:
-        return UPath(self.root)
+        return as_path(self.root)
 
     @property
     def is_local(self) -> bool:
-        return self._root.protocol in ("", "file", "local")
+        return self._root.protocol in _LOCAL
 
     def path(self, relative: str) -> UPath:
         """The full path of ``relative``, a POSIX path below the root. Raises ValueError if it leaves it."""
@@ -165,6 +167,15 @@ class Store(dg.ConfigurableResource):
                 + (f"has {there:,} bytes of it." if there is not None else "does not have it.")
             )
         return True
+
+
+def as_path(url: str) -> UPath:
+    """The folder or fsspec URL as a path that is looked at anew each time.
+
+    A client of an object store remembers what a folder held; what others put there or take away would not be seen.
+    """
+    path = UPath(url)
+    return path if path.protocol in _LOCAL else UPath(url, use_listings_cache=False)
 
 
 def table_bytes(table: pa.Table, *, rows_per_group: int | None = None) -> bytes:

@@ -88,6 +88,28 @@ CATALOGUE: dict[str, Weight] = {
             ),
         ),
         HubWeight(
+            name="birefnet_hr",
+            purpose="masks of large pictures",
+            licence="MIT",
+            size=444_500_000,
+            files=HubFiles(
+                "ZhengPeng7/BiRefNet_HR",
+                "a7a562f6fd16021180f2f4348f4de003a2d3d1e1",
+                ("config.json", "*.py", "model.safetensors"),
+            ),
+        ),
+        HubWeight(
+            name="vitmatte",
+            purpose="masks' edges: hair and fur",
+            licence="Apache-2.0",
+            size=103_300_000,
+            files=HubFiles(
+                "hustvl/vitmatte-small-composition-1k",
+                "6a58ad7646403c1df626fbd746900aec7361ea1d",
+                ("config.json", "model.safetensors"),
+            ),
+        ),
+        HubWeight(
             name="open_clip",
             purpose="analysis: what is in the picture",
             licence="MIT",

@@ -9,6 +9,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
+from resources.vitmatte import VitMatte
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
 from vivid_assets.assets.composites import composites
@@ -42,6 +43,7 @@ defs = dg.Definitions(
         "open_clip": OpenClip(),
         "sdxl": SDXL(),
         "birefnet": BiRefNet(),
+        "vitmatte": VitMatte(),
         "alerts": Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
     },
     # One process a run, so that a model is loaded once and not by every step; runs are what is parallel.

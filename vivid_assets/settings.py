@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from upath import UPath
 
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
+from resources.vitmatte import VitMatte
 
 
 class StageSettings(BaseModel):
@@ -36,6 +37,17 @@ class BackgroundsSettings(StageSettings):
         "auto",
         description="SDXL, the drawn studio backdrop, or SDXL where there is a CUDA device and else the backdrop.",
     )
+    place: Literal["scene", "inpaint"] = Field(
+        "scene",
+        description="scene: shared by all pictures that ask for the same. inpaint: SDXL paints around the picture's "
+        "subject, so that ground and light answer to it; one scene a picture, made again when its mask changes.",
+    )
+
+    @model_validator(mode="after")
+    def _who_can_inpaint(self) -> "BackgroundsSettings":
+        if self.place == "inpaint" and self.generator == "backdrop":
+            raise ValueError("place inpaint needs SDXL: the drawn backdrop knows no subject")
+        return self
 
 
 class MasksSettings(StageSettings):
@@ -48,6 +60,9 @@ class MasksSettings(StageSettings):
     stretch_low: float = Field(0.1, ge=0, lt=1, description="Probability that becomes alpha 0.")
     stretch_high: float = Field(0.9, gt=0, le=1, description="Probability that becomes alpha 1.")
     line_art_threshold: float = Field(0.5, ge=0, le=1, description="Probability from which a picture is line art.")
+    matting: Literal["none", "vitmatte"] = Field(
+        "none", description="Who solves alpha about the edges of photographs' masks, after the tiers."
+    )
 
 
 class CompositesSettings(StageSettings):
@@ -69,7 +84,7 @@ class CompositesSettings(StageSettings):
 class ReviewSettings(StageSettings):
     """The review page."""
 
-    high_halo: float = Field(4.0, gt=0, description="A picture whose edge keeps more of the old wall wants a look.")
+    high_leakage: float = Field(0.75, gt=0, description="A picture whose edge keeps more of the old wall wants a look.")
 
 
 class ChecksSettings(StageSettings):
@@ -80,7 +95,11 @@ class ChecksSettings(StageSettings):
     last_tier_share: float = Field(
         0.5, ge=0, le=1, description="Share of masks by the last tier, or by one that stood in for a broken one."
     )
-    halo: float = Field(4.0, gt=0, description="Halo (Lab chroma towards the old wall) that counts as visible.")
+    leakage: float = Field(
+        0.75,
+        gt=0,
+        description="Leakage of the old wall into the edge that is a visible halo; 1 is no un-mixing at all.",
+    )
     halo_share: float = Field(0.05, ge=0, le=1, description="Share of composites with a visible halo.")
     black_share: float = Field(0.0, ge=0, le=1, description="Share of generated backgrounds that are black.")
     verdict_sigmas: float = Field(
@@ -113,22 +132,35 @@ class Settings(BaseModel):
     open_clip: dict[str, Any] = Field(default_factory=dict, description="Entries of the OpenClip resource.")
     sdxl: dict[str, Any] = Field(default_factory=dict, description="Entries of the SDXL resource.")
     birefnet: dict[str, Any] = Field(default_factory=dict, description="Entries of the BiRefNet resource.")
+    vitmatte: dict[str, Any] = Field(default_factory=dict, description="Entries of the VitMatte resource.")
 
-    @field_validator("open_clip", "sdxl", "birefnet")
+    @field_validator("open_clip", "sdxl", "birefnet", "vitmatte")
     @classmethod
     def _known_entries(cls, entries: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        model: Any = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet}[info.field_name or ""]
+        models = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet, "vitmatte": VitMatte}
+        model: Any = models[info.field_name or ""]
         unknown = sorted(entries.keys() - model.model_fields.keys())
         if unknown:
             raise ValueError(f"there is no entry {unknown[0]!r}; there are {', '.join(model.model_fields)}")
         return entries
+
+    @model_validator(mode="after")
+    def _large_pictures_reach_their_model(self) -> "Settings":
+        longest = self.prepared_images.longest
+        hr_from = self.birefnet.get("hr_from", BiRefNet.model_fields["hr_from"].default)
+        if self.birefnet.get("hr_model") and longest < hr_from:
+            raise ValueError(
+                f"birefnet.hr_model answers for pictures from {hr_from} pixels, but prepared_images.longest makes none "
+                f"larger than {longest}: raise that, or lower birefnet.hr_from"
+            )
+        return self
 
 
 READ_BY = {
     "prepared_images": ("prepared_images",),
     "analysis": ("open_clip",),
     "backgrounds": ("backgrounds", "sdxl"),
-    "masks": ("masks", "birefnet"),
+    "masks": ("masks", "birefnet", "vitmatte"),
     "composites": ("composites",),
     "review": ("review",),
 }
@@ -180,4 +212,5 @@ def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str
         return Settings.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        entry = ".".join(map(str, first["loc"]))
+        raise ValueError(": ".join(part for part in (where, entry, first["msg"]) if part)) from error

@@ -11,6 +11,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
+from resources.vitmatte import VitMatte
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, register
 from vivid_assets.definitions import ASSETS
@@ -74,6 +75,7 @@ class Pipeline:
                 "open_clip": OpenClip(),
                 "sdxl": SDXL(),
                 "birefnet": BiRefNet(),
+                "vitmatte": VitMatte(),
             },
             **options,
         )

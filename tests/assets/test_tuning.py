@@ -9,6 +9,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
+from resources.vitmatte import VitMatte
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.assets.trials import trials
 from vivid_assets.catalogue.settings_versions import observations
@@ -64,7 +65,7 @@ def test_settings_said_in_other_words_are_the_same_version(done):
 
 
 def test_what_the_checks_tolerate_is_in_no_version_and_no_key(done):
-    done.say(BASE + '[checks]\nhalo = 0.5\nseverity = "error"\n')
+    done.say(BASE + '[checks]\nleakage = 0.5\nseverity = "error"\n')
     assert observe(done) == set()
     assert set(done.run().values()) == {0}
 
@@ -96,6 +97,7 @@ def try_out(pipeline, name, **settings):
             "open_clip": OpenClip(),
             "sdxl": SDXL(),
             "birefnet": BiRefNet(),
+            "vitmatte": VitMatte(),
         },
     )
 

@@ -8,7 +8,7 @@ from resources import weights
 from resources.errors import ModelUnavailable
 from vivid_assets.cli.models import models_app
 
-NAMES = ["u2netp", "u2net", "birefnet", "open_clip", "sdxl", "sdxl_vae"]
+NAMES = ["u2netp", "u2net", "birefnet", "birefnet_hr", "vitmatte", "open_clip", "sdxl", "sdxl_vae"]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.device import Device, assert_placed, decide, free_memory, memory
+from resources.device import Device, GpuUse, assert_placed, decide, free_memory
 from resources.errors import MachineFault
 
 pytestmark = pytest.mark.slow
@@ -62,5 +62,22 @@ def test_a_part_left_behind_is_found():
 
 
 def test_a_cpu_has_no_gpu_memory_and_freeing_there_is_harmless():
-    assert memory(Device("cpu", "float32", "")) is None
+    assert GpuUse().now() is None
     free_memory()
+
+
+def test_what_is_taken_of_a_gpu_is_counted_from_now_on(fake_cuda):
+    fake_cuda.held = [3 << 30, 0]
+    use = GpuUse()
+    assert use.now() is None, "what others in this process hold is not this work's"
+    fake_cuda.take(1, 5 << 30)
+    fake_cuda.held[1] = 0
+    memory = use.now()
+    assert memory.device == "Some GPU 1"
+    assert memory.figures() == {
+        "gpu_peak_gib": 5.0,
+        "gpu_reserved_gib": 6.0,
+        "gpu_free_gib": 80.0,
+        "gpu_total_gib": 96.0,
+    }
+    assert GpuUse().now() is None

@@ -1,6 +1,7 @@
 """A model's life: nothing before the first use, one copy while held, nothing after."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -102,6 +103,38 @@ def test_runs_that_overlap_never_hold_two_copies(loader):
     assert loader.alive == 0
 
 
+RUN = """
+import os, sys
+from pathlib import Path
+from resources import lease as leases
+from resources.device import Device
+
+log = Path(sys.argv[1]).open("a", buffering=1)
+leases._uuids = lambda device: {"gpu-a": "cuda:0"}
+leases.free_memory = lambda: print("freed", os.getpid(), file=log)
+
+def load(device):
+    print("loaded", os.getpid(), file=log)
+    return object()
+
+for _ in range(5):
+    with leases.lease("m", load, lambda: Device("cuda", "float16", "")) as held, held.use():
+        pass
+"""
+
+
+def test_processes_that_overlap_never_hold_two_copies_on_one_gpu(tmp_path):
+    """The model is freed before its GPU is given back, and loaded only once the GPU is held."""
+    log, root = tmp_path / "log", Path(__file__).parents[2]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    runs = [subprocess.Popen([sys.executable, "-c", RUN, str(log)], cwd=root, env=environment) for _ in range(2)]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    lines = log.read_text().split("\n")[:-1]
+    assert len(lines) == 2 * 2 * 5
+    for loaded, freed in zip(lines[::2], lines[1::2], strict=True):
+        assert loaded.removeprefix("loaded") == freed.removeprefix("freed")
+
+
 def test_freed_after_an_error_too(loader):
     with pytest.raises(ZeroDivisionError), lease("m", loader, on_cpu) as held, held.use():
         raise ZeroDivisionError
@@ -143,9 +176,10 @@ def test_the_resources_load_no_library_until_a_lease_is_used():
     """What the code server, every tick and every worker that computes nothing would pay for."""
     script = (
         "import sys; from resources.sdxl import SDXL; from resources.open_clip import OpenClip; "
-        "from resources.birefnet import BiRefNet; "
-        "revisions = SDXL().revision, OpenClip().revision, BiRefNet().revision\n"
-        "with SDXL().lease(), OpenClip().lease(), BiRefNet().lease(): pass\n"
+        "from resources.birefnet import BiRefNet; from resources.vitmatte import VitMatte\n"
+        "models = SDXL(), OpenClip(), BiRefNet(), VitMatte()\n"
+        "revisions = [model.revision for model in models]\n"
+        "with models[0].lease(), models[1].lease(), models[2].lease(), models[3].lease(): pass\n"
         "heavy = 'torch diffusers transformers open_clip rembg onnxruntime'.split()\n"
         "print([name for name in heavy if name in sys.modules])"
     )

@@ -50,26 +50,12 @@ def test_taken_over_pictures_count_as_done_but_not_towards_the_rate(clock):
     assert "1 failed" in progress.line()
 
 
-def test_figures_for_metadata(clock):
+def test_the_seconds_of_a_stage_are_added_up(clock):
     progress = Progress(4, clock=clock)
-    with progress.stage("generate"):
-        clock.now += 6
-    with progress.stage("write"):
-        clock.now += 2
-    with progress.stage("generate"):
-        clock.now += 2
-    progress.add(4)
-    assert progress.figures() == {
-        "pictures": 4,
-        "done": 4,
-        "failed": 0,
-        "taken_over": 0,
-        "seconds": 10,
-        "pictures_per_second": 0.4,
-        "seconds_generate": 8,
-        "seconds_write": 2,
-    }
-    assert progress.seconds_left == 0
+    for stage, seconds in (("generate", 6), ("write", 2), ("generate", 2)):
+        with progress.stage(stage):
+            clock.now += seconds
+    assert progress.stages == {"generate": 8, "write": 2}
 
 
 @pytest.mark.parametrize(

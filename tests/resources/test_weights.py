@@ -368,6 +368,18 @@ def test_the_place_follows_rembg_s_variables(monkeypatch, tmp_path, environment,
     assert Path(U2netpSession.resolve_existing("u2netp.onnx")) == new
 
 
+def test_both_of_rembgs_places_are_looked_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    with pytest.raises(ModelUnavailable):
+        weights.path("u2net")
+    flat, nested = tmp_path / "u2net.onnx", tmp_path / "models" / "u2net" / "u2net.onnx"
+    flat.touch()
+    assert weights.path("u2net") == flat
+    nested.parent.mkdir(parents=True)
+    nested.touch()
+    assert weights.path("u2net") == nested
+
+
 def test_no_weight_is_a_pickle():
     for weight in weights.CATALOGUE.values():
         patterns = [weight.url] if isinstance(weight, weights.OnnxWeight) else weight.files.files

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.open_clip import OpenClip, SubjectScores
+from resources.open_clip import OpenClip, Scores
 from resources.store import Store
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.assets.shard_asset import ShardConfig, histogram, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.light import measure_light
@@ -20,12 +20,16 @@ from vivid_assets.settings import SettingsFile, configured
 
 ANALYSIS = Stage(
     name="analysis",
-    version="1",
+    version="2",
     columns=pa.schema(
         [
             ("subject_type", pa.string()),
             ("subject_confidence", pa.float64()),
             ("subject_reason", pa.string()),
+            ("lighting", pa.string()),
+            ("lighting_confidence", pa.float64()),
+            ("atmosphere", pa.string()),
+            ("atmosphere_confidence", pa.float64()),
             ("temperature", pa.string()),
             ("tone", pa.string()),
             ("warmth", pa.float64()),
@@ -51,23 +55,24 @@ def analysis(
 ) -> dg.MaterializeResult:
     """What each picture shows, and the light on it.
 
-    A row has the subject's type with CLIP's confidence (`unknown` where it is not sure, `unavailable` where the
-    model cannot be loaded, with the reason), colour temperature and brightness of the subject and of its wall apart,
-    and whether the picture is line art. Stale when the prepared picture or the model changes.
+    A row has CLIP's answers with their confidence: the subject's type, and lighting and atmosphere of the picture as a
+    whole, old wall included (`unknown` where it is not sure, `unavailable` where the model cannot be loaded, with the
+    reason). Measured without a model: colour temperature and brightness of the subject and of its wall apart, and
+    whether the picture is line art. Stale when the prepared picture or the model changes.
     """
     wanted = settings_of(context, store, settings)
     open_clip = configured(open_clip, wanted.open_clip)
     missing = open_clip.missing()
     if missing:
-        context.log.warning("Subject types are unavailable: %s", missing)
+        context.log.warning("Subject types, lighting and atmosphere are unavailable: %s", missing)
 
     with open_clip.lease() as classifier:
 
         def analyse(images: Sequence[Any]) -> list[dict[str, Any] | Exception]:
-            subjects = [unavailable(missing)] * len(images) if missing else map(subject_of, classifier.classify(images))
+            found = [unavailable(missing)] * len(images) if missing else map(answers_of, classifier.classify(images))
             return [
-                subject if isinstance(subject, Exception) else subject | light_and_line_art(image)
-                for image, subject in zip(images, subjects, strict=True)
+                answers if isinstance(answers, Exception) else answers | light_and_line_art(image)
+                for image, answers in zip(images, found, strict=True)
             ]
 
         return materialize_shard(
@@ -85,19 +90,36 @@ def analysis(
             # Once the weights are here, the rows that did without are out of date.
             revision={"open_clip": UNAVAILABLE if missing else open_clip.revision},
             count="subject_type",
+            report=lambda outcome: {column: histogram(outcome, column) for column in ("lighting", "atmosphere")},
         )
 
 
 def unavailable(reason: str) -> dict[str, Any]:
-    """The subject's columns where there is no model."""
-    return {"subject_type": UNAVAILABLE, "subject_confidence": None, "subject_reason": reason}
+    """CLIP's columns where there is no model."""
+    return {
+        "subject_type": UNAVAILABLE,
+        "subject_confidence": None,
+        "subject_reason": reason,
+        "lighting": UNAVAILABLE,
+        "lighting_confidence": None,
+        "atmosphere": UNAVAILABLE,
+        "atmosphere_confidence": None,
+    }
 
 
-def subject_of(scores: SubjectScores | Exception) -> dict[str, Any] | Exception:
-    """The subject's columns from CLIP's scores."""
+def answers_of(scores: Scores | Exception) -> dict[str, Any] | Exception:
+    """CLIP's columns from its scores."""
     if isinstance(scores, Exception):
         return scores
-    return {"subject_type": scores.subject, "subject_confidence": scores.confidence, "subject_reason": None}
+    return {
+        "subject_type": scores.subject.label,
+        "subject_confidence": scores.subject.confidence,
+        "subject_reason": None,
+        "lighting": scores.lighting.label,
+        "lighting_confidence": scores.lighting.confidence,
+        "atmosphere": scores.atmosphere.label,
+        "atmosphere_confidence": scores.atmosphere.confidence,
+    }
 
 
 def light_and_line_art(image: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,16 +11,19 @@ import pyarrow as pa
 from partitions.shards import catalogue_of
 from resources.cuda import cuda_device_count
 from resources.scene_cache import CachedScene, SceneCache, is_whole
-from resources.scenes import Scene, SceneRequest
+from resources.scenes import Scene, SceneRequest, Subject
 from resources.sdxl import SDXL
 from resources.store import Store
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.codec import decode, encode
+from vivid_assets.imaging.mask_files import decode_mask
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage, digest
 from vivid_assets.rows.work import Work
@@ -46,7 +50,21 @@ BACKGROUNDS = Stage(
     ),
 )
 
-OWN, SDXL_SCENE, BACKDROP = "own", "sdxl", "backdrop"
+IN_PLACE = replace(
+    BACKGROUNDS,
+    reads=(
+        Reads(PREPARED_IMAGES, ("file", "width", "height")),
+        *BACKGROUNDS.reads[1:],
+        Reads(MASKS, ("file",)),
+    ),
+)
+"""The same stage where SDXL paints around the subject: it reads the picture and its mask too.
+
+Dagster's graph does not have this edge, or a new mask would put every background out of date also where none was
+painted in place. In a run masks come first by their priority.
+"""
+
+OWN, SDXL_SCENE, SDXL_INPAINT, BACKDROP = "own", "sdxl", "sdxl_inpaint", "backdrop"
 
 _BACKDROP_VERSION = "1"
 _LONGEST_OWN = 4096
@@ -59,16 +77,20 @@ def backgrounds(
 ) -> dg.MaterializeResult:
     """A background for each picture, in the scene cache.
 
-    A row says who made it: `own` is the user's picture, `sdxl` a generated scene, `backdrop` the drawn studio sweep
-    (`unused_words` are the prompt's words that a sweep cannot show). Scenes are kept by what they depend on, for all
-    catalogues: the same prompt, seed and size is made once. Stale when the prompt, the seed, the size, the own
-    background or the generator changes.
+    A row says who made it: `own` is the user's picture, `sdxl` a generated scene, `sdxl_inpaint` one painted around the
+    picture's subject, `backdrop` the drawn studio sweep (`unused_words` are the prompt's words that a sweep cannot
+    show). Scenes are kept by what they depend on, for all catalogues: the same prompt, seed and size is made once.
+    Stale when the prompt, the seed, the size, the own background or the generator changes; painted around the subject
+    also when the picture or its mask does.
     """
     wanted = settings_of(context, store, settings)
     generator: str = wanted.backgrounds.generator
     if generator == "auto":
         generator = SDXL_SCENE if cuda_device_count() else BACKDROP
         context.log.info("Backgrounds by %s: this machine has %s", generator, _devices(cuda_device_count()))
+    in_place = wanted.backgrounds.place == "inpaint" and generator == SDXL_SCENE
+    if wanted.backgrounds.place == "inpaint" and not in_place:
+        context.log.warning("Nothing is painted around the subjects: the drawn backdrop knows none.")
     sdxl = configured(sdxl, wanted.sdxl)
     source = find(store, catalogue_of(context.partition_key))
     cache = SceneCache(store)
@@ -76,21 +98,27 @@ def backgrounds(
     with ExitStack() as leases:
         generate = leases.enter_context(sdxl.lease()) if generator == SDXL_SCENE else None
 
-        def make(rows: Sequence[Row]) -> list[dict[str, Any] | Exception]:
-            own = {row.picture: _kept(store, source, row) for row in rows if row.asked["background"]}
-            others = [row for row in rows if row.picture not in own]
-            made = _drawn(cache, others) if generate is None else _generated(cache, others, sdxl, generate)
-            columns = own | dict(zip((row.picture for row in others), made, strict=True))
-            return [columns[row.picture] for row in rows]
+        def load(row: Row) -> tuple[Row, Subject | None]:
+            return row, _subject(store, row) if in_place and not row.asked["background"] else None
+
+        def make(batch: Sequence[tuple[Row, Subject | None]]) -> list[dict[str, Any] | Exception]:
+            own = {row.picture: _kept(store, source, row) for row, _ in batch if row.asked["background"]}
+            others = [(row, subject) for row, subject in batch if row.picture not in own]
+            if generate is None:
+                made = _drawn(cache, [row for row, _ in others])
+            else:
+                made = _generated(cache, others, sdxl, generate)
+            columns = own | dict(zip((row.picture for row, _ in others), made, strict=True))
+            return [columns[row.picture] for row, _ in batch]
 
         return materialize_shard(
             context,
-            BACKGROUNDS,
-            lambda: Work(load=lambda row: row, compute=make, save=lambda _, columns: columns, batch_size=_BATCH),
+            IN_PLACE if in_place else BACKGROUNDS,
+            lambda: Work(load=load, compute=make, save=lambda _, columns: columns, batch_size=_BATCH),
             store=store,
             config=config,
             limits=wanted.checks,
-            settings={"generator": generator},
+            settings={"generator": generator} | ({"place": "inpaint"} if in_place else {}),
             revision={"sdxl": sdxl.revision} if generator == SDXL_SCENE else {"backdrop": _BACKDROP_VERSION},
             pictures=lambda rows: _show(store, rows),
             count="generator",
@@ -114,11 +142,23 @@ def _kept(store: Store, source: Catalogue, row: Row) -> dict[str, Any] | Excepti
     return {"file": scene, "generator": OWN, "seed": None, "reused": reused, "unused_words": []}
 
 
-def _generated(cache: SceneCache, rows: Sequence[Row], sdxl: SDXL, generate: Any) -> list[dict[str, Any] | Exception]:
-    """SDXL's scenes for the enhanced prompts."""
-    requests = [_request(row, row.read["enhanced_prompts"]["prompt"]) for row in rows]
+def _subject(store: Store, row: Row) -> Subject:
+    """The picture and its alpha, at the models' size."""
+    return Subject(
+        read_stored(store, row.read["prepared_images"]["file"], decode).rgb,
+        read_stored(store, row.read["masks"]["file"], decode_mask),
+    )
+
+
+def _generated(
+    cache: SceneCache, rows: Sequence[tuple[Row, Subject | None]], sdxl: SDXL, generate: Any
+) -> list[dict[str, Any] | Exception]:
+    """SDXL's scenes for the enhanced prompts, around the subjects that are given."""
+    requests = [
+        replace(_request(row, row.read["enhanced_prompts"]["prompt"]), subject=subject) for row, subject in rows
+    ]
     return [
-        _columns(scene, SDXL_SCENE, request.seed)
+        _columns(scene, SDXL_INPAINT if request.subject else SDXL_SCENE, request.seed)
         for request, scene in zip(requests, cache.get(requests, sdxl.key, generate), strict=True)
     ]
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from partitions.shards import catalogue_of
 from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
 from vivid_assets.assets.masks import MASKS, SOURCE_ALPHA
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
@@ -25,7 +25,7 @@ from vivid_assets.settings import CompositesSettings, SettingsFile
 
 COMPOSITES = Stage(
     name="composites",
-    version="1",
+    version="2",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -46,7 +46,7 @@ COMPOSITES = Stage(
 BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
 """The settings that are handed to the blend as they are."""
 
-_GENERATIVE = {"sdxl"}
+_GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
 
 
 @shard_asset(COMPOSITES, kinds={"numpy"})

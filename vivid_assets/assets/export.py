@@ -28,7 +28,7 @@ EXPORTED = (PREPARED_IMAGES, ANALYSIS, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COM
     deps=[COMPOSITES.name],
     group_name="catalogue",
     kinds={"parquet", "huggingface"},
-    code_version="1",
+    code_version="2",
 )
 def export(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:
     """The shard's part of a dataset that `datasets`, DuckDB and PyArrow open as it is: `export/<catalogue>/`.

@@ -32,7 +32,7 @@ from vivid_assets.settings import SettingsFile
 
 REVIEW = Stage(
     name="review",
-    version="1",
+    version="2",
     columns=pa.schema(
         [
             ("outcome", pa.string()),
@@ -41,7 +41,7 @@ REVIEW = Stage(
             ("tier", pa.string()),
             ("verdict", pa.string()),
             ("reason", pa.string()),
-            ("halo", pa.float64()),
+            ("leakage", pa.float64()),
             ("generator", pa.string()),
             ("prompt", pa.string()),
             ("composite", pa.string()),
@@ -57,7 +57,7 @@ REVIEW = Stage(
         Reads(ENHANCED_PROMPTS, ("user_prompt",), required=False),
         Reads(BACKGROUNDS, ("generator",), required=False),
         Reads(MASKS, ("file", "tier", "verdict", "reason", "degraded", "review"), required=False),
-        Reads(COMPOSITES, ("file", "halo"), required=False),
+        Reads(COMPOSITES, ("file", "leakage"), required=False),
     ),
 )
 
@@ -84,14 +84,14 @@ def review(
 
     def look(row: Row) -> dict[str, Any]:
         read = row.read
-        judged = judge_look(read, high_halo=wanted.high_halo)
+        judged = judge_look(read, high_leakage=wanted.high_leakage)
         longest = LONGEST_TO_SEE if judged["rank"] == FINE else LONGEST_TO_JUDGE
         mask, composite = read["masks"], read["composites"]
         return judged | {
             "tier": mask["tier"],
             "verdict": mask["verdict"],
             "reason": mask["reason"],
-            "halo": composite["halo"],
+            "leakage": composite["leakage"],
             "generator": read["backgrounds"]["generator"],
             "prompt": read["enhanced_prompts"]["user_prompt"],
             "composite": composite["file"],

@@ -37,9 +37,12 @@ class ShardConfig(dg.Config):
 
 
 def shard_asset(
-    stage: Stage, *, kinds: set[str], pool: str | None = None
+    stage: Stage, *, kinds: set[str], pool: str | None = None, priority: int = 0
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """An asset over shards for ``stage``; its docstring is its description in the UI."""
+    """An asset over shards for ``stage``; its docstring is its description in the UI.
+
+    Of the steps of a run that could be next, one of a higher ``priority`` is.
+    """
     own_settings = [settings_key(stage.name)] if stage.name in READ_BY else []
 
     def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
@@ -56,6 +59,7 @@ def shard_asset(
             group_name="catalogue",
             kinds=kinds,
             pool=pool,
+            op_tags={"dagster/priority": str(priority)},
             code_version=stage.version,
             check_specs=check_specs(stage),
         )(step)
@@ -151,6 +155,11 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
     }
     if outcome.computed:
         metadata["pictures per second"] = round(outcome.computed / outcome.seconds, 2)
+        if seconds := round(outcome.computing, 2):
+            metadata["seconds computing"] = seconds
+    if outcome.gpu:
+        metadata["gpu"] = outcome.gpu.device
+        metadata |= {name.replace("_", " "): value for name, value in outcome.gpu.figures().items()}
     if failed:
         metadata["failures"] = dg.MetadataValue.table(
             records=[

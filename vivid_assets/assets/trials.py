@@ -12,6 +12,7 @@ from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
 from resources.trial_store import TrialStore
+from resources.vitmatte import VitMatte
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
 from vivid_assets.assets.composites import COMPOSITES, composites
@@ -57,6 +58,7 @@ def trials(
     open_clip: OpenClip,
     sdxl: SDXL,
     birefnet: BiRefNet,
+    vitmatte: VitMatte,
 ) -> dg.MaterializeResult:
     """Other settings on one shard: source, current composite and the trial's, side by side.
 
@@ -81,6 +83,7 @@ def trials(
                 "open_clip": open_clip,
                 "sdxl": sdxl,
                 "birefnet": birefnet,
+                "vitmatte": vitmatte,
             },
         )
     computed = {

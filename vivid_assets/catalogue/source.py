@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from upath import UPath
 
 from partitions.shards import check_catalogue_name
-from resources.store import Store
+from resources.store import Store, as_path
 from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.names import why_refused
 from vivid_assets.settings import Settings
@@ -60,7 +60,7 @@ class Catalogue(BaseModel):
 
     @property
     def root(self) -> UPath:
-        return UPath(self.url)
+        return as_path(self.url)
 
     def read_file(self) -> CatalogueFile:
         """What ``catalogue.toml`` says; defaults where there is none. Raises ValueError naming the bad entry."""
@@ -109,7 +109,7 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
 
 def register(store: Store, name: str, url: str) -> Catalogue:
     """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
-    root = UPath(url)
+    root = as_path(url)
     if root.protocol in _NO_STORES:
         raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
     if not root.is_dir():

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Annotated
 
 import typer
@@ -13,14 +14,14 @@ from resources.scene_cache import SceneCache
 from resources.scenes import SceneRequest
 from resources.sdxl import SDXL
 from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_SCENE
+from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.ledger import live_pictures, shards_of
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import find
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
-from vivid_assets.rows.stage import OK
+from vivid_assets.rows.stage import OK, digest
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile, configured
 
@@ -56,7 +57,8 @@ def estimate_command(
     opened = open_store(store)
     find(opened, name)
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
-    demand = demand_of(opened, name, configured(SDXL(), settings.sdxl))
+    in_place = settings.backgrounds.place == "inpaint"
+    demand = demand_of(opened, name, configured(SDXL(), settings.sdxl), in_place=in_place)
     known = SceneCache(opened).estimate(demand.keys)
     fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
 
@@ -78,19 +80,30 @@ def estimate_command(
     console.print(table)
 
 
-def demand_of(store: Store, name: str, sdxl: SDXL) -> Demand:
-    """What the catalogue's live pictures ask for."""
+def demand_of(store: Store, name: str, sdxl: SDXL, *, in_place: bool = False) -> Demand:
+    """What the catalogue's live pictures ask for.
+
+    ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
+    whatever has changed since.
+    """
     demand = Demand()
+    generator = SDXL_INPAINT if in_place else SDXL_SCENE
     for shard in shards_of(store, name):
         prepared, prompts, made = (read_rows(store, s, shard) for s in (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS))
         demand.seconds += [
-            row["seconds"] for row in made.values() if row["generator"] == SDXL_SCENE and not row["reused"]
+            row["seconds"] for row in made.values() if row["generator"] == generator and not row["reused"]
         ]
         for picture in live_pictures(store, shard):
             demand.pictures += 1
             size, words = prepared.get(picture["picture"]), prompts.get(picture["picture"])
             if picture["background"]:
                 demand.own += 1
+            elif in_place and not (size and size["status"] != OK):
+                scene_row = made.get(picture["picture"], {})
+                there = scene_row.get("generator") == SDXL_INPAINT
+                demand.keys.append(
+                    PurePosixPath(scene_row["file"]).stem if there else digest([shard, picture["picture"]])
+                )
             elif size and words and size["status"] == words["status"] == OK:
                 scene = SceneRequest(
                     words["prompt"], words["negative_prompt"], picture["seed"], size["height"], size["width"]

@@ -77,7 +77,8 @@ def replace_command(
     table.add_row("cut-out", str(cutout))
     table.add_row("background", made_by)
     table.add_row("mask by", f"{'the source itself' if from_source else solved.tier} ({solved.verdict})")
-    table.add_row("halo", f"{blended.measures.halo:+.1f} Lab units towards the old wall")
+    table.add_row("halo", f"{blended.measures.halo:+.1f} Lab units towards the old wall's hue")
+    table.add_row("leakage", f"{blended.measures.leakage:.2f} of the old wall in the edge (1: not un-mixed)")
     console.print(table)
 
 

@@ -49,9 +49,13 @@ COLUMNS = (
     _text("user_prompt", "enhanced_prompts", "user_prompt", "the user's own words, which the prompt begins with"),
     _text("user_negative_prompt", "enhanced_prompts", "user_negative_prompt", "the user's own negative words"),
     Column("seed", pa.int64(), "backgrounds", "seed", "seed of the background"),
-    _text("generator", "backgrounds", "generator", "sdxl, backdrop (drawn) or own (the user's picture)"),
+    _text("generator", "backgrounds", "generator", "sdxl, sdxl_inpaint (around the subject), backdrop (drawn) or own"),
     _text("subject_type", "analysis", "subject_type", "what CLIP sees; unknown or unavailable else"),
     _number("subject_confidence", "analysis", "subject_confidence", "CLIP's probability for it"),
+    _text("lighting", "analysis", "lighting", "what CLIP says of the picture's light; unknown or unavailable else"),
+    _number("lighting_confidence", "analysis", "lighting_confidence", "CLIP's probability for it"),
+    _text("atmosphere", "analysis", "atmosphere", "what CLIP says of its mood; unknown or unavailable else"),
+    _number("atmosphere_confidence", "analysis", "atmosphere_confidence", "CLIP's probability for it"),
     _text("temperature", "analysis", "temperature", "warm, neutral or cool light"),
     Column("line_art", pa.bool_(), "masks", "line_art", "whether the picture is line art"),
     _text("tier", "masks", "tier", "who made the mask"),
@@ -73,7 +77,7 @@ COLUMNS = (
         _number(name, "composites", name, meaning)
         for name, meaning in (
             ("halo", "Lab chroma of the subject's rim towards the old wall's hue"),
-            ("leakage", "share of the old wall's colour left in the rim"),
+            ("leakage", "how far the edge goes over to the old wall as alpha falls; 1: not un-mixed"),
             ("moved_share", "share of pixels whose colour was changed"),
             ("moved_delta_e", "their mean colour difference (CIEDE2000)"),
             ("wall_flatness", "spread of the old wall's colour (Lab)"),

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from resources.claims import Claims
-from resources.device import gpu_figures
+from resources.device import GpuMemory, GpuUse
 from resources.errors import MachineFault
 from resources.progress import Progress
 from resources.store import Store
@@ -19,6 +19,7 @@ from vivid_assets.rows.tables import Journal, as_table, read_rows, table_path, w
 from vivid_assets.rows.work import Work, perform
 
 _PROGRESS_SECONDS = 10.0
+_COMPUTE = "compute"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Outcome:
     computed: int
     """Rows worked on in this run, whether they came out well or not."""
     seconds: float
+    computing: float = 0.0
+    """Of them, the seconds in ``Work.compute``, where the models work; the rest went by waiting for files."""
+    gpu: GpuMemory | None = None
+    """The GPU that the work took memory of, if any."""
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -68,6 +73,7 @@ def materialize_rows(
     While another run works on the same table, this one waits, and then takes over what that one has done.
     """
     started = time.perf_counter()
+    gpu, progress = GpuUse(), Progress(0)
     revision = revision or {}
     made_with = {"settings": settings, "revision": revision}
     claims = Claims(store, f"claims/{stage.name}")
@@ -77,7 +83,8 @@ def materialize_rows(
         if due:
             log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(due), len(pictures))
             journal = Journal(store, stage, shard)
-            rows |= _work_off(stage, shard, due, _measured(stage, work(), store), journal, log)
+            progress = Progress(len(due))
+            rows |= _work_off(stage, shard, due, _measured(stage, work(), store, progress), journal, progress, gpu, log)
             if not claims.is_held(claim):
                 raise MachineFault(f"Another run took over {stage.name} {shard} while this one stood still.")
             table = write_rows(store, stage, shard, _in_order(rows, pictures), made_with=made_with)
@@ -87,7 +94,8 @@ def materialize_rows(
             table = as_table(stage, _in_order(rows, pictures))
             if not unchanged:
                 write_rows(store, stage, shard, rows.values(), made_with=made_with)
-    return Outcome(table=table, computed=len(due), seconds=time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Outcome(table, len(due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
 
 
 def _plan(
@@ -154,8 +162,12 @@ def _still_good(stage: Stage, row: Mapping[str, Any], present: Mapping[str, int]
     return there == row.get("sizes")
 
 
-def _measured(stage: Stage, work: Work[Any, Any], store: Store) -> Work[Any, Any]:
-    """``work`` whose rows carry the sizes of their files, looked at where the file was saved, in its thread."""
+def _measured(stage: Stage, work: Work[Any, Any], store: Store, progress: Progress) -> Work[Any, Any]:
+    """``work`` whose computing is timed, and whose rows carry the sizes of their files, looked at where saved."""
+
+    def compute(batch: Sequence[Any]) -> Sequence[Any]:
+        with progress.stage(_COMPUTE):
+            return work.compute(batch)
 
     def save(row: Row, computed: Any) -> dict[str, Any]:
         columns = dict(work.save(row, computed))
@@ -165,7 +177,7 @@ def _measured(stage: Stage, work: Work[Any, Any], store: Store) -> Work[Any, Any
             raise MachineFault(f"The store said that it took {lost[0]}, but does not have it.")
         return columns | {"sizes": [*sizes.values()]}
 
-    return replace(work, save=save)
+    return replace(work, compute=compute, save=save)
 
 
 def _work_off(
@@ -174,11 +186,12 @@ def _work_off(
     due: Sequence[Row],
     work: Work[Any, Any],
     journal: Journal,
+    progress: Progress,
+    gpu: GpuUse,
     log: logging.Logger,
 ) -> dict[str, dict[str, Any]]:
     """The finished rows of ``due``, each noted in the journal as it is done."""
     rows: dict[str, dict[str, Any]] = {}
-    progress = Progress(len(due))
     told = time.monotonic()
     try:
         for done in perform(due, work):
@@ -195,7 +208,8 @@ def _work_off(
             # A batch comes out all at once: after its first row there is no rate to speak of.
             if time.monotonic() - told > _PROGRESS_SECONDS and len(rows) >= work.batch_size:
                 told = time.monotonic()
-                log.info("%s %s: %s", stage.name, shard, progress.line(gpu_figures()))
+                memory = gpu.now()
+                log.info("%s %s: %s", stage.name, shard, progress.line(memory.figures() if memory else None))
     except BaseException:
         journal.flush()
         raise

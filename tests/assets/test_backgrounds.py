@@ -1,0 +1,142 @@
+"""Scenes of their own and scenes painted around the subject: what each depends on."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from resources.batches import PictureError
+from resources.scene_cache import SceneCache
+from resources.scenes import Scene
+from resources.sdxl import SDXL
+from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.cli.estimate import demand_of
+from vivid_assets.imaging.codec import decode
+
+TIERS = '[masks]\ntiers = ["gradients"]\n'
+OTHER_MASKS = TIERS + "refine = false\n"
+
+
+@pytest.fixture
+def painter(monkeypatch):
+    """In SDXL's place: paints grey scenes, and remembers its requests."""
+    asked = []
+
+    def paint(requests):
+        asked.extend(requests)
+        return [Scene(np.full((64, 64, 3), 90 + len(asked), np.uint8), {}) for _ in requests]
+
+    monkeypatch.setattr(SDXL, "lease", lambda self: contextlib.nullcontext(paint))
+    return asked
+
+
+@pytest.fixture
+def ready(pipeline):
+    """Three pictures that want the same background; the third brings its own."""
+    for name in ("a.png", "b.png", "c.png", "wall.png"):
+        pipeline.put(name)
+    (pipeline.folder / "manifest.csv").write_text(
+        "image,prompt,background\na.png,grey paper,\nb.png,grey paper,\nc.png,,wall.png\n"
+    )
+    pipeline.scan()
+    return pipeline
+
+
+def say(pipeline, masks=TIERS, place="scene"):
+    pipeline.say(f'{masks}[backgrounds]\ngenerator = "sdxl"\nplace = "{place}"\n')
+
+
+def generators(pipeline):
+    return [row["generator"] for row in pipeline.rows(BACKGROUNDS).values()]
+
+
+def test_a_scene_of_its_own_is_shared_and_no_mask_touches_it(ready, painter):
+    say(ready)
+    assert ready.run()["backgrounds"] == 3
+    assert generators(ready) == ["sdxl", "sdxl", "own"]
+    assert [request.subject for request in painter] == [None]
+    say(ready, OTHER_MASKS)
+    counts = ready.run()
+    assert (counts["masks"], counts["backgrounds"], counts["composites"]) == (3, 0, 3)
+    assert len(painter) == 1
+
+
+def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(ready, painter):
+    say(ready, place="inpaint")
+    # One run from nothing: the masks are there before the backgrounds that read them.
+    assert ready.run()["backgrounds"] == 3
+    assert generators(ready) == ["sdxl_inpaint", "sdxl_inpaint", "own"]
+    assert len(painter) == 1, "equal pictures with equal masks"
+    subject = painter[0].subject
+    assert subject.image.shape == (160, 160, 3)
+    assert subject.alpha.shape == (160, 160)
+    assert subject.alpha[80, 80] == 1
+    assert subject.alpha[2, 2] == 0
+    assert set(ready.run().values()) == {0}
+    demand = demand_of(ready.store, "spring", SDXL(), in_place=True)
+    assert (demand.own, SceneCache(ready.store).estimate(demand.keys).to_make) == (1, 0)
+
+    (ready.folder / "overrides").mkdir()
+    (ready.folder / "overrides" / "b.png").write_bytes(ready.store.read(ready.rows(MASKS)["a.png"]["file"]))
+    ready.scan()
+    counts = ready.run()
+    assert (counts["masks"], counts["backgrounds"], counts["composites"]) == (1, 1, 1)
+    say(ready, place="inpaint", masks=OTHER_MASKS)
+    assert ready.run()["backgrounds"] == 2 + 1
+    say(ready, OTHER_MASKS)
+    assert ready.run()["backgrounds"] == 3
+    assert generators(ready) == ["sdxl", "sdxl", "own"]
+
+
+def test_a_picture_without_a_mask_has_no_background_in_place_and_says_why(ready, painter):
+    (ready.folder / "overrides").mkdir()
+    (ready.folder / "overrides" / "b.png").write_bytes(b"no picture")
+    ready.scan()
+    say(ready, place="inpaint")
+    ready.run()
+    row = ready.rows(BACKGROUNDS)["b.png"]
+    assert row["status"] == "skipped"
+    assert row["error"] == f"masks failed: {ready.rows(MASKS)['b.png']['error']}"
+    assert ready.rows(BACKGROUNDS)["a.png"]["status"] == ready.rows(COMPOSITES)["a.png"]["status"] == "ok"
+    # Alone, before any mask: the step fails and says so; the whole run goes well again.
+    ready.store.remove(["tables/masks/spring-00000.parquet", "tables/backgrounds/spring-00000.parquet"])
+    assert not ready.materialize("spring-00000", selection=["backgrounds"]).success
+    assert "materialise masks first" in ready.rows(BACKGROUNDS)["a.png"]["error"]
+    ready.run()
+    assert ready.rows(BACKGROUNDS)["a.png"]["status"] == "ok"
+
+
+def test_a_scene_that_comes_out_broken_is_that_pictures_failure(ready, monkeypatch):
+    def half(requests):
+        return [PictureError("The scene came out black.") if "red" in one.prompt else scene(one) for one in requests]
+
+    def scene(request):
+        return Scene(np.full((64, 64, 3), 90, np.uint8), {})
+
+    (ready.folder / "manifest.csv").write_text("image,prompt\na.png,red paper\nb.png,grey paper\nc.png,grey paper\n")
+    ready.scan()
+    monkeypatch.setattr(SDXL, "lease", lambda self: contextlib.nullcontext(half))
+    say(ready)
+    ready.run()
+    rows = ready.rows(BACKGROUNDS)
+    assert (rows["a.png"]["status"], rows["a.png"]["error"]) == ("failed", "The scene came out black.")
+    assert rows["b.png"]["status"] == rows["c.png"]["status"] == "ok"
+
+
+def test_where_backdrops_are_drawn_nothing_is_painted_in_place(ready, monkeypatch):
+    monkeypatch.setattr("vivid_assets.assets.backgrounds.cuda_device_count", lambda: 0)
+    ready.say(TIERS + '[backgrounds]\nplace = "inpaint"\n')
+    ready.run()
+    assert generators(ready) == ["backdrop", "backdrop", "own"]
+
+
+@pytest.mark.slow
+def test_with_the_real_pipeline_the_scene_keeps_the_subject(ready, tiny_sdxl):
+    """Random weights paint noise, but their decoder keeps what is not painted: the composite is whole."""
+    say(ready, place="inpaint")
+    sdxl = f'[sdxl]\nmodel = "{tiny_sdxl}"\nvae = "{tiny_sdxl}/vae-fix"\nsize = 64\nsteps = 2\ndevice = "cpu"\n'
+    ready.say(ready.settings_file.read_text() + sdxl)
+    ready.run()
+    assert generators(ready) == ["sdxl_inpaint", "sdxl_inpaint", "own"]
+    composite = decode(ready.store.read(ready.rows(COMPOSITES)["a.png"]["file"])).rgb
+    assert np.abs(composite[80, 80].astype(int) - (180, 40, 30)).max() <= 4

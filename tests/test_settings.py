@@ -1,0 +1,47 @@
+"""The settings file: what it refuses, and how it says so."""
+
+import pytest
+
+from resources.birefnet import BiRefNet
+from resources.vitmatte import VitMatte
+from resources.weight_catalogue import CATALOGUE
+from vivid_assets.settings import parse_settings
+
+
+def parse(text):
+    return parse_settings(text, where="vivid.toml", overrides={})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[masks]\nrefin = true", r"vivid\.toml: masks\.refin: Extra inputs"),
+        ('[birefnet]\nmodle = "x"', "there is no entry 'modle'; there are runtime, model"),
+        ("[masks", "vivid.toml is not valid TOML"),
+    ],
+)
+def test_a_bad_entry_is_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse(text)
+
+
+def test_a_model_for_large_pictures_that_no_picture_would_reach_is_said():
+    model = '[birefnet]\nhr_model = "ZhengPeng7/BiRefNet_HR"\n'
+    with pytest.raises(ValueError, match="none larger than 1024: raise that"):
+        parse(model)
+    assert parse(model + "[prepared_images]\nlongest = 2048").birefnet["hr_model"]
+    assert parse(model + "hr_from = 900").birefnet["hr_from"] == 900
+
+
+def test_what_is_pulled_is_what_the_resource_asks_for():
+    pulled, large = CATALOGUE["birefnet"].files, CATALOGUE["birefnet_hr"].files
+    resource = BiRefNet(hr_model=large.source)
+    assert (resource.model, resource.model_revision) == (pulled.source, pulled.revision)
+    assert [variant.weights for variant in resource._variants()] == [pulled, large]
+    assert VitMatte().weights == CATALOGUE["vitmatte"].files
+
+
+def test_who_cannot_inpaint_is_not_asked_to():
+    with pytest.raises(ValueError, match=r"backgrounds: .*place inpaint needs SDXL"):
+        parse('[backgrounds]\ngenerator = "backdrop"\nplace = "inpaint"')
+    assert parse('[backgrounds]\nplace = "inpaint"').backgrounds.place == "inpaint"
