@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -126,18 +127,23 @@ def against_rembg(count: int, size: int) -> None:
         catalogue = DrawnCatalogue.drawn(root, count, size=size, shard_size=512, tiers='"u2netp"')
         (catalogue.folder / "catalogue.toml").rename(root / "catalogue.toml")
         rembg = [sys.executable, "-c", REMBG_P, "-m", "u2netp", "-om"]
-        started = time.perf_counter()
-        subprocess.run([*rembg, str(catalogue.folder), str(root / "out")], check=True, capture_output=True)
-        theirs = time.perf_counter() - started
+        theirs, their_cpu = timed([*rembg, str(catalogue.folder), str(root / "out")])
         there = len(list((root / "out").glob("*.png")))
         (root / "catalogue.toml").rename(catalogue.folder / "catalogue.toml")
-        started = time.perf_counter()
-        subprocess.run([sys.executable, __file__, "--masks-of", str(root)], check=True, capture_output=True)
-        ours = time.perf_counter() - started
+        ours, our_cpu = timed([sys.executable, __file__, "--masks-of", str(root)])
         made = len(list((root / "store" / "masks").rglob("*.png")))
     print(f"\nmasks of {count} pictures of {size} × {size} by u2netp, start to end of a process")
-    print(f"  rembg p {there} masks in {theirs:.1f} s; prepared_images and masks {made} in {ours:.1f} s: ", end="")
-    print(f"{theirs / ours:.2f}× as fast")
+    print(f"  rembg p                    {there:5d} masks  {theirs:7.1f} s  {their_cpu:7.1f} s of CPU")
+    print(f"  prepared_images and masks  {made:5d} masks  {ours:7.1f} s  {our_cpu:7.1f} s of CPU")
+    print(f"  {theirs / ours:.2f}× as fast, {their_cpu / our_cpu:.2f}× by CPU time")
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Seconds of wall time and of CPU time that a command and its children took."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def masks_of(root: Path) -> None:

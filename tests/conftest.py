@@ -1,5 +1,9 @@
 """What several test modules need. Pictures are made in code or come with scikit-image; none is stored."""
 
+import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -12,10 +16,111 @@ from PIL import Image
 from resources import weights
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a live server takes minutes on one worker: it comes first, so that none waits for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(scope="session")
 def u2netp() -> Path:
     """The real U²-NetP weights where rembg finds them; fetched once, then kept. For slow tests."""
     return weights.pull("u2netp")
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ``StableDiffusionXLPipeline`` of a few hundred thousand weights; ``vae-fix`` inside is its VAE apart."""
+    from benchmarks.architectures import save_sdxl
+
+    return save_sdxl(tmp_path_factory.mktemp("sdxl"), tiny=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An open_clip model with the real tokenizer."""
+    from benchmarks.architectures import save_clip
+
+    return save_clip(tmp_path_factory.mktemp("clip"), tiny=True)
+
+
+@pytest.fixture
+def tiny_birefnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model folder as BiRefNet's: custom code, configuration, weights.
+
+    Its logit is the picture's normalised brightness, so that its answer can be foreseen.
+    """
+    from benchmarks.architectures import save_tiny_birefnet
+
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    return save_tiny_birefnet(tmp_path / "birefnet")
+
+
+@pytest.fixture(scope="session")
+def tiny_vitmatte(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ``VitMatteForImageMatting`` of random weights, large enough for its answers to differ."""
+    import torch
+    from transformers import VitDetConfig, VitMatteConfig, VitMatteForImageMatting
+
+    torch.manual_seed(0)
+    backbone = VitDetConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_channels=4,
+        image_size=64,
+        pretrain_image_size=64,
+        window_block_indices=[0],
+        window_size=3,
+        use_relative_position_embeddings=True,
+        out_features=["stage2"],
+        initializer_range=0.5,
+    )
+    config = VitMatteConfig(
+        backbone_config=backbone,
+        hidden_size=32,
+        convstream_hidden_sizes=[4, 8, 16],
+        fusion_hidden_sizes=[16, 8, 8, 4],
+        initializer_range=0.5,
+    )
+    folder = tmp_path_factory.mktemp("vitmatte")
+    VitMatteForImageMatting(config).save_pretrained(folder)
+    return folder
+
+
+class FakeCuda:
+    """The memory of two GPUs, as ``torch.cuda`` would tell it."""
+
+    def __init__(self) -> None:
+        self.held, self.peaks = [0, 0], [0, 0]
+
+    def take(self, index: int, size: int) -> None:
+        self.held[index] += size
+        self.peaks[index] = max(self.peaks[index], self.held[index])
+
+    def reset(self, index: int) -> None:
+        self.peaks[index] = self.held[index]
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
+    """Two GPUs in ``torch.cuda``'s place, on which nothing can be computed but memory can be taken."""
+    import torch
+
+    cuda = FakeCuda()
+    for name, answer in {
+        "is_initialized": lambda: True,
+        "device_count": lambda: 2,
+        "get_device_name": lambda index: f"Some GPU {index}",
+        "mem_get_info": lambda _: (80 << 30, 96 << 30),
+        "memory_allocated": lambda index: cuda.held[index],
+        "max_memory_allocated": lambda index: cuda.peaks[index],
+        "max_memory_reserved": lambda index: cuda.peaks[index] + (1 << 30),
+        "reset_peak_memory_stats": cuda.reset,
+        "empty_cache": lambda: None,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, answer)
+    return cuda
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +144,54 @@ def as_file() -> Callable[..., bytes]:
         return stream.getvalue()
 
     return write
+
+
+class PostgreSQL:
+    """A server in a folder of its own, on a socket of its own."""
+
+    def __init__(self):
+        pytest.importorskip("dagster_postgres", reason="dagster-postgres is not installed")
+        homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        initdb = str(homes[-1] / "initdb") if homes else shutil.which("initdb")
+        if initdb is None:
+            if os.environ.get("VIVID_REQUIRE_POSTGRES"):
+                pytest.fail("no PostgreSQL server is installed, and VIVID_REQUIRE_POSTGRES is set")
+            pytest.skip("no PostgreSQL server is installed")
+        self._databases = 0
+        # Not below pytest's folder: nobody else may look into that one, and the server refuses to run as root.
+        self._bin, self._root = Path(initdb).parent, Path(tempfile.mkdtemp(prefix="vivid-postgres-"))
+        self._user = {"user": "postgres"} if os.getuid() == 0 else {}
+        if self._user:
+            shutil.chown(self._root, "postgres")
+        data = self._root / "data"
+        self._call("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
+        options = f"-k {self._root} -c listen_addresses=''"
+        self._call("pg_ctl", "-D", str(data), "-w", "-l", str(self._root / "log"), "-o", options, "start")
+
+    def new_database(self) -> str:
+        """An empty database of its own: the URL that says where."""
+        self._databases += 1
+        name = f"vivid{self._databases}"
+        self._call("createdb", "-h", str(self._root), "-U", "postgres", name)
+        return f"postgresql+psycopg2://postgres@/{name}?host={self._root}"
+
+    def _call(self, program, *arguments):
+        subprocess.run(
+            [str(self._bin / program), *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self._root,
+            **self._user,
+        )
+
+    def stop(self):
+        self._call("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self._root)
+
+
+@pytest.fixture(scope="session")
+def new_database():
+    """``new_database()``: the URL of an empty database of a PostgreSQL server that runs as long as the tests."""
+    server = PostgreSQL()
+    yield server.new_database
+    server.stop()

@@ -2,9 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,7 +15,8 @@ import pytest
 from resources.store import Store
 from vivid_assets.catalogue.source import register
 
-pytestmark = pytest.mark.slow
+# A live Dagster takes a minute to start: one worker tells all stories on it.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("operations")]
 
 PATIENCE = 420
 STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review"]
@@ -72,53 +70,13 @@ def webhook():
     server.shutdown()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def storage(request):
-    """What dagster.yaml says of the storage: nothing (SQLite), or a PostgreSQL server of this test's own."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    server = PostgreSQL()
-    try:
-        yield f'\nstorage:\n  postgres:\n    postgres_url: "{server.url}"\n'
-    finally:
-        server.stop()
-
-
-class PostgreSQL:
-    """A server in a folder of its own, on a socket of its own."""
-
-    def __init__(self):
-        pytest.importorskip("dagster_postgres", reason="dagster-postgres is not installed")
-        homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-        initdb = str(homes[-1] / "initdb") if homes else shutil.which("initdb")
-        if initdb is None:
-            if os.environ.get("VIVID_REQUIRE_POSTGRES"):
-                pytest.fail("no PostgreSQL server is installed, and VIVID_REQUIRE_POSTGRES is set")
-            pytest.skip("no PostgreSQL server is installed")
-        # Not below pytest's folder: nobody else may look into that one, and the server refuses to run as root.
-        self._bin, self._root = Path(initdb).parent, Path(tempfile.mkdtemp(prefix="vivid-postgres-"))
-        self._user = {"user": "postgres"} if os.getuid() == 0 else {}
-        if self._user:
-            shutil.chown(self._root, "postgres")
-        data = self._root / "data"
-        self._call("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync")
-        options = f"-k {self._root} -c listen_addresses=''"
-        self._call("pg_ctl", "-D", str(data), "-w", "-l", str(self._root / "log"), "-o", options, "start")
-        self.url = f"postgresql+psycopg2://postgres@/postgres?host={self._root}"
-
-    def _call(self, program, *arguments):
-        subprocess.run(
-            [str(self._bin / program), *arguments],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=self._root,
-            **self._user,
-        )
-
-    def stop(self):
-        self._call("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
-        shutil.rmtree(self._root)
+    """What dagster.yaml says of the storage: a PostgreSQL server of this test's own where CI has one, else SQLite."""
+    if not os.environ.get("VIVID_REQUIRE_POSTGRES"):
+        return ""
+    url = request.getfixturevalue("new_database")()
+    return f'\nstorage:\n  postgres:\n    postgres_url: "{url}"\n'
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from vivid_assets.review.page import review_page
 from vivid_assets.review.thumbnails import thumbnail
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("review-page")]
 
 ATTACK = "<img src=x onerror=window.ran=1>.png"
 ENDING = "</script><script>window.ran=1</script>"
@@ -27,7 +27,7 @@ def row(picture, rank=4, **columns):
         "tier": "u2net",
         "verdict": "good" if rank == 4 else "uncertain",
         "reason": "coverage 0.40",
-        "halo": 0.2,
+        "leakage": 0.2,
         "generator": "backdrop",
         "prompt": "teal paper",
         "composite": f"composites/spring/{picture}",
