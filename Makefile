@@ -12,7 +12,7 @@ ui:
 
 ## Everything: style, types, floors, and all tests
 test: check
-	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist loadgroup -m ""
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m ""
 
 ## The quick part: style, types, floors; then `.venv/bin/pytest` runs the quick tests
 check:

@@ -17,8 +17,8 @@ from resources import weights
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs a live server takes minutes on one worker: it comes first, so that none waits for it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """The longest first, so that none of the workers waits for another at the end."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("live", "slow")])
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from resources.store import Store
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.rows.tables import read_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "ray" / "dagster.yaml"
 SETTINGS = '[masks]\ntiers = ["u2netp", "gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'

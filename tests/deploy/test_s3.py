@@ -13,7 +13,7 @@ from resources.store import Store
 from vivid_assets.assets.stages import STAGES
 from vivid_assets.catalogue.source import Catalogue
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 STAGE_NAMES = {stage.name for stage in STAGES}
 

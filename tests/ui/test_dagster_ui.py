@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites"]
 

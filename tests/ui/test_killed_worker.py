@@ -18,7 +18,7 @@ from resources.store import Store
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.rows.tables import read_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed-worker")]
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 PICTURES = 60
 LAUNCH = """mutation($params: ExecutionParams!) {launchRun(executionParams: $params) {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,8 +16,8 @@ import pytest
 from resources.store import Store
 from vivid_assets.catalogue.source import register
 
-# A live Dagster takes a minute to start: one worker tells all stories on it.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("operations")]
+# A live Dagster takes a minute to start: all stories are told on one.
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 PATIENCE = 420
 STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review"]
@@ -235,8 +236,12 @@ def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night)
 
 def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after_a_night, webhook):
     operator = after_a_night
-    (operator.pictures / "corrupt.png").write_bytes(b"no picture")
-    operator.put("sound.png")
+    # Both at once: a scan that saw only the first would make a shard of it alone.
+    arriving = operator.settings.parent / "arriving"
+    arriving.mkdir()
+    (arriving / "corrupt.png").write_bytes(b"no picture")
+    shutil.copy(operator.pictures / "a.png", arriving / "sound.png")
+    arriving.rename(operator.pictures / "arrived")
     (run,) = operator.dagster.wait(lambda: operator.runs_of("spring-00003", statuses=["SUCCESS"]), PATIENCE)
     assert run["jobName"] == "catalogue"
     executions = operator.dagster.query(CHECKS, stage=["prepared_images"], check="complete")["assetCheckExecutions"]

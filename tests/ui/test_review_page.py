@@ -9,7 +9,7 @@ import pytest
 from vivid_assets.review.page import review_page
 from vivid_assets.review.thumbnails import thumbnail
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("review-page")]
+pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 ATTACK = "<img src=x onerror=window.ran=1>.png"
 ENDING = "</script><script>window.ran=1</script>"
