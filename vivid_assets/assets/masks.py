@@ -30,7 +30,7 @@ from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="4",
+    version="5",
     columns=pa.schema(
         [
             ("file", pa.string()),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from resources import weights
 from resources.errors import MachineFault
+from resources.u2net import U2NETS, load
 
 models_app = typer.Typer(
     no_args_is_help=True,
@@ -77,6 +78,8 @@ def _pull(name: str) -> str:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             say=lambda sentence: errors.print(Text(sentence), soft_wrap=True),
         )
+    if name in U2NETS:
+        load(name)  # converts it, once, where the first run would have to
     return str(place)
 
 

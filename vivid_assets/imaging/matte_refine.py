@@ -13,11 +13,21 @@ import cv2
 import numba
 import numpy as np
 
-from vivid_assets.imaging.guided_filter import guided_filter
+from vivid_assets.imaging.guided_filter import guided_upsample
 
 _ROUNDS = 3
 #: Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size.
 WORKING_SIDE = 512
+
+
+def shrink(plane: np.ndarray, side: int = WORKING_SIDE) -> np.ndarray:
+    """``plane`` (uint8 H×W×3 or float32 H×W) with a longer side of at most ``side`` pixels, by the mean over areas."""
+    height, width = plane.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return plane
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
 
 def refine_matte(
@@ -31,7 +41,7 @@ def refine_matte(
 
     Args:
         image: uint8 H×W×3 sRGB.
-        probability: float32 H×W, 0..1.
+        probability: float32 H×W, 0..1, or as ``shrink`` makes it.
         sigma: colour step, in 0..255 units, over which smoothing falls to 1/e.
         strength: of the smoothing (λ of the paper).
         radius: of the guided filter that softens the result, as a share of the longer side.
@@ -40,35 +50,25 @@ def refine_matte(
         float32 H×W, 0..1. Pictures under 8 pixels either way come back as they are.
 
     """
-    if min(probability.shape) < 8:
-        return probability.astype(np.float32)
-    p = probability.astype(np.float32)
-    height, width = p.shape
-    scale = min(1.0, WORKING_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    coarse = cv2.resize(p, size, interpolation=cv2.INTER_AREA) if scale < 1 else p
+    small, coarse = shrink(image), shrink(probability.astype(np.float32))
+    if min(small.shape[:2]) < 8:
+        return cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     sure = np.abs(2.0 * coarse - 1.0) + np.float32(1e-3)
     weighted, weight = smooth_globally(small, np.stack([sure * coarse, sure]), sigma, strength)
     followed = np.clip(weighted / np.maximum(weight, 1e-6), 0.0, 1.0)
-    if scale < 1:
-        followed = cv2.resize(followed, (width, height), interpolation=cv2.INTER_LINEAR)
-    return _filter_rim(image, np.ascontiguousarray(followed), max(1, round(radius * max(p.shape))))
+    return _sharpen_rim(image, small, followed, max(1, round(radius * max(followed.shape))))
 
 
-def _filter_rim(image: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
-    """Guided filter on the box that holds every undecided pixel; elsewhere it would change nothing."""
-    rows, columns = np.nonzero((alpha > 0.02) & (alpha < 0.98))
-    if not len(rows):
-        return alpha
-    margin = 2 * radius
-    box = (
-        slice(max(0, int(rows.min()) - margin), int(rows.max()) + margin + 1),
-        slice(max(0, int(columns.min()) - margin), int(columns.max()) + margin + 1),
-    )
-    result = alpha.copy()
-    result[box] = np.clip(guided_filter(image[box], alpha[box], radius, 1e-4), 0.0, 1.0)
-    return result
+def _sharpen_rim(image: np.ndarray, small: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
+    """Bring alpha to the picture's size, and to its edges by the guided filter wherever an undecided pixel is near."""
+    undecided = ((alpha > 0.02) & (alpha < 0.98)).astype(np.uint8)
+    near = cv2.dilate(undecided, np.ones((4 * radius + 1,) * 2, np.uint8))
+    height, width = image.shape[:2]
+    where = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    result = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
+    unit = np.float32(1 / 255)
+    sharp = guided_upsample(image * unit, alpha, small * unit, radius, 1e-4, where)
+    return np.where(where, np.clip(sharp, 0.0, 1.0), result)
 
 
 def smooth_globally(image: np.ndarray, planes: np.ndarray, sigma: float, strength: float) -> np.ndarray:

@@ -23,17 +23,17 @@ def capture_noise(image: Array, alpha: Array) -> float:
     quarter of its blocks counts. Immerkær 1996, "Fast noise variance estimation", equation 4.
     """
     rows, cells = alpha.shape[0] // _BLOCK, alpha.shape[1] // _BLOCK
-    blocks = alpha[: rows * _BLOCK, : cells * _BLOCK].reshape(rows, _BLOCK, cells, _BLOCK)
-    places = np.argwhere(blocks.max(axis=(1, 3), initial=0) < 0.02)
+    cut = slice(rows * _BLOCK), slice(cells * _BLOCK)
+    columns = alpha[cut].reshape(rows, _BLOCK, cells * _BLOCK).max(axis=1, initial=0)
+    places = np.argwhere(columns.reshape(rows, cells, _BLOCK).max(axis=2, initial=0) < 0.02)
     if not len(places):
         return NOISE
+    row, cell = places[:: -(-len(places) // _MOST_BLOCKS)].T
+    blocks = image[cut].reshape(rows, _BLOCK, cells, _BLOCK, 3)[row, :, cell].astype(np.float32)
+    bend = blocks[:, :-2] - 2 * blocks[:, 1:-1] + blocks[:, 2:]
+    bend = bend[:, :, :-2] - 2 * bend[:, :, 1:-1] + bend[:, :, 2:]
+    found = np.abs(bend).mean(axis=(1, 2, 3)) * ((np.pi / 2) ** 0.5 / 6)
     scale = 1.0 if image.dtype == np.uint8 else 1 / 257
-    found = []
-    for row, cell in places[:: -(-len(places) // _MOST_BLOCKS)] * _BLOCK:
-        block = image[row : row + _BLOCK, cell : cell + _BLOCK].astype(np.float32)
-        bend = block[:-2] - 2 * block[1:-1] + block[2:]
-        bend = bend[:, :-2] - 2 * bend[:, 1:-1] + bend[:, 2:]
-        found.append(float(np.abs(bend).mean()) * (np.pi / 2) ** 0.5 / 6)
     return max(NOISE, scale * float(np.percentile(found, 25)))
 
 
