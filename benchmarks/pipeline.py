@@ -7,7 +7,7 @@
 * "bare loop" is the same pure functions, one picture after the other in one thread, files read and written too.
 * "idle" runs every shard again with nothing to do: what Dagster and the row engine cost by themselves. Its share of a
   shard's time with a model is the orchestration share.
-* ``--rembg`` masks the same folder by ``rembg p`` with the same model, once as it comes (cut-outs) and once with ``-om``
+* ``--rembg`` masks the same folder by ``rembg p`` with the same model, as it comes (cut-outs) and with ``-om``
   (masks alone), and by our stages, each a process from start to end; the folder is drawn, or filled from
   ``--photographs``.
 """
