@@ -183,17 +183,17 @@ def main() -> None:
     if arguments.masks_of:
         masks_of(arguments.masks_of)
         return
-    for count in arguments.counts:
-        if arguments.rembg:
-            against_rembg(count, arguments.size, arguments.photographs, arguments.model)
-        else:
-            measure(
-                count,
-                size=arguments.size,
-                shard_size=arguments.shard_size,
-                tiers=arguments.tiers,
-                loop=arguments.loop,
-            )
+    if len(arguments.counts) > 1:
+        # The definitions read once a process where the store is.
+        rest = [argument for argument in sys.argv[1:] if argument not in map(str, ["--counts", *arguments.counts])]
+        for count in arguments.counts:
+            subprocess.run([sys.executable, __file__, *rest, "--counts", str(count)], check=True)
+        return
+    (count,) = arguments.counts
+    if arguments.rembg:
+        against_rembg(count, arguments.size, arguments.photographs, arguments.model)
+    else:
+        measure(count, size=arguments.size, shard_size=arguments.shard_size, tiers=arguments.tiers, loop=arguments.loop)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,26 @@ def test_a_veil_over_a_plain_wall_is_lifted_and_hair_is_not(wall: tuple[int, int
     assert np.abs(refined - alpha)[rest].mean() < 0.01
 
 
+@pytest.mark.parametrize("wall", [WALLS[0], *WALLS[2:]])
+def test_a_doubt_inside_a_solid_subject_is_taken_out(wall: tuple[int, int, int]) -> None:
+    """At 70 percent the brown subject would be darker than black before such a wall."""
+    alpha = strands()
+    doubted = alpha.copy()
+    doubted[60:100, 60:100] = 0.7
+    refined, _, _ = refine_alpha(capture(alpha, wall), doubted)
+    assert refined[64:96, 64:96].mean() > 0.97
+    rest = doubted == alpha
+    assert np.abs(refined - alpha)[rest].mean() < 0.002
+
+
+@pytest.mark.parametrize("wall", WALLS)
+def test_what_is_translucent_stays_so(wall: tuple[int, int, int]) -> None:
+    alpha = strands()
+    alpha[60:100, 60:100] = 0.7
+    refined, _, _ = refine_alpha(capture(alpha, wall), alpha)
+    np.testing.assert_allclose(refined[64:96, 64:96], 0.7, atol=0.03)
+
+
 def test_a_coarse_alpha_gets_the_photographs_edges() -> None:
     alpha = strands()
     coarse = cv2.resize(cv2.resize(alpha, (20, 20), interpolation=cv2.INTER_AREA), (160, 160))

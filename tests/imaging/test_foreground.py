@@ -75,3 +75,16 @@ def test_multilevel_is_pymattings(photograph: np.ndarray, crop: tuple[slice, sli
     lean, _ = estimate_multilevel(image, alpha)
     soft = (alpha > 0.1) & (alpha < 0.9)
     assert np.abs(lean - theirs)[soft].mean() < 5e-3
+
+
+def test_too_little_alpha_before_an_uneven_wall_burns_nothing_out() -> None:
+    """At 75 percent a dark subject would be darker than black: what is seen is its colour."""
+    rng = np.random.default_rng(3)
+    wall = np.repeat(np.repeat(rng.uniform(0.4, 0.9, (12, 14, 3)), 5, 0), 5, 1).astype(np.float32)
+    alpha = np.zeros(wall.shape[:2], np.float32)
+    alpha[10:50, 15:55] = 1
+    subject = np.float32((0.05, 0.07, 0.03))
+    image = np.where(alpha[..., None] > 0, subject, wall)
+    alpha[20:40, 25:45] = 0.75
+    f, _ = unmix(image, alpha, estimate_colors(image, alpha))
+    np.testing.assert_allclose(f[22:38, 27:43], np.broadcast_to(subject, (16, 16, 3)), atol=0.01)

@@ -19,6 +19,7 @@ from vivid_assets.imaging.codec import SUFFIXES, Format, SourceType, decode, enc
 from vivid_assets.imaging.mask_files import decode_mask
 from vivid_assets.imaging.measures import Measures
 from vivid_assets.imaging.native import blend_native
+from vivid_assets.imaging.pixel_budget import budget_of_memory
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import each
 from vivid_assets.settings import CompositesSettings, SettingsFile
@@ -47,6 +48,8 @@ BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "fall
 """The settings that are handed to the blend as they are."""
 
 _GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
+# Source, composite and foreground, and what un-mixing holds at most: nine times the picture in float32.
+_BLENDING = budget_of_memory(130)
 
 
 @shard_asset(COMPOSITES, kinds={"numpy"})
@@ -72,28 +75,27 @@ def composites(
         picture = decode(source.read(row.picture), max_pixels=max_pixels)
         # Of the formats that come out, PNG alone holds 16 bits.
         deep = picture.rgb16 if file_format == "png" else None
-        blended = blend_native(
-            picture.rgb if deep is None else deep,
-            read_stored(store, mask["file"], decode_mask),
-            read_stored(store, background["file"], decode).rgb,
-            mode=mode,
-            **wanted.model_dump(include=BLEND_OPTIONS),
-        )
         file = f"composites/{catalogue}/{row.picture}{suffix}"
         source_type: SourceType = (
             "compositeWithTrainedAlgorithmicMedia" if background["generator"] in _GENERATIVE else "composite"
         )
-        quality = None if file_format == "png" else wanted.quality
-        store.write(
-            file,
-            encode(
+        alpha, scene = read_stored(store, mask["file"], decode_mask), read_stored(store, background["file"], decode).rgb
+        with _BLENDING.take(picture.size[0] * picture.size[1]):
+            blended = blend_native(
+                picture.rgb if deep is None else deep,
+                alpha,
+                scene,
+                mode=mode,
+                **wanted.model_dump(include=BLEND_OPTIONS),
+            )
+            data = encode(
                 blended.composite,
                 format=file_format,
-                quality=quality,
+                quality=None if file_format == "png" else wanted.quality,
                 source_type=source_type,
                 provenance=row.key,
-            ),
-        )
+            )
+        store.write(file, data)
         return {
             "file": file,
             "mode": mode,

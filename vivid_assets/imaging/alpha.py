@@ -37,7 +37,8 @@ _ENOUGH_PIXELS = 40_000  # soft pixels that the evidence is taken from in a larg
 _BACK_PROJECTIONS = 4  # per round
 _UPSAMPLE_RADIUS = 4  # of the windows, in pixels of the small alpha
 _MIDDLE_GREY = 220  # of 1023 in linear light
-_VEIL_SIGMA = 2.0  # pixels over which the photograph is asked whether a place is empty
+_VEIL_SIGMA = 2.0  # pixels over which the photograph is asked whether a place is empty or solid
+_LEAST_ROOM = np.float32(0.02)  # light that a wall must leave above or below itself to bound alpha
 _OVERSHOOT = np.float32(1.5)  # step of a back-projection; below 2 it converges, since a blur takes away at most all
 
 
@@ -183,7 +184,7 @@ def refine_alpha(
     colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
     evidence = weigh(image, alpha, colors, noise=noise, threads=threads)
     if evidence.verdict != "blurred":  # the blur of a blurred one is no veil, and needed whole to be undone
-        alpha = clear_haze(image, alpha, colors, noise=noise, threads=threads)
+        alpha = settle(image, alpha, colors, noise=noise, threads=threads)
     if evidence.verdict == "exact":
         for _ in range(2):
             colors = update_colors(image, alpha, colors, threads=threads)
@@ -220,34 +221,67 @@ def refine_alpha(
     return refined, update_colors(image, refined, colors, threads=threads), evidence
 
 
-def clear_haze(
-    image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
-) -> Array:
-    """Lower a thin ``alpha`` (float32 HxW, 0..1) where the photograph shows nothing but a plain wall.
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _least(image, fields, grain, where, out, first, end):  # type: ignore[no-untyped-def]
+    """Give the least alpha that a pixel can have: below it F would be darker than black or brighter than white."""
+    height, width = where.shape
+    rows, columns = fields.shape[0], fields.shape[1]
+    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    one, zero = np.float32(1.0), np.float32(0.0)
+    for y in range(first, end):
+        y1, y2, ty = tent(y, sy, rows)
+        for x in range(width):
+            if not where[y, x]:
+                continue
+            x1, x2, tx = tent(x, sx, columns)
+            least = zero
+            for c in range(3):
+                back = min(max(tap(fields, y1, y2, ty, x1, x2, tx, 3 + c), zero), one)
+                light = image[y, x, c]
+                apart = abs(light - back) - 3 * np.sqrt(grain_of(grain, light))
+                room = back if light < back else one - back
+                least = max(least, apart / max(room, _LEAST_ROOM))
+            out[y, x] = min(least, one)
 
-    A network's doubt lies as a veil over empty places: the wall itself, at 20 or 30 percent. Where the wall is plain, F
-    is far from it and the photograph's own alpha in the neighbourhood is lower than the network's by more than a
-    few percent, the network's goes down to it; from 0.5 on the network is believed.
+
+def settle(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None) -> Array:
+    """Take a network's doubt out of ``alpha`` (float32 HxW, 0..1) where the photograph leaves none.
+
+    A doubt lies as a veil over empty places, the wall itself at 20 or 30 percent. Where the wall is plain and the
+    photograph's own alpha in the neighbourhood is next to 0 and lower than the network's by more than a few percent,
+    the network's goes down to it; from 0.5 on the network is believed that there is something.
+
+    And it thins solid places, which un-mixing would burn out: with so little alpha, F would have to be darker than
+    black. Where alpha is less than it can be, it goes up to what the photograph says, at least to what it can be.
     """
-    thin = (alpha > 0) & (alpha < 0.6)
-    if not thin.any():
+    soft = (alpha > 0) & (alpha < 1)
+    if not soft.any():
         return alpha
-    own, weight = np.empty_like(alpha), np.empty_like(alpha)
+    own, weight, least = np.empty_like(alpha), np.empty_like(alpha), np.empty_like(alpha)
     fields, grain = colors.fields, noise_table(noise)
-    inputs = (image, alpha, alpha, fields, grain, thin, np.float32(0), own, weight)
-    run_strips(_project, len(alpha), *inputs, threads=threads)
-    said = np.where(thin, own * weight, 0)
-    total, heard = (sparse_blur(plane, _VEIL_SIGMA, thin, threads) for plane in (said, weight))
-    at = np.flatnonzero(thin)
-    given, heard = alpha.ravel()[at], heard.ravel()[at]
-    local = np.maximum(total.ravel()[at] / np.maximum(heard, 1e-6), own.ravel()[at])
+    run_strips(
+        _project, len(alpha), image, alpha, alpha, fields, grain, soft, np.float32(0), own, weight, threads=threads
+    )
+    run_strips(_least, len(alpha), image, fields, grain, soft, least, threads=threads)
+    said, lacking = np.where(soft, own * weight, 0), np.where(soft, np.maximum(least - alpha, 0), 0)
+    at = np.flatnonzero(soft)
+
+    def near(plane: Array) -> Array:
+        return np.asarray(sparse_blur(plane, _VEIL_SIGMA, soft, threads).ravel()[at])
+
+    given, own, least, heard = alpha.ravel()[at], own.ravel()[at], least.ravel()[at], near(weight)
+    mean = near(said) / np.maximum(heard, 1e-6)
     uneven = cv2.resize(colors.wall_variance, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()[at]
-    gap = given - local
-    sure = smoothstep(heard, 0.35, 0.65) * (PLAIN / (PLAIN + uneven)) * (1 - smoothstep(given, 0.35, 0.5))
-    cleared = alpha.copy()
-    nothing = 1 - smoothstep(local, 0.03, 0.1)
-    cleared.ravel()[at] = given - gap * sure * nothing * smoothstep(gap, 0.04, 0.1)
-    return cleared
+    plain = PLAIN / (PLAIN + uneven)
+    # The neighbourhood and the pixel itself must say it.
+    empty = np.maximum(mean, own)
+    veil = (given - empty) * smoothstep(given - empty, 0.04, 0.1)
+    veil *= smoothstep(heard, 0.35, 0.65) * (1 - smoothstep(empty, 0.03, 0.1)) * (1 - smoothstep(given, 0.35, 0.5))
+    solid = np.maximum(least, np.minimum(mean, own))
+    doubt = np.maximum(solid - given, 0) * smoothstep(near(lacking), 0.01, 0.05)
+    settled = alpha.copy()
+    settled.ravel()[at] = given + plain * (plain * doubt - veil)
+    return settled
 
 
 def _near_contour(alpha: Array, reach: float) -> Array:

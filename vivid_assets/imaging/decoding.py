@@ -24,6 +24,7 @@ from vivid_assets.imaging.containers import (
     open_lazily,
     webp_size,
 )
+from vivid_assets.imaging.pixel_budget import budget_of_memory
 from vivid_assets.imaging.planes import to_planes
 from vivid_assets.imaging.resizing import fitted_size, resize_to_fit
 
@@ -33,6 +34,8 @@ MAX_FRAMES = 1_000
 # Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
 # the limit of pixels may have 20 of them, a smaller one more.
 MAX_SCANS = (20, 100)
+# The worst of all formats, a lossless WebP, takes 31 bytes for each of its pixels.
+_DECODING = budget_of_memory(31)
 
 T = TypeVar("T")
 
@@ -70,7 +73,8 @@ def decode(
     """Decode a picture's bytes.
 
     EXIF orientation is applied; an ICC profile is converted to sRGB; CMYK and Lab become RGB; palettes are
-    resolved; of several frames the first is taken.
+    resolved; of several frames the first is taken. What many threads decode at once takes half of the memory at most:
+    an enormous picture waits for the others.
 
     Args:
         data: the whole file.
@@ -99,24 +103,25 @@ def decode(
         # The DCT yields 1/2, 1/4 or 1/8 at a fraction of the cost. It is asked for at least twice what is
         # wanted, so that the resampling filter decides what is kept.
         image.draft(image.mode, fitted_size(width, height, 2 * longest))
-    _guarded(lambda: _load(image, kind))
-    # Pillow turns a TIFF by itself while it loads. A PNG may say it after its pixels, so this comes last.
-    orientation = 1 if kind == "TIFF" else _orientation(image)
-    if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
-        width, height = height, width
-    rgb, alpha, rgb16, notes = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
-    if frames > 1:
-        notes = [f"first of {frames} frames", *notes]
-    if longest:
-        rgb, alpha = _reduce(rgb, alpha, longest)
-    return Picture(
-        rgb=_upright(rgb, orientation),
-        alpha=None if alpha is None else _upright(alpha, orientation),
-        rgb16=None if rgb16 is None else _upright(rgb16, orientation),
-        notes=tuple(notes),
-        format=kind,
-        size=(width, height),
-    )
+    with _DECODING.take(image.width * image.height):
+        _guarded(lambda: _load(image, kind))
+        # Pillow turns a TIFF by itself while it loads. A PNG may say it after its pixels, so this comes last.
+        orientation = 1 if kind == "TIFF" else _orientation(image)
+        if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
+            width, height = height, width
+        rgb, alpha, rgb16, notes = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
+        if frames > 1:
+            notes = [f"first of {frames} frames", *notes]
+        if longest:
+            rgb, alpha = _reduce(rgb, alpha, longest)
+        return Picture(
+            rgb=_upright(rgb, orientation),
+            alpha=None if alpha is None else _upright(alpha, orientation),
+            rgb16=None if rgb16 is None else _upright(rgb16, orientation),
+            notes=tuple(notes),
+            format=kind,
+            size=(width, height),
+        )
 
 
 def _guarded(step: Callable[[], T]) -> T:

@@ -26,6 +26,7 @@ Array = NDArray[Any]
 
 _TINY = np.float32(1e-6)
 PLAIN = np.float32(1e-4)  # wall variance (linear light squared) at which extrapolation and estimate weigh the same
+_BURNT = np.float32(0.05)  # light by which a pixel must miss what alpha and B allow, for its colour to stay its own
 _WALL_LEVEL = 2  # cells of 8 pixels, taken 3 by 3: the window in which the wall's variance is measured
 
 
@@ -244,6 +245,13 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
             x1, x2, tx = tent(x, sx, columns)
             base = one / max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
             wall = (one - a) * (one - a) * _doubt(variance, y, x, height, width) * np.float32(0.5)
+            # With so little alpha F would be darker than black or brighter than white: there is more of it, and what
+            # is seen is nearer to F than what is worked out would be.
+            beyond = zero
+            for c in range(3):
+                rest = image[y, x, c] - (one - a) * back[y, x, c]
+                beyond = max(beyond, max(-rest, rest - a) - 3 * np.sqrt(grain_of(grain, image[y, x, c])))
+            burnt = _ramp(beyond, zero, _BURNT) * _ramp(a, np.float32(0.4), np.float32(0.7))
             for c in range(3):
                 f = front[y, x, c]
                 rest = image[y, x, c] - a * f - (one - a) * back[y, x, c]
@@ -251,7 +259,8 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
                 gain = own * a / (a * a * own + wall + grain_of(grain, image[y, x, c]) + np.float32(1e-12))
                 # A nearly solid pixel shows F itself, whatever its surroundings promise: its detail is kept.
                 gain += _ramp(a, np.float32(0.9), np.float32(0.98)) * (one / a - gain)
-                front[y, x, c] = min(max(f + gain * rest, zero), one)
+                f = min(max(f + gain * rest, zero), one)
+                front[y, x, c] = f + burnt * (image[y, x, c] - f)
 
 
 def unmix(

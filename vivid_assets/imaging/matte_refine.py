@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.guided_filter import guided_upsample
+from vivid_assets.imaging.noise import capture_noise
 
 _ROUNDS = 3
 #: Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size.
@@ -67,7 +68,9 @@ def _sharpen_rim(image: np.ndarray, small: np.ndarray, alpha: np.ndarray, radius
     where = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     result = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
     unit = np.float32(1 / 255)
-    sharp = guided_upsample(image * unit, alpha, small * unit, radius, 1e-4, where)
+    # Grain would come out in alpha: a window flatter than its grain is no edge.
+    eps = max(1e-4, (2 * capture_noise(image, result) / 255) ** 2)
+    sharp = guided_upsample(image * unit, alpha, small * unit, radius, eps, where)
     return np.where(where, np.clip(sharp, 0.0, 1.0), result)
 
 
