@@ -257,7 +257,7 @@ def settle(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, 
     soft = (alpha > 0) & (alpha < 1)
     if not soft.any():
         return alpha
-    own, weight, least = np.empty_like(alpha), np.empty_like(alpha), np.empty_like(alpha)
+    own, weight, least = np.empty_like(alpha), np.empty_like(alpha), np.zeros_like(alpha)
     fields, grain = colors.fields, noise_table(noise)
     run_strips(
         _project, len(alpha), image, alpha, alpha, fields, grain, soft, np.float32(0), own, weight, threads=threads

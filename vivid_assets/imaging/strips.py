@@ -7,6 +7,7 @@ time of a first compilation.
 """
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,6 +16,12 @@ from typing import Any
 from numba.core import config
 
 _SMALLEST_STRIP = 32
+_here = threading.local()
+
+
+def work_alone() -> None:
+    """From now on this thread's kernels run in it alone: for threads that each have a picture of their own."""
+    _here.alone = True
 
 
 def run_strips(
@@ -23,10 +30,10 @@ def run_strips(
     """Run ``kernel(*args, first_row, end_row)`` so that every row of ``height`` is covered once.
 
     A strip has at least ``smallest`` rows. ``threads`` is the most threads to use; by default as many as numba would
-    (``NUMBA_NUM_THREADS``, else the cores this process may use). What a row receives must not depend on the order of
-    the rows.
+    (``NUMBA_NUM_THREADS``, else the cores this process may use), or one in a thread that ``work_alone`` was called in.
+    What a row receives must not depend on the order of the rows.
     """
-    most = threads or int(getattr(config, "NUMBA_NUM_THREADS", 1))
+    most = threads or (1 if getattr(_here, "alone", False) else int(getattr(config, "NUMBA_NUM_THREADS", 1)))
     strips = max(1, min(most, height // smallest))
     if strips == 1:
         kernel(*args, 0, height)

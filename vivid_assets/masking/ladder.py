@@ -17,6 +17,7 @@ import numpy as np
 
 from resources.errors import MachineFault, ModelUnavailable
 from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
+from vivid_assets.imaging.strips import work_alone
 from vivid_assets.imaging.subject import box_pixels, read_override
 from vivid_assets.imaging.verdict import (
     SEVERITY,
@@ -302,8 +303,11 @@ class Ladder:
 
 def _in_threads(function: Callable[..., _Made], *arguments: Iterable[Any]) -> list[_Made]:
     """``function`` of each picture, in order; array work leaves Python to the other threads."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(function, *arguments))
+    each = list(zip(*arguments, strict=True))
+    if len(each) < 2:
+        return [function(*one) for one in each]
+    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=work_alone) as pool:
+        return list(pool.map(lambda one: function(*one), each))
 
 
 def _one(model: MaskModel, image: np.ndarray) -> np.ndarray | Exception:
