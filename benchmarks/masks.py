@@ -296,7 +296,8 @@ def main() -> None:
         return
     LIMIT[:] = [arguments.limit] if arguments.limit else []
     started = time.perf_counter()
-    print(f"{os.cpu_count()} cores, {platform.machine()}, no GPU; onnxruntime {version('onnxruntime')}")
+    engines = ", ".join(f"{name} {version(name)}" for name in ("ncnn", "onnxruntime"))
+    print(f"{os.cpu_count()} cores, {platform.machine()}, no GPU; {engines}")
     found = maskers(arguments.models, arguments.isnet, arguments.modnet)
     if arguments.masks:
         against_truth("binary truth", *arguments.masks, found)

@@ -110,13 +110,6 @@ class Batches(Generic[Item, Result]):
         return PictureError(f"Out of memory even alone in its batch: {_first_line(fault)}")
 
 
-def batches_with_backoff(
-    function: Callable[[list[Item]], Sequence[Result]], items: Sequence[Item], batch_size: int
-) -> list[Result | Exception]:
-    """``Batches`` for one call; where there are several calls on one model, keep a ``Batches`` instead."""
-    return Batches(function, batch_size)(items)
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU (PyTorch, onnxruntime) or on the machine."""
     if isinstance(error, MemoryError):

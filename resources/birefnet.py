@@ -49,7 +49,8 @@ class BiRefNet(dg.ConfigurableResource):
         default="", description="For large pictures: ZhengPeng7/BiRefNet_HR or a folder; empty for none."
     )
     hr_revision: str = Field(
-        default="a7a562f6fd16021180f2f4348f4de003a2d3d1e1", description="The hub's commit of hr_model."
+        default="a7a562f6fd16021180f2f4348f4de003a2d3d1e1",
+        description="The hub's commit of hr_model; by default of ZhengPeng7/BiRefNet_HR.",
     )
     hr_from: int = Field(
         default=1536, ge=1, description="Longest side in pixels from which hr_model answers, at twice size."

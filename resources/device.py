@@ -41,7 +41,7 @@ class GpuMemory:
     """A GPU that this process computes on, and its memory in bytes."""
 
     device: str
-    """Its name, e.g. ``NVIDIA H200``."""
+    """Its name, e.g. ``NVIDIA L4``."""
     total: int
     free: int
     """Free on the whole device, whoever uses the rest."""

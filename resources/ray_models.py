@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,7 +114,8 @@ def _actor(model: Model) -> Any:
 
 
 def _code_of(model: Model) -> str:
-    """A digest of the modules that run in the actor, which another release's must not be asked instead of."""
-    module = sys.modules[type(model).__module__]
-    sources = [Path(str(file)).read_bytes() for file in (__file__, module.__file__)]
-    return hashlib.blake2b(b"".join(sources), digest_size=4).hexdigest()
+    """A digest of the code that runs in the actor, which another release's must not be asked instead of."""
+    folder = Path(str(sys.modules[type(model).__module__].__file__)).parent
+    sources = [file.read_bytes() for place in {folder, Path(__file__).parent} for file in sorted(place.glob("*.py"))]
+    engine = version("ncnn").encode()
+    return hashlib.blake2b(b"".join(sorted(sources)) + engine, digest_size=4).hexdigest()

@@ -51,7 +51,8 @@ class U2Net:
         """See ``MaskModel``: uint8 H×W×3 sRGB in, float32 H×W in 0..1 out, absolute.
 
         Raises:
-            ModelUnavailable: the weights are damaged.
+            ModelUnavailable: the weights, or what they were converted to, cannot be loaded.
+            MemoryError: there is none for a picture.
 
         """
         net = load(self.name)

@@ -17,6 +17,8 @@ def parse(text):
     [
         ("[masks]\nrefin = true", r"vivid\.toml: masks\.refin: Extra inputs"),
         ('[birefnet]\nmodle = "x"', "there is no entry 'modle'; there are runtime, model"),
+        ("[masks.thresholds]\nmin_peek = 0.4", "there is no threshold 'min_peek'; there are min_peak, min_coverage"),
+        ("[masks.thresholds]\nmin_peak = 4", r"masks\.thresholds\.min_peak: Input should be less than or equal to 1"),
         ("[masks", "vivid.toml is not valid TOML"),
     ],
 )

@@ -5,7 +5,8 @@ A stage's settings are part of its rows' keys: what is changed here reruns exact
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar
 
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -15,6 +16,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.vitmatte import VitMatte
+from vivid_assets.imaging.verdict import Thresholds
 
 
 class StageSettings(BaseModel):
@@ -60,9 +62,20 @@ class MasksSettings(StageSettings):
     stretch_low: float = Field(0.1, ge=0, lt=1, description="Probability that becomes alpha 0.")
     stretch_high: float = Field(0.9, gt=0, le=1, description="Probability that becomes alpha 1.")
     line_art_threshold: float = Field(0.5, ge=0, le=1, description="Probability from which a picture is line art.")
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict, description="Of the verdicts, by name (docs/masks.md); the others stay as they are."
+    )
     matting: Literal["none", "vitmatte"] = Field(
         "none", description="Who solves alpha about the edges of photographs' masks, after the tiers."
     )
+
+    @field_validator("thresholds")
+    @classmethod
+    def _known_thresholds(cls, given: dict[str, float]) -> dict[str, float]:
+        known = [field.name for field in fields(Thresholds)]
+        if unknown := sorted(given.keys() - set(known)):
+            raise ValueError(f"there is no threshold {unknown[0]!r}; there are {', '.join(known)}")
+        return given
 
 
 class CompositesSettings(StageSettings):

@@ -26,6 +26,16 @@ def test_the_composite_has_the_source_s_size_and_the_new_wall(disc):
     assert (blend.composite[150, 200] == image[150, 200]).all()
 
 
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_box_with_a_hard_mask_keeps_its_straight_sides(factor):
+    small = np.zeros((90, 120), np.float32)
+    small[20:70, 30:90] = 1
+    truth = np.kron(small, np.ones((factor, factor), np.float32))
+    image = np.where(truth[..., None] > 0, np.uint8([200, 40, 30]), np.uint8([205, 205, 205]))
+    blend = blend_native(image, small, np.zeros((8, 8, 3), np.uint8), mode="alpha")
+    np.testing.assert_allclose(blend.alpha, truth, atol=0.1)
+
+
 def test_sixteen_bits_stay_sixteen_bits(disc):
     image, alpha = disc
     deep = image.astype(np.uint16) * 257 + 3

@@ -89,17 +89,38 @@ def test_a_soft_mask_that_the_mirrored_picture_contradicts_is_unstable(photo):
     assert "mirrored" in mask.tried[0].reason
 
 
-def test_a_second_look_that_breaks_leaves_the_first(photo):
-    looks = []
+def test_a_second_look_that_breaks_leaves_the_first_and_says_so_and_costs_no_other(photo):
+    broken = photo[:, ::-1]  # as the second look sees the first picture
 
-    def once(image):
-        looks.append(1)
-        if len(looks) > 1:
+    def breaks(image):
+        if np.array_equal(image, broken):
             raise RuntimeError("again?")
         return leaning(image)
 
-    (mask,) = Ladder([Says("best", once).tier]).masks([photo])
-    assert (mask.verdict, mask.degraded, len(looks)) == ("good", None, 2)
+    other = photo[:200]
+    first, second = Ladder([Says("best", breaks).tier]).masks([photo, other])
+    assert (first.verdict, first.review) == ("good", True)
+    assert first.degraded == "tier best broke on its second look: again?"
+    assert (second.verdict, second.degraded) == ("unstable", None)
+
+
+def test_no_memory_for_one_picture_is_the_machine_s_fault_and_not_the_picture_s(photo):
+    def starving(image):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        Ladder([Says("best", starving).tier, gradient_tier()]).masks([photo, photo])
+
+
+def test_no_memory_for_a_batch_asks_for_one_after_the_other(photo):
+    class Small(Says):
+        def probabilities(self, images):
+            if len(images) > 1:
+                raise MemoryError
+            return super().probabilities(images)
+
+    masks = Ladder([Small("best", firm).tier]).masks([photo, photo])
+    assert [mask.verdict for mask in masks] == ["good", "good"]
 
 
 def test_two_doubtful_tiers_that_agree_are_believed(photo):

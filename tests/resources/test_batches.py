@@ -5,8 +5,13 @@ import weakref
 
 import pytest
 
-from resources.batches import Batches, PictureError, batches_with_backoff
+from resources.batches import Batches, PictureError
 from resources.errors import MachineFault
+
+
+def in_batches(function, items, batch_size):
+    return Batches(function, batch_size)(items)
+
 
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
 
@@ -24,7 +29,7 @@ def fits_up_to(most: int, seen: list[int]):
 def test_out_of_memory_halves_the_batch_and_every_item_is_done_in_order(caplog):
     seen: list[int] = []
     with caplog.at_level(logging.WARNING):
-        results = batches_with_backoff(fits_up_to(3, seen), list(range(10)), 8)
+        results = in_batches(fits_up_to(3, seen), list(range(10)), 8)
     assert results == [2 * item for item in range(10)]
     assert seen[:3] == [8, 4, 2]
     assert max(seen[2:]) == 2
@@ -40,7 +45,7 @@ def test_out_of_memory_at_a_later_batch_keeps_what_was_done():
             raise RuntimeError(OUT_OF_MEMORY)
         return items
 
-    assert batches_with_backoff(third_call_fails, list(range(12)), 4) == list(range(12))
+    assert in_batches(third_call_fails, list(range(12)), 4) == list(range(12))
     assert [len(call) for call in calls] == [4, 4, 4, 2, 2]
 
 
@@ -60,7 +65,7 @@ def test_an_item_too_large_alone_fails_with_a_sentence_and_the_rest_go_on():
             raise RuntimeError(OUT_OF_MEMORY)
         return items
 
-    results = batches_with_backoff(too_large, [1, 7, 3], 2)
+    results = in_batches(too_large, [1, 7, 3], 2)
     assert results[0] == 1
     assert results[2] == 3
     assert isinstance(results[1], PictureError)
@@ -69,7 +74,7 @@ def test_an_item_too_large_alone_fails_with_a_sentence_and_the_rest_go_on():
 
 def test_when_nothing_ever_fits_it_is_the_machine():
     with pytest.raises(MachineFault, match="No memory for even one picture"):
-        batches_with_backoff(fits_up_to(0, []), list(range(9)), 4)
+        in_batches(fits_up_to(0, []), list(range(9)), 4)
 
 
 @pytest.mark.parametrize("culprit", range(5))
@@ -79,7 +84,7 @@ def test_an_error_is_traced_to_its_item(culprit):
             raise KeyError("no such thing")
         return items
 
-    results = batches_with_backoff(refuses, list(range(5)), 5)
+    results = in_batches(refuses, list(range(5)), 5)
     assert isinstance(results[culprit], KeyError)
     assert [r for i, r in enumerate(results) if i != culprit] == [i for i in range(5) if i != culprit]
 
@@ -92,9 +97,9 @@ def test_a_dead_device_and_a_machine_fault_stop_everything():
         raise MachineFault("the store is gone")
 
     with pytest.raises(MachineFault, match="device has failed"):
-        batches_with_backoff(dead, [1, 2], 2)
+        in_batches(dead, [1, 2], 2)
     with pytest.raises(MachineFault, match="store is gone"):
-        batches_with_backoff(lost, [1, 2], 2)
+        in_batches(lost, [1, 2], 2)
 
 
 def test_what_filled_the_memory_is_let_go_before_the_next_try():
@@ -111,9 +116,9 @@ def test_what_filled_the_memory_is_let_go_before_the_next_try():
             raise RuntimeError(OUT_OF_MEMORY)
         return items
 
-    assert batches_with_backoff(leaves_a_tensor_in_its_frame, [1, 2, 3, 4], 4) == [1, 2, 3, 4]
+    assert in_batches(leaves_a_tensor_in_its_frame, [1, 2, 3, 4], 4) == [1, 2, 3, 4]
 
 
 def test_a_function_that_loses_items_is_a_fault():
     with pytest.raises(MachineFault, match="came back as 1"):
-        batches_with_backoff(lambda items: items[:1], [1, 2], 2)
+        in_batches(lambda items: items[:1], [1, 2], 2)

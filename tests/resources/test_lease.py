@@ -180,7 +180,7 @@ def test_the_resources_load_no_library_until_a_lease_is_used():
         "models = SDXL(), OpenClip(), BiRefNet(), VitMatte()\n"
         "revisions = [model.revision for model in models]\n"
         "with models[0].lease(), models[1].lease(), models[2].lease(), models[3].lease(): pass\n"
-        "heavy = 'torch diffusers transformers open_clip rembg onnxruntime'.split()\n"
+        "heavy = 'torch diffusers transformers open_clip rembg onnxruntime ncnn'.split()\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run(

@@ -1,3 +1,4 @@
+import errno
 import logging
 import shutil
 import subprocess
@@ -86,3 +87,22 @@ def test_damaged_weights_are_not_converted(home):
     (home / "u2netp.onnx").write_bytes(b"not a network")
     with pytest.raises(ModelUnavailable, match="damaged"):
         network()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(home, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(subprocess, "run", full)
+    with pytest.raises(ModelUnavailable, match="No space left on device"):
+        network()
+    assert not [entry for entry in home.iterdir() if entry.is_dir()]
+
+
+def test_what_a_killed_conversion_left_is_swept(home):
+    network()
+    name = converted(home).name
+    shutil.rmtree(converted(home))
+    (home / f".{name}-killed").mkdir()
+    network()
+    assert [entry.name for entry in home.iterdir() if entry.is_dir()] == [name]

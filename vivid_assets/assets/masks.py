@@ -19,6 +19,7 @@ from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.masking.ladder import Ladder, LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
@@ -150,6 +151,7 @@ def ladder_settings(wanted: MasksSettings) -> LadderSettings:
         stretch_low=wanted.stretch_low,
         stretch_high=wanted.stretch_high,
         line_art_threshold=wanted.line_art_threshold,
+        thresholds=Thresholds(**wanted.thresholds),
     )
 
 

@@ -73,8 +73,8 @@ def decode(
     """Decode a picture's bytes.
 
     EXIF orientation is applied; an ICC profile is converted to sRGB; CMYK and Lab become RGB; palettes are
-    resolved; of several frames the first is taken. What many threads decode at once takes half of the memory at most:
-    an enormous picture waits for the others.
+    resolved; of several frames the first is taken. What the threads of a process decode at once takes a quarter of the
+    memory at most: an enormous picture waits for the others.
 
     Args:
         data: the whole file.

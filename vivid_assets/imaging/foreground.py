@@ -138,7 +138,7 @@ def estimate_colors(
     pyramid = Pyramid(known, wanted, cells, threads)
     fields = pyramid.fields()
     wall = np.ascontiguousarray(fields[..., 3:])
-    colors = Colors(fields, wall, _wall_variance(square, pyramid.levels, noise), cells, pyramid)
+    colors = Colors(fields, wall, _wall_variance(square, pyramid.levels, noise, threads), cells, pyramid)
     for _ in range(rounds):
         colors = update_colors(image, alpha, colors, threads=threads)
     return colors
@@ -158,7 +158,7 @@ def update_colors(image: Array, alpha: Array, colors: Colors, *, threads: int | 
     return replace(colors, fields=colors.pyramid.fields())
 
 
-def _wall_variance(square: Array, levels: list[Array], noise: float) -> Array:
+def _wall_variance(square: Array, levels: list[Array], noise: float, threads: int | None) -> Array:
     """Measure the wall's variance over about 24 pixels, its noise taken off, spread to where no wall is seen."""
     for _ in range(min(_WALL_LEVEL, len(levels) - 1)):
         y0, wy = halves(square.shape[0])
@@ -176,7 +176,7 @@ def _wall_variance(square: Array, levels: list[Array], noise: float) -> Array:
     filled = np.zeros((*seen.shape, 8), np.float32)
     filled[..., 0], filled[..., 3] = spread_out * seen, seen
     every = np.ones(seen.shape, np.bool_)
-    return np.ascontiguousarray(Pyramid(filled, every, every).fields()[..., 0])
+    return np.ascontiguousarray(Pyramid(filled, every, every, threads).fields()[..., 0])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

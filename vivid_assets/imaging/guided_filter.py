@@ -56,7 +56,7 @@ def guided_upsample(
 
     He and Sun 2015, "Fast guided filter", section 3.
     """
-    near = cv2.resize(where.astype(np.uint8), src.shape[::-1], interpolation=cv2.INTER_AREA) > 0
+    near = cv2.resize(where.astype(np.float32), src.shape[::-1], interpolation=cv2.INTER_AREA) > 0
     # A cell lends its fit to pixels up to one cell away.
     near = cv2.dilate(near.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     fits = fit_windows(small_guide, src, radius, eps, near, threads)

@@ -33,8 +33,11 @@ class PixelBudget:
 
 
 def budget_of_memory(bytes_per_pixel: int) -> PixelBudget:
-    """The budget that fills half of the memory that this process may use, at ``bytes_per_pixel``."""
-    return PixelBudget(max(1, usable_memory() // 2 // bytes_per_pixel))
+    """The budget that fills a quarter of the memory that there is, at ``bytes_per_pixel``.
+
+    A process has two of them, for decoding and for blending, and a machine often two runs.
+    """
+    return PixelBudget(max(1, usable_memory() // 4 // bytes_per_pixel))
 
 
 def usable_memory(cgroup: Path = _CGROUP) -> int:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import ModelUnavailable
 from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.strips import work_alone
 from vivid_assets.imaging.subject import box_pixels, read_override
@@ -33,6 +33,7 @@ from vivid_assets.imaging.verdict import (
 from vivid_assets.masking.finish import finish_line_art, finish_photo, overlooked_drawing
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
+from vivid_assets.rows.failures import picture_failure
 
 _Made = TypeVar("_Made")
 
@@ -173,18 +174,13 @@ class Ladder:
                 attempt.troubles.append(f"tier {tier.name} could not load: {reason}")
             return None
         try:
-            found: list[np.ndarray | Exception] = list(model.probabilities([attempt.crop for attempt in waiting]))
+            found = _answers(model, [attempt.crop for attempt in waiting])
         except ModelUnavailable as error:
             # A model that loads its weights on first use.
             with self._lock:
                 self._unavailable[tier.name] = str(error)
                 del self._models[tier.name]
             return self._ask(tier, waiting)
-        except MachineFault:
-            raise
-        except Exception as error:
-            # One bad picture must not cost the batch: ask again one by one to learn which.
-            found = [error] if len(waiting) == 1 else [_one(model, attempt.crop) for attempt in waiting]
         seconds = (time.perf_counter() - started) / len(waiting)
         for attempt, answer in zip(waiting, found, strict=True):
             self._record(tier, attempt, answer, seconds)
@@ -204,17 +200,14 @@ class Ladder:
         if not doubtful:
             return
         started = time.perf_counter()
-        try:
-            mirrored = model.probabilities([np.ascontiguousarray(attempt.crop[:, ::-1]) for attempt in doubtful])
-        except MachineFault:
-            raise
-        except Exception:
-            # The first look was good and stands.
-            return
+        mirrored = _answers(model, [np.ascontiguousarray(attempt.crop[:, ::-1]) for attempt in doubtful])
         seconds = (time.perf_counter() - started) / len(doubtful)
         for attempt, answer in zip(doubtful, mirrored, strict=True):
             name, probability, figures, verdict = attempt.answers[-1]
             if isinstance(answer, Exception) or answer.shape != probability.shape or not np.isfinite(answer).all():
+                # The first look was good and stands.
+                what = answer if isinstance(answer, Exception) else "no mask of the picture"
+                attempt.troubles.append(f"tier {name} broke on its second look: {what}")
                 continue
             verdict = judge_stability(verdict, probability, answer[:, ::-1], self.settings.thresholds)
             attempt.answers[-1] = (name, probability, figures, verdict)
@@ -310,10 +303,15 @@ def _in_threads(function: Callable[..., _Made], *arguments: Iterable[Any]) -> li
         return list(pool.map(lambda one: function(*one), each))
 
 
-def _one(model: MaskModel, image: np.ndarray) -> np.ndarray | Exception:
+def _answers(model: MaskModel, images: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
+    """The model's answers; when it breaks, those of one picture after the other, so that one costs no other its own.
+
+    Raises what is the machine's fault and not a picture's, such as no memory for even one.
+    """
     try:
-        return model.probabilities([image])[0]
-    except MachineFault:
-        raise
+        return list(model.probabilities(images))
     except Exception as error:
-        return error
+        alone = len(images) == 1
+        if picture_failure(error) is None and (alone or not isinstance(error, MemoryError)):
+            raise
+        return [error] if alone else [answer for image in images for answer in _answers(model, [image])]
