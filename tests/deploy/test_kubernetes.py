@@ -124,6 +124,7 @@ def test_a_run_is_a_pod_with_a_gpu_and_all_that_it_needs(jobs):
     assert pod["restartPolicy"] == "Never"
     assert pod["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
     assert pod["volumes"] == DEPLOYMENT["volumes"]
+    assert pod["securityContext"] == {"fsGroup": 1000}, "or the image's user could not write to the models' volume"
     (container,) = pod["containers"]
     assert container["image"] == IMAGE
     assert container["resources"]["limits"] == {"memory": "32Gi", "nvidia.com/gpu": "1"}

@@ -7,6 +7,8 @@ projection of I − B on F − B. Compared with the network's over the whole pic
 ``exact``     the alpha is as sharp as the photograph's: it stays as it is;
 ``blurred``   it is the photograph's, blurred by a measurable σ: it is sharpened until its blur is the network's again;
 ``coarse``    it is neither: a guided filter and the photograph's own alpha take over inside the soft band.
+
+Unless it is blurred, doubts that the photograph does not share are taken out first (``settle``).
 """
 
 from dataclasses import dataclass
@@ -178,7 +180,7 @@ def refine_alpha(
 ) -> tuple[Array, Colors, Evidence]:
     """Correct ``alpha`` (float32 HxW, 0..1) by the photograph (float32 HxWx3, linear light).
 
-    Pixels of alpha 0 and 1 keep it, and so does a coarse alpha further than ``reach`` pixels from its contour.
+    Pixels of alpha 0 and 1 keep it; further than ``reach`` pixels from its contour a coarse alpha is only settled.
     Returns the alpha, the colours estimated with it and the evidence.
     """
     colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
