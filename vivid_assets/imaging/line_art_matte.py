@@ -248,6 +248,12 @@ def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray)
     changes_hue = float(np.ptp(np.median(line, axis=0))) >= 0.5 * min(contrast, 60.0)
     if float(between.mean()) < 0.3 or not (changes_hue or fades):
         return None
+    # A pale product on white paper lies on a line too, towards its darkest detail. But little of it is as dark as that,
+    # and it is as far from the wall at its rim as inside.
+    deep = share[depth > 4 * EDGE]
+    level = rim.size >= 64 and deep.size >= 64 and float(np.median(rim)) > 0.5 * float(np.median(deep))
+    if level or float(np.percentile(share, 90)) < 0.5:
+        return None
     alpha = np.zeros(drawn.shape, dtype=np.float32)
     alpha[drawn] = np.clip(share, 0.0, 1.0)
     return alpha

@@ -71,16 +71,10 @@ def overlooked_drawing(image: np.ndarray, probability: np.ndarray) -> tuple[np.n
 
     """
     ink = one_ink_matte(image)
-    if ink is not None and not _contradicts(ink, probability):
+    if ink is not None:
         return ink, "plain"
     fills = flat_fill_matte(image, probability)
     return None if fills is None else (fills, "busy")
-
-
-def _contradicts(ink: np.ndarray, probability: np.ndarray) -> bool:
-    """Whether what the network is sure of would be see-through: a pale product on white paper, and no ink."""
-    sure = probability > 0.9
-    return bool(sure.any() and ink[sure].mean() < 0.5)
 
 
 def _lies_within(probability: np.ndarray, alpha: np.ndarray) -> bool:
