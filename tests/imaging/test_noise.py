@@ -25,3 +25,14 @@ def test_texture_counts_for_little_and_no_wall_for_nothing(photograph: np.ndarra
     assert capture_noise(photograph, empty) < 4
     assert capture_noise(photograph, np.ones_like(empty)) == NOISE
     assert capture_noise(photograph[:5, :5], empty[:5, :5]) == NOISE
+
+
+@pytest.mark.parametrize("shape", [(17, 17), (40, 33), (700, 900), (1000, 1030)])
+def test_a_mirrored_picture_has_the_same_noise(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (*shape, 3), np.uint8)
+    alpha = np.zeros(shape, np.float32)
+    alpha[shape[0] // 2 :, : shape[1] // 3] = 1
+    for flip in (lambda p: p[:, ::-1], lambda p: p[::-1]):
+        mirrored = capture_noise(np.ascontiguousarray(flip(picture)), np.ascontiguousarray(flip(alpha)))
+        assert mirrored == pytest.approx(capture_noise(picture, alpha), rel=1e-5)

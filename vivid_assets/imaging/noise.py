@@ -23,18 +23,30 @@ def capture_noise(image: Array, alpha: Array) -> float:
     quarter of its blocks counts. Immerkær 1996, "Fast noise variance estimation", equation 4.
     """
     rows, cells = alpha.shape[0] // _BLOCK, alpha.shape[1] // _BLOCK
-    cut = slice(rows * _BLOCK), slice(cells * _BLOCK)
-    columns = alpha[cut].reshape(rows, _BLOCK, cells * _BLOCK).max(axis=1, initial=0)
-    places = np.argwhere(columns.reshape(rows, cells, _BLOCK).max(axis=2, initial=0) < 0.02)
-    if not len(places):
+    # From every corner, where the picture is no whole number of blocks: a mirrored one has the same noise.
+    corners = [(top, left) for top in {0, alpha.shape[0] % _BLOCK} for left in {0, alpha.shape[1] % _BLOCK}]
+    found = []
+    for top, left in corners:
+        cut = slice(top, top + rows * _BLOCK), slice(left, left + cells * _BLOCK)
+        found.append(_responses(image[cut], alpha[cut], rows, cells, _MOST_BLOCKS // len(corners)))
+    responses = np.concatenate(found)
+    if not len(responses):
         return NOISE
-    row, cell = places[:: -(-len(places) // _MOST_BLOCKS)].T
-    blocks = image[cut].reshape(rows, _BLOCK, cells, _BLOCK, 3)[row, :, cell].astype(np.float32)
+    scale = 1.0 if image.dtype == np.uint8 else 1 / 257
+    return max(NOISE, scale * float(np.percentile(responses, 25)))
+
+
+def _responses(image: Array, alpha: Array, rows: int, cells: int, most: int) -> Array:
+    """Give the noise of about ``most`` of the blocks that are wall, chosen alike from all sides."""
+    columns = alpha.reshape(rows, _BLOCK, cells * _BLOCK).max(axis=1, initial=0)
+    wall = columns.reshape(rows, cells, _BLOCK).max(axis=2, initial=0) < 0.02
+    row, cell = np.nonzero(wall)
+    every = max(1, len(row) // most)
+    chosen = (np.minimum(row, rows - 1 - row) + np.minimum(cell, cells - 1 - cell)) % every == 0
+    blocks = image.reshape(rows, _BLOCK, cells, _BLOCK, 3)[row[chosen], :, cell[chosen]].astype(np.float32)
     bend = blocks[:, :-2] - 2 * blocks[:, 1:-1] + blocks[:, 2:]
     bend = bend[:, :, :-2] - 2 * bend[:, :, 1:-1] + bend[:, :, 2:]
-    found = np.abs(bend).mean(axis=(1, 2, 3)) * ((np.pi / 2) ** 0.5 / 6)
-    scale = 1.0 if image.dtype == np.uint8 else 1 / 257
-    return max(NOISE, scale * float(np.percentile(found, 25)))
+    return np.asarray(np.abs(bend).mean(axis=(1, 2, 3)) * ((np.pi / 2) ** 0.5 / 6))
 
 
 def noise_table(noise: float = NOISE) -> Array:
