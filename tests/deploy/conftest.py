@@ -159,6 +159,9 @@ def launch(instance: dg.DagsterInstance, shards: list[str], tags: dict[str, str]
     from dagster._core.workspace.load_target import ModuleTarget
 
     instance.add_dynamic_partitions("shards", shards)
+    # The daemon makes a pool known before it launches; two first runs at once would both, and one of them fail.
+    if instance.event_log_storage.supports_global_concurrency_limits:
+        instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
     target = ModuleTarget("vivid_assets.definitions", None, None, "vivid_assets")
     with WorkspaceProcessContext(instance, target) as process:
         workspace = process.create_request_context()
