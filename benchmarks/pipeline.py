@@ -185,9 +185,8 @@ def main() -> None:
         return
     if len(arguments.counts) > 1:
         # The definitions read once a process where the store is.
-        rest = [argument for argument in sys.argv[1:] if argument not in map(str, ["--counts", *arguments.counts])]
         for count in arguments.counts:
-            subprocess.run([sys.executable, __file__, *rest, "--counts", str(count)], check=True)
+            subprocess.run([sys.executable, __file__, *sys.argv[1:], "--counts", str(count)], check=True)
         return
     (count,) = arguments.counts
     if arguments.rembg:

@@ -295,8 +295,7 @@ def _near_contour(alpha: Array, reach: float) -> Array:
     distance = np.maximum(
         cv2.distanceTransform(solid, cv2.DIST_L2, 3), cv2.distanceTransform(1 - solid, cv2.DIST_L2, 3)
     )
-    t = np.clip((reach - distance) / (0.75 * reach), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.asarray(smoothstep(reach - distance, 0.0, 0.75 * reach), np.float32)
 
 
 def _follow_edges(image: Array, alpha: Array, band: Array, threads: int | None) -> Array:

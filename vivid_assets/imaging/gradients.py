@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.guided_filter import guided_filter
+from vivid_assets.imaging.resizing import shrink
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import edge_alpha, enclosed_holes, flood_wall, wall_distance
 
@@ -53,8 +54,7 @@ def gradient_mask(image: np.ndarray, max_noise: float = 2.0, min_share: float = 
         raise ValueError(f"need uint8 H×W×3 with at least one pixel, not {image.dtype} {image.shape}")
     height, width = image.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    small = shrink(image, WORKING_SIDE)
     lab = to_lab(small)
     wall = fit_wall(lab)
     plain = wall.noise <= max_noise and wall.share >= min_share

@@ -7,11 +7,11 @@ where there is none yet the colours along the frame, tell the wall from the subj
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.color import linear_to_lab, srgb_to_linear
+from vivid_assets.imaging.resizing import shrink
 
 Temperature = Literal["warm", "neutral", "cool"]
 Tone = Literal["bright", "dark"]
@@ -108,13 +108,13 @@ def measure_light(image: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = No
         raise ValueError(f"The picture must be uint8 HxWx3 and not empty, not {image.dtype} {image.shape}.")
     if alpha is not None and (alpha.shape != image.shape[:2] or alpha.dtype != np.uint8):
         raise ValueError(f"Alpha must be uint8 {image.shape[:2]}, not {alpha.dtype} {alpha.shape}.")
-    linear = _shrink(srgb_to_linear(_sample(image)))
+    linear = shrink(srgb_to_linear(_sample(image)), _WORKING_SIDE)
     lab = linear_to_lab(linear)
     distance, flatness = _distance_to_frame(lab)
     if alpha is None:
         subject, wall = _differing_part(distance), _like_part(distance)
     else:
-        subject = _shrink(np.asarray(_sample(alpha) / np.float32(255), np.float32))
+        subject = shrink(np.asarray(_sample(alpha) / np.float32(255), np.float32), _WORKING_SIDE)
         wall = 1 - subject
     return Light(
         subject=_region(linear, lab, subject),
@@ -127,13 +127,6 @@ def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Every n-th pixel, so that a huge picture costs no more than one of four times the working size."""
     step = max(1, max(pixels.shape[:2]) // (4 * _WORKING_SIDE))
     return pixels[::step, ::step]
-
-
-def _shrink(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = values.shape[:2]
-    scale = min(1.0, _WORKING_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _distance_to_frame(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

@@ -15,6 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.resizing import fitted_size
+
 #: Long side, in pixels, at which the figures are taken.
 MEASURED_AT = 384
 _WEIGHTS = Path(__file__).with_name("line_art_weights.json")
@@ -111,9 +113,8 @@ def _trained() -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
 
 def _measured(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
-    scale = MEASURED_AT / max(height, width)
-    if scale >= 1:
+    size = fitted_size(width, height, MEASURED_AT)
+    if size == (width, height):
         return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Nearest, because averaging would invent the in-between colours that the second figure counts.
     return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)

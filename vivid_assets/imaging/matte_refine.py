@@ -15,20 +15,11 @@ import numpy as np
 
 from vivid_assets.imaging.guided_filter import guided_upsample
 from vivid_assets.imaging.noise import capture_noise
+from vivid_assets.imaging.resizing import shrink
 
 _ROUNDS = 3
 #: Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size.
 WORKING_SIDE = 512
-
-
-def shrink(plane: np.ndarray, side: int = WORKING_SIDE) -> np.ndarray:
-    """``plane`` (uint8 H×W×3 or float32 H×W) with a longer side of at most ``side`` pixels, by the mean over areas."""
-    height, width = plane.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return plane
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
 
 def refine_matte(
@@ -42,7 +33,7 @@ def refine_matte(
 
     Args:
         image: uint8 H×W×3 sRGB.
-        probability: float32 H×W, 0..1, or as ``shrink`` makes it.
+        probability: float32 H×W, 0..1, or shrunk to ``WORKING_SIDE``.
         sigma: colour step, in 0..255 units, over which smoothing falls to 1/e.
         strength: of the smoothing (λ of the paper).
         radius: of the guided filter that softens the result, as a share of the longer side.
@@ -51,7 +42,7 @@ def refine_matte(
         float32 H×W, 0..1. Pictures under 8 pixels either way come back as they are.
 
     """
-    small, coarse = shrink(image), shrink(probability.astype(np.float32))
+    small, coarse = shrink(image, WORKING_SIDE), shrink(probability.astype(np.float32), WORKING_SIDE)
     if min(small.shape[:2]) < 8:
         return cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     sure = np.abs(2.0 * coarse - 1.0) + np.float32(1e-3)

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -43,3 +44,12 @@ def resize_to_fit(pixels: Pixels, longest: int = 1024) -> Pixels:
     if pixels.dtype == np.float32:
         resized = resized.clip(pixels.min(), pixels.max())
     return resized
+
+
+def shrink(pixels: Pixels, longest: int) -> Pixels:
+    """As ``resize_to_fit``, by the mean over areas: for measuring, where speed counts more than a little aliasing."""
+    height, width = pixels.shape[:2]
+    size = fitted_size(width, height, longest)
+    if size == (width, height):
+        return pixels
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), pixels.dtype)

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.resizing import shrink
+
 #: Long side, in pixels, at which a mask is judged. Models answer at 320 to 1024; the figures are shares.
 JUDGED_AT = 320
 
@@ -116,7 +118,7 @@ def measure(probability: np.ndarray) -> Figures:
     """
     if probability.ndim != 2 or probability.size == 0:
         raise ValueError(f"a probability map is H×W with at least one pixel, not {probability.shape}")
-    small = _small(np.nan_to_num(probability.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0))
+    small = shrink(np.nan_to_num(probability.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0), JUDGED_AT)
     foreground = small > 0.5
     area = int(foreground.sum())
     peak = float(np.percentile(small, 99.9))
@@ -182,7 +184,9 @@ def judge_stability(verdict: Verdict, probability: np.ndarray, mirrored: np.ndar
         ``verdict``, or ``unstable``.
 
     """
-    shared = agreement(_small(probability.astype(np.float32)), _small(mirrored.astype(np.float32)))
+    shared = agreement(
+        shrink(probability.astype(np.float32), JUDGED_AT), shrink(mirrored.astype(np.float32), JUDGED_AT)
+    )
     if shared >= thresholds.min_stability:
         return verdict
     return Verdict(
@@ -208,15 +212,6 @@ def agreement(one: np.ndarray, other: np.ndarray) -> float:
 def as_mapping(figures: Figures | None) -> Mapping[str, float]:
     """Hand the figures on as a plain mapping, empty where nothing could be measured."""
     return figures.as_dict() if figures is not None else {}
-
-
-def _small(probability: np.ndarray) -> np.ndarray:
-    height, width = probability.shape
-    scale = JUDGED_AT / max(height, width)
-    if scale >= 1:
-        return probability
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(probability, size, interpolation=cv2.INTER_AREA)
 
 
 def _distance_to_contour(foreground: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.resizing import shrink
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 
 #: Long side, in pixels, at which a photograph's wall is looked at for holes.
@@ -60,8 +61,7 @@ def open_holes(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """
     height, width = alpha.shape
     scale = min(1.0, HOLES_AT / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = shrink(image, HOLES_AT)
     frame = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     if float((np.ptp(frame.astype(np.int16), axis=1)).mean()) < 12:
         return alpha
@@ -69,7 +69,7 @@ def open_holes(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     wall = fit_wall(lab)
     if wall.noise > 1.5 or wall.share < 0.9 or float(np.hypot(*np.median(wall.colour[..., 1:], axis=(0, 1)))) < 10:
         return alpha
-    inside = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 0.9
+    inside = shrink(alpha, HOLES_AT) > 0.9
     offset = lab - wall.colour
     # Light changes lightness far more than hue.
     like = (np.hypot(offset[..., 1], offset[..., 2]) < 3.0) & (np.abs(offset[..., 0]) < 8.0)

@@ -6,8 +6,9 @@ import numpy as np
 
 from vivid_assets.imaging.flat_fills import flat_fill_matte
 from vivid_assets.imaging.line_art_matte import line_art_matte, one_ink_matte
-from vivid_assets.imaging.matte_refine import refine_matte, shrink
+from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
+from vivid_assets.imaging.resizing import shrink
 from vivid_assets.imaging.verdict import agreement
 from vivid_assets.imaging.wall_matte import open_holes
 
@@ -26,8 +27,8 @@ def finish_photo(image: np.ndarray, probability: np.ndarray, *, refine: bool, lo
         float32 H×W, 0..1.
 
     """
-    p = refine_matte(image, keep_extremities(shrink(probability))) if refine else keep_extremities(probability)
-    return open_holes(image, stretch(p, low, high))
+    p = keep_extremities(shrink(probability, WORKING_SIDE) if refine else probability)
+    return open_holes(image, stretch(refine_matte(image, p) if refine else p, low, high))
 
 
 def finish_line_art(
