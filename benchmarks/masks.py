@@ -39,7 +39,7 @@ from vivid_assets.demo_pictures import write_demo_catalogue
 from vivid_assets.imaging import mask_measures as measures
 from vivid_assets.imaging.gradients import gradient_mask
 from vivid_assets.imaging.verdict import Thresholds, agreement
-from vivid_assets.masking.finish import finish_line_art
+from vivid_assets.masking.finish import finish
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.ladder import Ladder, LadderSettings
 from vivid_assets.masking.model import Tier
@@ -222,8 +222,17 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
             image = np.uint8(np.round(cutout[..., :3] * alpha + colour * (1 - alpha)))
             mask = ladder.masks([image])[0]
             probability = model.probabilities([image])[0]
-            forced, _ = finish_line_art(image, probability, trusted=True, low=0.1, high=0.9)
-            for title, found in (("forced", forced), ("ladder", mask.alpha)):
+            forced = finish(
+                image,
+                probability,
+                line_art=True,
+                trusted=True,
+                refine=True,
+                low=0.1,
+                high=0.9,
+                thresholds=Thresholds(),
+            )
+            for title, found in (("forced", forced.alpha), ("ladder", mask.alpha)):
                 figures = cartoon_figures(found, cutout)
                 rows.setdefault(f"{wall} {title}", []).append((*figures, float(mask.line_art), figures[2] < 0.01))
     for wall, values in sorted(rows.items(), key=lambda item: item[0].split()[::-1]):

@@ -65,8 +65,8 @@ def drawn(rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
 
 
-def emblem(rng: np.random.Generator) -> np.ndarray:
-    """Draw a glowing sign: rings, stars and letters in one thin, translucent ink, on a wall flat or shaded."""
+def emblem_alpha(rng: np.random.Generator) -> np.ndarray:
+    """Draw a glowing sign's alpha: rings, stars and letters, thin and translucent; float32, 0..1, square."""
     side, scale = int(rng.integers(300, 900)), 2
     size = side * scale
     lines = np.zeros((size, size), np.uint8)
@@ -84,13 +84,19 @@ def emblem(rng: np.random.Generator) -> np.ndarray:
         sign = chr(int(rng.integers(ord("A"), ord("z"))))
         cv2.putText(lines, sign, place.tolist(), cv2.FONT_HERSHEY_SIMPLEX, size / 900, 255, thick, cv2.LINE_AA)
     glow = cv2.GaussianBlur(lines, (0, 0), float(rng.uniform(2, 12)) * scale)
-    alpha = np.maximum(lines, glow)[..., None].astype(np.float32) / 255 * float(rng.uniform(0.5, 1.0))
+    alpha = np.maximum(lines, glow).astype(np.float32) / 255 * float(rng.uniform(0.5, 1.0))
+    return cv2.resize(alpha, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def emblem(rng: np.random.Generator) -> np.ndarray:
+    """Lay a glowing sign over a wall flat or shaded."""
+    alpha = emblem_alpha(rng)[..., None]
+    side = alpha.shape[0]
     one, other = rng.integers(0, 256, (2, 3)).astype(np.float32)
-    across = (np.mgrid[:size, :size].sum(axis=0) / (2 * size))[..., None] * float(rng.choice([0, 0, 1]))
+    across = (np.mgrid[:side, :side].sum(axis=0) / (2 * side))[..., None] * float(rng.choice([0, 0, 1]))
     wall = np.full(3, 255.0) if rng.random() < 0.25 else one * (1 - across) + other * across
     ink = np.float32(rng.integers(200, 256, 3) if rng.random() < 0.7 else rng.integers(0, 256, 3))
-    picture = np.clip(wall * (1 - alpha) + ink * alpha, 0, 255).astype(np.uint8)
-    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    return np.clip(wall * (1 - alpha) + ink * alpha, 0, 255).astype(np.uint8)
 
 
 def studio(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:

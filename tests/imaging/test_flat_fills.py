@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.imaging.flat_fills import flat_fill_matte, flat_segments
+from vivid_assets.imaging.flat_fills import flat_fill_matte, flat_segments, has_flat_parts
 
 SIDE = 400
 
@@ -21,13 +21,15 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
     return np.uint8(np.rint(flat * share + wall * (1 - share))), share[..., 0]
 
 
-def test_segments_are_what_has_no_step():
+def test_segments_are_of_one_colour():
     picture = np.zeros((40, 40, 3), np.uint8)
     picture[:, 20:] = 90
     picture[:, 30:] = 91
+    picture[:3, :5] = 7
     labels, area = flat_segments(picture)
-    assert sorted(area) == [0, 800, 800]
-    assert labels[0, 25] == labels[39, 39] != labels[0, 0]
+    assert sorted(area) == [15, 400, 400, 785]
+    assert labels[0, 0] == 0
+    assert len({labels[9, 9], labels[9, 25], labels[9, 35]}) == 3
 
 
 def test_what_the_network_overlooks_before_grain_is_found_and_the_hole_stays():
@@ -54,3 +56,15 @@ def test_photographs_have_no_flat_fills(name):
     height, width = seen.shape
     seen[height // 4 : -height // 4, width // 4 : -width // 4] = 1
     assert flat_fill_matte(picture, seen) is None
+
+
+def test_flat_parts_are_fills_and_not_clipped_paper():
+    paper = np.full((320, 320, 3), 255, np.uint8)
+    assert not has_flat_parts(paper)
+    paper[100:200, 100:200] = (200, 40, 90)
+    assert has_flat_parts(paper)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 3), (5, 17)])
+def test_the_smallest_pictures_are_answered(shape):
+    assert has_flat_parts(np.full((*shape, 3), 90, np.uint8)) is (shape[1] > 1)

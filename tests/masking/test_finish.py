@@ -4,7 +4,22 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.masking.finish import overlooked_drawing
+from vivid_assets.demo_drawings import cartoon_owl
+from vivid_assets.imaging.verdict import Thresholds
+from vivid_assets.masking.finish import DRAWING_NET, finish
+
+
+def finished(picture, probability, line_art=False):
+    return finish(
+        picture,
+        probability,
+        line_art=line_art,
+        trusted=True,
+        refine=True,
+        low=0.1,
+        high=0.9,
+        thresholds=Thresholds(),
+    )
 
 
 def packshot(tint, detail):
@@ -22,14 +37,58 @@ def packshot(tint, detail):
 @pytest.mark.parametrize("detail", [15, 40])
 def test_a_pale_product_on_white_paper_is_no_translucent_ink(tint, detail):
     picture, mask = packshot(tint, detail)
-    found = overlooked_drawing(picture, cv2.GaussianBlur(mask, (0, 0), 3))
-    assert found is None or found[0][150, 90:210].min() > 0.9
+    found = finished(picture, cv2.GaussianBlur(mask, (0, 0), 3))
+    assert found.alpha[150, 90:210].min() > 0.9
 
 
 def test_a_glow_is_one():
     y, x = np.mgrid[:200, :200]
     share = np.clip(1.1 - np.hypot(x - 100, y - 100) / 70, 0, 1)[..., None]
     picture = np.rint(share * np.array([70, 90, 220]) + (1 - share) * 255).astype(np.uint8)
-    found = overlooked_drawing(picture, (share[..., 0] > 0.2).astype(np.float32))
-    assert found is not None
-    assert 0.3 < found[0][100, 140] < 0.8
+    found = finished(picture, (share[..., 0] > 0.2).astype(np.float32))
+    assert found.wall == "plain"
+    assert 0.3 < found.alpha[100, 140] < 0.8
+
+
+def before_a_photograph(side=512):
+    """A cartoon owl before a photograph; the picture and its alpha."""
+    from skimage import data
+
+    owl = cartoon_owl(side)
+    wall = cv2.resize(data.rocket(), (side, side), interpolation=cv2.INTER_AREA)
+    alpha = owl.alpha[..., None]
+    return np.uint8(np.rint(owl.picture * alpha + wall * (1 - alpha))), owl.alpha
+
+
+def test_a_drawing_is_told_from_the_photograph_behind_it_whatever_the_network_took_with_it():
+    picture, alpha = before_a_photograph()
+    height = len(picture)
+    sees_both = np.maximum(alpha, (np.arange(height) > 0.6 * height)[:, None]).astype(np.float32)
+    found = finished(picture, sees_both)
+    assert (found.wall, found.by_drawing_net) == ("busy", True)
+    assert (found.drawing_net.tier, found.drawing_net.verdict) == (DRAWING_NET, "good")
+    assert np.abs(found.alpha - alpha).mean() < 0.02
+
+
+def test_a_drawing_on_a_photographed_thing_leaves_the_thing_its_mask():
+    picture, _ = before_a_photograph()
+    small, size = cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA), len(picture)
+    shirt = np.random.default_rng(0).integers(90, 130, (size, size, 3)).astype(np.uint8)
+    shirt[200:328, 200:328] = small
+    seen = np.zeros((size, size), np.float32)
+    seen[40:-40, 40:-40] = 1
+    found = finished(shirt, seen)
+    assert (found.wall, found.by_drawing_net) == (None, False)
+    assert found.alpha[60:-60, 60:-60].min() > 0.9
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket", "cat"])
+def test_a_photograph_keeps_the_networks_mask(name):
+    from skimage import data
+
+    picture = getattr(data, name)()
+    seen = np.zeros(picture.shape[:2], np.float32)
+    height, width = seen.shape
+    seen[height // 4 : -height // 4, width // 4 : -width // 4] = 1
+    found = finished(picture, seen)
+    assert (found.wall, found.by_drawing_net) == (None, False)

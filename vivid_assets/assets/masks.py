@@ -31,7 +31,7 @@ from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="5",
+    version="6",
     columns=pa.schema(
         [
             ("file", pa.string()),

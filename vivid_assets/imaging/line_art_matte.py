@@ -38,23 +38,20 @@ class LineArtMatte:
     alpha: np.ndarray
     """float32 H×W, 0..1."""
     wall: str
-    """``plain``, ``patterned`` or ``busy``."""
+    """``plain`` or ``patterned``."""
 
 
-def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = False) -> LineArtMatte:
-    """Cut a drawing out.
+def line_art_matte(image: np.ndarray, probability: np.ndarray) -> LineArtMatte | None:
+    """Cut a drawing from the wall before which it lies.
 
     Args:
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, a network's or the gradient tier's raw answer.
-        any_wall: take the wall for busy, whatever it is.
 
     Returns:
-        The matte; ``alpha`` is zero where nothing differs from the wall.
+        The matte; ``alpha`` is zero where nothing differs from the wall. ``None`` where the wall is busy.
 
     """
-    if any_wall:
-        return LineArtMatte(join_outlines(image, fill_regions(probability)), "busy")
     lab = to_lab(image)
     wall = fit_wall(lab)
     # Drawings lie before walls of almost no noise; JPEG leaves a little.
@@ -80,7 +77,21 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, any_wall: bool = 
         background = flood_wall(distance, near)
         background = _with_holes(image, distance, background, near, probability, palette)
         return LineArtMatte(edge_alpha(image, spread_wall(image, background), background), "patterned")
-    return LineArtMatte(join_outlines(image, fill_regions(probability)), "busy")
+    return None
+
+
+def busy_wall_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Join dark outlines to a network's mask of a drawing and fill it, where the wall tells nothing.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1.
+
+    Returns:
+        float32 H×W, 0..1.
+
+    """
+    return join_outlines(image, fill_regions(probability))
 
 
 def one_ink_matte(image: np.ndarray) -> np.ndarray | None:

@@ -2,80 +2,129 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from vivid_assets.imaging.flat_fills import flat_fill_matte
-from vivid_assets.imaging.line_art_matte import line_art_matte, one_ink_matte
+from vivid_assets.imaging.drawing_net import drawn_probability
+from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts
+from vivid_assets.imaging.line_art_matte import busy_wall_matte, line_art_matte, one_ink_matte
 from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
 from vivid_assets.imaging.resizing import shrink
-from vivid_assets.imaging.verdict import agreement
+from vivid_assets.imaging.verdict import Figures, Thresholds, Verdict, agreement, judge, measure
 from vivid_assets.imaging.wall_matte import open_holes
+from vivid_assets.masking.mask import TierRecord
+
+DRAWING_NET = "drawing_net"
+"""The tier that answers for drawings before busy walls."""
+LEAST_SHARE = 0.5
+"""Of what a network saw in a seeming photograph, the share that must look drawn."""
 
 
-def finish_photo(image: np.ndarray, probability: np.ndarray, *, refine: bool, low: float, high: float) -> np.ndarray:
-    """Keep thin parts, follow the picture's own edges, stretch, open holes.
+@dataclass(frozen=True)
+class Finished:
+    """An alpha, and how it was read."""
+
+    alpha: np.ndarray
+    """float32 H×W, 0..1."""
+    wall: str | None
+    """``plain``, ``patterned`` or ``busy`` for a drawing; ``None`` for a photograph."""
+    drawing_net: TierRecord | None = None
+    """The drawing net's record, where it was asked."""
+    by_drawing_net: bool = False
+    """Whether the alpha is its own."""
+
+
+def finish(
+    image: np.ndarray,
+    probability: np.ndarray,
+    *,
+    line_art: bool,
+    trusted: bool,
+    refine: bool,
+    low: float,
+    high: float,
+    thresholds: Thresholds,
+    ask_drawing_net: bool = True,
+) -> Finished:
+    """Cut a drawing from its wall, and bring a photograph's mask to the picture's edges.
 
     Args:
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, raw.
-        refine: whether the mask is brought to the picture's edges.
+        line_art: what the detector says. Its figures are the whole picture's, so a drawing before a photograph
+            passes for one, until it is found here.
+        trusted: whether the tier's verdict was good. A good mask that takes a part of what the wall's flood leaves
+            (one figure in a drawn scene whose sky is plain) is kept; one that takes in the wall gives way.
+        refine: whether a photograph's mask is refined.
         low: absolute probability that becomes 0.
         high: absolute probability that becomes 1.
-
-    Returns:
-        float32 H×W, 0..1.
+        thresholds: what the drawing net's mask must reach to be used.
+        ask_drawing_net: whether it may answer in the tier's place.
 
     """
+    plain = _from_wall(image, probability, trusted) if line_art else _from_ink(image)
+    if plain is not None:
+        return plain
+    record = None
+    if ask_drawing_net and (line_art or has_flat_parts(image)):
+        started = time.perf_counter()
+        drawn = drawn_probability(image, probability)
+        figures = measure(drawn)
+        verdict = judge(figures, thresholds)
+        left = _left_alone(figures, thresholds, None if line_art else (drawn, probability))
+        verdict = verdict if left is None else left
+        seconds = time.perf_counter() - started
+        record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
+        if left is None:
+            return Finished(_busy(image, drawn, low, high), "busy", record, by_drawing_net=True)
+    if line_art:
+        return Finished(_busy(image, probability, low, high), "busy", record)
+    return Finished(finish_photo(image, probability, refine=refine, low=low, high=high), None, record)
+
+
+def _left_alone(
+    figures: Figures, thresholds: Thresholds, seeming_photograph: tuple[np.ndarray, np.ndarray] | None
+) -> Verdict | None:
+    """Why the drawing net's mask is not used; ``None`` where it is, if only for want of a better one."""
+    # Doubtful parts and several figures are for a person to look at; the network's own mask would be no better.
+    lenient = replace(thresholds, max_uncertain=np.inf, min_largest=0.0)
+    verdict = judge(figures, lenient)
+    if not verdict.accepted:
+        return verdict
+    if seeming_photograph is not None:
+        drawn, probability = seeming_photograph
+        share = float((drawn[probability > 0.5] > 0.5).mean())
+        if share < LEAST_SHARE:
+            # A print on a shirt, the cover of a book.
+            return Verdict("part", f"only {share:.0%} of the subject looks drawn, least {LEAST_SHARE:.0%}")
+    return None
+
+
+def finish_photo(image: np.ndarray, probability: np.ndarray, *, refine: bool, low: float, high: float) -> np.ndarray:
+    """Keep thin parts, follow the picture's own edges, stretch, open holes; float32 H×W, 0..1."""
     p = keep_extremities(shrink(probability, WORKING_SIDE) if refine else probability)
     return open_holes(image, stretch(refine_matte(image, p) if refine else p, low, high))
 
 
-def finish_line_art(
-    image: np.ndarray, probability: np.ndarray, *, trusted: bool, low: float, high: float
-) -> tuple[np.ndarray, str]:
-    """Outlines joined, flat regions filled, holes kept; from the wall's colour where the wall allows it.
-
-    Args:
-        image: uint8 H×W×3 sRGB.
-        probability: float32 H×W, 0..1, raw.
-        trusted: whether the tier's verdict was good. A good mask that takes a part of what the wall's flood leaves
-            (one figure in a drawn scene whose sky is plain) is kept; one that takes in the wall gives way.
-        low: as for ``finish_photo``.
-        high: as for ``finish_photo``.
-
-    Returns:
-        float32 H×W in 0..1, and the way it was read: ``plain``, ``patterned`` or ``busy``.
-
-    """
+def _from_wall(image: np.ndarray, probability: np.ndarray, trusted: bool) -> Finished | None:
     found = line_art_matte(image, probability)
-    if found.wall != "busy":
-        contradicted = trusted and agreement(found.alpha, probability) < 0.3 and _lies_within(probability, found.alpha)
-        empty = not (found.alpha > 0.5).any()
-        if not contradicted and not empty:
-            return found.alpha, found.wall
-    fills = flat_fill_matte(image, probability)
-    if fills is not None:
-        return fills, "busy"
-    return stretch(line_art_matte(image, probability, any_wall=True).alpha, low, high), "busy"
+    if found is None or not (found.alpha > 0.5).any():
+        return None
+    contradicted = trusted and agreement(found.alpha, probability) < 0.3 and _lies_within(probability, found.alpha)
+    return None if contradicted else Finished(found.alpha, found.wall)
 
 
-def overlooked_drawing(image: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, str] | None:
-    """Cut out a drawing that the detector, whose figures are the whole picture's, takes for a photograph.
-
-    Args:
-        image: uint8 H×W×3 sRGB.
-        probability: float32 H×W, 0..1, raw.
-
-    Returns:
-        As ``finish_line_art``, or ``None`` for a photograph: neither one ink on one colour nor flat fills.
-
-    """
+def _from_ink(image: np.ndarray) -> Finished | None:
     ink = one_ink_matte(image)
-    if ink is not None:
-        return ink, "plain"
+    return None if ink is None else Finished(ink, "plain")
+
+
+def _busy(image: np.ndarray, probability: np.ndarray, low: float, high: float) -> np.ndarray:
     fills = flat_fill_matte(image, probability)
-    return None if fills is None else (fills, "busy")
+    return stretch(busy_wall_matte(image, probability), low, high) if fills is None else fills
 
 
 def _lies_within(probability: np.ndarray, alpha: np.ndarray) -> bool:

@@ -30,7 +30,7 @@ from vivid_assets.imaging.verdict import (
     judge_stability,
     measure,
 )
-from vivid_assets.masking.finish import finish_line_art, finish_photo, overlooked_drawing
+from vivid_assets.masking.finish import finish
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
 from vivid_assets.rows.failures import picture_failure
@@ -253,26 +253,32 @@ class Ladder:
                 degraded="; ".join(attempt.troubles),
             )
         name, probability, figures, verdict = self._choose(attempt)
+        answer = TierRecord(name, verdict.name, verdict.reason, as_mapping(figures), 0.0)
         top, bottom, left, right = attempt.window
-        low, high = self.settings.stretch_low, self.settings.stretch_high
         wall = None
-        if verdict.name == "empty":
-            pass
-        elif drawn:
-            finished, wall = finish_line_art(attempt.crop, probability, trusted=verdict.accepted, low=low, high=high)
-            alpha[top:bottom, left:right] = finished
-        elif (found := overlooked_drawing(attempt.crop, probability)) is not None:
-            drawn, (alpha[top:bottom, left:right], wall) = True, found
-        else:
-            alpha[top:bottom, left:right] = finish_photo(
-                attempt.crop, probability, refine=self.settings.refine and name != "gradients", low=low, high=high
+        if verdict.name != "empty":
+            found = finish(
+                attempt.crop,
+                probability,
+                line_art=drawn,
+                trusted=verdict.accepted,
+                refine=self.settings.refine and name != "gradients",
+                low=self.settings.stretch_low,
+                high=self.settings.stretch_high,
+                thresholds=self.settings.thresholds,
+                ask_drawing_net=attempt.forced is None,
             )
+            alpha[top:bottom, left:right] = found.alpha
+            wall, drawn = found.wall, found.wall is not None
+            if found.drawing_net is not None:
+                attempt.records.append(found.drawing_net)
+                answer = found.drawing_net if found.by_drawing_net else answer
         return Mask(
             alpha=alpha,
-            tier=name,
-            verdict=verdict.name,
-            reason=verdict.reason,
-            figures=as_mapping(figures),
+            tier=answer.tier,
+            verdict=answer.verdict,
+            reason=answer.reason,
+            figures=answer.figures,
             tried=tuple(attempt.records),
             line_art=drawn,
             line_art_probability=attempt.line_art.probability,

@@ -1,0 +1,199 @@
+"""Train the network that tells what of a picture is drawn, and write it into the package.
+
+    python benchmarks/train_drawing_net.py --drawings SET … --photos DIR … --minutes 45
+
+``--drawings``: folders of RGBA or SVG drawings, or Iconify's ``icons.json`` files. The committed network saw those of
+npm's ``@iconify-json/`` fluent-emoji, fluent-emoji-flat, fxemoji, emojione, twemoji and streamline-emojis, and 45
+people of each of 14 styles of ``@dicebear/collection``; beside them, glowing signs and line drawings that code draws.
+``--photos``: folders of photographs, as walls and as pictures without a drawing; scikit-image's are always among them.
+
+Each sample is a drawing over a photograph, a blurred one, noise, a plain, shaded or patterned wall, or other drawings;
+half of them go through JPEG. A sixth are photographs alone. U²-NetP answers each once; in training its answer is left
+out of nearly half, and replaced by a better one in a tenth. Needs ``onnxscript`` and ``resvg-py`` besides the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch  # noqa: TID253 - nobody imports this
+from torch import nn  # noqa: TID253
+
+from benchmarks.drawn_scenes import DRAWINGS, PHOTOGRAPHS, drawings, photographs, scene
+from resources.u2net import U2Net
+from vivid_assets.imaging import drawing_net
+from vivid_assets.imaging.drawing_net import SIDE, drawing_inputs
+
+HELD = 200
+
+
+@cache
+def salient() -> U2Net:
+    return U2Net("u2netp")
+
+
+def samples(seed: int, count: int) -> np.ndarray:
+    """uint8 count×9×320×320: the network's eight inputs and the true alpha."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    made = np.empty((count, 9, SIDE, SIDE), np.uint8)
+    for index in range(count):
+        image, alpha = scene(rng)
+        x = drawing_inputs(image, salient().probabilities([image])[0])
+        made[index, :8] = np.rint((x + 0.5) * 255)
+        made[index, 8] = np.rint(cv2.resize(alpha, (SIDE, SIDE), interpolation=cv2.INTER_AREA) * 255)
+    return made
+
+
+def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class DrawingNet(nn.Module):
+    """U-Net; float32 N×8×320×320 in, logits N×1×320×320 out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (16, 32, 48, 64, 80, 96)
+        self.stem = block(8, 12)
+        self.down = nn.ModuleList()
+        before = 12
+        for width in widths:
+            self.down.append(nn.Sequential(block(before, width, 2), block(width, width)))
+            before = width
+        self.up = nn.ModuleList()
+        for width in (*widths[-2::-1], 12):
+            self.up.append(block(before + width, width))
+            before = width
+        self.head = nn.Conv2d(12, 1, 3, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = [self.stem(x)]
+        for down in self.down:
+            seen.append(down(seen[-1]))
+        y = seen.pop()
+        for up in self.up:
+            y = up(torch.cat([nn.functional.interpolate(y, scale_factor=2.0, mode="nearest"), seen.pop()], 1))
+        return self.head(y)
+
+
+def batch(data: list[np.ndarray], rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    share = np.array([len(part) for part in data]) / sum(map(len, data))
+    picked = (data[int(k)] for k in rng.choice(len(data), size, p=share))
+    chosen = torch.from_numpy(np.stack([part[int(rng.integers(len(part)))] for part in picked])).float() / 255
+    if rng.random() < 0.5:
+        chosen = chosen.flip(3)
+    x, truth = chosen[:, :8] - 0.5, chosen[:, 8:]
+    for k in range(size):
+        luck = rng.random()
+        if luck < 0.45:
+            x[k, 3] = -0.5
+        elif luck < 0.55 and truth[k].max() > 0:
+            # A better network than U²-NetP, that errs by a soft edge.
+            x[k, 3] = nn.functional.avg_pool2d(truth[k], 5, 1, 2)[0] - 0.5
+    tone = torch.from_numpy(rng.uniform(0.8, 1.2, (size, 3, 1, 1)).astype(np.float32))
+    x[:, :3] = (x[:, :3] + 0.5).pow(tone) - 0.5
+    return x, truth
+
+
+def loss_of(logit: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    cross = nn.functional.binary_cross_entropy_with_logits(logit, truth)
+    p = torch.sigmoid(logit)
+    both, all_of = (p * truth).sum((1, 2, 3)), (p + truth - p * truth).sum((1, 2, 3))
+    return cross + 0.5 * (1 - (both + 20) / (all_of + 20)).mean() + 0.5 * (p - truth).abs().mean()
+
+
+def train(data: list[np.ndarray], held: np.ndarray, minutes: float, kept: Path, size: int = 12) -> DrawingNet:
+    torch.manual_seed(1)
+    rng = np.random.default_rng()
+    net = DrawingNet().to(memory_format=torch.channels_last)
+    if kept.exists():
+        net.load_state_dict(torch.load(kept))
+    print(f"{sum(p.numel() for p in net.parameters())} weights, {'of before' if kept.exists() else 'new'}", flush=True)
+    peak = 1e-3 if kept.exists() else 2e-3
+    optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=1e-3)
+    started, step, shown = time.perf_counter(), 0, 0.0
+    running = 0.0
+    while (passed := (time.perf_counter() - started) / 60) < minutes:
+        share = passed / minutes
+        for group in optimiser.param_groups:
+            # One cycle: a short rise, then a cosine to nothing.
+            group["lr"] = peak * min(1.0, (step + 1) / 200) * 0.5 * (1 + np.cos(np.pi * share))
+        net.train()
+        x, truth = batch(data, rng, size)
+        optimiser.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            logit = net(x.contiguous(memory_format=torch.channels_last))
+        loss = loss_of(logit.float(), truth)
+        loss.backward()
+        optimiser.step()
+        running = 0.98 * running + 0.02 * loss.item()
+        step += 1
+        if passed - shown > 3:
+            shown = passed
+            print(
+                f"{passed:5.1f} min, {step} steps of {size}: loss {running:.4f}, held out {error(net, held):.4f}",
+                flush=True,
+            )
+            torch.save(net.state_dict(), kept)
+    torch.save(net.state_dict(), kept)
+    print(f"{step} steps of {size}; held out {error(net, held):.4f}")
+    return net
+
+
+def error(net: DrawingNet, held: np.ndarray) -> float:
+    """Mean absolute error of alpha."""
+    net.eval()
+    with torch.no_grad():
+        x = torch.from_numpy(held).float() / 255
+        found = torch.cat([torch.sigmoid(net(part[:, :8] - 0.5)) for part in x.split(16)])
+    return float((found - x[:, 8:]).abs().mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--drawings", type=Path, nargs="+", required=True)
+    parser.add_argument("--photos", type=Path, nargs="*", default=[])
+    parser.add_argument("--each", type=int, default=520, help="drawings of each set, at most")
+    parser.add_argument("--samples", type=int, default=4200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=40.0)
+    parser.add_argument("--keep", type=Path, required=True, help="folder of samples and weights; all in it are used")
+    arguments = parser.parse_args()
+    started = time.perf_counter()
+    made = arguments.keep / f"samples-{arguments.seed}.npy"
+    if not made.exists():
+        rng = np.random.default_rng(7)
+        for source in arguments.drawings:
+            found = drawings(source, arguments.each, rng)
+            DRAWINGS.extend(found)
+            print(f"{len(found)} drawings of {source}", flush=True)
+        PHOTOGRAPHS.extend(photographs(arguments.photos))
+        print(f"{len(PHOTOGRAPHS)} photographs; {time.perf_counter() - started:.0f} s", flush=True)
+        parts = range(1000 * arguments.seed, 1000 * arguments.seed + 100)
+        # By fork, so that the drawings are there already.
+        with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+            np.save(
+                made, np.concatenate(list(pool.map(samples, parts, [arguments.samples // len(parts)] * len(parts))))
+            )
+    data = [np.load(file, mmap_mode="r") for file in sorted(arguments.keep.glob("samples-*.npy"))]
+    print(f"{sum(map(len, data))} samples; {time.perf_counter() - started:.0f} s", flush=True)
+    net = train(
+        [part[:-HELD] for part in data], np.array(data[0][-HELD:]), arguments.minutes, arguments.keep / "net.pt"
+    )
+    target = Path(drawing_net.__file__).with_name("drawing_net.onnx")
+    torch.onnx.export(net.eval(), (torch.zeros(1, 8, SIDE, SIDE),), str(target), external_data=False)
+    print(f"wrote {target} ({target.stat().st_size} bytes)")
+
+
+if __name__ == "__main__":
+    main()
