@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivid_assets.demo_drawings import cartoon_owl
-from vivid_assets.imaging.drawing_net import SIDE, drawing_inputs, drawn_probability
+from vivid_assets.imaging.drawing_net import SIDE, drawing_inputs, drawn_probability, fill_gaps
 
 
 def before_noise(side):
@@ -47,6 +47,18 @@ def test_a_photograph_has_nothing_drawn(name):
     picture = getattr(data, name)()
     everywhere = np.ones(picture.shape[:2], np.float32)
     assert (drawn_probability(picture, everywhere) > 0.5).mean() < 0.02
+
+
+def test_gaps_are_filled_where_the_other_network_is_sure_and_holes_stay():
+    figure = np.zeros((60, 60), np.float32)
+    figure[10:50, 10:50] = 1
+    figure[15:20, 15:20] = figure[30:40, 30:40] = 0.2
+    sure = np.ones((60, 60), np.float32)
+    sure[30:40, 30:40] = 0.3
+    filled = fill_gaps(figure, sure)
+    assert filled[17, 17] == 1
+    assert filled[35, 35] == np.float32(0.2)
+    assert filled[0, 0] == 0
 
 
 def test_steps_are_told_as_they_are_in_the_full_picture():

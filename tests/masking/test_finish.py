@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from vivid_assets.demo_drawings import cartoon_owl
+from vivid_assets.demo_pictures import write_demo_catalogue
 from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.masking.finish import DRAWING_NET, finish
 
@@ -55,7 +56,7 @@ def before_a_photograph(side=512):
     from skimage import data
 
     owl = cartoon_owl(side)
-    wall = cv2.resize(data.rocket(), (side, side), interpolation=cv2.INTER_AREA)
+    wall = cv2.resize(data.coffee(), (side, side), interpolation=cv2.INTER_AREA)
     alpha = owl.alpha[..., None]
     return np.uint8(np.rint(owl.picture * alpha + wall * (1 - alpha))), owl.alpha
 
@@ -92,3 +93,14 @@ def test_a_photograph_keeps_the_networks_mask(name):
     seen[height // 4 : -height // 4, width // 4 : -width // 4] = 1
     found = finished(picture, seen)
     assert (found.wall, found.by_drawing_net) == (None, False)
+
+
+def test_a_rings_middle_stays_open_before_a_plain_wall(tmp_path):
+    path = next(p for p in write_demo_catalogue(tmp_path) if "donut" in p.stem)
+    picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    height, width = picture.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    disc = (np.hypot(x - width / 2, y - height / 2) < 0.34 * min(height, width)).astype(np.float32)
+    found = finished(picture, cv2.GaussianBlur(disc, (0, 0), 3))
+    assert not found.by_drawing_net
+    assert found.alpha[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5].max() < 0.1

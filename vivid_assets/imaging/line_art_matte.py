@@ -54,8 +54,7 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray) -> LineArtMatte |
     """
     lab = to_lab(image)
     wall = fit_wall(lab)
-    # Drawings lie before walls of almost no noise; JPEG leaves a little.
-    if wall.noise <= 2.5 and wall.share >= 0.6:
+    if wall.plain:
         near = max(NEAR_LOSSY, 4.0 * wall.noise)
         distance = wall_distance(lab, wall)
         if wall.noise < NEAR_LOSSLESS / 4 and _is_clean(distance, near):

@@ -23,6 +23,11 @@ class Wall:
     share: float
     """Share of the frame's pixels that the model explains, 0..1."""
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is one surface of next to no noise; JPEG leaves a little."""
+        return self.noise <= 2.5 and self.share >= 0.6
+
 
 def to_lab(image: np.ndarray) -> np.ndarray:
     """uint8 H×W×3 sRGB to float32 CIE Lab (L 0..100, a and b about -128..127)."""

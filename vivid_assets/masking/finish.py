@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vivid_assets.imaging.drawing_net import drawn_probability
+from vivid_assets.imaging.drawing_net import drawn_probability, fill_gaps
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts
 from vivid_assets.imaging.line_art_matte import busy_wall_matte, line_art_matte, one_ink_matte
 from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
 from vivid_assets.imaging.resizing import shrink
-from vivid_assets.imaging.verdict import Figures, Thresholds, Verdict, agreement, judge, measure
+from vivid_assets.imaging.verdict import JUDGED_AT, Figures, Thresholds, Verdict, agreement, judge, measure
+from vivid_assets.imaging.wall import fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import open_holes
 from vivid_assets.masking.mask import TierRecord
 
@@ -69,9 +70,9 @@ def finish(
     if plain is not None:
         return plain
     record = None
-    if ask_drawing_net and (line_art or has_flat_parts(image)):
+    if ask_drawing_net and (line_art or (has_flat_parts(image) and not _wall_is_plain(image))):
         started = time.perf_counter()
-        drawn = drawn_probability(image, probability)
+        drawn = fill_gaps(drawn_probability(image, probability), probability)
         figures = measure(drawn)
         verdict = judge(figures, thresholds)
         left = _left_alone(figures, thresholds, None if line_art else (drawn, probability))
@@ -83,6 +84,11 @@ def finish(
     if line_art:
         return Finished(_busy(image, probability, low, high), "busy", record)
     return Finished(finish_photo(image, probability, refine=refine, low=low, high=high), None, record)
+
+
+def _wall_is_plain(image: np.ndarray) -> bool:
+    """Tell a product before paper or a painted wall, whose mask the tier makes well."""
+    return fit_wall(to_lab(shrink(image, JUDGED_AT))).plain
 
 
 def _left_alone(
