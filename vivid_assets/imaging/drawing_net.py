@@ -1,7 +1,7 @@
 """A small network that tells what of a picture is drawn: figure in a drawing, wall in whatever lies behind it.
 
 Salient-object networks are trained on photographs. Before a busy wall they take a part of the photograph for the
-subject and leave a part of the drawing. This one (U-Net, Ronneberger et al. 2015, half a million weights) sees what
+subject and leave a part of the drawing. This one (U-Net, Ronneberger et al. 2015, 0.67 million weights) sees what
 they answer, the picture, and what no small copy shows: how exact the full picture's steps are, which in a drawing's
 fills are none or even and in a photograph carry grain. ``benchmarks/train_drawing_net.py`` trains it.
 """
