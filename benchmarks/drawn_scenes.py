@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from benchmarks.train_line_art import emblem_alpha, packaged_photos
+from benchmarks.train_line_art import emblem_alpha, packaged_photos, through_jpeg
 
 DRAWN_AT = 448
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -170,8 +170,4 @@ def scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def through(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    if rng.random() < 0.5:
-        return picture
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=int(rng.integers(65, 97)))
-    return np.asarray(Image.open(buffer))
+    return picture if rng.random() < 0.5 else through_jpeg(picture, int(rng.integers(65, 97)))

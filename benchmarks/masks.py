@@ -41,7 +41,8 @@ from vivid_assets.imaging.gradients import gradient_mask
 from vivid_assets.imaging.verdict import Thresholds, agreement
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.gradient_tier import gradient_tier
-from vivid_assets.masking.ladder import Ladder, LadderSettings
+from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.model import Tier
 
 LIMIT: list[int] = []
@@ -222,16 +223,7 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
             image = np.uint8(np.round(cutout[..., :3] * alpha + colour * (1 - alpha)))
             mask = ladder.masks([image])[0]
             probability = model.probabilities([image])[0]
-            forced = finish(
-                image,
-                probability,
-                line_art=True,
-                trusted=True,
-                refine=True,
-                low=0.1,
-                high=0.9,
-                thresholds=Thresholds(),
-            )
+            forced = finish(image, probability, LadderSettings(), line_art=True, trusted=True)
             for title, found in (("forced", forced.alpha), ("ladder", mask.alpha)):
                 figures = cartoon_figures(found, cutout)
                 rows.setdefault(f"{wall} {title}", []).append((*figures, float(mask.line_art), figures[2] < 0.01))

@@ -119,8 +119,12 @@ def varied(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
         return smaller
+    return through_jpeg(smaller, int(rng.integers(70, 97)))
+
+
+def through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     buffer = io.BytesIO()
-    Image.fromarray(smaller).save(buffer, "JPEG", quality=int(rng.integers(70, 97)))
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))
 
 

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from vivid_assets.imaging.line_art_matte import (
-    busy_wall_matte,
     fill_regions,
     join_outlines,
     line_art_matte,
@@ -124,7 +123,7 @@ def test_medium_alpha_inside_is_raised():
 def test_tiny_pictures(shape):
     picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     found = line_art_matte(picture, np.full(shape, 0.5, np.float32))
-    alpha = busy_wall_matte(picture, np.full(shape, 0.5, np.float32)) if found is None else found.alpha
+    alpha = join_outlines(picture, fill_regions(np.full(shape, 0.5, np.float32))) if found is None else found.alpha
     assert alpha.shape == shape
     assert np.isfinite(alpha).all()
 

@@ -6,21 +6,12 @@ import pytest
 
 from vivid_assets.demo_drawings import cartoon_owl
 from vivid_assets.demo_pictures import write_demo_catalogue
-from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.masking.finish import DRAWING_NET, finish
+from vivid_assets.masking.ladder_settings import LadderSettings
 
 
-def finished(picture, probability, line_art=False):
-    return finish(
-        picture,
-        probability,
-        line_art=line_art,
-        trusted=True,
-        refine=True,
-        low=0.1,
-        high=0.9,
-        thresholds=Thresholds(),
-    )
+def finished(picture, probability):
+    return finish(picture, probability, LadderSettings(), line_art=False, trusted=True)
 
 
 def packshot(tint, detail):

@@ -20,7 +20,8 @@ from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.verdict import Thresholds
-from vivid_assets.masking.ladder import Ladder, LadderSettings
+from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
 from vivid_assets.masking.tiers import make_tiers

@@ -175,3 +175,9 @@ def ciede2000(lab1: NDArray[np.floating], lab2: NDArray[np.floating]) -> NDArray
     blue = np.sin(2 * np.radians(30 * np.exp(-(((hue - 275) / 25) ** 2))))
     rotation = -2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7)) * blue
     return np.sqrt((dl / sl) ** 2 + (dc / sc) ** 2 + (dh / sh) ** 2 + rotation * (dc / sc) * (dh / sh))
+
+
+def colour_codes(image: np.ndarray) -> np.ndarray:
+    """One number for each colour of uint8 H×W×3 sRGB, its hexadecimal code; int32 H×W."""
+    value = image.astype(np.int32)
+    return np.asarray(value[..., 0] << 16 | value[..., 1] << 8 | value[..., 2])

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.color import colour_codes
 from vivid_assets.imaging.resizing import fitted_size
 
 #: Long side, in pixels, at which the figures are taken.
@@ -57,8 +58,7 @@ def line_art_figures(image: np.ndarray) -> LineArtFigures:
     """Measure a picture: uint8 H×W×3 sRGB, any size from 1×1."""
     small = _measured(image)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    codes = small.astype(np.uint32)
-    packed = (codes[..., 0] << 16) | (codes[..., 1] << 8) | codes[..., 2]
+    packed = colour_codes(small)
     cell = ((packed >> 20) << 8) | ((packed >> 12 & 15) << 4) | (packed >> 4 & 15)
     cells = np.bincount(cell.ravel())
     value = grey.astype(np.int16)

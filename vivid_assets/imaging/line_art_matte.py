@@ -79,20 +79,6 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray) -> LineArtMatte |
     return None
 
 
-def busy_wall_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Join dark outlines to a network's mask of a drawing and fill it, where the wall tells nothing.
-
-    Args:
-        image: uint8 H×W×3 sRGB.
-        probability: float32 H×W, 0..1.
-
-    Returns:
-        float32 H×W, 0..1.
-
-    """
-    return join_outlines(image, fill_regions(probability))
-
-
 def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
     """Cut out a glow or a stamp: one translucent ink on a wall of one colour.
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from vivid_assets.imaging.drawing_net import drawn_probability, fill_gaps
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts
-from vivid_assets.imaging.line_art_matte import busy_wall_matte, line_art_matte, one_ink_matte
+from vivid_assets.imaging.line_art_matte import fill_regions, join_outlines, line_art_matte, one_ink_matte
 from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
 from vivid_assets.imaging.resizing import shrink
 from vivid_assets.imaging.verdict import JUDGED_AT, Figures, Thresholds, Verdict, agreement, judge, measure
 from vivid_assets.imaging.wall import fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import open_holes
+from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import TierRecord
 
 DRAWING_NET = "drawing_net"
@@ -41,13 +42,10 @@ class Finished:
 def finish(
     image: np.ndarray,
     probability: np.ndarray,
+    settings: LadderSettings,
     *,
     line_art: bool,
     trusted: bool,
-    refine: bool,
-    low: float,
-    high: float,
-    thresholds: Thresholds,
     ask_drawing_net: bool = True,
 ) -> Finished:
     """Cut a drawing from its wall, and bring a photograph's mask to the picture's edges.
@@ -55,14 +53,11 @@ def finish(
     Args:
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, raw.
+        settings: the ladder's; its thresholds are what the drawing net's mask must reach to be used, too.
         line_art: what the detector says. Its figures are the whole picture's, so a drawing before a photograph
             passes for one, until it is found here.
         trusted: whether the tier's verdict was good. A good mask that takes a part of what the wall's flood leaves
             (one figure in a drawn scene whose sky is plain) is kept; one that takes in the wall gives way.
-        refine: whether a photograph's mask is refined.
-        low: absolute probability that becomes 0.
-        high: absolute probability that becomes 1.
-        thresholds: what the drawing net's mask must reach to be used.
         ask_drawing_net: whether it may answer in the tier's place.
 
     """
@@ -74,16 +69,17 @@ def finish(
         started = time.perf_counter()
         drawn = fill_gaps(drawn_probability(image, probability), probability)
         figures = measure(drawn)
-        verdict = judge(figures, thresholds)
-        left = _left_alone(figures, thresholds, None if line_art else (drawn, probability))
-        verdict = verdict if left is None else left
+        seen = probability > 0.5
+        share = float((drawn[seen] > 0.5).mean()) if seen.any() else 1.0
+        left = _left_alone(figures, settings.thresholds, share, 0.0 if line_art else LEAST_SHARE)
+        verdict = left or judge(figures, settings.thresholds)
         seconds = time.perf_counter() - started
         record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
         if left is None:
-            return Finished(_busy(image, drawn, low, high), "busy", record, by_drawing_net=True)
+            return Finished(_busy(image, drawn, settings), "busy", record, by_drawing_net=True)
     if line_art:
-        return Finished(_busy(image, probability, low, high), "busy", record)
-    return Finished(finish_photo(image, probability, refine=refine, low=low, high=high), None, record)
+        return Finished(_busy(image, probability, settings), "busy", record)
+    return Finished(_photograph(image, probability, settings), None, record)
 
 
 def _wall_is_plain(image: np.ndarray) -> bool:
@@ -91,28 +87,23 @@ def _wall_is_plain(image: np.ndarray) -> bool:
     return fit_wall(to_lab(shrink(image, JUDGED_AT))).plain
 
 
-def _left_alone(
-    figures: Figures, thresholds: Thresholds, seeming_photograph: tuple[np.ndarray, np.ndarray] | None
-) -> Verdict | None:
+def _left_alone(figures: Figures, thresholds: Thresholds, share: float, least: float) -> Verdict | None:
     """Why the drawing net's mask is not used; ``None`` where it is, if only for want of a better one."""
     # Doubtful parts and several figures are for a person to look at; the network's own mask would be no better.
-    lenient = replace(thresholds, max_uncertain=np.inf, min_largest=0.0)
-    verdict = judge(figures, lenient)
+    verdict = judge(figures, replace(thresholds, max_uncertain=np.inf, min_largest=0.0))
     if not verdict.accepted:
         return verdict
-    if seeming_photograph is not None:
-        drawn, probability = seeming_photograph
-        share = float((drawn[probability > 0.5] > 0.5).mean())
-        if share < LEAST_SHARE:
-            # A print on a shirt, the cover of a book.
-            return Verdict("part", f"only {share:.0%} of the subject looks drawn, least {LEAST_SHARE:.0%}")
+    if share < least:
+        # A print on a shirt, the cover of a book.
+        return Verdict("part", f"only {share:.0%} of the subject looks drawn, least {least:.0%}")
     return None
 
 
-def finish_photo(image: np.ndarray, probability: np.ndarray, *, refine: bool, low: float, high: float) -> np.ndarray:
-    """Keep thin parts, follow the picture's own edges, stretch, open holes; float32 H×W, 0..1."""
-    p = keep_extremities(shrink(probability, WORKING_SIDE) if refine else probability)
-    return open_holes(image, stretch(refine_matte(image, p) if refine else p, low, high))
+def _photograph(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:
+    """Keep thin parts, follow the picture's own edges, stretch, open holes."""
+    p = keep_extremities(shrink(probability, WORKING_SIDE) if settings.refine else probability)
+    refined = refine_matte(image, p) if settings.refine else p
+    return open_holes(image, stretch(refined, settings.stretch_low, settings.stretch_high))
 
 
 def _from_wall(image: np.ndarray, probability: np.ndarray, trusted: bool) -> Finished | None:
@@ -128,9 +119,12 @@ def _from_ink(image: np.ndarray) -> Finished | None:
     return None if ink is None else Finished(ink, "plain")
 
 
-def _busy(image: np.ndarray, probability: np.ndarray, low: float, high: float) -> np.ndarray:
+def _busy(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:
     fills = flat_fill_matte(image, probability)
-    return stretch(busy_wall_matte(image, probability), low, high) if fills is None else fills
+    if fills is not None:
+        return fills
+    joined = join_outlines(image, fill_regions(probability))
+    return stretch(joined, settings.stretch_low, settings.stretch_high)
 
 
 def _lies_within(probability: np.ndarray, alpha: np.ndarray) -> bool:

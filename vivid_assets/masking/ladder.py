@@ -22,7 +22,6 @@ from vivid_assets.imaging.subject import box_pixels, read_override
 from vivid_assets.imaging.verdict import (
     SEVERITY,
     Figures,
-    Thresholds,
     Verdict,
     agreement,
     as_mapping,
@@ -31,26 +30,12 @@ from vivid_assets.imaging.verdict import (
     measure,
 )
 from vivid_assets.masking.finish import finish
+from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
 from vivid_assets.rows.failures import picture_failure
 
 _Made = TypeVar("_Made")
-
-
-@dataclass(frozen=True)
-class LadderSettings:
-    """What a user may tune."""
-
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    refine: bool = True
-    """Whether masks of photographs are brought to the picture's edges."""
-    stretch_low: float = 0.1
-    """Absolute probability that becomes alpha 0."""
-    stretch_high: float = 0.9
-    """Absolute probability that becomes alpha 1."""
-    line_art_threshold: float = 0.5
-    """Detector probability from which a picture is treated as line art. 0..1."""
 
 
 @dataclass
@@ -257,15 +242,14 @@ class Ladder:
         top, bottom, left, right = attempt.window
         wall = None
         if verdict.name != "empty":
+            # Gradients are the picture's own edges already.
+            settings = replace(self.settings, refine=self.settings.refine and name != "gradients")
             found = finish(
                 attempt.crop,
                 probability,
+                settings,
                 line_art=drawn,
                 trusted=verdict.accepted,
-                refine=self.settings.refine and name != "gradients",
-                low=self.settings.stretch_low,
-                high=self.settings.stretch_high,
-                thresholds=self.settings.thresholds,
                 ask_drawing_net=attempt.forced is None,
             )
             alpha[top:bottom, left:right] = found.alpha
