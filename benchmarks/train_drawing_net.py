@@ -28,7 +28,7 @@ import numpy as np
 import torch  # noqa: TID253 - nobody imports this
 from torch import nn  # noqa: TID253
 
-from benchmarks.drawn_scenes import DRAWINGS, PHOTOGRAPHS, drawings, photographs, scene
+from benchmarks.drawn_scenes import DRAWINGS, PHOTOGRAPHS, THINGS, drawings, photographs, scene
 from resources.u2net import U2Net
 from vivid_assets.imaging import drawing_net
 from vivid_assets.imaging.drawing_net import SIDE, drawing_inputs
@@ -42,7 +42,7 @@ def salient() -> U2Net:
 
 
 def samples(seed: int, count: int) -> np.ndarray:
-    """uint8 count×9×320×320: the network's eight inputs and the true alpha."""
+    """uint8 count×9×448×448: the network's eight inputs and the true alpha."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     made = np.empty((count, 9, SIDE, SIDE), np.uint8)
@@ -61,7 +61,7 @@ def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class DrawingNet(nn.Module):
-    """U-Net; float32 N×8×320×320 in, logits N×1×320×320 out."""
+    """U-Net; float32 N×8×H×W in, logits N×1×H×W out; sides are multiples of 64."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,10 +88,12 @@ class DrawingNet(nn.Module):
         return self.head(y)
 
 
-def batch(data: list[np.ndarray], rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(data: list[np.ndarray], rng: np.random.Generator, size: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
     share = np.array([len(part) for part in data]) / sum(map(len, data))
     picked = (data[int(k)] for k in rng.choice(len(data), size, p=share))
     chosen = torch.from_numpy(np.stack([part[int(rng.integers(len(part)))] for part in picked])).float() / 255
+    if side != SIDE:
+        chosen = nn.functional.interpolate(chosen, (side, side), mode="bilinear", antialias=True)
     if rng.random() < 0.5:
         chosen = chosen.flip(3)
     x, truth = chosen[:, :8] - 0.5, chosen[:, 8:]
@@ -114,13 +116,14 @@ def loss_of(logit: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return cross + 0.5 * (1 - (both + 20) / (all_of + 20)).mean() + 0.5 * (p - truth).abs().mean()
 
 
-def train(data: list[np.ndarray], held: np.ndarray, minutes: float, kept: Path, size: int = 12) -> DrawingNet:
+def train(data: list[np.ndarray], held: np.ndarray, minutes: float, kept: Path, side: int, size: int = 12) -> DrawingNet:
     torch.manual_seed(1)
     rng = np.random.default_rng()
     net = DrawingNet().to(memory_format=torch.channels_last)
     if kept.exists():
         net.load_state_dict(torch.load(kept))
     print(f"{sum(p.numel() for p in net.parameters())} weights, {'of before' if kept.exists() else 'new'}", flush=True)
+    faster = torch.compile(net)
     peak = 1e-3 if kept.exists() else 2e-3
     optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=1e-3)
     started, step, shown = time.perf_counter(), 0, 0.0
@@ -131,10 +134,10 @@ def train(data: list[np.ndarray], held: np.ndarray, minutes: float, kept: Path, 
             # One cycle: a short rise, then a cosine to nothing.
             group["lr"] = peak * min(1.0, (step + 1) / 200) * 0.5 * (1 + np.cos(np.pi * share))
         net.train()
-        x, truth = batch(data, rng, size)
+        x, truth = batch(data, rng, size, side)
         optimiser.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
-            logit = net(x.contiguous(memory_format=torch.channels_last))
+            logit = faster(x.contiguous(memory_format=torch.channels_last))
         loss = loss_of(logit.float(), truth)
         loss.backward()
         optimiser.step()
@@ -143,20 +146,22 @@ def train(data: list[np.ndarray], held: np.ndarray, minutes: float, kept: Path, 
         if passed - shown > 3:
             shown = passed
             print(
-                f"{passed:5.1f} min, {step} steps of {size}: loss {running:.4f}, held out {error(net, held):.4f}",
+                f"{passed:5.1f} min, {step} steps of {size}: loss {running:.4f}, held out {error(net, held, side):.4f}",
                 flush=True,
             )
             torch.save(net.state_dict(), kept)
     torch.save(net.state_dict(), kept)
-    print(f"{step} steps of {size}; held out {error(net, held):.4f}")
+    print(f"{step} steps of {size}; held out {error(net, held, side):.4f}")
     return net
 
 
-def error(net: DrawingNet, held: np.ndarray) -> float:
+def error(net: DrawingNet, held: np.ndarray, side: int) -> float:
     """Mean absolute error of alpha."""
     net.eval()
     with torch.no_grad():
         x = torch.from_numpy(held).float() / 255
+        if side != SIDE:
+            x = nn.functional.interpolate(x, (side, side), mode="bilinear", antialias=True)
         found = torch.cat([torch.sigmoid(net(part[:, :8] - 0.5)) for part in x.split(16)])
     return float((found - x[:, 8:]).abs().mean())
 
@@ -165,6 +170,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drawings", type=Path, nargs="+", required=True)
     parser.add_argument("--photos", type=Path, nargs="*", default=[])
+    parser.add_argument("--things", type=Path, help="folder of RGBA photographs of things")
+    parser.add_argument("--side", type=int, default=SIDE, help="side at which to train, the picture's own by default")
     parser.add_argument("--each", type=int, default=520, help="drawings of each set, at most")
     parser.add_argument("--samples", type=int, default=4200)
     parser.add_argument("--seed", type=int, default=0)
@@ -181,6 +188,8 @@ def main() -> None:
             DRAWINGS.extend(found)
             print(f"{len(found)} drawings of {source}", flush=True)
         PHOTOGRAPHS.extend(photographs(arguments.photos))
+        if arguments.things:
+            THINGS.extend(drawings(arguments.things, 1000, rng))
         print(f"{len(PHOTOGRAPHS)} photographs; {time.perf_counter() - started:.0f} s", flush=True)
         parts = range(1000 * arguments.seed, 1000 * arguments.seed + 100)
         # By fork, so that the drawings are there already.
@@ -191,7 +200,7 @@ def main() -> None:
     data = [np.load(file, mmap_mode="r") for file in sorted(arguments.keep.glob("samples-*.npy"))]
     print(f"{sum(map(len, data))} samples; {time.perf_counter() - started:.0f} s", flush=True)
     net = train(
-        [part[:-HELD] for part in data], np.array(data[0][-HELD:]), arguments.minutes, arguments.keep / "net.pt"
+        [part[:-HELD] for part in data], np.array(data[0][-HELD:]), arguments.minutes, arguments.keep / "net.pt", arguments.side
     )
     target = Path(drawing_net.__file__).with_name("drawing_net.onnx")
     torch.onnx.export(net.eval(), (torch.zeros(1, 8, SIDE, SIDE),), str(target), external_data=False)

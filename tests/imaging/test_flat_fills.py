@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.imaging.flat_fills import flat_fill_matte, flat_segments, has_flat_parts
+from vivid_assets.imaging.flat_fills import flat_fill_matte, flat_segments, has_flat_parts, whole_fills
 
 SIDE = 400
 
@@ -38,6 +38,33 @@ def test_what_the_network_overlooks_before_grain_is_found_and_the_hole_stays():
     found = flat_fill_matte(picture, cv2.GaussianBlur(petals.astype(np.float32), (0, 0), 3))
     assert found is not None
     assert np.abs(found - alpha).mean() < 0.01
+    assert found[130, 200] == 0
+
+
+def test_fills_in_doubt_are_drawn_as_wholes_before_grain():
+    picture, alpha = scene()
+    doubtful = np.where(np.arange(SIDE)[:, None] < 210, alpha, 0.2 * alpha).astype(np.float32)
+    found = whole_fills(picture, doubtful)
+    assert (found[alpha == 1] == 1).all()
+    assert (found[alpha == 0] == 0).all()
+
+
+def test_fills_in_doubt_stay_where_the_wall_has_fills_or_they_are_clipped():
+    picture, alpha = scene()
+    doubtful = (0.2 * alpha).astype(np.float32)
+    burnt = np.where(alpha[..., None] == 1, np.uint8(255), picture)
+    assert np.array_equal(whole_fills(burnt, doubtful), doubtful)
+    cell = np.indices((SIDE, SIDE)).sum(0) // 40 % 2
+    drawn_wall = np.where(alpha[..., None] == 1, picture, np.uint8(60 + 120 * cell)[..., None])
+    assert np.array_equal(whole_fills(drawn_wall, doubtful), doubtful)
+
+
+def test_grain_that_the_network_is_sure_of_stays_among_fills():
+    picture, alpha = scene()
+    picture[125:135, 130:140] = np.random.default_rng(1).integers(40, 220, (10, 10, 3))
+    found = flat_fill_matte(picture, alpha.astype(np.float32))
+    assert found is not None
+    assert (found[125:135, 130:140] == 1).all()
     assert found[130, 200] == 0
 
 

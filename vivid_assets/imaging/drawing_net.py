@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 #: Side, in pixels, of the square that the network sees.
-SIDE = 320
+SIDE = 448
 #: Mean probability from which the other network is sure of an enclosed gap.
 SURE = 0.95
 _WEIGHTS = Path(__file__).with_name("drawing_net.onnx")
@@ -73,7 +73,7 @@ def drawing_inputs(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
         probability: float32 H×W, 0..1.
 
     Returns:
-        float32 8×320×320, each −0.5..0.5.
+        float32 8×448×448, each −0.5..0.5.
 
     """
     step, bend = _steps(image.astype(np.int16))

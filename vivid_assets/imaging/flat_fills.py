@@ -20,6 +20,14 @@ SMALLEST = 16
 FLAT = 0.7
 #: Least share of its steps that are none: grain, and what JPEG leaves, are quickly told by it.
 EXACT = 0.6
+#: Mean probability from which grain among a drawing's fills is drawn: gradients fall into bands too small for segments.
+SURE = 0.95
+#: Smallest fill, in pixels, that a photograph does not have by chance where it is not clipped…
+WHOLE = 128
+#: …as long as less than this share of what the network takes for wall lies in such fills.
+FLAT_WALL = 0.1
+#: Mean probability from which such a fill is drawn.
+DRAWN = 0.1
 #: How far anti-aliasing reaches beyond a fill, in pixels.
 REACH = 2
 #: Least share of blocks of 16 × 16 pixels that are mostly flat, for a picture to have flat parts.
@@ -33,9 +41,7 @@ def has_flat_parts(image: np.ndarray) -> bool:
     """
     if image.shape[1] < 2:
         return False
-    red, green, blue = cv2.split(np.ascontiguousarray(image[::4]))
-    clipped = (cv2.min(cv2.min(red, green), blue) >= 250) | (cv2.max(cv2.max(red, green), blue) <= 5)
-    flat = (_like_left_neighbour(image) & ~clipped[:, 1:]).astype(np.float32)
+    flat = (_like_left_neighbour(image) & ~_clipped(image[::4])[:, 1:]).astype(np.float32)
     blocks = (max(1, flat.shape[1] // 16), max(1, flat.shape[0] // 4))
     return bool((cv2.resize(flat, blocks, interpolation=cv2.INTER_AREA) > 0.5).mean() >= FLAT_BLOCKS)
 
@@ -59,6 +65,30 @@ def flat_segments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return labels, np.bincount(labels.ravel(), minlength=int(flat.sum()) + 1)
 
 
+def whole_fills(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Decide flat fills before a photograph as wholes, in the drawing's favour.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1, a network's raw answer.
+
+    Returns:
+        float32 H×W, 1 in every fill that the network does not deny, elsewhere ``probability``; unchanged where the wall
+        itself has flat fills.
+
+    """
+    if not has_flat_parts(image):
+        return probability
+    labels, area = flat_segments(image)
+    whole = (area >= WHOLE) & (_sum_by_label(~_clipped(image), labels, area) > 0.5 * area)
+    whole[0] = False
+    wall = whole[labels[probability < 0.05]]
+    if wall.size and wall.mean() >= FLAT_WALL:
+        return probability
+    whole &= _sum_by_label(probability, labels, area) > DRAWN * area
+    return np.where(whole[labels], np.float32(1.0), probability)
+
+
 def flat_fill_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray | None:
     """Cut a drawing in flat fills out of a busy picture.
 
@@ -74,7 +104,7 @@ def flat_fill_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray | 
     if not _is_flat(image, seen):
         return None
     labels, area = flat_segments(image)
-    drawn = np.bincount(labels.ravel(), probability.ravel(), minlength=len(area)) > 0.5 * area
+    drawn = _sum_by_label(probability, labels, area) > 0.5 * area
     drawn[0] = False
     if not drawn.any() or (labels[seen] > 0).mean() < FLAT:
         return None
@@ -83,15 +113,39 @@ def flat_fill_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray | 
         drawn[1:] |= area[1:] >= 4 * SMALLEST
     fills = drawn[labels]
     solid = fills.astype(np.uint8)
-    reached = cv2.dilate(solid, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)) > 0
+    reached = _dilated(solid, REACH)
     enclosed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((17, 17), np.uint8)) > 0
     if (enclosed & ~reached).sum() > 0.03 * solid.sum():
         # JPEG rings in the blocks of 8 × 8 along every edge: there the fills have no edges to go by.
         return None
-    background = ~reached | ((labels > 0) & ~fills)
+    fills |= _sure_grain((labels == 0) & ~reached, probability)
+    background = ~_dilated(fills.astype(np.uint8), REACH) | ((labels > 0) & ~fills)
     alpha = edge_alpha(image, spread_wall(image, background), background, REACH + 1)
     alpha[fills] = 1.0
     return alpha
+
+
+def _sum_by_label(values: np.ndarray, labels: np.ndarray, area: np.ndarray) -> np.ndarray:
+    return np.bincount(labels.ravel(), values.ravel(), minlength=len(area))
+
+
+def _dilated(mask: np.ndarray, reach: int) -> np.ndarray:
+    return cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+
+
+def _sure_grain(grain: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Connected parts of ``grain`` (bool H×W) that the network is sure of."""
+    _, parts = cv2.connectedComponents(grain.astype(np.uint8), connectivity=4)
+    area = np.bincount(parts.ravel())
+    sure = _sum_by_label(probability, parts, area) > SURE * area
+    sure[0] = False
+    return sure[parts]
+
+
+def _clipped(image: np.ndarray) -> np.ndarray:
+    """Where a photograph is flat as well: burnt-out light and lost shadow; bool H×W."""
+    red, green, blue = cv2.split(np.ascontiguousarray(image))
+    return (cv2.min(cv2.min(red, green), blue) >= 250) | (cv2.max(cv2.max(red, green), blue) <= 5)
 
 
 def _like_left_neighbour(image: np.ndarray) -> np.ndarray:

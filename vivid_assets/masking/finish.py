@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vivid_assets.imaging.drawing_net import drawn_probability, fill_gaps
-from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts
+from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
 from vivid_assets.imaging.line_art_matte import fill_regions, join_outlines, line_art_matte, one_ink_matte
 from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
@@ -120,6 +120,7 @@ def _from_ink(image: np.ndarray) -> Finished | None:
 
 
 def _busy(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:
+    probability = whole_fills(image, probability)
     fills = flat_fill_matte(image, probability)
     if fills is not None:
         return fills
