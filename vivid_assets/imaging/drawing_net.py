@@ -17,8 +17,6 @@ import numpy as np
 
 #: Side, in pixels, of the square that the network sees.
 SIDE = 448
-#: Mean probability from which the other network is sure of an enclosed gap.
-SURE = 0.95
 _WEIGHTS = Path(__file__).with_name("drawing_net.onnx")
 _LOCK = Lock()
 _NETS: list[cv2.dnn.Net] = []
@@ -44,25 +42,6 @@ def drawn_probability(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     answer = 1.0 / (1.0 + np.exp(-np.clip(logit, -20.0, 20.0)))
     full = cv2.resize(answer, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     return np.clip(full, 0.0, 1.0).astype(np.float32)
-
-
-def fill_gaps(drawn: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """Fill what a figure encloses and the salient-object network is sure of: soft shading passes for a photograph.
-
-    Args:
-        drawn: float32 H×W, 0..1, from ``drawn_probability``.
-        probability: float32 H×W, 0..1, the other network's.
-
-    Returns:
-        float32 H×W, nowhere below ``drawn``.
-
-    """
-    count, labels = cv2.connectedComponents((drawn <= 0.5).astype(np.uint8), connectivity=4)
-    area = np.bincount(labels.ravel(), minlength=count)
-    sure = np.bincount(labels.ravel(), probability.ravel(), minlength=count) > SURE * area
-    sure[0] = False
-    sure[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
-    return np.where(sure[labels], np.maximum(drawn, probability), drawn).astype(np.float32)
 
 
 def drawing_inputs(image: np.ndarray, probability: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ from vivid_assets.imaging.wall_matte import edge_alpha
 #: Smallest segment, in pixels. Below, grain makes them by chance.
 SMALLEST = 16
 #: Least share of what the network is sure of that lies in segments.
-FLAT = 0.7
+FLAT = 0.55
 #: Least share of its steps that are none: grain, and what JPEG leaves, are quickly told by it.
-EXACT = 0.6
+EXACT = 0.5
 #: Mean probability from which grain among a drawing's fills is drawn: gradients fall into bands too small for segments.
 SURE = 0.95
 #: Smallest fill, in pixels, that a photograph does not have by chance where it is not clipped…
@@ -115,7 +115,7 @@ def flat_fill_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray | 
     solid = fills.astype(np.uint8)
     reached = _dilated(solid, REACH)
     enclosed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((17, 17), np.uint8)) > 0
-    if (enclosed & ~reached).sum() > 0.03 * solid.sum():
+    if (enclosed & ~reached & (probability > SURE)).sum() > 0.03 * solid.sum():
         # JPEG rings in the blocks of 8 × 8 along every edge: there the fills have no edges to go by.
         return None
     fills |= _sure_grain((labels == 0) & ~reached, probability)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vivid_assets.imaging.drawing_net import drawn_probability, fill_gaps
+from vivid_assets.imaging.drawing_net import drawn_probability
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
 from vivid_assets.imaging.line_art_matte import fill_regions, join_outlines, line_art_matte, one_ink_matte
 from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
@@ -67,7 +67,7 @@ def finish(
     record = None
     if ask_drawing_net and (line_art or (has_flat_parts(image) and not _wall_is_plain(image))):
         started = time.perf_counter()
-        drawn = fill_gaps(drawn_probability(image, probability), probability)
+        drawn = drawn_probability(image, probability)
         figures = measure(drawn)
         seen = probability > 0.5
         share = float((drawn[seen] > 0.5).mean()) if seen.any() else 1.0
