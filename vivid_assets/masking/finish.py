@@ -21,7 +21,7 @@ from vivid_assets.masking.mask import TierRecord
 
 DRAWING_NET = "drawing_net"
 """The tier that answers for drawings before busy walls."""
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.4
 """Of what a network saw in a seeming photograph, the share that must look drawn."""
 
 
@@ -67,7 +67,7 @@ def finish(
     record = None
     if ask_drawing_net and (line_art or (has_flat_parts(image) and not _wall_is_plain(image))):
         started = time.perf_counter()
-        drawn = drawn_probability(image, probability)
+        drawn = whole_fills(image, drawn_probability(image, probability))
         figures = measure(drawn)
         seen = probability > 0.5
         share = float((drawn[seen] > 0.5).mean()) if seen.any() else 1.0
@@ -78,7 +78,7 @@ def finish(
         if left is None:
             return Finished(_busy(image, drawn, settings), "busy", record, by_drawing_net=True)
     if line_art:
-        return Finished(_busy(image, probability, settings), "busy", record)
+        return Finished(_busy(image, whole_fills(image, probability), settings), "busy", record)
     return Finished(_photograph(image, probability, settings), None, record)
 
 
@@ -120,7 +120,6 @@ def _from_ink(image: np.ndarray) -> Finished | None:
 
 
 def _busy(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:
-    probability = whole_fills(image, probability)
     fills = flat_fill_matte(image, probability)
     if fills is not None:
         return fills
