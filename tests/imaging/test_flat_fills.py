@@ -49,9 +49,11 @@ def test_fills_in_doubt_are_drawn_as_wholes_before_grain():
     assert (found[alpha == 0] == 0).all()
 
 
-def test_fills_in_doubt_stay_where_the_wall_has_fills_or_they_are_clipped():
+def test_fills_in_doubt_stay_where_no_grainy_wall_is_known_or_they_are_clipped():
     picture, alpha = scene()
     doubtful = (0.2 * alpha).astype(np.float32)
+    undecided = np.full_like(doubtful, 0.3)
+    assert np.array_equal(whole_fills(picture, undecided), undecided)
     burnt = np.where(alpha[..., None] == 1, np.uint8(255), picture)
     assert np.array_equal(whole_fills(burnt, doubtful), doubtful)
     cell = np.indices((SIDE, SIDE)).sum(0) // 40 % 2

@@ -26,6 +26,8 @@ SURE = 0.95
 WHOLE = 128
 #: …as long as less than this share of what the network takes for wall lies in such fills.
 FLAT_WALL = 0.1
+#: Share of the picture that must be wall to the network, for that to be told.
+LEAST_WALL = 0.1
 #: Mean probability from which such a fill is drawn.
 DRAWN = 0.1
 #: How far anti-aliasing reaches beyond a fill, in pixels.
@@ -74,7 +76,7 @@ def whole_fills(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
 
     Returns:
         float32 H×W, 1 in every fill that the network does not deny, elsewhere ``probability``; unchanged where the wall
-        itself has flat fills.
+        itself has flat fills, or where the network is sure of no wall.
 
     """
     if not has_flat_parts(image):
@@ -83,7 +85,7 @@ def whole_fills(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     whole = (area >= WHOLE) & (_sum_by_label(~_clipped(image), labels, area) > 0.5 * area)
     whole[0] = False
     wall = whole[labels[probability < 0.05]]
-    if wall.size and wall.mean() >= FLAT_WALL:
+    if wall.size < LEAST_WALL * labels.size or wall.mean() >= FLAT_WALL:
         return probability
     whole &= _sum_by_label(probability, labels, area) > DRAWN * area
     return np.where(whole[labels], np.float32(1.0), probability)
