@@ -115,13 +115,13 @@ def flat_fill_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray | 
         drawn[1:] |= area[1:] >= 4 * SMALLEST
     fills = drawn[labels]
     solid = fills.astype(np.uint8)
-    reached = _dilated(solid, REACH)
+    reached = _reached(fills)
     enclosed = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((17, 17), np.uint8)) > 0
     if (enclosed & ~reached & (probability > SURE)).sum() > 0.03 * solid.sum():
         # JPEG rings in the blocks of 8 × 8 along every edge: there the fills have no edges to go by.
         return None
     fills |= _sure_grain((labels == 0) & ~reached, probability)
-    background = ~_dilated(fills.astype(np.uint8), REACH) | ((labels > 0) & ~fills)
+    background = ~_reached(fills) | ((labels > 0) & ~fills)
     alpha = edge_alpha(image, spread_wall(image, background), background, REACH + 1)
     alpha[fills] = 1.0
     return alpha
@@ -131,8 +131,9 @@ def _sum_by_label(values: np.ndarray, labels: np.ndarray, area: np.ndarray) -> n
     return np.bincount(labels.ravel(), values.ravel(), minlength=len(area))
 
 
-def _dilated(mask: np.ndarray, reach: int) -> np.ndarray:
-    return cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+def _reached(fills: np.ndarray) -> np.ndarray:
+    """Fills (bool H×W) and their anti-aliased rims."""
+    return cv2.dilate(fills.astype(np.uint8), np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)) > 0
 
 
 def _sure_grain(grain: np.ndarray, probability: np.ndarray) -> np.ndarray:
