@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import MaskRequest
 from vivid_assets.masking.tiers import make_tiers
 
-# The command itself, without its siblings, which import a web server. It needs the package filetype.
+# The command itself, without its siblings, which import a web server. It needs the packages filetype and watchdog.
 REMBG_P = """
 import sys, types, rembg
 sys.modules["rembg.commands"] = commands = types.ModuleType("rembg.commands")
@@ -155,7 +156,11 @@ def against_rembg(count: int, size: int, photographs: Path | None, model: str) -
 def timed(command: list[str]) -> tuple[float, float]:
     """Seconds of wall time and of CPU time that a command and its children took."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    # Modules compiled before, as everywhere but where a container forbids it, which costs seconds of start-up.
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:1] + command[-3:])} failed:\n{done.stderr[-2000:]}")
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
