@@ -10,12 +10,16 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from benchmarks.train_line_art import emblem_alpha, packaged_photos, through_jpeg
+from benchmarks.drawn_figures import DRAWN_AT, figure
+from benchmarks.train_line_art import packaged_photos, through_jpeg
 
-DRAWN_AT = 448
+#: Bytes of a drawing's file, at most.
+LARGEST = 600_000
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 PHOTOGRAPHS: list[np.ndarray] = []
 DRAWINGS: list[np.ndarray] = []
+#: Photographed things cut from their walls: what is laid over a wall and yet not drawn.
+THINGS: list[np.ndarray] = []
 
 
 def svg(text: str) -> np.ndarray | None:
@@ -49,12 +53,17 @@ def drawings(source: Path, most: int, rng: np.random.Generator) -> list[np.ndarr
             for icon in chosen
         ]
     else:
-        files = sorted(p for p in source.iterdir() if p.suffix.lower() in {".svg", ".png"})
-        made = [
-            svg(file.read_text()) if file.suffix == ".svg" else trimmed(Image.open(file).convert("RGBA"))
-            for file in (files[int(k)] for k in rng.permutation(len(files))[:most])
-        ]
+        files = sorted(p for p in source.rglob("*") if p.suffix in {".svg", ".png"} and p.stat().st_size < LARGEST)
+        made = [read(file) for file in (files[int(k)] for k in rng.permutation(len(files))[:most])]
     return [cut for cut in made if cut is not None]
+
+
+def read(file: Path) -> np.ndarray | None:
+    if file.suffix == ".svg":
+        return svg(file.read_text(errors="replace"))
+    picture = Image.open(file).convert("RGBA")
+    picture.thumbnail((DRAWN_AT, DRAWN_AT))
+    return trimmed(picture)
 
 
 def photographs(folders: list[Path]) -> list[np.ndarray]:
@@ -85,6 +94,8 @@ def wall(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[:height, :width].astype(np.float32)
     if kind in ("photo", "blurred"):
         piece = crop(PHOTOGRAPHS[int(rng.integers(len(PHOTOGRAPHS)))], height, width, rng)
+        if rng.random() < 0.1:
+            piece = cv2.cvtColor(cv2.cvtColor(piece, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         return (cv2.GaussianBlur(piece, (0, 0), rng.uniform(1, 12)) if kind == "blurred" else piece).astype(np.float32)
     if kind == "noise":
         grain = rng.standard_normal((height, width, 3)).astype(np.float32)
@@ -108,34 +119,9 @@ def wall(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return shaded
 
 
-def glow(rng: np.random.Generator) -> np.ndarray:
-    """A sign in one translucent ink; uint8 H×W×4."""
-    alpha = cv2.resize(emblem_alpha(rng), (DRAWN_AT, DRAWN_AT), interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.4:
-        y, x = np.mgrid[:DRAWN_AT, :DRAWN_AT] / DRAWN_AT - 0.5
-        haze = np.clip(1.2 - np.hypot(x, y) / rng.uniform(0.3, 0.45), 0, 1) * rng.uniform(0.05, 0.4)
-        alpha = alpha + haze.astype(np.float32) * (1 - alpha)
-    ink = rng.integers(180, 256, 3) if rng.random() < 0.7 else rng.integers(0, 256, 3)
-    return np.dstack([np.broadcast_to(ink, (*alpha.shape, 3)), np.rint(alpha * 255)]).astype(np.uint8)
-
-
-def recoloured(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    colour = cut[..., :3].astype(np.float32)
-    if rng.random() < 0.3:
-        colour = colour[..., rng.permutation(3)]
-    if rng.random() < 0.4:
-        # Soft shading, as anime sprites and emoji have.
-        light = cv2.resize(
-            rng.uniform(0.75, 1.2, (3, 3)).astype(np.float32), cut.shape[1::-1], interpolation=cv2.INTER_CUBIC
-        )
-        colour = colour * light[..., None]
-    return np.dstack([np.clip(colour, 0, 255), cut[..., 3:].astype(np.float32)])
-
-
 def placed(cut: np.ndarray, height: int, width: int, rng: np.random.Generator, smallest: float = 0.3) -> np.ndarray:
     """A drawing somewhere in an empty picture; float32 H×W×4, colours premultiplied."""
-    drawn = recoloured(cut, rng)
-    drawn[..., :3] *= drawn[..., 3:] / 255
+    drawn = np.dstack([cut[..., :3] * (cut[..., 3:] / 255), cut[..., 3]]).astype(np.float32)
     scale = rng.uniform(smallest, 0.95) * min(height / cut.shape[0], width / cut.shape[1])
     turn = rng.normal(0, 8) if rng.random() < 0.8 else rng.uniform(-180, 180)
     flip = rng.choice([-1, 1])
@@ -154,20 +140,34 @@ def scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     if max(height, width) > 2 * min(height, width):
         height = width
     if rng.random() < 0.16:
-        piece = crop(PHOTOGRAPHS[int(rng.integers(len(PHOTOGRAPHS)))], height, width, rng)
-        return through(piece, rng), np.zeros((height, width), np.float32)
+        return through(photographed(height, width, rng), rng), np.zeros((height, width), np.float32)
     picture = wall(height, width, rng)
     alpha = np.zeros((height, width, 1), np.float32)
+    if THINGS and rng.random() < 0.06:
+        picture = over(picture, thing(height, width, rng))
     for _ in range(int(rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05]))):
-        if rng.random() < 0.12:
-            layer = placed(glow(rng), height, width, rng, smallest=0.6)
-        else:
-            layer = placed(DRAWINGS[int(rng.integers(len(DRAWINGS)))], height, width, rng)
-        over = layer[..., 3:] / 255
-        picture = picture * (1 - over) + layer[..., :3]
-        alpha = over + alpha * (1 - over)
-    return through(np.uint8(np.rint(np.clip(picture, 0, 255))), rng), np.clip(alpha[..., 0], 0, 1)
+        layer = placed(figure(DRAWINGS, rng), height, width, rng)
+        picture = over(picture, layer)
+        alpha = layer[..., 3:] / 255 + alpha * (1 - layer[..., 3:] / 255)
+    return through(picture, rng), np.clip(alpha[..., 0], 0, 1)
+
+
+def photographed(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """A picture in which nothing is drawn: a photograph, or a photographed thing before some wall; float32."""
+    if not THINGS or rng.random() < 0.6:
+        return crop(PHOTOGRAPHS[int(rng.integers(len(PHOTOGRAPHS)))], height, width, rng).astype(np.float32)
+    return over(wall(height, width, rng), thing(height, width, rng))
+
+
+def thing(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    return placed(THINGS[int(rng.integers(len(THINGS)))], height, width, rng, smallest=0.4)
+
+
+def over(picture: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    return picture * (1 - layer[..., 3:] / 255) + layer[..., :3]
 
 
 def through(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """uint8, half of them by way of JPEG."""
+    picture = np.uint8(np.rint(np.clip(picture, 0, 255)))
     return picture if rng.random() < 0.5 else through_jpeg(picture, int(rng.integers(65, 97)))

@@ -7,6 +7,7 @@ from vivid_assets.imaging.line_art_matte import (
     join_outlines,
     line_art_matte,
     one_ink_matte,
+    unmix_outline,
 )
 
 
@@ -162,3 +163,40 @@ def test_a_grey_drawing_is_no_glow():
     cv2.circle(picture, (150, 150), 100, (120, 120, 120), -1, cv2.LINE_AA)
     cv2.circle(picture, (150, 150), 30, (250, 250, 250), -1, cv2.LINE_AA)
     assert one_ink_matte(picture) is None
+
+
+def disc_with_outline(wall):
+    """A pale disc of radius 80 with a dark outline of three pixels, antialiased, before ``wall``; and its alpha."""
+    y, x = np.mgrid[:240, :240]
+    away = np.hypot(x - 120, y - 120)
+    alpha, fill = np.clip(80.5 - away, 0, 1), np.clip(77.5 - away, 0, 1)[..., None]
+    figure = fill * (250, 220, 180) + (1 - fill) * (40, 25, 30)
+    return np.rint(alpha[..., None] * figure + (1 - alpha[..., None]) * wall).astype(np.uint8), alpha
+
+
+def test_an_outline_that_a_mask_cut_along_its_middle_is_whole_again_and_soft():
+    wall = np.random.default_rng(0).integers(120, 200, (240, 240, 3))
+    picture, alpha = disc_with_outline(cv2.blur(wall.astype(np.float32), (5, 5)))
+    y, x = np.mgrid[:240, :240]
+    # Sure up to the middle of the outline, then less and less.
+    cut = np.clip((82.5 - np.hypot(x - 120, y - 120)) / 8, 0, 1).astype(np.float32)
+    found = unmix_outline(picture, cut)
+    outline = (alpha > 0.5) & (picture.max(axis=2) < 80)
+    assert (cut[outline] > 0.5).mean() < 0.6
+    assert (found[outline] > 0.5).mean() > 0.99
+    assert (found >= cut).all()
+    assert np.abs(found - alpha).mean() < 0.6 * np.abs(cut - alpha).mean()
+    assert np.abs(found[alpha == 0]).mean() < 0.01
+
+
+def test_before_a_dark_wall_no_outline_can_be_told_and_the_mask_stays():
+    picture, alpha = disc_with_outline(np.float32((45, 30, 35)))
+    cut = cv2.GaussianBlur(alpha.astype(np.float32), (0, 0), 3)
+    np.testing.assert_array_equal(unmix_outline(picture, cut), cut)
+
+
+def test_what_the_network_denies_gets_no_outline():
+    picture, alpha = disc_with_outline(np.float32((160, 160, 160)))
+    cut = alpha.astype(np.float32)
+    cut[:, 120:] = 0
+    assert unmix_outline(picture, cut)[:, 120:].max() == 0

@@ -8,8 +8,9 @@ fills are none or even and in a photograph carry grain. ``benchmarks/train_drawi
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from threading import Lock
+from typing import Any
 
 import cv2
 import numba
@@ -18,8 +19,6 @@ import numpy as np
 #: Side, in pixels, of the square that the network sees.
 SIDE = 448
 _WEIGHTS = Path(__file__).with_name("drawing_net.onnx")
-_LOCK = Lock()
-_NETS: list[cv2.dnn.Net] = []
 
 
 def drawn_probability(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -33,15 +32,20 @@ def drawn_probability(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
         float32 H×W, 0..1; near zero all over in a photograph.
 
     """
-    x = drawing_inputs(image, probability)[None]
-    with _LOCK:
-        if not _NETS:
-            _NETS.append(cv2.dnn.readNetFromONNX(str(_WEIGHTS)))
-        _NETS[0].setInput(x)
-        logit = np.array(_NETS[0].forward()).reshape(SIDE, SIDE)
+    logit = _session().run(None, {"x": drawing_inputs(image, probability)[None]})[0][0, 0]
     answer = 1.0 / (1.0 + np.exp(-np.clip(logit, -20.0, 20.0)))
     full = cv2.resize(answer, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     return np.clip(full, 0.0, 1.0).astype(np.float32)
+
+
+@cache
+def _session() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Each picture has a thread of its own already.
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(_WEIGHTS, options, providers=["CPUExecutionProvider"])
 
 
 def drawing_inputs(image: np.ndarray, probability: np.ndarray) -> np.ndarray:

@@ -9,7 +9,13 @@ import numpy as np
 
 from vivid_assets.imaging.drawing_net import drawn_probability
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
-from vivid_assets.imaging.line_art_matte import fill_regions, join_outlines, line_art_matte, one_ink_matte
+from vivid_assets.imaging.line_art_matte import (
+    fill_regions,
+    join_outlines,
+    line_art_matte,
+    one_ink_matte,
+    unmix_outline,
+)
 from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
 from vivid_assets.imaging.resizing import shrink
@@ -124,7 +130,7 @@ def _busy(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) 
     if fills is not None:
         return fills
     joined = join_outlines(image, fill_regions(probability))
-    return stretch(joined, settings.stretch_low, settings.stretch_high)
+    return unmix_outline(image, stretch(joined, settings.stretch_low, settings.stretch_high))
 
 
 def _lies_within(probability: np.ndarray, alpha: np.ndarray) -> bool:
