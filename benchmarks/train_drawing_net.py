@@ -194,18 +194,23 @@ def error(net: DrawingNet, held: np.ndarray) -> float:
     return float((found - x[:, 8:]).abs().mean())
 
 
-def average(before: bytes, target: Path, share: float) -> None:
-    """Go only ``share`` of the way from the weights before to those in ``target``, and write them there."""
+def write(net: DrawingNet, target: Path, share: float) -> None:
+    """Write the network, ``share`` of the way from ``target``'s weights to its own, without the exporter's notes."""
     import onnx
     from onnx.numpy_helper import from_array, to_array
 
-    old = {weight.name: to_array(weight) for weight in onnx.load_from_string(before).graph.initializer}
-    new = onnx.load(target)
-    for weight in new.graph.initializer:
+    old = {weight.name: to_array(weight) for weight in onnx.load(target).graph.initializer}
+    torch.onnx.export(net.eval(), (torch.zeros(1, 8, SIDE, SIDE),), str(target), external_data=False)
+    model = onnx.load(target)
+    graph = model.graph
+    for weight in graph.initializer:
         value = to_array(weight)
-        if value.dtype == np.float32 and weight.name.split(".")[0] in ("stem", "down", "up", "head"):
+        if share < 1 and weight.name.split(".")[0] in ("stem", "down", "up", "head"):
             weight.CopyFrom(from_array(old[weight.name] + np.float32(share) * (value - old[weight.name]), weight.name))
-    onnx.save(new, target)
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        # Stack traces, with the paths of the machine.
+        part.ClearField("metadata_props")
+    onnx.save(model, target)
 
 
 def main() -> None:
@@ -247,10 +252,7 @@ def main() -> None:
         [part[:-HELD] for part in data], np.array(data[0][-HELD:]), arguments.minutes, arguments.keep / "net.pt"
     )
     target = Path(drawing_net.__file__).with_name("drawing_net.onnx")
-    before = target.read_bytes()
-    torch.onnx.export(net.eval(), (torch.zeros(1, 8, SIDE, SIDE),), str(target), external_data=False)
-    if arguments.share < 1:
-        average(before, target, arguments.share)
+    write(net, target, arguments.share)
     print(f"wrote {target} ({target.stat().st_size} bytes)")
 
 

@@ -1,6 +1,7 @@
 """The network that tells what is drawn, with its own weights."""
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 
 import cv2
 import numpy as np
@@ -68,6 +69,11 @@ def test_a_slope_is_even_and_not_flat():
     exact, slight, even, _ = drawing_inputs(slope, np.zeros(slope.shape[:2], np.float32))[4:] + 0.5
     assert exact[:, : SIDE - 20].max() == 0.0
     assert slight.min() == even.min() == 1.0
+
+
+def test_the_weights_say_nothing_of_the_machine_that_made_them():
+    weights = (files("vivid_assets.imaging") / "drawing_net.onnx").read_bytes()
+    assert b".py" not in weights
 
 
 def test_threads_get_the_same_answers():
