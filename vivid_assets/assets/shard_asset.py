@@ -155,7 +155,7 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
     }
     if outcome.computed:
         metadata["pictures per second"] = round(outcome.computed / outcome.seconds, 2)
-        if seconds := round(outcome.computing, 2):
+        if seconds := round(outcome.computing, 3):
             metadata["seconds computing"] = seconds
     if outcome.gpu:
         metadata["gpu"] = outcome.gpu.device
