@@ -53,13 +53,15 @@ def drawings(source: Path, most: int, rng: np.random.Generator) -> list[np.ndarr
             for icon in chosen
         ]
     else:
-        files = sorted(p for p in source.rglob("*") if p.suffix in {".svg", ".png"} and p.stat().st_size < LARGEST)
+        files = sorted(
+            p for p in source.rglob("*") if p.suffix.lower() in {".svg", ".png"} and p.stat().st_size < LARGEST
+        )
         made = [read(file) for file in (files[int(k)] for k in rng.permutation(len(files))[:most])]
     return [cut for cut in made if cut is not None]
 
 
 def read(file: Path) -> np.ndarray | None:
-    if file.suffix == ".svg":
+    if file.suffix.lower() == ".svg":
         return svg(file.read_text(errors="replace"))
     picture = Image.open(file).convert("RGBA")
     picture.thumbnail((DRAWN_AT, DRAWN_AT))
