@@ -9,6 +9,7 @@ import numpy as np
 
 from vivid_assets.imaging.drawing_net import drawn_probability
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
+from vivid_assets.imaging.ink_strokes import stroke_matte
 from vivid_assets.imaging.line_art_matte import (
     fill_regions,
     join_outlines,
@@ -83,6 +84,9 @@ def finish(
         record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
         if left is None:
             return Finished(_busy(image, drawn, settings), "busy", record, by_drawing_net=True)
+    strokes = stroke_matte(image, probability)
+    if strokes is not None:
+        return Finished(strokes, "busy", record)
     if line_art:
         return Finished(_busy(image, whole_fills(image, probability), settings), "busy", record)
     return Finished(_photograph(image, probability, settings), None, record)

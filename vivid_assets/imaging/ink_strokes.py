@@ -1,0 +1,88 @@
+"""Signs drawn in strokes of one ink over a busy wall: a glowing emblem, a logo in outline, a stamp on a photograph.
+
+A network takes such a sign for a disc and fills it. Its strokes are thin, so an opening (Serra 1982) removes them and
+leaves the wall; alpha is each pixel's place between that wall and the ink.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+#: Width of the widest stroke, as a share of the longest side.
+WIDEST = 0.03
+#: How much a stroke differs from the wall in one of the channels, of 255…
+STRONG = 60
+#: …and how little from the ink where it is opaque.
+SAME_INK = 12
+#: Of the subject's width and height, what connected strokes span at least. Photographs have .5 at most.
+LEAST_SPAN = 0.65
+#: Share of the subject that has a stroke nearby, at least, and what is nearby, as a share of its size. An outline
+#: around a figure leaves the middle of it empty.
+LEAST_NEAR, NEARBY = 0.8, 0.05
+#: How far from strokes their glow reaches, as a share of the longest side.
+GLOW = 0.02
+
+
+def stroke_matte(image: np.ndarray, probability: np.ndarray) -> np.ndarray | None:
+    """Cut out what is drawn in thin strokes of one ink, lighter or darker than the wall that shows between them.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1, a network's raw answer, which fills the sign.
+
+    Returns:
+        float32 H×W, 0..1; ``None`` where the subject is anything else.
+
+    """
+    subject = (probability > 0.5).astype(np.uint8)
+    if not subject.any():
+        return None
+    for picture in (image, 255 - image):
+        matte = _light_strokes(picture, subject)
+        if matte is not None:
+            return matte
+    return None
+
+
+def _light_strokes(image: np.ndarray, subject: np.ndarray) -> np.ndarray | None:
+    longest = max(image.shape[:2])
+    window = np.ones((round(WIDEST * longest) | 1,) * 2, np.uint8)
+    wall = cv2.morphologyEx(image, cv2.MORPH_OPEN, window)
+    strokes = (cv2.dilate(subject, window) > 0) & ((image - wall).max(axis=2) > STRONG)
+    if not strokes.any():
+        return None
+    ink = _commonest(image[strokes])
+    strokes &= np.abs(image.astype(np.int16) - ink).max(axis=2) <= SAME_INK
+    if not _make_up(strokes, subject):
+        return None
+    under = wall.astype(np.float32)
+    line = ink - under
+    # Where the wall is as light as the ink, nobody can tell.
+    length = np.maximum(np.einsum("ijk,ijk->ij", line, line), STRONG**2)
+    share = np.einsum("ijk,ijk->ij", image - under, line) / length
+    return np.where(_distance_to(strokes) <= GLOW * longest, np.clip(share, 0.0, 1.0), 0.0).astype(np.float32)
+
+
+def _make_up(strokes: np.ndarray, subject: np.ndarray) -> bool:
+    """Whether ``strokes`` run through all of ``subject``, and some of them from end to end."""
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(strokes.astype(np.uint8), connectivity=8)
+    if len(boxes) < 2:
+        return False
+    largest = boxes[1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax())]
+    _, _, width, height = cv2.boundingRect(subject)
+    if min(largest[cv2.CC_STAT_WIDTH] / width, largest[cv2.CC_STAT_HEIGHT] / height) < LEAST_SPAN:
+        return False
+    seen = subject > 0
+    near = _distance_to(strokes)[seen] < NEARBY * np.sqrt(seen.sum())
+    return bool(near.mean() >= LEAST_NEAR)
+
+
+def _commonest(pixels: np.ndarray) -> np.ndarray:
+    """The median of the fullest of 16³ bins of colour; float32, 3."""
+    code = (pixels >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
+    return np.median(pixels[code == np.bincount(code).argmax()], axis=0).astype(np.float32)
+
+
+def _distance_to(there: np.ndarray) -> np.ndarray:
+    return cv2.distanceTransform((~there).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
