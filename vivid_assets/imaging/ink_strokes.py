@@ -20,6 +20,11 @@ LEAST_SPAN = 0.65
 #: Share of the subject that has a stroke nearby, at least, and what is nearby, as a share of its size. An outline
 #: around a figure leaves the middle of it empty.
 LEAST_NEAR, NEARBY = 0.8, 0.05
+#: Share of the subject that is a wide area of the ink's colour, at most: gaps between light lines look like dark lines.
+MOST_WIDE = 0.1
+#: How much the wall within may differ from the wall around, in a channel's mean, of 255: a sign's own haze, and not
+#: another thing with a frame printed on it.
+ALIKE = 40
 #: How far from strokes their glow reaches, as a share of the longest side.
 GLOW = 0.02
 
@@ -49,12 +54,16 @@ def _light_strokes(image: np.ndarray, subject: np.ndarray) -> np.ndarray | None:
     longest = max(image.shape[:2])
     window = np.ones((round(WIDEST * longest) | 1,) * 2, np.uint8)
     wall = cv2.morphologyEx(image, cv2.MORPH_OPEN, window)
-    strokes = (cv2.dilate(subject, window) > 0) & ((image - wall).max(axis=2) > STRONG)
-    if not strokes.any():
+    red, green, blue = cv2.split(cv2.subtract(image, wall))
+    lighter = cv2.max(cv2.max(red, green), blue)
+    strokes = (lighter > STRONG) & (cv2.dilate(subject, window) > 0)
+    pixels = image[strokes]
+    if not len(pixels):
         return None
-    ink = _commonest(image[strokes])
-    strokes &= np.abs(image.astype(np.int16) - ink).max(axis=2) <= SAME_INK
-    if not _make_up(strokes, subject):
+    ink = _commonest(pixels)
+    strokes[strokes] = np.abs(pixels - ink).max(axis=1) <= SAME_INK
+    wide = np.abs(wall[subject > 0] - ink).max(axis=1) <= SAME_INK
+    if wide.mean() > MOST_WIDE or not (_make_up(strokes, subject) and _goes_on(wall, subject, window.shape)):
         return None
     under = wall.astype(np.float32)
     line = ink - under
@@ -76,6 +85,19 @@ def _make_up(strokes: np.ndarray, subject: np.ndarray) -> bool:
     seen = subject > 0
     near = _distance_to(strokes)[seen] < NEARBY * np.sqrt(seen.sum())
     return bool(near.mean() >= LEAST_NEAR)
+
+
+def _goes_on(wall: np.ndarray, subject: np.ndarray, window: tuple[int, ...]) -> bool:
+    """Whether the wall, strokes removed, is much the same on both sides of the subject's contour."""
+    contours, _ = cv2.findContours(subject, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=len)
+    within = cv2.drawContours(np.zeros_like(subject), [contour], -1, 1, cv2.FILLED)
+    x, y = contour[:, 0].T
+    sides = []
+    for side in (within, 1 - within):
+        area = np.maximum(cv2.blur(side.astype(np.float32), window), 1e-3)
+        sides.append((cv2.blur((wall * side[..., None]).astype(np.float32), window) / area[..., None])[y, x])
+    return bool(np.median(np.abs(sides[0] - sides[1]).max(axis=1)) <= ALIKE)
 
 
 def _commonest(pixels: np.ndarray) -> np.ndarray:
