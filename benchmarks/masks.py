@@ -8,8 +8,8 @@ One run makes all tables of ``docs/masks.md``; whatever is left out is left out 
 * ``--masks``: photographs and binary masks of the same stem (ECSSD, DUTS …): MAE, max F, S-measure, boundary IoU; and
   how often the verdict refuses a good mask and accepts a bad one.
 * ``--mattes``: photographs and true alpha (alphamatting.com …): SAD and gradient error as well.
-* ``--cartoons``: RGBA cut-outs, laid over white, coloured, black, shaded, striped and noisy walls, and over four
-  photographs of ``--walls``: outline recall, holes kept, coverage error.
+* ``--cartoons``: RGBA cut-outs, laid over white, coloured, black, shaded, striped and noisy walls, and over eight
+  photographs of ``--walls``, as they are and through JPEG: outline recall, holes kept, coverage error.
 * ``--catalogue``: product photos without truth; the gradient tier against ``--isnet``'s masks.
 * ``--isnet``, ``--modnet``: onnx weights of outside references, only to compare with.
 * ``--limit N``: at most N pictures of each folder, spread evenly.
@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from benchmarks.train_line_art import through_jpeg
 from resources.u2net import U2Net, revision
 from vivid_assets.demo_drawings import cartoon_owl
 from vivid_assets.demo_pictures import write_demo_catalogue
@@ -204,11 +205,11 @@ def cartoon_figures(alpha: np.ndarray, cutout: np.ndarray) -> tuple[float, float
 
 
 def cartoons(folder: Path, name: str, behind: Path | None) -> None:
-    print(f"\ncartoons: {folder} ({name}); forced: told that it is line art; ladder: what it does by itself")
-    print(f"{'':16s}{'recall':>9s}{'holes':>9s}{'coverage':>9s}{'MAE':>9s}{'detected':>9s}{'under 1 %':>11s}")
+    print(f"\ncartoons: {folder}; {name}: its answer as it is; forced: told that it is line art; ladder: by itself")
+    print(f"{'':20s}{'recall':>9s}{'holes':>9s}{'coverage':>9s}{'MAE':>9s}{'detected':>9s}{'under 1 %':>11s}")
     model = network(name)
     others = sorted(path for path in behind.iterdir() if path.suffix.lower() in SUFFIXES) if behind else []
-    photographs = [load(others[k * len(others) // 4]) for k in range(4)] if others else []
+    photographs = [load(others[k * len(others) // 8]) for k in range(8)] if others else []
     ladder = Ladder([Tier(name, lambda: model, revision(name)), gradient_tier()])
     rows: dict[str, list[tuple[float, ...]]] = {}
     for path in pictures(folder):
@@ -221,16 +222,21 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
         alpha = cutout[..., 3:].astype(np.float32) / 255.0
         for wall, colour in walls(*cutout.shape[:2], photographs).items():
             image = np.uint8(np.round(cutout[..., :3] * alpha + colour * (1 - alpha)))
-            mask = ladder.masks([image])[0]
-            probability = model.probabilities([image])[0]
-            forced = finish(image, probability, LadderSettings(), line_art=True, trusted=True)
-            for title, found in (("forced", forced.alpha), ("ladder", mask.alpha)):
-                figures = cartoon_figures(found, cutout)
-                rows.setdefault(f"{wall} {title}", []).append((*figures, float(mask.line_art), figures[2] < 0.01))
-    for wall, values in sorted(rows.items(), key=lambda item: item[0].split()[::-1]):
+            seen = {wall: image}
+            if wall.startswith("photo"):
+                seen[f"{wall} JPEG"] = through_jpeg(image, 85)
+            for before, image in seen.items():
+                mask = ladder.masks([image])[0]
+                probability = model.probabilities([image])[0]
+                forced = finish(image, probability, LadderSettings(), line_art=True, trusted=True)
+                for title, found in ((name, probability), ("forced", forced.alpha), ("ladder", mask.alpha)):
+                    figures = cartoon_figures(found, cutout)
+                    row = (*figures, float(mask.line_art), figures[2] < 0.01)
+                    rows.setdefault(f"{before} {title}", []).append(row)
+    for wall, values in sorted(rows.items(), key=lambda item: (item[0].split()[-1], item[0])):
         *means, _ = np.nanmean(values, axis=0)
         under = sum(bool(row[-1]) for row in values)
-        print(f"{wall:16s}" + "".join(f"{v:9.4f}" for v in means) + f"{under:7d}/{len(values)}")
+        print(f"{wall:20s}" + "".join(f"{v:9.4f}" for v in means) + f"{under:7d}/{len(values)}")
 
 
 def catalogue(folder: Path, isnet: Path, name: str) -> None:

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage import data
 
 from vivid_assets.imaging.ink_strokes import stroke_matte
 
@@ -13,6 +12,8 @@ SIDE = 512
 
 
 def wall(name):
+    from skimage import data
+
     return cv2.resize(getattr(data, name)(), (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 

@@ -42,6 +42,19 @@ def test_a_glow_is_one():
     assert 0.3 < found.alpha[100, 140] < 0.8
 
 
+def test_a_sign_in_strokes_over_a_photograph_is_not_filled():
+    from skimage import data
+
+    ring = np.zeros((512, 512), np.uint8)
+    for radius in range(40, 221, 30):
+        cv2.circle(ring, (256, 256), radius, 255, 4, cv2.LINE_AA)
+    alpha, disc = ring / 255, cv2.circle(np.zeros((512, 512), np.float32), (256, 256), 222, 1.0, -1)
+    photograph = cv2.resize(data.chelsea(), (512, 512), interpolation=cv2.INTER_AREA)
+    found = finished(np.uint8(np.rint(255 * alpha[..., None] + photograph * (1 - alpha[..., None]))), disc)
+    assert found.wall == "busy" and not found.by_drawing_net
+    assert np.abs(found.alpha - alpha).mean() < 0.04 < 0.1 * np.abs(disc - alpha).mean()
+
+
 def before_a_photograph(side=512):
     """A cartoon owl before a photograph; the picture and its alpha."""
     from skimage import data

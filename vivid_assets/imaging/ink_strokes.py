@@ -57,13 +57,13 @@ def _light_strokes(image: np.ndarray, subject: np.ndarray) -> np.ndarray | None:
     red, green, blue = cv2.split(cv2.subtract(image, wall))
     lighter = cv2.max(cv2.max(red, green), blue)
     strokes = (lighter > STRONG) & (cv2.dilate(subject, window) > 0)
-    pixels = image[strokes]
-    if not len(pixels):
+    if not strokes.any():
         return None
-    ink = _commonest(pixels)
-    strokes[strokes] = np.abs(pixels - ink).max(axis=1) <= SAME_INK
-    wide = np.abs(wall[subject > 0] - ink).max(axis=1) <= SAME_INK
-    if wide.mean() > MOST_WIDE or not (_make_up(strokes, subject) and _goes_on(wall, subject, window.shape)):
+    ink = _commonest(image[strokes])
+    strokes &= _is_ink(image, ink)
+    if not _make_up(strokes, subject) or _is_ink(wall, ink)[subject > 0].mean() > MOST_WIDE:
+        return None
+    if not _goes_on(wall, subject, window.shape):
         return None
     under = wall.astype(np.float32)
     line = ink - under
@@ -104,6 +104,11 @@ def _commonest(pixels: np.ndarray) -> np.ndarray:
     """The median of the fullest of 16³ bins of colour; float32, 3."""
     code = (pixels >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
     return np.median(pixels[code == np.bincount(code).argmax()], axis=0).astype(np.float32)
+
+
+def _is_ink(image: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    low, high = (np.clip(np.rint(ink) + offset, 0, 255).astype(np.uint8) for offset in (-SAME_INK, SAME_INK))
+    return cv2.inRange(image, low, high) > 0
 
 
 def _distance_to(there: np.ndarray) -> np.ndarray:

@@ -72,7 +72,8 @@ def finish(
     if plain is not None:
         return plain
     record = None
-    if ask_drawing_net and (line_art or (has_flat_parts(image) and not _wall_is_plain(image))):
+    busy = line_art or not _wall_is_plain(image)
+    if ask_drawing_net and busy and (line_art or has_flat_parts(image)):
         started = time.perf_counter()
         drawn = whole_fills(image, drawn_probability(image, probability))
         figures = measure(drawn)
@@ -84,7 +85,7 @@ def finish(
         record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
         if left is None:
             return Finished(_busy(image, drawn, settings), "busy", record, by_drawing_net=True)
-    strokes = stroke_matte(image, probability)
+    strokes = stroke_matte(image, probability) if busy else None
     if strokes is not None:
         return Finished(strokes, "busy", record)
     if line_art:
