@@ -63,6 +63,24 @@ def test_a_sign_is_cut_from_the_photograph_between_its_strokes(ink, glow, throug
     assert found[disc(250) == 0].max() == 0.0
 
 
+def test_a_sign_of_few_strokes_is_cut_too():
+    lines = np.zeros((SIDE, SIDE), np.uint8)
+    for radius in (70, 205):
+        cv2.circle(lines, (SIDE // 2,) * 2, radius, 255, 4, cv2.LINE_AA)
+    corners = SIDE // 2 + 203 * np.array([[0, -1], [0.866, 0.5], [-0.866, 0.5]])
+    alpha = cv2.polylines(lines, [np.int32(corners)], True, 255, 4, cv2.LINE_AA).astype(np.float32) / 255
+    found = stroke_matte(over(alpha, (255, 255, 255), 0.8 * wall("chelsea")), disc(207))
+    assert found is not None
+    assert np.abs(found - alpha).mean() < 0.03
+
+
+def test_a_highlight_taken_for_the_subject_is_no_sign():
+    picture, seen = np.uint8(wall("chelsea") * 0.5), np.zeros((SIDE, SIDE), np.float32)
+    picture[250:262, 250:262] = 255
+    seen[252:260, 252:260] = 1
+    assert stroke_matte(picture, seen) is None
+
+
 def test_a_photographed_thing_with_an_outline_around_it_is_no_sign():
     behind, ring = wall("coffee"), np.zeros((SIDE, SIDE), np.uint8)
     cv2.circle(ring, (SIDE // 2,) * 2, 208, 255, 7, cv2.LINE_AA)

@@ -16,15 +16,17 @@ STRONG = 60
 #: …and how little from the ink where it is opaque.
 SAME_INK = 12
 #: Of the subject's width and height, what connected strokes span at least. Photographs have .5 at most.
-LEAST_SPAN = 0.65
+LEAST_SPAN = 0.6
 #: Share of the subject that has a stroke nearby, at least, and what is nearby, as a share of its size. An outline
 #: around a figure leaves the middle of it empty.
-LEAST_NEAR, NEARBY = 0.8, 0.05
+LEAST_NEAR, NEARBY = 0.8, 0.1
+#: Strokes' share of the subject, at most: a highlight taken for the subject is one stroke.
+MOST_INK = 0.4
 #: Share of the subject that is a wide area of the ink's colour, at most: gaps between light lines look like dark lines.
 MOST_WIDE = 0.1
 #: How much the wall within may differ from the wall around, in a channel's mean, of 255: a sign's own haze, and not
 #: another thing with a frame printed on it.
-ALIKE = 40
+ALIKE = 30
 #: How far from strokes their glow reaches, as a share of the longest side.
 GLOW = 0.02
 
@@ -83,6 +85,8 @@ def _make_up(strokes: np.ndarray, subject: np.ndarray) -> bool:
     if min(largest[cv2.CC_STAT_WIDTH] / width, largest[cv2.CC_STAT_HEIGHT] / height) < LEAST_SPAN:
         return False
     seen = subject > 0
+    if strokes.sum() > MOST_INK * seen.sum():
+        return False
     near = _distance_to(strokes)[seen] < NEARBY * np.sqrt(seen.sum())
     return bool(near.mean() >= LEAST_NEAR)
 
