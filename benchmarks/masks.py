@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from benchmarks.train_line_art import through_jpeg
+from benchmarks.train_line_art import emblem_alpha, through_jpeg
 from resources.u2net import U2Net, revision
 from vivid_assets.demo_drawings import cartoon_owl
 from vivid_assets.demo_pictures import write_demo_catalogue
@@ -267,9 +267,12 @@ def draw_pictures(folder: Path) -> None:
     alpha = owl.alpha[..., None]
     before = cv2.resize(busy, (512, 512), interpolation=cv2.INTER_AREA)
     drawn["owl before a photograph"] = np.uint8(np.rint(owl.picture * alpha + before * (1 - alpha)))
+    sign = cv2.resize(emblem_alpha(np.random.default_rng(0)), (512, 512), interpolation=cv2.INTER_AREA)[..., None]
+    cat = cv2.resize(drawn["cat"], (512, 512), interpolation=cv2.INTER_AREA)
+    drawn["sign over a photograph"] = np.uint8(np.rint(255 * sign / sign.max() + cat * (1 - sign / sign.max())))
     for title, names in {
         "photographs": ("astronaut", "coffee", "cat"),
-        "drawings": ("line-art-mug", "glazed-donut", "owl before a photograph"),
+        "drawings": ("line-art-mug", "glazed-donut", "owl before a photograph", "sign over a photograph"),
     }.items():
         rows = []
         for name in names:
