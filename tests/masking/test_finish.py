@@ -75,6 +75,15 @@ def test_a_drawing_is_told_from_the_photograph_behind_it_whatever_the_network_to
     assert np.abs(found.alpha - alpha).mean() < 0.02
 
 
+def test_a_drawing_is_the_subject_where_the_network_saw_only_a_small_thing_beside_it():
+    picture, alpha = before_a_photograph()
+    beside = cv2.circle(np.zeros(alpha.shape, np.float32), (470, 40), 30, 1.0, -1)
+    assert beside[alpha > 0.5].max() == 0.0
+    found = finished(picture, beside)
+    assert found.by_drawing_net
+    assert np.abs(found.alpha - alpha).mean() < 0.02
+
+
 def test_a_drawing_on_a_photographed_thing_leaves_the_thing_its_mask():
     picture, _ = before_a_photograph()
     small, size = cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA), len(picture)

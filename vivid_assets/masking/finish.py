@@ -77,9 +77,8 @@ def finish(
         started = time.perf_counter()
         drawn = whole_fills(image, drawn_probability(image, probability))
         figures = measure(drawn)
-        seen = probability > 0.5
-        share = float((drawn[seen] > 0.5).mean()) if seen.any() else 1.0
-        left = _left_alone(figures, settings.thresholds, share, 0.0 if line_art else LEAST_SHARE)
+        share = 1.0 if line_art else _drawn_share(drawn, probability)
+        left = _left_alone(figures, settings.thresholds, share)
         verdict = left or judge(figures, settings.thresholds)
         seconds = time.perf_counter() - started
         record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
@@ -98,15 +97,24 @@ def _wall_is_plain(image: np.ndarray) -> bool:
     return fit_wall(to_lab(shrink(image, JUDGED_AT))).plain
 
 
-def _left_alone(figures: Figures, thresholds: Thresholds, share: float, least: float) -> Verdict | None:
+def _drawn_share(drawn: np.ndarray, probability: np.ndarray) -> float:
+    """How much of what the network saw looks drawn; all of it where the drawing is no smaller than that.
+
+    Then the network saw a thing beside the drawing.
+    """
+    seen, figure = probability > 0.5, drawn > 0.5
+    return 1.0 if figure.sum() >= seen.sum() else float(figure[seen].mean())
+
+
+def _left_alone(figures: Figures, thresholds: Thresholds, share: float) -> Verdict | None:
     """Why the drawing net's mask is not used; ``None`` where it is, if only for want of a better one."""
     # Doubtful parts and several figures are for a person to look at; the network's own mask would be no better.
     verdict = judge(figures, replace(thresholds, max_uncertain=np.inf, min_largest=0.0))
     if not verdict.accepted:
         return verdict
-    if share < least:
-        # A print on a shirt, the cover of a book.
-        return Verdict("part", f"only {share:.0%} of the subject looks drawn, least {least:.0%}")
+    if share < LEAST_SHARE:
+        # A print on a shirt, the cover of a book, a logo in a corner.
+        return Verdict("part", f"only {share:.0%} of the subject looks drawn, least {LEAST_SHARE:.0%}")
     return None
 
 
