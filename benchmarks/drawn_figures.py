@@ -40,7 +40,7 @@ def glow(rng: np.random.Generator) -> np.ndarray:
         alpha = alpha + haze.astype(np.float32) * (1 - alpha)
     luck = rng.random()
     ink = np.full(3, 255) if luck < 0.4 else rng.integers(180, 256, 3) if luck < 0.75 else rng.integers(0, 256, 3)
-    return np.dstack([np.broadcast_to(ink, (*alpha.shape, 3)), np.rint(alpha * 255)]).astype(np.uint8)
+    return in_ink(ink, np.rint(alpha * 255))
 
 
 def wheel(rng: np.random.Generator) -> np.ndarray:
@@ -62,6 +62,11 @@ def wheel(rng: np.random.Generator) -> np.ndarray:
                 cv2.line(alpha, (0, place), (side, place), 255, thick, cv2.LINE_AA)
     alpha = cv2.resize(alpha, (DRAWN_AT, DRAWN_AT), interpolation=cv2.INTER_AREA)
     ink = rng.integers(0, 256, 3) if rng.random() < 0.7 else rng.integers(0, 80, 3)
+    return in_ink(ink, alpha)
+
+
+def in_ink(ink: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """One colour through an alpha of 0..255; uint8 H×W×4."""
     return np.dstack([np.broadcast_to(ink, (*alpha.shape, 3)), alpha]).astype(np.uint8)
 
 

@@ -192,6 +192,11 @@ def walls(height: int, width: int, photographs: Sequence[np.ndarray] = ()) -> di
     return made
 
 
+def over(drawn: np.ndarray, alpha: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """uint8 H×W×3: colours of 0..255 over others, by an alpha of 0..1, H×W×1."""
+    return np.uint8(np.rint(drawn * alpha + wall * (1 - alpha)))
+
+
 def cartoon_figures(alpha: np.ndarray, cutout: np.ndarray) -> tuple[float, float, float, float]:
     """Outline recall, share of enclosed holes kept (NaN where there are none), coverage error, MAE."""
     truth = cutout[..., 3].astype(np.float32) / 255.0
@@ -221,7 +226,7 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
         cutout = np.pad(cutout, ((margin, margin), (margin, margin), (0, 0)))
         alpha = cutout[..., 3:].astype(np.float32) / 255.0
         for wall, colour in walls(*cutout.shape[:2], photographs).items():
-            image = np.uint8(np.round(cutout[..., :3] * alpha + colour * (1 - alpha)))
+            image = over(cutout[..., :3], alpha, colour)
             seen = {wall: image}
             if wall.startswith("photo"):
                 seen[f"{wall} JPEG"] = through_jpeg(image, 85)
@@ -263,13 +268,12 @@ def draw_pictures(folder: Path) -> None:
     ladder = Ladder([Tier("u2netp", lambda: network("u2netp"), revision("u2netp")), gradient_tier()])
     with tempfile.TemporaryDirectory() as place:
         drawn = {path.stem: load(path) for path in write_demo_catalogue(Path(place))}
-    owl, busy = cartoon_owl(512), drawn["coffee"]
-    alpha = owl.alpha[..., None]
-    before = cv2.resize(busy, (512, 512), interpolation=cv2.INTER_AREA)
-    drawn["owl before a photograph"] = np.uint8(np.rint(owl.picture * alpha + before * (1 - alpha)))
-    sign = cv2.resize(emblem_alpha(np.random.default_rng(0)), (512, 512), interpolation=cv2.INTER_AREA)[..., None]
-    cat = cv2.resize(drawn["cat"], (512, 512), interpolation=cv2.INTER_AREA)
-    drawn["sign over a photograph"] = np.uint8(np.rint(255 * sign / sign.max() + cat * (1 - sign / sign.max())))
+    owl, sign = cartoon_owl(512), emblem_alpha(np.random.default_rng(0))
+    cup, cat, sign = (
+        cv2.resize(p, (512, 512), interpolation=cv2.INTER_AREA) for p in (drawn["coffee"], drawn["cat"], sign)
+    )
+    drawn["owl before a photograph"] = over(owl.picture, owl.alpha[..., None], cup)
+    drawn["sign over a photograph"] = over(np.full_like(cat, 255), sign[..., None] / sign.max(), cat)
     for title, names in {
         "photographs": ("astronaut", "coffee", "cat"),
         "drawings": ("line-art-mug", "glazed-donut", "owl before a photograph", "sign over a photograph"),

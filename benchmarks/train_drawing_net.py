@@ -36,10 +36,8 @@ from torch import nn  # noqa: TID253
 
 from benchmarks.drawn_scenes import DRAWINGS, PHOTOGRAPHS, THINGS, drawings, photographs, scene
 from resources.u2net import U2Net
-from vivid_assets.imaging import drawing_net
-from vivid_assets.imaging.drawing_net import SIDE, drawing_inputs
+from vivid_assets.imaging.drawing_net import SIDE, WEIGHTS, drawing_inputs
 
-TARGET = Path(drawing_net.__file__).with_name("drawing_net.onnx")
 HELD = 100
 
 
@@ -156,7 +154,7 @@ def go_on_from_package(net: DrawingNet, seen: torch.Tensor) -> None:
     import onnx
     from onnx.numpy_helper import to_array
 
-    folded = {weight.name: to_array(weight).copy() for weight in onnx.load(TARGET).graph.initializer}
+    folded = {weight.name: to_array(weight).copy() for weight in onnx.load(WEIGHTS).graph.initializer}
     net.head.load_state_dict({name: torch.from_numpy(folded[f"head.{name}"]) for name in ("weight", "bias")})
     norms = {}
     for name, part in net.named_modules():
@@ -184,13 +182,14 @@ def train(
     torch.manual_seed(1)
     rng = np.random.default_rng()
     net = DrawingNet().to(memory_format=torch.channels_last)
+    goes_on = kept.exists() or not new
     if kept.exists():
         net.load_state_dict(torch.load(kept))
-    elif not new:
+    elif goes_on:
         go_on_from_package(net, torch.from_numpy(held[:, :8]).float() / 255 - 0.5)
     print(f"{sum(p.numel() for p in net.parameters())} weights; held out {error(net, held):.4f}", flush=True)
     faster = torch.compile(net)
-    peak = 2e-3 if new else 1e-3
+    peak = 1e-3 if goes_on else 2e-3
     optimiser = torch.optim.AdamW(net.parameters(), peak, weight_decay=1e-3)
     started, step, shown = time.perf_counter(), 0, 0.0
     running = 0.0
@@ -292,8 +291,8 @@ def main() -> None:
         arguments.keep / "net.pt",
         new=arguments.new,
     )
-    write(net, TARGET, arguments.share)
-    print(f"wrote {TARGET} ({TARGET.stat().st_size} bytes)")
+    write(net, WEIGHTS, arguments.share)
+    print(f"wrote {WEIGHTS} ({WEIGHTS.stat().st_size} bytes)")
 
 
 if __name__ == "__main__":

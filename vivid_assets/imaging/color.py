@@ -178,6 +178,11 @@ def ciede2000(lab1: NDArray[np.floating], lab2: NDArray[np.floating]) -> NDArray
 
 
 def colour_codes(image: np.ndarray) -> np.ndarray:
-    """One number for each colour of uint8 H×W×3 sRGB, its hexadecimal code; int32 H×W."""
+    """One number for each colour of uint8 …×3 sRGB, its hexadecimal code; int32."""
     value = image.astype(np.int32)
     return np.asarray(value[..., 0] << 16 | value[..., 1] << 8 | value[..., 2])
+
+
+def colour_cells(codes: np.ndarray) -> np.ndarray:
+    """Which cell of a 16×16×16 histogram each of ``colour_codes`` falls into; int32, 0..4095, of the same shape."""
+    return np.asarray(codes >> 12 & 0xF00 | codes >> 8 & 0xF0 | codes >> 4 & 0xF)

@@ -18,7 +18,7 @@ import numpy as np
 
 #: Side, in pixels, of the square that the network sees.
 SIDE = 448
-_WEIGHTS = Path(__file__).with_name("drawing_net.onnx")
+WEIGHTS = Path(__file__).with_name("drawing_net.onnx")
 
 
 def drawn_probability(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ def _session() -> Any:
     options = onnxruntime.SessionOptions()
     # Each picture has a thread of its own already.
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(_WEIGHTS, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
 
 
 def drawing_inputs(image: np.ndarray, probability: np.ndarray) -> np.ndarray:

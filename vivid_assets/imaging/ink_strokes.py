@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.color import colour_cells, colour_codes
+
 #: Width of the widest stroke, as a share of the longest side.
 WIDEST = 0.03
 #: How much a stroke differs from the wall in one of the channels, of 255…
@@ -105,9 +107,9 @@ def _goes_on(wall: np.ndarray, subject: np.ndarray, window: tuple[int, ...]) -> 
 
 
 def _commonest(pixels: np.ndarray) -> np.ndarray:
-    """The median of the fullest of 16³ bins of colour; float32, 3."""
-    code = (pixels >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
-    return np.median(pixels[code == np.bincount(code).argmax()], axis=0).astype(np.float32)
+    """The median of the fullest cell of colours; float32, 3."""
+    cell = colour_cells(colour_codes(pixels))
+    return np.median(pixels[cell == np.bincount(cell).argmax()], axis=0).astype(np.float32)
 
 
 def _is_ink(image: np.ndarray, ink: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.color import colour_codes
+from vivid_assets.imaging.color import colour_cells, colour_codes
 from vivid_assets.imaging.resizing import fitted_size
 
 #: Long side, in pixels, at which the figures are taken.
@@ -59,7 +59,7 @@ def line_art_figures(image: np.ndarray) -> LineArtFigures:
     small = _measured(image)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     packed = colour_codes(small)
-    cell = ((packed >> 20) << 8) | ((packed >> 12 & 15) << 4) | (packed >> 4 & 15)
+    cell = colour_cells(packed)
     cells = np.bincount(cell.ravel())
     value = grey.astype(np.int16)
     right = np.abs(np.diff(value, axis=1, append=value[:, -1:]))
