@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import typer
@@ -10,7 +9,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from vivid_assets.cli.blend import blend_command, blend_files
-from vivid_assets.imaging.mask_input import read_mask
 
 app = typer.Typer()
 app.command()(blend_command)
@@ -68,31 +66,7 @@ def test_a_suffix_that_cannot_be_written_is_refused_before_any_work(files: dict[
         blend_files(files["image"], files["mask"], files["background"], files["output"].with_suffix(".gif"))
 
 
-def mask_bytes(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
-
-
-def test_a_mask_in_any_dress_is_the_same_mask() -> None:
-    levels = np.tile(np.arange(0, 256, 5, dtype=np.uint8), (8, 1))
-    expected = levels / np.float32(255)
-    deep = levels.astype(np.uint16) * 257
-    cutout = np.dstack([np.full_like(levels, 90), np.full_like(levels, 20), np.full_like(levels, 200), levels])
-    for picture in (levels, np.dstack([levels] * 3), deep, np.dstack([deep] * 3), cutout):
-        np.testing.assert_allclose(read_mask(mask_bytes(picture))[0], expected, atol=1e-6)
-
-
-def test_sixteen_bits_of_mask_are_not_rounded_to_eight() -> None:
-    alpha, notes = read_mask(mask_bytes(np.full((2, 2), 1000, np.uint16)))
-    assert alpha[0, 0] == pytest.approx(1000 / 65535)
-    assert notes == ()
-
-
-def test_a_coloured_mask_is_read_by_its_brightness_and_says_so() -> None:
-    _, notes = read_mask(mask_bytes(np.full((4, 4, 3), (0, 0, 255), np.uint8)))
-    assert any("colours" in note for note in notes)
-
-
-@pytest.mark.parametrize("data", [b"", b"no picture"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="mask"):
-        read_mask(data)
+def test_a_mask_that_is_not_what_was_meant_is_said(files: dict[str, Path]) -> None:
+    Image.new("L", (80, 64)).save(files["mask"])
+    _, output = run(files)
+    assert "next to nothing" in output

@@ -1,8 +1,11 @@
 """Blending at the source's size with masks and backgrounds of other sizes."""
 
+import cv2
 import numpy as np
 import pytest
 
+from vivid_assets.imaging.color import srgb_to_linear
+from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.native import blend_native, cover
 
 
@@ -20,7 +23,7 @@ def disc():
 def test_the_composite_has_the_source_s_size_and_the_new_wall(disc):
     image, alpha = disc
     green = np.zeros((50, 50, 3), np.uint8) + np.uint8([20, 160, 60])
-    blend = blend_native(image, alpha, green)
+    blend = blend_native(image, Alpha(alpha, "probability"), green)
     assert blend.composite.shape == image.shape
     assert (blend.composite[10, 10] == (20, 160, 60)).all()
     assert (blend.composite[150, 200] == image[150, 200]).all()
@@ -32,17 +35,64 @@ def test_a_box_with_a_hard_mask_keeps_its_straight_sides(factor):
     small[20:70, 30:90] = 1
     truth = np.kron(small, np.ones((factor, factor), np.float32))
     image = np.where(truth[..., None] > 0, np.uint8([200, 40, 30]), np.uint8([205, 205, 205]))
-    blend = blend_native(image, small, np.zeros((8, 8, 3), np.uint8), mode="alpha")
+    blend = blend_native(image, Alpha(small, "probability"), np.zeros((8, 8, 3), np.uint8), mode="alpha")
     np.testing.assert_allclose(blend.alpha, truth, atol=0.1)
 
 
 def test_sixteen_bits_stay_sixteen_bits(disc):
     image, alpha = disc
     deep = image.astype(np.uint16) * 257 + 3
-    blend = blend_native(deep, alpha, np.full((40, 40, 3), 100, np.uint8))
+    blend = blend_native(deep, Alpha(alpha, "probability"), np.full((40, 40, 3), 100, np.uint8))
     assert blend.composite.dtype == np.uint16
     assert (blend.composite[10, 10] == 100 * 257).all()
     assert (blend.composite[150, 200] == deep[150, 200]).all()
+
+
+def strands(size):
+    """A disc with radial strands 1.5 pixels wide, at any size, and a colour for its pixels."""
+    big = np.zeros((2 * size, 2 * size), np.uint8)
+    cv2.circle(big, (size, size), int(0.5 * size), 255, -1, cv2.LINE_AA)
+    for angle in np.linspace(0, 2 * np.pi, 60, endpoint=False):
+        ends = [(size + r * size * np.array([np.cos(angle), np.sin(angle)])).astype(int).tolist() for r in (0.4, 0.8)]
+        cv2.line(big, *ends, 255, 3, cv2.LINE_AA)
+    return cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("size", [700, 1500, pytest.param(2600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("under", ["black", "white", "bleed"])
+@pytest.mark.parametrize("origin", ["own", "person"])
+def test_a_given_alpha_is_the_composites_alpha_at_any_size(size, under, origin):
+    alpha = strands(size)
+    subject, hidden = np.array([120, 40, 30]), {"black": 0, "white": 255, "bleed": [120, 40, 30]}[under]
+    image = np.where(alpha[..., None] > 0, subject, hidden).astype(np.uint8)
+    # Black and white new walls between them show the alpha that was used.
+    over = []
+    for level in (0, 255):
+        wall = np.full((8, 8, 3), level, np.uint8)
+        over.append(blend_native(image, Alpha(alpha, origin), wall, mode="alpha" if origin == "own" else "unmix"))
+    for blended in over:
+        np.testing.assert_allclose(blended.alpha, alpha, atol=1 / 255)
+    if origin == "own":
+        dark, bright = (srgb_to_linear(blended.composite) for blended in over)
+        used = 1 - (bright - dark).mean(axis=2)
+        np.testing.assert_allclose(used, alpha, atol=1.5 / 255)
+
+
+def test_a_given_alpha_of_another_size_is_interpolated_and_not_guessed():
+    alpha = cv2.GaussianBlur(strands(600), (0, 0), 2)
+    noise = np.random.default_rng(0).integers(0, 255, (600, 600, 3), dtype=np.uint8)
+    half = cv2.resize(alpha, (300, 300), interpolation=cv2.INTER_AREA)
+    blended = blend_native(noise, Alpha(half, "person"), np.zeros((8, 8, 3), np.uint8))
+    assert np.abs(blended.alpha - alpha).max() < 0.08
+
+
+def test_of_a_networks_alpha_nothing_is_left_where_the_picture_shows_nothing(disc):
+    image, small = disc
+    visible = np.ones(image.shape[:2], np.float32)
+    visible[:150] = 0
+    blended = blend_native(image, Alpha(small, "probability"), np.zeros((8, 8, 3), np.uint8), visible=visible)
+    assert not blended.alpha[:150].any()
+    assert blended.alpha[160:200, 200].min() == 1
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 200), (200, 100), (33, 77), (500, 20)])

@@ -1,44 +1,8 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.subject import box_pixels, read_override
-
-ramp = np.arange(0, 256, dtype=np.uint8).reshape(16, 16)
-
-
-@pytest.mark.parametrize(
-    "mask",
-    [
-        ramp,
-        ramp.astype(np.uint16) * 257,
-        (ramp / 255).astype(np.float32),
-        np.dstack([ramp] * 3),
-        np.dstack([np.zeros((16, 16, 3), np.uint8), ramp]),
-    ],
-    ids=["uint8", "uint16", "float", "grey-rgb", "alpha-channel"],
-)
-def test_only_the_range_is_converted(mask):
-    np.testing.assert_allclose(read_override(mask, 16, 16), ramp / 255, atol=1e-6)
-
-
-def test_another_size_of_the_same_aspect_is_resized():
-    assert read_override(np.ones((8, 8), bool), 16, 16).shape == (16, 16)
-
-
-@pytest.mark.parametrize(
-    ("mask", "words"),
-    [
-        (np.ones((8, 20)), "another aspect"),
-        (np.full((16, 16), 2.0), "within 0..1"),
-        (np.ones((16, 16), np.int32), "uint8"),
-        (np.ones(16), "H×W"),
-    ],
-)
-def test_what_does_not_fit_is_said(mask, words):
-    with pytest.raises(ValueError, match=words):
-        read_override(mask, 16, 16)
+from vivid_assets.imaging.subject import box_pixels
 
 
 @given(st.floats(0, 0.9), st.floats(0, 0.9), st.floats(0.01, 1), st.integers(1, 50), st.integers(1, 50))

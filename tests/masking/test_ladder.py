@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
+from vivid_assets.imaging.matte import Alpha
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.ladder import Ladder
-from vivid_assets.masking.mask import MaskRequest
+from vivid_assets.masking.mask import SOURCE_ALPHA, MaskRequest
 from vivid_assets.masking.model import Tier
 
 
@@ -31,6 +32,12 @@ def firm(image):
     height, width = mask.shape
     mask[height // 4 : -height // 4, width // 4 : -width // 4] = 1
     return mask
+
+
+def round_hole(image):
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    return (np.hypot(y - height / 2, x - width / 2) < height / 3).astype(np.float32)
 
 
 def nothing(image):
@@ -200,11 +207,49 @@ def test_an_empty_picture_is_empty_not_noise():
 
 
 def test_a_users_mask_is_used_as_it_is(photo):
-    own = np.random.default_rng(0).integers(0, 256, photo.shape[:2], dtype=np.uint8)
+    own = np.random.default_rng(0).random(photo.shape[:2], np.float32) * firm(photo)
     best = Says("best", firm)
-    (mask,) = Ladder([best.tier]).masks([photo], [MaskRequest(override=own)])
-    assert (mask.tier, mask.verdict, best.asked) == ("override", "override", [])
-    np.testing.assert_allclose(mask.alpha, own / 255, atol=1e-6)
+    (mask,) = Ladder([best.tier]).masks([photo], [MaskRequest(override=Alpha(own, "person"))])
+    assert (mask.tier, mask.verdict, mask.origin, mask.review) == ("override", "override", "person", False)
+    assert best.asked == []
+    np.testing.assert_array_equal(mask.alpha, own)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [(lambda m: 0 * m, "empty"), (lambda m: 0 * m + 1, "covers_all"), (lambda m: 1 - m, "inverted")],
+)
+def test_a_users_mask_that_looks_wrong_is_used_and_put_up_for_review(photo, change, verdict):
+    mask_of = change(firm(photo))
+    (mask,) = Ladder([Says("best", firm).tier]).masks([photo], [MaskRequest(override=Alpha(mask_of, "person"))])
+    assert (mask.tier, mask.verdict, mask.review) == ("override", verdict, True)
+    np.testing.assert_array_equal(mask.alpha, mask_of)
+
+
+def test_a_cut_outs_own_transparency_is_its_mask(photo):
+    best = Says("best", nothing)
+    (mask,) = Ladder([best.tier]).masks([photo], [MaskRequest(override=Alpha(round_hole(photo), "own"))])
+    assert (mask.tier, mask.verdict, mask.origin, mask.review) == (SOURCE_ALPHA, SOURCE_ALPHA, "own", False)
+    assert best.asked == []
+
+
+def test_transparency_that_is_only_packaging_is_dropped_by_name_and_the_tiers_see_what_it_shows(photo):
+    height, width = photo.shape[:2]
+    bars = np.ones((height, width), np.float32)
+    bars[: height // 5] = bars[-(height // 5) :] = 0
+    seen = []
+
+    def look(image):
+        seen.append(image.shape[:2])
+        return firm(image)
+
+    (mask,) = Ladder([Says("best", look).tier]).masks([photo], [MaskRequest(override=Alpha(bars, "own"))])
+    assert seen[0] == (height - 2 * (height // 5), width)
+    assert (mask.tier, mask.origin) == ("best", "probability")
+    assert (mask.tried[0].tier, mask.tried[0].verdict) == (SOURCE_ALPHA, "packaging")
+    assert "no cut-out" in mask.tried[0].reason
+    assert not mask.alpha[bars == 0].any()
+    assert mask.alpha.max() > 0.9
 
 
 def test_a_forced_tier_answers_whatever_its_verdict(photo):

@@ -49,7 +49,7 @@ def test_the_band_is_the_networks_and_the_rest_the_ladders():
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (square(tier="override"), "given mask"),
+        (square(origin="person"), "given mask"),
         (square(line_art=True), "line art"),
         (square(alpha=np.zeros((100, 100), np.float32)), "no edge"),
         (square(alpha=np.ones((100, 100), np.float32)), "no edge"),

@@ -10,13 +10,15 @@ import pyarrow as pa
 from partitions.shards import catalogue_of
 from resources.store import Store
 from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
-from vivid_assets.assets.masks import MASKS, SOURCE_ALPHA
+from vivid_assets.assets.masks import MASKS, persons_mask
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
-from vivid_assets.catalogue.source import find
-from vivid_assets.imaging.codec import SUFFIXES, Format, SourceType, decode, encode
+from vivid_assets.catalogue.source import Catalogue, find
+from vivid_assets.imaging.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
+from vivid_assets.imaging.given import visible_part
 from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.measures import Measures
 from vivid_assets.imaging.native import blend_native
 from vivid_assets.imaging.pixel_budget import budget_of_memory
@@ -26,7 +28,7 @@ from vivid_assets.settings import CompositesSettings, SettingsFile
 
 COMPOSITES = Stage(
     name="composites",
-    version="2",
+    version="3",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -37,10 +39,11 @@ COMPOSITES = Stage(
         ]
     ),
     files=("file",),
+    asks=("mask", "mask_content"),
     reads=(
         Reads(PREPARED_IMAGES, ("file", "source_format")),
         Reads(BACKGROUNDS, ("file", "generator")),
-        Reads(MASKS, ("file", "tier")),
+        Reads(MASKS, ("file", "origin")),
     ),
 )
 
@@ -70,7 +73,7 @@ def composites(
     def compose(row: Row) -> dict[str, Any]:
         mask, background = row.read["masks"], row.read["backgrounds"]
         # A source with transparency holds pure foreground colour: there is no old wall to take out.
-        mode = "alpha" if mask["tier"] == SOURCE_ALPHA else wanted.mode
+        mode = "alpha" if mask["origin"] == "own" else wanted.mode
         file_format, suffix = output_format(row.picture, row.read["prepared_images"]["source_format"], wanted)
         picture = decode(source.read(row.picture), max_pixels=max_pixels)
         # Of the formats that come out, PNG alone holds 16 bits.
@@ -79,13 +82,15 @@ def composites(
         source_type: SourceType = (
             "compositeWithTrainedAlgorithmicMedia" if background["generator"] in _GENERATIVE else "composite"
         )
-        alpha, scene = read_stored(store, mask["file"], decode_mask), read_stored(store, background["file"], decode).rgb
+        alpha = _alpha(store, source, row, picture)
+        scene = read_stored(store, background["file"], decode).rgb
         with _BLENDING.take(picture.size[0] * picture.size[1]):
             blended = blend_native(
                 picture.rgb if deep is None else deep,
                 alpha,
                 scene,
                 mode=mode,
+                visible=None if picture.alpha is None else visible_part(picture.alpha),
                 **wanted.model_dump(include=BLEND_OPTIONS),
             )
             data = encode(
@@ -120,6 +125,16 @@ def composites(
         pictures=show,
         count="mode",
     )
+
+
+def _alpha(store: Store, source: Catalogue, row: Row, picture: Picture) -> Alpha:
+    """A given alpha as exactly as it was given, from where it lies; else the networks', at their size."""
+    mask = row.read["masks"]
+    if mask["origin"] == "own" and picture.alpha is not None:
+        return Alpha(picture.alpha, "own")
+    if mask["origin"] == "person":
+        return persons_mask(source, row.asked["mask"], *picture.rgb.shape[:2])
+    return Alpha(read_stored(store, mask["file"], decode_mask), mask["origin"])
 
 
 def output_format(picture: str, source_format: str, wanted: CompositesSettings) -> tuple[Format, str]:

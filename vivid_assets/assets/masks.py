@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -16,9 +17,11 @@ from resources.vitmatte import VitMatte
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
-from vivid_assets.catalogue.source import find
+from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.mask_input import read_mask
+from vivid_assets.imaging.matte import Alpha, fit_alpha
 from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.ladder_settings import LadderSettings
@@ -32,7 +35,7 @@ from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="9",
+    version="10",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -45,15 +48,14 @@ MASKS = Stage(
             ("review", pa.bool_()),
             ("line_art", pa.bool_()),
             ("line_art_probability", pa.float64()),
+            ("origin", pa.string()),
+            ("notes", pa.list_(pa.string())),
         ]
     ),
     files=("file",),
     asks=("mask", "mask_content", "tier", "box"),
     reads=(Reads(PREPARED_IMAGES, ("file", "alpha_file", "source_width", "source_height")),),
 )
-
-SOURCE_ALPHA = "source_alpha"
-"""The tier of a picture that brought its own transparency."""
 
 _BATCH = 8
 
@@ -72,7 +74,9 @@ def masks(
 
     A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for going
     on; `degraded` says that a tier could not be loaded or broke. A mask in the catalogue's `overrides` folder is used
-    as it is; so is the source's own transparency. With `matting` a network solves the edges of photographs' masks, and
+    as it is; so is the source's own transparency where it can be a cut-out. `origin` says which of these the alpha is,
+    or a network's `probability` or `matte`, or a `drawing`; `notes` how a mask's file was read.
+    With `matting` a network solves the edges of photographs' masks, and
     `tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
     """
     shard = context.partition_key
@@ -81,22 +85,22 @@ def masks(
 
     def load(row: Row) -> tuple[np.ndarray, MaskRequest]:
         prepared = row.read["prepared_images"]
+        image = read_stored(store, prepared["file"], decode).rgb
         override = None
         if row.asked["mask"]:
-            own = decode(source.read(row.asked["mask"]))
-            override = own.rgb if own.alpha is None else own.alpha
+            override = persons_mask(source, row.asked["mask"], *image.shape[:2])
         elif prepared["alpha_file"]:
-            override = read_stored(store, prepared["alpha_file"], decode_mask)
+            override = Alpha(read_stored(store, prepared["alpha_file"], decode_mask), "own")
         box = _box_shares(row.asked["box"], prepared["source_width"], prepared["source_height"])
         request = MaskRequest(tier=row.asked["tier"] or None, box=box, override=override)
-        return read_stored(store, prepared["file"], decode).rgb, request
+        return image, request
 
     def save(row: Row, mask: Mask) -> dict[str, Any]:
         if mask.verdict == NO_ANSWER:
             raise PictureFailure(mask.degraded or mask.reason)
         file = f"masks/{shard}/{row.picture}.png"
         store.write(file, encode_mask(mask.alpha))
-        return {"file": file, **_columns(mask, from_source=mask.tier == "override" and not row.asked["mask"])}
+        return {"file": file, **_columns(mask)}
 
     def show(rows: Any) -> Groups:
         for row in rows:
@@ -131,17 +135,28 @@ def masks(
         return result
 
 
-def _columns(mask: Mask, *, from_source: bool) -> dict[str, Any]:
+def persons_mask(source: Catalogue, name: str, height: int, width: int) -> Alpha:
+    """A mask of the catalogue's ``overrides`` folder, at a picture's size. Raises PictureFailure, which names it."""
+    try:
+        found = read_mask(source.read(name))
+        return replace(found, values=fit_alpha(found.values, height, width))
+    except ValueError as error:
+        raise PictureFailure(f"Its mask {name!r} cannot be used: {error}") from error
+
+
+def _columns(mask: Mask) -> dict[str, Any]:
     return {
-        "tier": SOURCE_ALPHA if from_source else mask.tier,
-        "verdict": SOURCE_ALPHA if from_source else mask.verdict,
-        "reason": "the source's own transparency" if from_source else mask.reason,
+        "tier": mask.tier,
+        "verdict": mask.verdict,
+        "reason": mask.reason,
         "figures": json.dumps(dict(mask.figures)),
         "tried": json.dumps([record.as_dict() for record in mask.tried]),
         "degraded": mask.degraded,
         "review": mask.review,
         "line_art": mask.line_art,
         "line_art_probability": mask.line_art_probability,
+        "origin": mask.origin,
+        "notes": list(mask.notes),
     }
 
 

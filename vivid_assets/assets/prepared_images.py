@@ -12,6 +12,7 @@ from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_sha
 from vivid_assets.catalogue.scan import MISSING
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode, encode
+from vivid_assets.imaging.given import packaging, visible_part
 from vivid_assets.imaging.mask_files import encode_mask
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Row, Stage
@@ -20,7 +21,7 @@ from vivid_assets.settings import SettingsFile
 
 PREPARED_IMAGES = Stage(
     name="prepared_images",
-    version="1",
+    version="2",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -59,12 +60,14 @@ def prepared_images(
         picture = decode(
             source.read(row.picture), longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6)
         )
-        rgb, alpha = picture.rgb, picture.alpha
+        rgb, alpha, notes = picture.rgb, picture.alpha, list(picture.notes)
         stem = f"prepared_images/{shard}/{row.picture}"
         alpha_file = None
         if alpha is not None:
             alpha_file = f"{stem}.alpha.png"
             store.write(alpha_file, encode_mask(alpha))
+            if (why := packaging(alpha)) is not None:
+                notes.append(f"its own transparency is no cut-out: {why}")
             rgb = over_white(rgb, alpha)
         store.write(f"{stem}.png", encode(rgb))
         return {
@@ -75,7 +78,7 @@ def prepared_images(
             "source_width": picture.size[0],
             "source_height": picture.size[1],
             "source_format": picture.format,
-            "notes": list(picture.notes),
+            "notes": notes,
         }
 
     def show(rows: Any) -> Groups:
@@ -96,6 +99,9 @@ def prepared_images(
 
 
 def over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency."""
-    opacity = alpha[..., None]
+    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency.
+
+    Where ``alpha`` cannot be a cut-out, what is behind it is shown as far as there is anything.
+    """
+    opacity = (alpha if packaging(alpha) is None else visible_part(alpha))[..., None]
     return np.rint(rgb * opacity + 255 * (1 - opacity)).astype(np.uint8)

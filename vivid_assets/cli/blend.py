@@ -12,7 +12,9 @@ from rich.table import Table
 
 from vivid_assets.imaging.codec import Format, decode, encode
 from vivid_assets.imaging.compositing import Blend, blend
+from vivid_assets.imaging.given import judge_given
 from vivid_assets.imaging.mask_input import read_mask
+from vivid_assets.imaging.verdict import OVERRIDE, Thresholds, measure
 
 console = Console()
 
@@ -68,17 +70,19 @@ def blend_files(
     if cut_kind == "jpeg":
         raise ValueError(f"A cut-out has an alpha channel, which JPEG cannot hold: name {cutout} .png or .webp.")
     subject, scene = decode(image.read_bytes()), decode(background.read_bytes())
-    alpha, mask_notes = read_mask(mask.read_bytes())
+    read = read_mask(mask.read_bytes())
     deep = subject.rgb16 is not None and scene.rgb16 is not None and kind == "png"
     front, behind = (subject.rgb16, scene.rgb16) if deep else (subject.rgb, scene.rgb)
     assert front is not None and behind is not None
-    done = blend(front, alpha, behind, mode=mode)  # type: ignore[arg-type]
+    done = blend(front, read.values, behind, mode=mode)  # type: ignore[arg-type]
     for path in filter(None, (output, cutout)):
         path.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(encode(done.composite, format=kind, source_type="composite"))
     if cutout:
         cutout.write_bytes(encode(np.ascontiguousarray(done.foreground), format=cut_kind, alpha=done.alpha))
-    return done, (*subject.notes, *mask_notes)
+    verdict = judge_given(measure(read.values), Thresholds(), OVERRIDE, "the mask")
+    doubts = () if verdict.accepted else (verdict.reason,)
+    return done, (*subject.notes, *read.notes, *doubts)
 
 
 def _format(path: Path) -> Format:

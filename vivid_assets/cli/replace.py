@@ -13,8 +13,11 @@ from vivid_assets.assets.prepared_images import over_white
 from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.codec import Format, Picture, decode, encode, resize_to_fit
+from vivid_assets.imaging.given import visible_part
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.mask_files import encode_mask
+from vivid_assets.imaging.mask_input import read_mask
+from vivid_assets.imaging.matte import GIVEN, Alpha
 from vivid_assets.imaging.native import blend_native
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import Mask, MaskRequest
@@ -55,7 +58,8 @@ def replace_command(
     if not prompt and background is None:
         raise typer.BadParameter("say which background: --prompt or --background")
     picture = decode(image.read_bytes())
-    solved = _solve(picture, _read_mask(mask), tiers)
+    given = _given(picture, mask)
+    solved = _solve(picture, given, tiers)
     height, width = picture.rgb.shape[:2]
     if background is not None:
         scene, made_by = decode(background.read_bytes()).rgb, str(background)
@@ -63,8 +67,14 @@ def replace_command(
         look = read_prompt(prompt)
         scene = render(look, height, width, seed=seed, temperature=measure_light(_opaque(picture)).temperature)
         made_by = "studio backdrop" + (f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else "")
-    from_source = solved.tier == "override" and mask is None
-    blended = blend_native(picture.rgb, solved.alpha, scene, mode="alpha" if from_source else "unmix")
+    from_source = solved.origin == "own"
+    blended = blend_native(
+        picture.rgb,
+        given if given is not None and solved.origin in GIVEN else Alpha(solved.alpha, solved.origin),
+        scene,
+        visible=None if picture.alpha is None else visible_part(picture.alpha),
+        mode="alpha" if from_source else "unmix",
+    )
 
     composite = output or image.with_name(f"{image.stem}-composite.png")
     cutout = composite.with_name(f"{composite.stem.removesuffix('-composite')}-cutout.png")
@@ -77,6 +87,10 @@ def replace_command(
     table.add_row("cut-out", str(cutout))
     table.add_row("background", made_by)
     table.add_row("mask by", f"{'the source itself' if from_source else solved.tier} ({solved.verdict})")
+    if solved.review and not solved.degraded:
+        table.add_row("look at it", solved.reason)
+    for note in solved.notes:
+        table.add_row("note", note)
     table.add_row("halo", f"{blended.measures.halo:+.1f} Lab units towards the old wall's hue")
     table.add_row("leakage", f"{blended.measures.leakage:.2f} of the old wall in the edge (1: not un-mixed)")
     console.print(table)
@@ -94,10 +108,15 @@ def mask_command(
     Example: `vivid mask photo.jpg --tiers u2netp,gradients`
     """
     picture = decode(image.read_bytes())
-    solved = _solve(picture, None, tiers)
+    solved = _solve(picture, _given(picture, None), tiers)
     target = output or image.with_name(f"{image.stem}-mask.png")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(encode_mask(upsample_alpha(solved.alpha, picture.rgb)))
+    if solved.origin == "own" and picture.alpha is not None:
+        large = picture.alpha
+    else:
+        large = upsample_alpha(solved.alpha, picture.rgb)
+        large = large if picture.alpha is None else large * visible_part(picture.alpha)
+    target.write_bytes(encode_mask(large))
     table = Table("tier", "verdict", "reason", "seconds", box=None, header_style="bold")
     for tried in solved.tried:
         table.add_row(tried.tier, tried.verdict, tried.reason, f"{tried.seconds:.2f}")
@@ -105,10 +124,9 @@ def mask_command(
     console.print(f"Mask: {target}", highlight=False, soft_wrap=True)
 
 
-def _solve(picture: Picture, mask: np.ndarray | None, tiers: str) -> Mask:
+def _solve(picture: Picture, override: Alpha | None, tiers: str) -> Mask:
     """The mask at the models' size: the user's, the source's own, or the ladder's."""
     small = resize_to_fit(_opaque(picture))
-    override = mask if mask is not None else picture.alpha
     names = MasksSettings.model_validate({"tiers": [name.strip() for name in tiers.split(",")]}).tiers
     birefnet = BiRefNet()
     with birefnet.lease() as leased:
@@ -120,11 +138,11 @@ def _solve(picture: Picture, mask: np.ndarray | None, tiers: str) -> Mask:
     return solved
 
 
-def _read_mask(path: Path | None) -> np.ndarray | None:
-    if path is None:
-        return None
-    picture = decode(path.read_bytes())
-    return picture.rgb if picture.alpha is None else picture.alpha
+def _given(picture: Picture, path: Path | None) -> Alpha | None:
+    """The user's mask at its own size, or the source's own transparency."""
+    if path is not None:
+        return read_mask(path.read_bytes())
+    return None if picture.alpha is None else Alpha(picture.alpha, "own")
 
 
 def _opaque(picture: Picture) -> np.ndarray:

@@ -124,6 +124,54 @@ def decode(
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A file's numbers as they are stored, upright: no profile is applied and no palette resolved.
+
+    Attributes:
+        values: height × width, or height × width × 2 (grey and alpha), 3 or 4; RGB order, of the file's own type.
+        palette: uint8, colours × 3, where ``values`` are indices into it; else None.
+        alpha: float32, height × width, 0–1, where the file has transparency beside ``values``; else None.
+    """
+
+    values: NDArray[Any]
+    palette: NDArray[np.uint8] | None
+    alpha: NDArray[np.float32] | None
+
+
+def read_samples(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Samples:
+    """Read what a file holds as numbers, for what is no picture, such as a mask. Limits and errors as in ``decode``."""
+    kind = identify(data)
+    if kind == "WEBP" and (announced := webp_size(data)):
+        _check_pixels(announced, max_pixels)
+    image = _guarded(lambda: open_lazily(data, kind))
+    _check_pixels(image.size, max_pixels)
+    _check_scans(image, data, kind, max_pixels)
+    with _DECODING.take(image.width * image.height):
+        _guarded(lambda: _load(image, kind))
+        orientation = 1 if kind == "TIFF" else _orientation(image)
+        values, palette, alpha = _guarded(lambda: _samples(image, data))
+    upright = _upright(values, orientation)
+    return Samples(upright, palette, None if alpha is None else _upright(alpha, orientation))
+
+
+def _samples(image: Any, data: bytes) -> tuple[NDArray[Any], NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+    alpha = None
+    if image.has_transparency_data and image.mode in ("1", "L", "P", "PA", "RGB"):
+        alpha = np.divide(np.asarray(image.convert("RGBA").getchannel("A")), 255, dtype=np.float32)
+    if image.mode in ("P", "PA"):
+        palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return np.asarray(image.getchannel(0)), palette, alpha
+    values: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is not None and values.dtype != np.uint8 and values.shape[:2] == (image.height, image.width):
+        # Pillow keeps half of 16-bit colours.
+        return values if values.ndim == 2 else values[..., [2, 1, 0, 3][: values.shape[2]]], None, alpha
+    if image.mode == "1":
+        return np.asarray(image.convert("L")), None, alpha
+    known = ("L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I;16L")
+    return np.asarray(image if image.mode in known else image.convert("RGB")), None, alpha
+
+
 def _guarded(step: Callable[[], T]) -> T:
     """Run a step on a stranger's bytes: decoders raise whatever comes to hand, a caller wants one error."""
     try:

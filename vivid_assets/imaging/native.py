@@ -8,17 +8,27 @@ from numpy.typing import NDArray
 
 from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.compositing import Blend, blend
+from vivid_assets.imaging.matte import GIVEN, Alpha, fit_alpha
 
 
 def blend_native(
-    image: NDArray[Any], alpha: NDArray[np.float32], background: NDArray[np.uint8], **options: Any
+    image: NDArray[Any],
+    alpha: Alpha,
+    background: NDArray[np.uint8],
+    *,
+    visible: NDArray[np.float32] | None = None,
+    refine: bool = True,
+    **options: Any,
 ) -> Blend:
     """Blend ``image`` before ``background``, both masks and backgrounds of any size.
 
     Args:
         image: uint8 or uint16 H×W×3 sRGB, the source.
-        alpha: float32 h×w, 0..1, of the same aspect; brought up with the image as guide.
+        alpha: of the same aspect. A given one is used as it is, interpolated where its size is another; a network's is
+            corrected at its own size and brought up with the image as guide.
         background: uint8 sRGB of any size and aspect; scaled to cover the image and cut to its middle.
+        visible: float32 H×W, 0..1: what of the image is to be seen, where a network's alpha does not know it.
+        refine: whether the photograph may correct a network's alpha.
         options: passed on to ``blend``.
     """
     height, width = image.shape[:2]
@@ -27,7 +37,10 @@ def blend_native(
     if image.dtype == np.uint16:
         behind = behind.astype(np.uint16) * 257
         guide = (image >> 8).astype(np.uint8)
-    return blend(image, upsample_alpha(alpha, guide, options.get("threads")), behind, **options)
+    if alpha.origin in GIVEN:
+        return blend(image, fit_alpha(alpha.values, height, width), behind, refine=False, **options)
+    large = upsample_alpha(alpha.values, guide, options.get("threads"))
+    return blend(image, large if visible is None else large * visible, behind, refine=refine, **options)
 
 
 def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from resources.errors import ModelUnavailable
+from vivid_assets.imaging.given import judge_given, packaging, solid_box, visible_part
 from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
+from vivid_assets.imaging.matte import Alpha, fit_alpha
 from vivid_assets.imaging.strips import work_alone
-from vivid_assets.imaging.subject import box_pixels, read_override
+from vivid_assets.imaging.subject import box_pixels
 from vivid_assets.imaging.verdict import (
     SEVERITY,
     Figures,
@@ -31,7 +33,7 @@ from vivid_assets.imaging.verdict import (
 )
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.ladder_settings import LadderSettings
-from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
+from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
 from vivid_assets.rows.failures import picture_failure
 
@@ -46,6 +48,7 @@ class _Try:
     window: tuple[int, int, int, int]
     forced: str | None
     line_art: LineArtVerdict
+    visible: np.ndarray | None = None
     records: list[TierRecord] = field(default_factory=list)
     answers: list[tuple[str, np.ndarray, Figures, Verdict]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -122,7 +125,19 @@ class Ladder:
         return [done[index] for index in range(len(images))]
 
     def _begin(self, image: np.ndarray, wish: MaskRequest) -> Mask | _Try:
-        return self._start(image, wish) if wish.override is None else self._overridden(image, wish.override)
+        if wish.override is None:
+            return self._start(image, wish)
+        alpha = fit_alpha(wish.override.values, *image.shape[:2])
+        packed = packaging(alpha) if wish.override.origin == "own" else None
+        if packed is None:
+            return self._given(image, alpha, wish.override)
+        attempt = self._start(image, wish)
+        attempt.visible = visible_part(alpha)
+        if wish.box is None:
+            attempt.window = solid_box(attempt.visible)
+        reason = f"the source's own transparency is no cut-out: {packed}"
+        attempt.records.append(TierRecord(SOURCE_ALPHA, "packaging", reason, measure(alpha).as_dict(), 0.0))
+        return attempt
 
     def _start(self, image: np.ndarray, wish: MaskRequest) -> _Try:
         if wish.tier is not None and wish.tier not in {tier.name for tier in self.tiers}:
@@ -131,14 +146,27 @@ class Ladder:
         window = box_pixels(wish.box, height, width, margin=0.1) if wish.box else (0, height, 0, width)
         return _Try(image, window, wish.tier, detect_line_art(image))
 
-    def _overridden(self, image: np.ndarray, override: np.ndarray) -> Mask:
-        alpha = read_override(override, *image.shape[:2])
-        figures = measure(alpha).as_dict()
-        reason = "the user's own mask"
+    def _given(self, image: np.ndarray, alpha: np.ndarray, given: Alpha) -> Mask:
+        own = given.origin == "own"
+        tier, what = (SOURCE_ALPHA, "the source's own transparency") if own else ("override", "the user's own mask")
+        measured = measure(alpha)
+        figures = measured.as_dict()
+        verdict = judge_given(measured, self.settings.thresholds, tier, what)
         found = detect_line_art(image).probability
-        record = TierRecord("override", "override", reason, figures, 0.0)
+        record = TierRecord(tier, verdict.name, verdict.reason, figures, 0.0)
         drawn = found >= self.settings.line_art_threshold
-        return Mask(alpha, "override", "override", reason, figures, (record,), drawn, found)
+        return Mask(
+            alpha,
+            tier,
+            verdict.name,
+            verdict.reason,
+            figures,
+            (record,),
+            drawn,
+            found,
+            origin=given.origin,
+            notes=given.notes,
+        )
 
     def _model(self, tier: Tier) -> MaskModel | None:
         with self._lock:
@@ -253,6 +281,8 @@ class Ladder:
                 ask_drawing_net=attempt.forced is None,
             )
             alpha[top:bottom, left:right] = found.alpha
+            if attempt.visible is not None:
+                alpha *= attempt.visible
             wall, drawn = found.wall, found.wall is not None
             if found.drawing_net is not None:
                 attempt.records.append(found.drawing_net)

@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from vivid_assets.imaging.matte import Alpha, Origin
+
+SOURCE_ALPHA = "source_alpha"
+"""The tier, and the verdict, of a picture whose own transparency is its mask."""
 NO_ANSWER = "failed"
 """The verdict where no tier answered; the alpha is then empty."""
 
@@ -44,9 +48,10 @@ class Mask:
     alpha: np.ndarray
     """float32 H×W, 0..1."""
     tier: str
-    """Who answered: a tier's name, or ``override``."""
+    """Who answered: a tier's name, ``override`` for a user's mask, or ``source_alpha``."""
     verdict: str
-    """The verdict on the raw probabilities of the tier that answered; ``override`` for a user's own mask;
+    """The verdict on the raw probabilities of the tier that answered; for a user's own mask ``override``, for the
+    source's own transparency ``source_alpha``, or the fault that a person should look at;
     ``failed``, with an empty tier and an alpha of zeros, where no tier could answer."""
     reason: str
     figures: Mapping[str, float]
@@ -59,11 +64,15 @@ class Mask:
     """A sentence where a tier could not load or broke; ``None`` when every tier asked did its work."""
     line_art_wall: str | None = None
     """For line art, the wall it was cut from: ``plain``, ``patterned`` or ``busy``."""
+    origin: Origin = "probability"
+    """Where the alpha comes from, and so what may be done to it."""
+    notes: tuple[str, ...] = ()
+    """What was noticed when a given mask was read."""
 
     @property
     def review(self) -> bool:
         """Whether a person should look: the verdict is not good, or a tier was missing."""
-        return self.verdict not in ("good", "agreed", "override") or self.degraded is not None
+        return self.verdict not in ("good", "agreed", "override", SOURCE_ALPHA) or self.degraded is not None
 
 
 @dataclass(frozen=True)
@@ -74,5 +83,6 @@ class MaskRequest:
     """A tier that must answer, whatever its verdict."""
     box: tuple[float, float, float, float] | None = None
     """Subject box: left, top, right, bottom as shares of the picture, 0..1."""
-    override: np.ndarray | None = field(default=None, repr=False)
-    """The user's own mask, uint8/uint16/bool/float H×W. Used as it is."""
+    override: Alpha | None = field(default=None, repr=False)
+    """The user's own mask, which is used as it is, or the source's own transparency, which is where it can be a
+    cut-out; else the tiers are asked about what it leaves to be seen."""

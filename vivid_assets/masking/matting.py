@@ -10,6 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.matte import GIVEN
 from vivid_assets.masking.mask import Mask, TierRecord
 
 APPLIED, LEFT = "applied", "left"
@@ -86,7 +87,7 @@ def trimap_of(alpha: np.ndarray, width: int) -> np.ndarray:
 
 def _left_alone(mask: Mask, trimap: np.ndarray) -> str:
     """Why the mask stays as it is; empty where it does not."""
-    if mask.tier == "override":
+    if mask.origin in GIVEN:
         return "a given mask is used as it is"
     if mask.line_art:
         return "line art has edges of its own"

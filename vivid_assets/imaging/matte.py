@@ -1,0 +1,46 @@
+"""An alpha with where it comes from: what may be done to it depends on who said it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+Origin = Literal["own", "person", "matte", "probability", "drawing"]
+"""The source's own transparency, a person's mask, a network's matte, a network's probability, or a drawing's."""
+
+GIVEN: tuple[Origin, ...] = ("own", "person")
+"""The origins that are used as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alpha:
+    """How solid each pixel is, at the size at which somebody said it."""
+
+    values: Array
+    """float32 H×W, 0..1."""
+    origin: Origin
+    notes: tuple[str, ...] = ()
+    """What was noticed when it was read, each a phrase."""
+
+
+def fit_alpha(values: Array, height: int, width: int) -> Array:
+    """Interpolate an alpha (float32 h×w, 0..1) to another size of the same aspect; nothing is guessed from a picture.
+
+    Raises:
+        ValueError: another aspect; the message has both sizes.
+
+    """
+    rows, columns = values.shape
+    if (rows, columns) == (height, width):
+        return values
+    scale = max(height, width) / max(rows, columns)
+    rounded = abs(rows * scale - height) <= 1 and abs(columns * scale - width) <= 1
+    if not rounded and abs(columns * height - width * rows) > 0.02 * width * rows:
+        raise ValueError(f"The mask is {columns}×{rows}, the picture {width}×{height}: another aspect.")
+    shrinking = rows > height or columns > width
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32).clip(0, 1)
