@@ -2,16 +2,21 @@
 
 The network's alpha is the largest error of a composite, and a good one must be left alone. So the photograph is asked
 first: with F and B spread from the solid and the empty pixels, every soft pixel has an alpha of its own, the
-projection of I − B on F − B. Compared with the network's over the whole picture that tells three cases apart:
+projection of I − B on F − B. Compared with the network's over the whole picture that tells cases apart:
 
 ``exact``     the alpha is as sharp as the photograph's: it stays as it is;
+``unheard``   it is not, but the photograph does not say what it should be: it stays, too;
 ``blurred``   it is the photograph's, blurred by a measurable σ: it is sharpened until its blur is the network's again;
 ``coarse``    it is neither: a guided filter and the photograph's own alpha take over inside the soft band.
 
 Unless it is blurred, doubts that the photograph does not share are taken out first (``settle``).
+
+An alpha is solved at the size at which it was answered, where its errors are a few pixels wide, and brought up to the
+photograph's once, last. One that comes enlarged is solved at half the size, or a quarter, where its blur is one that
+is known. Edges without a soft pixel get a band of two pixels in which the photograph says what alpha is.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
 import cv2
@@ -24,14 +29,20 @@ from vivid_assets.imaging.deprojection import smoothstep
 from vivid_assets.imaging.foreground import PLAIN, Colors, estimate_colors, tap, update_colors
 from vivid_assets.imaging.guided_filter import guided_filter, guided_upsample
 from vivid_assets.imaging.noise import NOISE, capture_noise, grain_of, noise_table
-from vivid_assets.imaging.pyramid import tent
+from vivid_assets.imaging.pyramid import View, tent, whole
 from vivid_assets.imaging.sparse_blur import sparse_blur
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
-Verdict = Literal["exact", "blurred", "coarse"]
+Verdict = Literal["exact", "blurred", "coarse", "unheard"]
 
 SIGMAS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # blurs that are tried, pixels
+_REFERENCE = 1024  # pixels of the longer side that distances were chosen at
+_HALF_FROM = 1536  # longer side from which an alpha that is not sharp is solved at half the size
+_LEAST_SIDE = 256  # longer side under which nothing is halved
+_FAR_SIGMA = 2.4  # a blur from which on half the size measures it better
+_BAND = 2  # pixels on either side of a hard edge that are solved anew
+_SNAP = np.float32(0.06)  # of a solved hard edge, nearness to 0 and 1 that is noise
 _SHARP = (0.45, 0.58)  # sharpness from which an alpha begins to be, and that from which it is, left alone
 _GRAIN = np.float32(0.1)  # how much of its own colour a subject or wall varies by, in the projection's variance
 _PRIORS = {"blurred": np.float32(44), "coarse": np.float32(10)}  # precision of the alpha that a round starts from
@@ -39,6 +50,7 @@ _ENOUGH_PIXELS = 40_000  # soft pixels that the evidence is taken from in a larg
 _BACK_PROJECTIONS = 4  # per round
 _UPSAMPLE_RADIUS = 4  # of the windows, in pixels of the small alpha
 _MIDDLE_GREY = 220  # of 1023 in linear light
+_REACH = 8.0  # pixels from its contour within which a coarse alpha is corrected
 _VEIL_SIGMA = 2.0  # pixels over which the photograph is asked whether a place is empty or solid
 _LEAST_ROOM = np.float32(0.02)  # light that a wall must leave above or below itself to bound alpha
 _OVERSHOOT = np.float32(1.5)  # step of a back-projection; below 2 it converges, since a blur takes away at most all
@@ -62,9 +74,11 @@ class Evidence:
 
     @property
     def verdict(self) -> Verdict:
-        """Which of the three cases this is."""
-        if self.amount == 0:
+        """Which of the cases this is."""
+        if self.sharpness >= _SHARP[1]:
             return "exact"
+        if self.amount == 0:
+            return "unheard"
         explained = self.misfit < 0.25 and self.sigma >= 0.8
         return "blurred" if explained or (self.sharpness < 0.33 and self.misfit < 0.7) else "coarse"
 
@@ -136,8 +150,9 @@ def weigh(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, t
 
     detail, own_detail = given - blurred(alpha, 1.0), own.ravel()[places] - blurred(own, 1.0)
     power, own_power = float(trust @ detail**2), float(trust @ own_detail**2)
-    if own_power < 1e-9 or power < 1e-9:
+    if own_power < 1e-9:
         return Evidence(1.0, 0.0, 0.0, 1.0)
+    power = max(power, 1e-12)
     sharpness = (power / own_power) ** 0.5
     agreement = float(trust @ (detail * own_detail)) / (power * own_power) ** 0.5
     if sharpness >= _SHARP[1]:
@@ -174,32 +189,35 @@ def refine_alpha(
     alpha: Array,
     *,
     rounds: int = 2,
-    reach: float = 8.0,
     noise: float = NOISE,
     threads: int | None = None,
 ) -> tuple[Array, Colors, Evidence]:
     """Correct ``alpha`` (float32 HxW, 0..1) by the photograph (float32 HxWx3, linear light).
 
-    Pixels of alpha 0 and 1 keep it; further than ``reach`` pixels from its contour a coarse alpha is only settled.
-    Returns the alpha, the colours estimated with it and the evidence.
+    Pixels of alpha 0 and 1 keep it but for a band about hard edges; far from its contour a coarse alpha is only
+    settled. Returns the alpha, the colours estimated with it and the evidence.
     """
+    scale = max(1.0, max(alpha.shape) / _REFERENCE)
+    alpha = soften_hard_edges(image, alpha, noise, threads)
     colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
     evidence = weigh(image, alpha, colors, noise=noise, threads=threads)
+    if (halved := _refine_at_half(image, alpha, evidence, rounds, noise, threads)) is not None:
+        return halved
     if evidence.verdict != "blurred":  # the blur of a blurred one is no veil, and needed whole to be undone
-        alpha = settle(image, alpha, colors, noise=noise, threads=threads)
-    if evidence.verdict == "exact":
+        alpha = settle(image, alpha, colors, scale=scale, noise=noise, threads=threads)
+    if evidence.verdict in ("exact", "unheard"):
         for _ in range(2):
             colors = update_colors(image, alpha, colors, threads=threads)
         return alpha, colors, evidence
 
     band = (alpha > 0) & (alpha < 1)
     blurred = evidence.verdict == "blurred"
-    start = alpha if blurred else _follow_edges(image, alpha, band, threads)
+    start = alpha if blurred else _follow_edges(image, alpha, band, scale, threads)
     current = start
     if not blurred:  # the filter has made more pixels solid or empty than the network had
         colors = estimate_colors(image, start, rounds=0, soft=band, noise=noise, threads=threads)
     grain, weight = noise_table(noise), np.empty_like(alpha)
-    prior = _PRIORS[evidence.verdict]
+    prior = _PRIORS["blurred" if blurred else "coarse"]
     for turn in range(rounds):
         if turn:
             colors = update_colors(image, current, colors, threads=threads)
@@ -218,9 +236,63 @@ def refine_alpha(
                 run_strips(_put_back, len(alpha), alpha, seen, band, current, threads=threads)
     amount: Array = np.asarray(evidence.amount, np.float32)
     if not blurred:
-        amount = amount * _near_contour(alpha, reach)
+        amount = amount * _near_contour(alpha, _REACH * scale)
     refined = alpha + amount * (current - alpha)
     return refined, update_colors(image, refined, colors, threads=threads), evidence
+
+
+def _refine_at_half(
+    image: Array, alpha: Array, evidence: Evidence, rounds: int, noise: float, threads: int | None
+) -> tuple[Array, Colors, Evidence] | None:
+    """Solve an alpha that was enlarged before at half the size; None where its own size is the right one.
+
+    In a large picture that is every alpha less sharp than the photograph; in any, one whose blur is not explained or
+    wider than those that are tried.
+    """
+    longest = max(alpha.shape)
+    if evidence.verdict == "exact" or longest < 2 * _LEAST_SIDE:
+        return None
+    large = longest >= _HALF_FROM
+    explained = evidence.verdict == "blurred" and evidence.sigma < _FAR_SIGMA
+    if not large and (explained or evidence.sharpness >= _SHARP[0]):
+        return None
+    height, width = (-(-side // 2) for side in alpha.shape)
+    less, light = (cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in (alpha, image))
+    refined, _, found = refine_alpha(light, less, rounds=rounds, noise=noise, threads=threads)
+    if not large and found.verdict != "blurred":
+        return None
+    up = bring_up(refined, light, image, whole(*alpha.shape), noise, threads)
+    colors = estimate_colors(image, up, noise=noise, threads=threads)
+    return up, colors, replace(found, sigma=2 * found.sigma)
+
+
+def soften_hard_edges(image: Array, alpha: Array, noise: float, threads: int | None) -> Array:
+    """Give edges that go from 0 to 1 without a soft pixel between them the alpha that the photograph shows there."""
+    band = hard_edges(alpha)
+    if not band.any():
+        return alpha
+    unknown = np.where(band, np.float32(0.5), alpha)
+    colors = estimate_colors(image, unknown, rounds=0, noise=noise, threads=threads)
+    own, weight = np.empty_like(alpha), np.empty_like(alpha)
+    run_strips(
+        _project,
+        len(alpha),
+        *(image, unknown, unknown, colors.fields, noise_table(noise), band, np.float32(0), own, weight),
+        threads=threads,
+    )
+    own = np.where(own < _SNAP, 0, np.where(own > 1 - _SNAP, 1, own))
+    return np.where(band, alpha + weight * (own - alpha), alpha).astype(np.float32)
+
+
+def hard_edges(alpha: Array) -> Array:
+    """Mark (bool) the pixels within two of a place where solid and empty ones touch."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    solid, empty = (alpha >= 1).astype(np.uint8), (alpha <= 0).astype(np.uint8)
+    touching = (solid & np.asarray(cv2.dilate(empty, cross))) | (empty & np.asarray(cv2.dilate(solid, cross)))
+    if not touching.any():
+        return np.zeros(alpha.shape, np.bool_)
+    near = cv2.dilate(touching, np.ones((2 * _BAND - 1,) * 2, np.uint8)) > 0
+    return near & ((alpha <= 0) | (alpha >= 1))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -246,7 +318,15 @@ def _least(image, fields, grain, where, out, first, end):  # type: ignore[no-unt
             out[y, x] = min(least, one)
 
 
-def settle(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None) -> Array:
+def settle(
+    image: Array,
+    alpha: Array,
+    colors: Colors,
+    *,
+    scale: float = 1.0,
+    noise: float = NOISE,
+    threads: int | None = None,
+) -> Array:
     """Take a network's doubt out of ``alpha`` (float32 HxW, 0..1) where the photograph leaves none.
 
     A doubt lies as a veil over empty places, the wall itself at 20 or 30 percent. Where the wall is plain and the
@@ -269,7 +349,7 @@ def settle(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, 
     at = np.flatnonzero(soft)
 
     def near(plane: Array) -> Array:
-        return np.asarray(sparse_blur(plane, _VEIL_SIGMA, soft, threads).ravel()[at])
+        return np.asarray(sparse_blur(plane, scale * _VEIL_SIGMA, soft, threads).ravel()[at])
 
     given, own, least, heard = alpha.ravel()[at], own.ravel()[at], least.ravel()[at], near(weight)
     mean = near(said) / np.maximum(heard, 1e-6)
@@ -298,34 +378,59 @@ def _near_contour(alpha: Array, reach: float) -> Array:
     return np.asarray(smoothstep(reach - distance, 0.0, 0.75 * reach), np.float32)
 
 
-def _follow_edges(image: Array, alpha: Array, band: Array, threads: int | None) -> Array:
+def _follow_edges(image: Array, alpha: Array, band: Array, scale: float, threads: int | None) -> Array:
     """Filter alpha with the photograph's edges; gamma-coded, so that dark edges count."""
     guide = np.sqrt(np.clip(image, 0, 1))
-    return np.clip(guided_filter(guide, alpha, 8, 1e-4, band, threads), 0, 1)
+    return np.clip(guided_filter(guide, alpha, round(8 * scale), 1e-4, band, threads), 0, 1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _enlarge(small, top, left, tall, wide, out, first, end):  # type: ignore[no-untyped-def]
+    rows, columns = small.shape
+    sy, sx = np.float32(rows / tall), np.float32(columns / wide)
+    for y in range(first, end):
+        y1, y2, ty = tent(y + top, sy, rows)
+        for x in range(out.shape[1]):
+            x1, x2, tx = tent(x + left, sx, columns)
+            above = small[y1, x1] * (1 - tx) + small[y1, x2] * tx
+            out[y, x] = above * (1 - ty) + (small[y2, x1] * (1 - tx) + small[y2, x2] * tx) * ty
+
+
+def bring_up(
+    alpha: Array, light_small: Array, light: Array, view: View, noise: float, threads: int | None = None
+) -> Array:
+    """Bring an alpha (float32 hxw) up to a photograph's size, or to a cut of it, following the photograph's edges.
+
+    ``light_small`` (float32 hxwx3) is the whole photograph at alpha's size and ``light`` (float32 HxWx3) the cut at its
+    own, both linear; ``view`` says where the cut lies and ``noise`` how grainy it is. Returns float32 HxW, 0..1.
+
+    The fit is made at the small size and in linear light: there, averaging pixels averages alpha and colour alike, so
+    that an alpha that fits the small photograph fits the full one. Fitting an enlarged alpha to the full photograph
+    leaves four times the error.
+    """
+    smooth = np.empty(light.shape[:2], np.float32)
+    run_strips(_enlarge, len(smooth), alpha, *astuple(view), smooth, threads=threads)
+    soft = (smooth > 0.002) & (smooth < 0.998)
+    out = np.round(smooth)
+    if not soft.any():
+        return out
+    # Grain would come out in alpha: a window flatter than its grain is no edge.
+    grain = float(noise_table(noise)[_MIDDLE_GREY])
+    sharp = guided_upsample(light, alpha, light_small, _UPSAMPLE_RADIUS, 1e-4 + 4 * grain, soft, threads, view)
+    out[soft] = np.clip(sharp[soft], 0, 1)
+    return out
 
 
 def upsample_alpha(alpha_small: Array, photo_full: Array, threads: int | None = None) -> Array:
     """Bring an alpha solved at a model's size up to the photograph's, following the photograph's edges.
 
     ``alpha_small`` is float hxw, 0..1; ``photo_full`` is uint8 HxWx3 sRGB. Returns float32 HxW, 0..1.
-
-    The fit is made at the small size and in linear light: there, averaging pixels averages alpha and colour alike, so
-    that an alpha that fits the small photograph fits the full one. Fitting an enlarged alpha to the full photograph
-    leaves four times the error.
     """
     height, width = photo_full.shape[:2]
-    if alpha_small.shape == (height, width):
-        return np.clip(alpha_small.astype(np.float32), 0, 1)
-    small = np.ascontiguousarray(alpha_small, np.float32)
+    small = np.clip(np.ascontiguousarray(alpha_small, np.float32), 0, 1)
+    if small.shape == (height, width):
+        return small
     smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    soft = (smooth > 0.002) & (smooth < 0.998)
-    out = np.round(smooth)
-    if not soft.any():
-        return out
     light = srgb_to_linear(photo_full)
-    small_light = cv2.resize(light, small.shape[::-1], interpolation=cv2.INTER_AREA)
-    # Grain would come out in alpha: a window flatter than its grain is no edge.
-    grain = float(noise_table(capture_noise(photo_full, smooth))[_MIDDLE_GREY])
-    sharp = guided_upsample(light, small, small_light, _UPSAMPLE_RADIUS, 1e-4 + 4 * grain, soft, threads)
-    out[soft] = np.clip(sharp[soft], 0, 1)
-    return out
+    light_small = cv2.resize(light, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    return bring_up(small, light_small, light, whole(height, width), capture_noise(photo_full, smooth), threads)

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.alpha import Evidence, refine_alpha
+from vivid_assets.imaging.alpha import Evidence
 from vivid_assets.imaging.color import (
     encode_one,
     encoding_tables,
@@ -27,17 +27,15 @@ from vivid_assets.imaging.color import (
     to_uint16,
 )
 from vivid_assets.imaging.deprojection import Falloff, deproject_lab
-from vivid_assets.imaging.foreground import estimate_colors, unmix
+from vivid_assets.imaging.foreground import unmix
 from vivid_assets.imaging.measures import Measures, measure, wall_color
-from vivid_assets.imaging.noise import capture_noise
+from vivid_assets.imaging.solving import REFERENCE, answer_at_its_size, place, solve
 from vivid_assets.imaging.spill import Spill, suppress_spill
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
 Mode = Literal["unmix", "article", "alpha"]
 
-_REFERENCE = 1024  # pixels of the longer side that distances were chosen at
-_MARGIN = 64  # pixels, there, about the soft ones that are looked at
 _FADE_IN = np.float32(32)  # a pixel all but empty is the new background, as an empty one is
 _NO_WALL = np.float32(100.0)  # a light that no new wall is like
 _SAME_WALL = np.float32(0.1)  # difference of roots of light up to which the new wall counts as the old one
@@ -81,34 +79,66 @@ def blend(
     where it is 0, the background's. Raises ValueError with a sentence when sizes, dtypes or the mode do not fit.
     """
     _check(image, alpha, background)
-    matte = np.clip(alpha, 0, 1).astype(np.float32)
-    if not np.isfinite(matte).all():
-        matte = np.nan_to_num(matte)
-    wall = wall_color(image, matte)
-    # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
-    scale = max(1.0, max(image.shape[:2]) / _REFERENCE)
-    # Far from every soft pixel there is nothing to take apart, and colours are known close by.
-    box = _around((matte > 0) & (matte < 1), round(_MARGIN * scale))
-    source = np.ascontiguousarray(srgb_to_linear(image[box]))
+    return blend_any(
+        image,
+        alpha,
+        background,
+        mode=mode,
+        refine=refine,
+        spill=spill,
+        spill_reach=spill_reach,
+        spill_strength=spill_strength,
+        strength=strength,
+        limit=limit,
+        falloff=falloff,
+        noise=noise,
+        threads=threads,
+    )
+
+
+def blend_any(
+    image: Array,
+    alpha: Array,
+    background: Array,
+    *,
+    mode: Mode = "unmix",
+    refine: bool = True,
+    visible: Array | None = None,
+    spill: bool = True,
+    spill_reach: float | None = None,
+    spill_strength: float = 0.85,
+    strength: float = 0.85,
+    limit: float = 18.0,
+    falloff: Falloff = "linear",
+    noise: float | None = None,
+    threads: int | None = None,
+) -> Blend:
+    """Blend as ``blend`` does with an alpha that may be smaller than the image: it is solved there and brought up.
+
+    ``visible`` (float32 HxW, 0..1) is multiplied with it then: what of the image is to be seen at all.
+    """
+    if mode not in ("unmix", "article", "alpha"):
+        raise ValueError(f"The mode is unmix, article or alpha, not {mode!r}.")
+    answer = answer_at_its_size(image, alpha)
+    wall = wall_color(answer.image, answer.alpha)
+    solved = solve(answer, unmix=mode == "unmix", correct=refine, noise=noise, threads=threads)
+    here = place(image, answer, solved, noise, threads)
+    matte, box, source, mixed = here.alpha, here.box, here.light, here.mixed
+    if visible is not None:
+        matte *= visible
+        mixed = mixed * visible[box]
     part = np.ascontiguousarray(matte[box])
-    soft = (part > 0) & (part < 1)
-    front = source
-    back = np.full_like(source, _NO_WALL) if mode != "unmix" or not soft.any() else source
-    evidence, found = None, Spill(0.0, 0.0)
-    if mode == "unmix" and soft.any():
-        noise = capture_noise(image, matte) if noise is None else noise
-        if refine:
-            part, colors, evidence = refine_alpha(source, part, reach=8 * scale, noise=noise, threads=threads)
-        else:
-            colors = estimate_colors(source, part, noise=noise, threads=threads)
-        front, back = unmix(source, part, colors, noise=noise, threads=threads)
+    soft = (mixed > 0) & (mixed < 1)
+    front, found = source, Spill(0.0, 0.0)
+    back = np.full_like(source, _NO_WALL) if solved.colors is None else source
+    if solved.colors is not None:
+        front, back = unmix(source, mixed, solved.colors, view=here.view, noise=here.noise, threads=threads)
     if mode == "unmix" and spill and wall is not None:
-        reach = 12 * scale if spill_reach is None else spill_reach
+        # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
+        reach = 12 * max(1.0, max(image.shape[:2]) / REFERENCE) if spill_reach is None else spill_reach
         front, found = suppress_spill(front, part, wall.lab, reach=reach, strength=spill_strength)
     elif mode == "article":
         front = _deprojected(source, soft, wall.lab if wall else None, strength, limit, falloff)
-    elif mode not in ("unmix", "alpha"):
-        raise ValueError(f"The mode is unmix, article or alpha, not {mode!r}.")
 
     changed = soft
     if found.strength > 0 and wall is not None:
@@ -119,22 +149,10 @@ def blend(
     composite[box], foreground[box] = _assemble(
         image[box], background[box], source, part, front, back, changed, threads
     )
-    matte[box] = part
     everywhere = np.zeros(matte.shape, np.bool_)
     everywhere[box] = changed
     measures = measure(image, foreground, matte, everywhere, wall)
-    return Blend(composite, foreground, matte, measures, evidence, found)
-
-
-def _around(soft: Array, margin: int) -> tuple[slice, slice]:
-    """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
-    rows, columns = np.flatnonzero(soft.any(axis=1)), np.flatnonzero(soft.any(axis=0))
-    if not len(rows):
-        return slice(None), slice(None)
-    return (
-        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
-        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + margin + 1),
-    )
+    return Blend(composite, foreground, matte, measures, solved.evidence, found)
 
 
 def _deprojected(

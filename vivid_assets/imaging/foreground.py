@@ -10,7 +10,7 @@ A soft pixel is I = αF + (1 − α)B. Three steps take it apart:
    with the prior's variance measured in the neighbourhood, B's variance and the capture's noise (``unmix``).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import cv2
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.noise import NOISE, grain_of, noise_table
-from vivid_assets.imaging.pyramid import Pyramid, halves, tent, touched
+from vivid_assets.imaging.pyramid import Pyramid, View, halves, tent, touched, whole
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
@@ -180,23 +180,43 @@ def _wall_variance(square: Array, levels: list[Array], noise: float, threads: in
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _doubt(variance, y, x, height, width):  # type: ignore[no-untyped-def]
+def _doubt(variance, y, x, top, left, tall, wide):  # type: ignore[no-untyped-def]
     """Give the wall's local variance at a pixel."""
     rows, columns = variance.shape[0], variance.shape[1]
-    y1, y2, ty = tent(y, np.float32(rows / height), rows)
-    x1, x2, tx = tent(x, np.float32(columns / width), columns)
+    y1, y2, ty = tent(y + top, np.float32(rows / tall), rows)
+    x1, x2, tx = tent(x + left, np.float32(columns / wide), columns)
     return tap(variance, y1, y2, ty, x1, x2, tx, 0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surprise, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+def _priors(  # type: ignore[no-untyped-def]
+    image,
+    alpha,
+    fields,
+    wall,
+    variance,
+    top,
+    left,
+    tall,
+    wide,
+    grain,
+    front,
+    back,
+    soft,
+    surprise,
+    y0,
+    wy,
+    x0,
+    wx,
+    first,
+    end,
+):
     """Write F's prior and B at soft pixels, and sum per half-size cell what they leave unexplained beyond noise."""
-    height, width = alpha.shape
     rows, columns = fields.shape[0], fields.shape[1]
-    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    sy, sx = np.float32(rows / tall), np.float32(columns / wide)
     one = np.float32(1.0)
     for cy in range(first, end):
-        for cx in range(columns):
+        for cx in range(surprise.shape[1]):
             surprise[cy, cx, :] = 0.0
             if not soft[cy, cx]:
                 continue
@@ -209,9 +229,9 @@ def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surp
                     a = alpha[y, x]
                     if a <= 0.0 or a >= one:
                         continue
-                    y1, y2, ty = tent(y, sy, rows)
-                    x1, x2, tx = tent(x, sx, columns)
-                    uneven = _doubt(variance, y, x, height, width)
+                    y1, y2, ty = tent(y + top, sy, rows)
+                    x1, x2, tx = tent(x + left, sx, columns)
+                    uneven = _doubt(variance, y, x, top, left, tall, wide)
                     plain = PLAIN / (PLAIN + uneven)
                     counts = a > 0.02
                     for c in range(3):
@@ -228,7 +248,7 @@ def _priors(image, alpha, fields, wall, variance, grain, front, back, soft, surp
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  # type: ignore[no-untyped-def]
+def _wiener(image, alpha, variance, top, left, tall, wide, grain, surprise, front, back, first, end):  # type: ignore[no-untyped-def]
     """Move F from its prior towards what the pixel says."""
     height, width = alpha.shape
     rows, columns = surprise.shape[0], surprise.shape[1]
@@ -244,7 +264,7 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
                 continue
             x1, x2, tx = tent(x, sx, columns)
             base = one / max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
-            wall = (one - a) * (one - a) * _doubt(variance, y, x, height, width) * np.float32(0.5)
+            wall = (one - a) * (one - a) * _doubt(variance, y, x, top, left, tall, wide) * np.float32(0.5)
             # With so little alpha F would be darker than black or brighter than white: there is more of it, and what
             # is seen is nearer to F than what is worked out would be.
             beyond = zero
@@ -264,9 +284,17 @@ def _wiener(image, alpha, variance, grain, surprise, front, back, first, end):  
 
 
 def unmix(
-    image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, threads: int | None = None
+    image: Array,
+    alpha: Array,
+    colors: Colors,
+    *,
+    view: View | None = None,
+    noise: float = NOISE,
+    threads: int | None = None,
 ) -> tuple[Array, Array]:
     """Take soft pixels apart into foreground and old background (float32 HxWx3 linear light; ``image`` elsewhere).
+
+    ``colors`` may be a smaller picture's, of which ``view`` says where ``image`` lies in it.
 
     F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
     2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
@@ -277,10 +305,11 @@ def unmix(
     surprise = np.empty((len(y0), len(x0), 4), np.float32)
     front, back = image.copy(), np.empty_like(image)
     variance, grain = colors.wall_variance[..., None], noise_table(noise)
-    parts = (image, alpha, colors.fields, colors.wall, variance, grain, front, back)
+    at = astuple(view or whole(*alpha.shape))
+    parts = (image, alpha, colors.fields, colors.wall, variance, *at, grain, front, back)
     run_strips(_priors, len(y0), *parts, touched((alpha > 0) & (alpha < 1)), surprise, y0, wy, x0, wx, threads=threads)
-    wide: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
-    run_strips(_wiener, len(alpha), image, alpha, variance, grain, wide, front, back, threads=threads)
+    around: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
+    run_strips(_wiener, len(alpha), image, alpha, variance, *at, grain, around, front, back, threads=threads)
     return front, back
 
 

@@ -5,6 +5,7 @@ of the fits that cover it. Running sums make it O(N) whatever the radius, and ti
 nothing. OpenCV has a guided filter in its contrib build only.
 """
 
+from dataclasses import astuple
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.pyramid import View, whole
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
@@ -36,7 +38,7 @@ def guided_filter(
     fits = fit_windows(unit, src, radius, eps, where, threads)
     out = src.astype(np.float32)
     asked = np.ones(src.shape, np.bool_) if where is None else where
-    run_strips(_apply, len(out), unit, fits, asked, out, threads=threads)
+    run_strips(_apply, len(out), unit, fits, *astuple(whole(*out.shape)), asked, out, threads=threads)
     return out
 
 
@@ -48,20 +50,27 @@ def guided_upsample(
     eps: float,
     where: Array,
     threads: int | None = None,
+    view: View | None = None,
 ) -> Array:
     """Bring ``src`` (float hxw) to the size of ``guide`` (float32 HxWx3), following its edges, at pixels ``where``.
 
     ``small_guide`` (float32 hxwx3) is the guide at the size of ``src``, where the windows of ``radius`` are fitted; the
-    fits are interpolated and then meet the full guide. Returns float32 HxW, 0 where nothing is asked for.
+    fits are interpolated and then meet the full guide. ``guide`` may be a cut, of which ``view`` says where it lies.
+    Returns float32 HxW, 0 where nothing is asked for.
 
     He and Sun 2015, "Fast guided filter", section 3.
     """
-    near = cv2.resize(where.astype(np.float32), src.shape[::-1], interpolation=cv2.INTER_AREA) > 0
+    view = view or whole(*where.shape)
+    near = np.zeros(src.shape, np.uint8)
+    y, x = np.nonzero(where)
+    rows = np.floor((y + (view.top + 0.5)) * (src.shape[0] / view.tall)).astype(np.int64)
+    cells = np.floor((x + (view.left + 0.5)) * (src.shape[1] / view.wide)).astype(np.int64)
+    near[rows.clip(0, src.shape[0] - 1), cells.clip(0, src.shape[1] - 1)] = 1
     # A cell lends its fit to pixels up to one cell away.
-    near = cv2.dilate(near.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    fits = fit_windows(small_guide, src, radius, eps, near, threads)
+    near = np.asarray(cv2.dilate(near, np.ones((5, 5), np.uint8)))
+    fits = fit_windows(small_guide, src, radius, eps, near > 0, threads)
     out = np.zeros(where.shape, np.float32)
-    run_strips(_apply, len(out), guide, fits, where, out, threads=threads)
+    run_strips(_apply, len(out), guide, fits, *astuple(view), where, out, threads=threads)
     return out
 
 
@@ -200,22 +209,22 @@ def _solve(total, share, eps, centre, fit):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _apply(guide, fits, where, out, first, end):  # type: ignore[no-untyped-def]
+def _apply(guide, fits, top, left, tall, wide, where, out, first, end):  # type: ignore[no-untyped-def]
     """Interpolate the small fits between cells' centres and apply them to the full guide."""
-    height, width = where.shape
+    width = where.shape[1]
     rows, cells = fits.shape[0], fits.shape[1]
     for y in range(first, end):
-        at_y = (y + 0.5) * rows / height - 0.5
+        at_y = (y + top + 0.5) * rows / tall - 0.5
         low_y = int(np.floor(at_y))
         ty = np.float32(at_y - low_y)
-        y1, y2 = max(low_y, 0), min(low_y + 1, rows - 1)
+        y1, y2 = min(max(low_y, 0), rows - 1), min(max(low_y + 1, 0), rows - 1)
         for x in range(width):
             if not where[y, x]:
                 continue
-            at_x = (x + 0.5) * cells / width - 0.5
+            at_x = (x + left + 0.5) * cells / wide - 0.5
             low_x = int(np.floor(at_x))
             tx = np.float32(at_x - low_x)
-            x1, x2 = max(low_x, 0), min(low_x + 1, cells - 1)
+            x1, x2 = min(max(low_x, 0), cells - 1), min(max(low_x + 1, 0), cells - 1)
             value = np.float32(0.0)
             for c in range(4):
                 above = fits[y1, x1, c] + (fits[y1, x2, c] - fits[y1, x1, c]) * tx

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.alpha import upsample_alpha
-from vivid_assets.imaging.compositing import Blend, blend
+from vivid_assets.imaging.compositing import Blend, blend, blend_any
 from vivid_assets.imaging.matte import GIVEN, Alpha, fit_alpha
 
 
@@ -33,14 +32,11 @@ def blend_native(
     """
     height, width = image.shape[:2]
     behind: NDArray[Any] = cover(background, height, width)
-    guide = image
     if image.dtype == np.uint16:
         behind = behind.astype(np.uint16) * 257
-        guide = (image >> 8).astype(np.uint8)
     if alpha.origin in GIVEN:
         return blend(image, fit_alpha(alpha.values, height, width), behind, refine=False, **options)
-    large = upsample_alpha(alpha.values, guide, options.get("threads"))
-    return blend(image, large if visible is None else large * visible, behind, refine=refine, **options)
+    return blend_any(image, alpha.values, behind, visible=visible, refine=refine, **options)
 
 
 def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

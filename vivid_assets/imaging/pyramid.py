@@ -5,6 +5,7 @@ picture itself. Cells are areas, not samples, so an odd size is cut evenly and a
 answer (Gortler et al. 1996, "The lumigraph", section 3.4; Kraus 2009, "The pull-push algorithm revisited").
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,22 @@ from numpy.typing import NDArray
 from vivid_assets.imaging.strips import run_strips
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a cut of a picture lies over the cells of a smaller one; all in pixels of the picture."""
+
+    top: float  # of the cut, below the first of the cells
+    left: float
+    tall: float  # what the cells cover
+    wide: float
+
+
+def whole(height: int, width: int) -> View:
+    """Look at cells that cover the same as a picture of ``height`` × ``width``."""
+    return View(0.0, 0.0, float(height), float(width))
+
 
 _TAPS = 3
 # Below the finest level a cell stands for several pixels, so a quarter of it known is as good as all.
