@@ -161,7 +161,7 @@ def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
 def judge_halo(outcome: Outcome, background: Background) -> Judged:
     """Whether the old wall's colour is gone from the edges."""
     limits, rows = background.limits, outcome.with_status(OK)
-    visible = [row for row in rows if row["leakage"] > limits.leakage]
+    visible = [row for row in rows if row["leakage"] is not None and row["leakage"] > limits.leakage]
     such = _named("such as", visible)
     return Judged(
         passed=len(visible) <= limits.halo_share * len(rows),

@@ -96,7 +96,7 @@ def _format(path: Path) -> Format:
 def _report(done: Blend) -> Table:
     table = Table(box=None, show_header=False)
     for name, value in asdict(done.measures).items():
-        table.add_row(name.replace("_", " "), f"{value:.3f}")
+        table.add_row(name.replace("_", " "), "not measurable" if value is None else f"{value:.3f}")
     if done.evidence is not None:
         table.add_row("alpha", done.evidence.verdict)
         for name, value in asdict(done.evidence).items():

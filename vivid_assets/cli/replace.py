@@ -91,8 +91,12 @@ def replace_command(
         table.add_row("look at it", solved.reason)
     for note in solved.notes:
         table.add_row("note", note)
-    table.add_row("halo", f"{blended.measures.halo:+.1f} Lab units towards the old wall's hue")
-    table.add_row("leakage", f"{blended.measures.leakage:.2f} of the old wall in the edge (1: not un-mixed)")
+    halo, leakage = blended.measures.halo, blended.measures.leakage
+    table.add_row("halo", "not measurable" if halo is None else f"{halo:+.1f} Lab units towards the old wall's hue")
+    table.add_row(
+        "leakage",
+        "not measurable" if leakage is None else f"{leakage:.2f} of the old wall in the edge (1: not un-mixed)",
+    )
     console.print(table)
 
 

@@ -76,8 +76,8 @@ COLUMNS = (
     *(
         _number(name, "composites", name, meaning)
         for name, meaning in (
-            ("halo", "Lab chroma of the subject's rim towards the old wall's hue"),
-            ("leakage", "how far the edge goes over to the old wall as alpha falls; 1: not un-mixed"),
+            ("halo", "Lab chroma of the subject's rim towards the old wall's hue; null: not measurable"),
+            ("leakage", "how far the edge goes over to the old wall; 1: not un-mixed; null: not measurable"),
             ("moved_share", "share of pixels whose colour was changed"),
             ("moved_delta_e", "their mean colour difference (CIEDE2000)"),
             ("wall_flatness", "spread of the old wall's colour (Lab)"),

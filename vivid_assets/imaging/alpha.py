@@ -42,6 +42,7 @@ _HALF_FROM = 1536  # longer side from which an alpha that is not sharp is solved
 _LEAST_SIDE = 256  # longer side under which nothing is halved
 _FAR_SIGMA = 2.4  # a blur from which on half the size measures it better
 _BAND = 2  # pixels on either side of a hard edge that are solved anew
+_WIDEN = 0.15  # mean difference in a band's outer half from which it is widened
 _SNAP = np.float32(0.06)  # of a solved hard edge, nearness to 0 and 1 that is noise
 _SHARP = (0.45, 0.58)  # sharpness from which an alpha begins to be, and that from which it is, left alone
 _GRAIN = np.float32(0.1)  # how much of its own colour a subject or wall varies by, in the projection's variance
@@ -267,32 +268,39 @@ def _refine_at_half(
 
 
 def soften_hard_edges(image: Array, alpha: Array, noise: float, threads: int | None) -> Array:
-    """Give edges that go from 0 to 1 without a soft pixel between them the alpha that the photograph shows there."""
-    band = hard_edges(alpha)
-    if not band.any():
-        return alpha
-    unknown = np.where(band, np.float32(0.5), alpha)
-    colors = estimate_colors(image, unknown, rounds=0, noise=noise, threads=threads)
-    own, weight = np.empty_like(alpha), np.empty_like(alpha)
-    run_strips(
-        _project,
-        len(alpha),
-        *(image, unknown, unknown, colors.fields, noise_table(noise), band, np.float32(0), own, weight),
-        threads=threads,
-    )
+    """Give edges that go from 0 to 1 without a soft pixel between them the alpha that the photograph shows there.
+
+    The band is twice as wide, and again, while most of its outer half says that it lies in the edge still.
+    """
+    width = _BAND * max(1.0, max(alpha.shape) / _REFERENCE)
+    widest = 4 * width
+    grain, own, weight = noise_table(noise), np.empty_like(alpha), np.empty_like(alpha)
+    while True:
+        band = hard_edges(alpha, width)
+        if not band.any():
+            return alpha
+        unknown = np.where(band, np.float32(0.5), alpha)
+        colors = estimate_colors(image, unknown, rounds=0, noise=noise, threads=threads)
+        asked = (image, unknown, unknown, colors.fields, grain, band, np.float32(0), own, weight)
+        run_strips(_project, len(alpha), *asked, threads=threads)
+        far = band & ~hard_edges(alpha, width / 2)
+        if width >= widest or (weight * np.abs(own - alpha))[far].sum() < _WIDEN * max(weight[far].sum(), 1e-6):
+            break
+        width *= 2
     own = np.where(own < _SNAP, 0, np.where(own > 1 - _SNAP, 1, own))
     return np.where(band, alpha + weight * (own - alpha), alpha).astype(np.float32)
 
 
-def hard_edges(alpha: Array) -> Array:
-    """Mark (bool) the pixels within two of a place where solid and empty ones touch."""
+def hard_edges(alpha: Array, width: float = _BAND) -> Array:
+    """Mark (bool) the solid and empty pixels within ``width`` of a place where such touch."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     solid, empty = (alpha >= 1).astype(np.uint8), (alpha <= 0).astype(np.uint8)
     touching = (solid & np.asarray(cv2.dilate(empty, cross))) | (empty & np.asarray(cv2.dilate(solid, cross)))
     if not touching.any():
         return np.zeros(alpha.shape, np.bool_)
-    near = cv2.dilate(touching, np.ones((2 * _BAND - 1,) * 2, np.uint8)) > 0
-    return near & ((alpha <= 0) | (alpha >= 1))
+    size = 2 * max(round(width) - 1, 0) + 1
+    near = cv2.dilate(touching, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
+    return np.asarray(near & ((alpha <= 0) | (alpha >= 1)))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
