@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,7 +54,7 @@ def server() -> Iterator[Server]:
             if with_body:
                 state.asked.append((path, self.headers.get("Range")))
             if state.stall:
-                done.wait(20)
+                done.wait()
                 return
             if path not in state.files:
                 self.send_error(404)
@@ -297,10 +296,9 @@ def test_a_place_that_does_not_answer_costs_only_the_timeout(server, tmp_path, m
         "a closed port": f"http://127.0.0.1:{closed_port()}/tiny.onnx",
         "a host without a name": "http://nowhere.invalid/tiny.onnx",
     }[place]
-    began = time.monotonic()
+    # The stalled server never answers: without the timeout this would not end.
     with pytest.raises(download.DownloadFailed, match=r"did not answer|cannot be reached"):
         download.fetch_url(url, tmp_path / "part", 10, lambda done, total: None)
-    assert time.monotonic() - began < 15, "stuck, rather than slow"
 
 
 def test_a_server_that_trickles_is_given_up(server, tmp_path, monkeypatch):
@@ -340,7 +338,7 @@ def test_two_pulls_at_once_fetch_once(tiny, server, home):
         "print(weights.pull('tiny'))"
     )
     pulls = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = {pull.communicate(timeout=60)[0].strip() for pull in pulls}
+    answers = {pull.communicate()[0].strip() for pull in pulls}
     assert answers == {str(home / "tiny.onnx")}
     assert server.asked == [("/tiny.onnx", None)]
 
