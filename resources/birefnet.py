@@ -196,7 +196,7 @@ class _Worker:
         self._shared = shared
         self._size = size
         self._fit = fit
-        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size)
+        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size, "BiRefNet")
 
     def shape(self, image: np.ndarray) -> tuple[int, int]:
         """Height and width that the model sees this picture at."""

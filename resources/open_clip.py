@@ -147,7 +147,9 @@ class Classifier:
     def __init__(self, shared: Shared[ClipModel], settings: OpenClip) -> None:
         self._shared = shared
         self._settings = settings
-        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(self._ask, settings.batch_size)
+        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(
+            self._ask, settings.batch_size, "OpenCLIP"
+        )
 
     def classify(self, images: Sequence[np.ndarray]) -> list[Scores | Exception]:
         """Scores of each picture, in order; an exception as an entry is that picture's failure.

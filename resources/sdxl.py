@@ -175,7 +175,7 @@ class SceneMaker:
         self._shared = shared
         self._size = size
         self._fill = fill
-        self._batches: Batches[SceneRequest, Scene | Exception] = Batches(self._make, batch_size)
+        self._batches: Batches[SceneRequest, Scene | Exception] = Batches(self._make, batch_size, "SDXL")
 
     def __call__(self, requests: Sequence[SceneRequest]) -> list[Scene | Exception]:
         """The scenes, in the order of the requests; an exception as an entry is that scene's failure.

@@ -73,7 +73,7 @@ class Matter:
     def __init__(self, shared: Shared[Solver], band: float, batch_size: int) -> None:
         self.band = band
         self._shared = shared
-        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size)
+        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size, "ViTMatte")
 
     def alphas(self, images: Sequence[np.ndarray], trimaps: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
         """The network's alpha, also where the trimap knows better: what to keep of it is the caller's choice.

@@ -37,7 +37,7 @@ class BackgroundsSettings(StageSettings):
 
     generator: Literal["auto", "sdxl", "backdrop"] = Field(
         "auto",
-        description="sdxl; backdrop, the drawn studio; auto, SDXL where it can be used (a GPU, weights), else backdrop.",
+        description="sdxl; backdrop, the drawn studio; auto, SDXL where it can be used (GPU, weights), else backdrop.",
     )
     place: Literal["scene", "inpaint"] = Field(
         "scene",
