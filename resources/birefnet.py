@@ -15,7 +15,7 @@ from pydantic import Field
 
 from resources.batches import Batches
 from resources.birefnet_load import Segmenter, load_onnx, load_transformers, onnx_file
-from resources.device import Device, DType, decide
+from resources.device import Device, DeviceName, DType, decide
 from resources.errors import ModelUnavailable
 from resources.fit import fitted, unfitted
 from resources.hub import Weights
@@ -43,7 +43,7 @@ class BiRefNet(dg.ConfigurableResource):
         description="pad: aspect kept, the rest filled up. squash: as the model card does. dynamic: each picture "
         "at its own shape, for BiRefNet_dynamic.",
     )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     hr_model: str = Field(
         default="", description="For large pictures: ZhengPeng7/BiRefNet_HR or a folder; empty for none."
@@ -124,10 +124,10 @@ class BiRefNet(dg.ConfigurableResource):
 
     def _device(self) -> Device:
         if self.runtime == "transformers":
-            return decide(self.device, self.dtype)
+            return decide(self.device, self.dtype, heavy=True)
         if self.dtype not in ("auto", "float32"):
             raise ModelUnavailable(f"rembg's ONNX file computes in float32, not in {self.dtype}: set dtype to auto.")
-        return decide(self.device, "float32")
+        return decide(self.device, "float32", heavy=True)
 
     def _load(self, variant: "_Variant", device: Device) -> Segmenter:
         if self.runtime == "onnx":
@@ -196,7 +196,7 @@ class _Worker:
         self._shared = shared
         self._size = size
         self._fit = fit
-        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size)
+        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size, "BiRefNet")
 
     def shape(self, image: np.ndarray) -> tuple[int, int]:
         """Height and width that the model sees this picture at."""

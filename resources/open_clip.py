@@ -14,7 +14,7 @@ from pydantic import Field
 from resources.batches import Batches
 from resources.clip_model import ClipModel, load_clip, pretrained_weights
 from resources.clip_prompts import ATMOSPHERE, LIGHTING, SUBJECT, prompts_digest
-from resources.device import Device, DType, decide
+from resources.device import Device, DeviceName, DType, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights, check_digest
 from resources.lease import Shared, lease
@@ -65,7 +65,7 @@ class OpenClip(dg.ConfigurableResource):
         default="", description="Path of a weights file of this architecture, in pretrained's place."
     )
     checkpoint_sha256: str = Field(default="", description="The checkpoint must have this SHA-256, if set.")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=64, ge=1, description="Pictures at once; halved when memory runs out.")
     temperature: float = Field(
@@ -147,7 +147,9 @@ class Classifier:
     def __init__(self, shared: Shared[ClipModel], settings: OpenClip) -> None:
         self._shared = shared
         self._settings = settings
-        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(self._ask, settings.batch_size)
+        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(
+            self._ask, settings.batch_size, "OpenCLIP"
+        )
 
     def classify(self, images: Sequence[np.ndarray]) -> list[Scores | Exception]:
         """Scores of each picture, in order; an exception as an entry is that picture's failure.

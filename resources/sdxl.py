@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.batches import Batches
-from resources.device import Device, DType, decide
+from resources.device import Device, DeviceName, DType, decide, device_trouble
 from resources.errors import MachineFault, ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
@@ -41,7 +40,7 @@ class SDXL(dg.ConfigurableResource):
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the sampler's own (25 for dpm++).")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the sampler's own (7.5 for dpm++).")
     size: int = Field(default=1024, ge=32, description="Side of the square bucket; others have about its area.")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=8, ge=1, description="Scenes at once; halved when memory runs out.")
     compile: Literal["off", "blocks", "whole"] = Field(
@@ -76,8 +75,7 @@ class SDXL(dg.ConfigurableResource):
     def lease(self) -> Iterator["SceneMaker"]:
         """A generator for as long as the block runs: loaded on its first call, freed when the block ends."""
         key = f"{self.revision} {self.device} {self.dtype} {self.compile}"
-        device = partial(decide, self.device, self.dtype)
-        with lease(key, self._load, device, what=f"SDXL ({self.model}, {self.sampler})") as shared:
+        with lease(key, self._load, self._device, what=f"SDXL ({self.model}, {self.sampler})") as shared:
             yield SceneMaker(shared, self.size, self.batch_size, fill=self.compile != "off")
 
     def key(self, request: SceneRequest) -> str:
@@ -97,6 +95,17 @@ class SDXL(dg.ConfigurableResource):
             return str(error)
         return None
 
+    def unusable(self) -> str | None:
+        """Why no scene can be made here, in a sentence; None when the device can be had and nothing is ``missing``.
+
+        ``auto`` is a GPU: on a CPU a scene takes minutes to hours, so that must be asked for. Imports PyTorch only
+        where a driver shows a GPU.
+        """
+        if trouble := device_trouble(self.device):
+            ask = "" if self.device != "auto" else "; with device cpu in the settings it computes on the CPU, slowly"
+            return f"SDXL cannot compute here: {trouble}{ask}."
+        return self.missing()
+
     def pull(self) -> list[Path]:
         """Fetch all weights from the hub, if they are not here yet, and return where they lie.
 
@@ -110,6 +119,11 @@ class SDXL(dg.ConfigurableResource):
         sampler = self._sampler()
         own = [self._model_weights(), *([self._vae_weights()] if self.vae else [])]
         return own + [weights for weights in (sampler.unet, sampler.lora) if weights]
+
+    def _device(self) -> Device:
+        if self.device == "auto" and device_trouble():
+            raise ModelUnavailable(str(self.unusable()))
+        return decide(self.device, self.dtype)
 
     def _model_weights(self) -> Weights:
         dot = f".{self.variant}" if self.variant else ""
@@ -161,7 +175,7 @@ class SceneMaker:
         self._shared = shared
         self._size = size
         self._fill = fill
-        self._batches: Batches[SceneRequest, Scene | Exception] = Batches(self._make, batch_size)
+        self._batches: Batches[SceneRequest, Scene | Exception] = Batches(self._make, batch_size, "SDXL")
 
     def __call__(self, requests: Sequence[SceneRequest]) -> list[Scene | Exception]:
         """The scenes, in the order of the requests; an exception as an entry is that scene's failure.

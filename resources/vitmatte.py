@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from resources.batches import Batches, PictureError
-from resources.device import Device, DType, assert_placed, decide
+from resources.device import Device, DeviceName, DType, assert_placed, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
@@ -33,7 +33,7 @@ class VitMatte(dg.ConfigurableResource):
     band: float = Field(
         default=0.01, gt=0, le=0.1, description="How far from an edge is solved, as a share of the longest side."
     )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=4, ge=1, description="Pictures at once; halved when memory runs out.")
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
@@ -73,7 +73,7 @@ class Matter:
     def __init__(self, shared: Shared[Solver], band: float, batch_size: int) -> None:
         self.band = band
         self._shared = shared
-        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size)
+        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size, "ViTMatte")
 
     def alphas(self, images: Sequence[np.ndarray], trimaps: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
         """The network's alpha, also where the trimap knows better: what to keep of it is the caller's choice.

@@ -37,7 +37,7 @@ class BackgroundsSettings(StageSettings):
 
     generator: Literal["auto", "sdxl", "backdrop"] = Field(
         "auto",
-        description="SDXL, the drawn studio backdrop, or SDXL where there is a CUDA device and else the backdrop.",
+        description="sdxl; backdrop, the drawn studio; auto, SDXL where it can be used (GPU, weights), else backdrop.",
     )
     place: Literal["scene", "inpaint"] = Field(
         "scene",
@@ -155,6 +155,13 @@ class Settings(BaseModel):
         unknown = sorted(entries.keys() - model.model_fields.keys())
         if unknown:
             raise ValueError(f"there is no entry {unknown[0]!r}; there are {', '.join(model.model_fields)}")
+        try:
+            model(**entries)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {_said(first)}") from error
+        except dg.DagsterInvalidConfigError as error:
+            raise ValueError(str(error)) from error
         return entries
 
     @model_validator(mode="after")
@@ -226,4 +233,9 @@ def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(map(str, first["loc"]))
-        raise ValueError(": ".join(part for part in (where, entry, first["msg"]) if part)) from error
+        raise ValueError(": ".join(part for part in (where, entry, _said(first)) if part)) from error
+
+
+def _said(error: Any) -> str:
+    """Pydantic's message, without the words that it puts before a validator's own."""
+    return str(error["msg"]).removeprefix("Value error, ")

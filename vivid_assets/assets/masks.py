@@ -32,7 +32,7 @@ from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="9",
+    version="10",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -48,6 +48,7 @@ MASKS = Stage(
         ]
     ),
     files=("file",),
+    degraded="degraded",
     asks=("mask", "mask_content", "tier", "box"),
     reads=(Reads(PREPARED_IMAGES, ("file", "alpha_file", "source_width", "source_height")),),
 )
@@ -71,7 +72,8 @@ def masks(
     """A mask for each picture, and how good it is.
 
     A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for going
-    on; `degraded` says that a tier could not be loaded or broke. A mask in the catalogue's `overrides` folder is used
+    on; `degraded` says that a tier that is installed could not be loaded or broke: such a row is made again by the next
+    run. A tier that is not installed is noted once, when a run starts. A mask in the catalogue's `overrides` folder is used
     as it is; so is the source's own transparency. With `matting` a network solves the edges of photographs' masks, and
     `tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
     """
@@ -93,7 +95,7 @@ def masks(
 
     def save(row: Row, mask: Mask) -> dict[str, Any]:
         if mask.verdict == NO_ANSWER:
-            raise PictureFailure(mask.degraded or mask.reason)
+            raise PictureFailure(mask.reason, transient=mask.degraded is not None)
         file = f"masks/{shard}/{row.picture}.png"
         store.write(file, encode_mask(mask.alpha))
         return {"file": file, **_columns(mask, from_source=mask.tier == "override" and not row.asked["mask"])}
@@ -107,6 +109,8 @@ def masks(
     matting = wanted.masks.matting == "vitmatte"
     with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
         ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
+        if ladder.note:
+            context.log.info("%s", ladder.note)
 
         def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> Sequence[Mask | Exception]:
             images = [image for image, _ in batch]
@@ -125,10 +129,18 @@ def masks(
             revision={"ladder": ladder.revision} | ({"vitmatte": vitmatte.revision} if matting else {}),
             pictures=show,
             count="tier",
+            report=lambda _: _of_tiers(ladder),
         )
         for tier, reason in ladder.unavailable.items():
             context.log.warning("The tier %s could not be loaded: %s", tier, reason)
         return result
+
+
+def _of_tiers(ladder: Ladder) -> dict[str, Any]:
+    """Metadata: which tiers are not installed, and which are but could not be loaded."""
+    broken = "; ".join(f"{tier}: {reason}" for tier, reason in ladder.unavailable.items())
+    found = {"tiers not installed": ladder.note, "tiers that could not be loaded": broken}
+    return {name: said for name, said in found.items() if said}
 
 
 def _columns(mask: Mask, *, from_source: bool) -> dict[str, Any]:

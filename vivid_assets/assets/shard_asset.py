@@ -116,8 +116,7 @@ def materialize_shard(
         metadata |= report(outcome)
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(stage, shard, outcome, store, limits)
-    failed = outcome.with_status(FAILED)
-    asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in failed)
+    asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
     note_progress(store, shard, stage.name, {"asked": asked, "transient": transient, **figures})
     return dg.MaterializeResult(
         metadata=metadata,

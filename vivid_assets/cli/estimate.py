@@ -14,7 +14,7 @@ from resources.scene_cache import SceneCache
 from resources.scenes import SceneRequest
 from resources.sdxl import SDXL
 from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
+from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE, choose_generator
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.ledger import live_pictures, shards_of
@@ -58,7 +58,8 @@ def estimate_command(
     find(opened, name)
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
     in_place = settings.backgrounds.place == "inpaint"
-    demand = demand_of(opened, name, configured(SDXL(), settings.sdxl), in_place=in_place)
+    sdxl = configured(SDXL(), settings.sdxl)
+    demand = demand_of(opened, name, sdxl, in_place=in_place)
     known = SceneCache(opened).estimate(demand.keys)
     fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
 
@@ -78,6 +79,9 @@ def estimate_command(
     else:
         table.add_row("time", "unknown: no scene has been made in this store yet")
     console.print(table)
+    generator, why = choose_generator(settings.backgrounds.generator, sdxl)
+    where = "On this machine" if generator == SDXL_SCENE else "On this machine none of these is made"
+    console.print(f"{where}. {why}", markup=False, highlight=False)
 
 
 def demand_of(store: Store, name: str, sdxl: SDXL, *, in_place: bool = False) -> Demand:

@@ -112,9 +112,10 @@ def _solve(picture: Picture, mask: np.ndarray | None, tiers: str) -> Mask:
     names = MasksSettings.model_validate({"tiers": [name.strip() for name in tiers.split(",")]}).tiers
     birefnet = BiRefNet()
     with birefnet.lease() as leased:
-        (solved,) = Ladder(make_tiers(names, leased, birefnet.missing())).masks(
-            [small], [MaskRequest(override=override)]
-        )
+        ladder = Ladder(make_tiers(names, leased, birefnet.missing()))
+        (solved,) = ladder.masks([small], [MaskRequest(override=override)])
+    if override is None and ladder.note:
+        errors.print(ladder.note, style="dim", markup=False, highlight=False, soft_wrap=True)
     if solved.degraded:
         errors.print(f"[yellow]{solved.degraded}[/yellow]", highlight=False, soft_wrap=True)
     return solved

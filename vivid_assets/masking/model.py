@@ -45,3 +45,5 @@ class Tier:
     """Makes the model, once per ladder. Raises ``resources.errors.ModelUnavailable`` where it cannot."""
     revision: str = ""
     """As the model's own, known before it is loaded, so that a row's key costs no model."""
+    missing: str | None = None
+    """What is not installed here, in a sentence: such a tier is not asked, and the others are what there is."""
