@@ -25,8 +25,24 @@ def shard_key(catalogue: str, ordinal: int) -> str:
     return f"{catalogue}-{ordinal:05d}"
 
 
+def is_shard(partition: str) -> bool:
+    """Whether a partition's key is one that a shard can have."""
+    catalogue, _, ordinal = partition.rpartition("-")
+    return bool(len(ordinal) >= 5 and ordinal.isdecimal() and _CATALOGUE_NAME.fullmatch(catalogue))
+
+
+def no_shard(partition: str) -> str:
+    """The sentence for a partition of whose pictures nothing is known."""
+    return (
+        f"There is no shard {partition}: add a catalogue (vivid catalogue add NAME FOLDER), scan it (vivid catalogue "
+        "scan NAME), and choose of the shards that are listed then."
+    )
+
+
 def catalogue_of(shard: str) -> str:
-    """The catalogue to which a shard belongs."""
+    """The catalogue to which a shard belongs. Raises ValueError when it cannot be a shard."""
+    if not is_shard(shard):
+        raise ValueError(no_shard(shard))
     return shard.rpartition("-")[0]
 
 

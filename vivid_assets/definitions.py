@@ -8,7 +8,7 @@ from resources.alerts import Alerts
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
-from resources.store import Store
+from resources.store import DEFAULT_STORE, Store, place_of
 from resources.vitmatte import VitMatte
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
@@ -29,7 +29,7 @@ from vivid_assets.settings import SettingsFile
 
 ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites, review, export]
 
-STORE = Store(root=os.environ.get("VIVID_STORE", "vivid_store"))
+STORE = Store(root=place_of(os.environ.get("VIVID_STORE") or DEFAULT_STORE))
 SETTINGS = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
 
 defs = dg.Definitions(

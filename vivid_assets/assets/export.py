@@ -13,6 +13,7 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.assets.shard_asset import check_shard
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
 from vivid_assets.export.card import dataset_card
 from vivid_assets.export.part import SCHEMA, export_part
@@ -37,6 +38,7 @@ def export(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeRes
     and the keys, of which `provenance` is also in the composite's own XMP packet. Parts of other shards that hold
     pictures changed or removed since are brought up to date too. Stale when a row of any stage changes.
     """
+    check_shard(context, store)
     shard = context.partition_key
     catalogue = catalogue_of(shard)
     table, changed = _write_part(store, shard)

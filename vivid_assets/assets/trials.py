@@ -20,6 +20,7 @@ from vivid_assets.assets.enhanced_prompts import enhanced_prompts
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.assets.masks import masks
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES, prepared_images
+from vivid_assets.assets.shard_asset import check_shard
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
@@ -65,6 +66,7 @@ def trials(
     Materialise one shard and say in the launchpad what to try: `name` and `settings`. Only what the settings change is
     computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue is touched.
     """
+    check_shard(context, store)
     shard = context.partition_key
     tried = SettingsFile(path=settings.path, trial=config.settings)
     # Said here and not by the first stage that reads the bad entry.

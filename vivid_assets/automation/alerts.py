@@ -3,6 +3,7 @@
 import dagster as dg
 
 from resources.alerts import Alerts
+from vivid_assets.assets.faults import reasons
 
 _LONGEST = 3000
 
@@ -14,11 +15,7 @@ _LONGEST = 3000
     description="Tells of every failed run, with its shard, its step and its message.",
 )
 def failed_runs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
-    errors = [
-        f"{event.step_key}: {event.step_failure_data.error.message.strip()}"
-        for event in context.get_step_failure_events()
-        if event.step_failure_data.error
-    ]
+    errors = [f"{step}: {reason}" for step, reason in reasons(context.get_step_failure_events())]
     text = "\n".join([*(errors or [context.failure_event.message or "no message"]), *_failed_checks(context)])
     alerts.send(f"Run failed: {_what(context.dagster_run)}", text[:_LONGEST])
 

@@ -109,20 +109,28 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
 
 def register(store: Store, name: str, url: str) -> Catalogue:
     """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
-    root = as_path(url)
-    if root.protocol in _NO_STORES:
-        raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
-    if not root.is_dir():
-        raise ValueError(f"{url} is not a folder that can be read.")
-    if root.protocol in ("", "file", "local"):
-        url = str(root.absolute())
-    catalogue = Catalogue(name=check_catalogue_name(name), url=url)
-    catalogue.read_file()
+    catalogue = _at(name, url)
     if not store.create(_record(name), catalogue.model_dump_json(indent=2).encode()):
         known = find(store, name)
-        if known.url != url:
-            raise ValueError(f"There is a catalogue {name!r} already, at {known.url}. Choose another name.")
+        if known.url != catalogue.url:
+            raise ValueError(
+                f"There is a catalogue {name!r} already, at {known.url}. Choose another name, or say that "
+                f"it has moved: vivid catalogue move {name} FOLDER"
+            )
     return catalogue
+
+
+def move_to(store: Store, name: str, url: str) -> Catalogue:
+    """Note that the catalogue's folder is at ``url`` now. Raises ValueError as ``register`` and ``find`` do."""
+    find(store, name)
+    catalogue = _at(name, url)
+    store.write(_record(name), catalogue.model_dump_json(indent=2).encode(), durable=True)
+    return catalogue
+
+
+def take_off(store: Store, name: str) -> None:
+    """Have the store know the catalogue no more. What was made of it stays."""
+    store.remove([_record(name)])
 
 
 def find(store: Store, name: str) -> Catalogue:
@@ -142,6 +150,19 @@ def registered(store: Store) -> list[Catalogue]:
     """All catalogues of the store, by name."""
     names = store.names("catalogues")
     return [find(store, name) for name in names if store.exists(_record(name))]
+
+
+def _at(name: str, url: str) -> Catalogue:
+    root = as_path(url)
+    if root.protocol in _NO_STORES:
+        raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
+    if not root.is_dir():
+        raise ValueError(f"{url} is not a folder that can be read.")
+    if root.protocol in ("", "file", "local"):
+        url = str(root.absolute())
+    catalogue = Catalogue(name=check_catalogue_name(name), url=url)
+    catalogue.read_file()
+    return catalogue
 
 
 def _record(name: str) -> str:

@@ -7,14 +7,12 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from vivid_assets.cli.console import console, say
 from vivid_assets.imaging.codec import Format, decode, encode
 from vivid_assets.imaging.compositing import Blend, blend
 from vivid_assets.imaging.mask_input import read_mask
-
-console = Console()
 
 
 class Mode(StrEnum):
@@ -50,10 +48,10 @@ def blend_command(
     """
     done, notes = blend_files(image, mask, background, output, mode=mode.value, cutout=cutout)
     for note in notes:
-        console.print(f"[yellow]note[/yellow] {note}")
+        say(("note", "yellow"), f" {note}")
     if report:
         console.print(_report(done))
-    console.print(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def blend_files(

@@ -4,16 +4,18 @@ from collections import Counter
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from resources.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, shards_of
 from vivid_assets.catalogue.progress import shards_with_failures
 from vivid_assets.catalogue.scan import Scan, scan
-from vivid_assets.catalogue.source import find, register, registered
+from vivid_assets.catalogue.source import find, move_to, register, registered, take_off
+from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
-from vivid_assets.cli.runs import register_shards, run_shards
+from vivid_assets.cli.runs import forget_shards, register_shards, run_shards
+from vivid_assets.review.look import outcome_of
 from vivid_assets.rows.stage import FAILED, OK
 from vivid_assets.rows.tables import read_rows
 
@@ -22,9 +24,9 @@ catalogue_app = typer.Typer(
     rich_markup_mode="markdown",
     help="Whole catalogues: add a folder of pictures, see what is new, run it, see how it stands.",
 )
-console = Console()
 
 _SHOWN_PICTURES = 60
+_NO_ROW = {"status": None, "error": None}
 
 Name = Annotated[str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)]
 
@@ -42,8 +44,8 @@ def add(
 
     Example: `vivid catalogue add spring ./pictures`
     """
-    catalogue = register(open_store(store), name, folder)
-    console.print(f"Catalogue [bold]{catalogue.name}[/bold] is {catalogue.url}. Next: vivid catalogue run {name}")
+    catalogue = register(open_store(store, to_write=True), name, folder)
+    say("Catalogue ", (catalogue.name, "bold"), f" is {catalogue.url}. Next: vivid catalogue run {name}")
 
 
 @catalogue_app.command("scan")
@@ -52,12 +54,14 @@ def scan_(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue scan spring`
     """
-    opened = open_store(store)
-    found = scan(opened, find(opened, name))
-    register_shards(open_instance(opened), found.assignment.new_shards)
+    opened = open_store(store, to_write=True)
+    catalogue = find(opened, name)
+    instance = open_instance(opened)
+    found = scan(opened, catalogue)
+    register_shards(instance, found.assignment.new_shards)
     _tell(found)
     if found.shards_to_run:
-        console.print(f"To run: {', '.join(found.shards_to_run[:10])}{' …' if len(found.shards_to_run) > 10 else ''}")
+        say(f"To run: {', '.join(found.shards_to_run[:10])}{' …' if len(found.shards_to_run) > 10 else ''}")
 
 
 @catalogue_app.command()
@@ -68,10 +72,10 @@ def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue run spring`
     """
-    opened = open_store(store)
+    opened = open_store(store, to_write=True)
     failed = bring_up_to_date(opened, name)
     console.print(picture_table(opened, name))
-    console.print(f"Composites: {opened.path(f'composites/{name}')}", soft_wrap=True, highlight=False)
+    say(f"Composites: {opened.path(f'composites/{name}')}")
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
 
@@ -84,17 +88,47 @@ def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue retry spring`
     """
-    opened = open_store(store)
+    opened = open_store(store, to_write=True)
     shards = shards_with_failures(opened, shards_of(opened, find(opened, name).name))
     if not shards:
-        console.print("No picture has failed.")
+        say("No picture has failed.")
         return
     instance = open_instance(opened)
     register_shards(instance, shards)
-    failed = run_shards(instance, opened, shards, console, retry_failed=True)
+    failed = run_shards(instance, opened, shards, retry_failed=True)
     console.print(picture_table(opened, name))
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
+
+
+@catalogue_app.command()
+def move(
+    name: Name,
+    folder: Annotated[str, typer.Argument(help="Folder or URL where the pictures are now.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Tell where a catalogue's folder has gone. Pictures that are the same there are not made anew.
+
+    Example: `vivid catalogue move spring /mnt/new/pictures`
+    """
+    catalogue = move_to(open_store(store, to_write=True), name, folder)
+    say("Catalogue ", (catalogue.name, "bold"), f" is {catalogue.url} now. Next: vivid catalogue run {name}")
+
+
+@catalogue_app.command()
+def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
+    """Take a catalogue off the list: it is not scanned any more, and its shards leave Dagster's lists.
+
+    No file is deleted. Added again under its name, it goes on from the results that are there.
+
+    Example: `vivid catalogue forget spring`
+    """
+    opened = open_store(store, to_write=True)
+    catalogue = find(opened, name)
+    instance = open_instance(opened)
+    forget_shards(instance, name)
+    take_off(opened, name)
+    say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is forgotten. What was made of it stays in {opened.root}")
 
 
 @catalogue_app.command()
@@ -111,7 +145,7 @@ def status(
     opened = open_store(store)
     catalogues = [find(opened, name)] if name else registered(opened)
     if not catalogues:
-        console.print("There is no catalogue yet. Add one with: vivid catalogue add NAME FOLDER")
+        say("There is no catalogue yet. Add one with: vivid catalogue add NAME FOLDER")
     for catalogue in catalogues:
         shards = shards_of(opened, catalogue.name)
         table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{catalogue.name} ({len(shards)} shards)")
@@ -127,12 +161,13 @@ def status(
 
 def bring_up_to_date(store: Store, name: str) -> list[str]:
     """Scan and run the catalogue's shards; the shards whose run failed."""
-    found = scan(store, find(store, name))
+    catalogue = find(store, name)
     instance = open_instance(store)
+    found = scan(store, catalogue)
     shards = shards_of(store, name)
     register_shards(instance, shards)
     _tell(found)
-    return run_shards(instance, store, shards, console)
+    return run_shards(instance, store, shards)
 
 
 def picture_table(store: Store, name: str) -> Table:
@@ -140,7 +175,7 @@ def picture_table(store: Store, name: str) -> Table:
     rows = sorted(_picture_rows(store, name), key=lambda row: (row["status"] == OK, row["picture"]))
     table = Table("picture", "background", "by", "mask by", "verdict", "result", box=None, header_style="bold")
     for row in rows[:_SHOWN_PICTURES]:
-        result = "[green]ok[/green]" if row["status"] == OK else f"[red]{row['error']}[/red]"
+        result = Text("ok", "green") if row["status"] == OK else Text(row["error"], "red")
         table.add_row(row["picture"], row["prompt"], row["generator"], row["tier"], row["verdict"], result)
     if len(rows) > _SHOWN_PICTURES:
         table.caption = f"and {len(rows) - _SHOWN_PICTURES} more"
@@ -148,20 +183,20 @@ def picture_table(store: Store, name: str) -> Table:
 
 
 def _picture_rows(store: Store, name: str) -> list[dict[str, Any]]:
-    from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS
+    from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
 
     pictures = []
     for shard in shards_of(store, name):
-        prompts, scenes, masks, composites = (
-            read_rows(store, stage, shard) for stage in (ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
-        )
+        flow = (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
+        rows = {stage.name: read_rows(store, stage, shard) for stage in flow}
+        prompts, scenes, masks = (rows[stage.name] for stage in (ENHANCED_PROMPTS, BACKGROUNDS, MASKS))
         for picture in (row["picture"] for row in live_pictures(store, shard)):
-            composite = composites.get(picture, {"status": "to do", "error": "not run yet"})
+            status, error = outcome_of({stage: found.get(picture, _NO_ROW) for stage, found in rows.items()})
             pictures.append(
                 {
                     "picture": picture,
-                    "status": composite["status"],
-                    "error": composite["error"],
+                    "status": status,
+                    "error": error,
                     "prompt": prompts.get(picture, {}).get("user_prompt") or "",
                     "generator": scenes.get(picture, {}).get("generator") or "",
                     "tier": masks.get(picture, {}).get("tier") or "",
@@ -172,8 +207,8 @@ def _picture_rows(store: Store, name: str) -> list[dict[str, Any]]:
 
 
 def _tell(found: Scan) -> None:
-    console.print(str(found), highlight=False)
+    say(str(found))
     for sentence in found.refused[:20]:
-        console.print(f"  [yellow]{sentence}[/yellow]", highlight=False)
+        say((f"  {sentence}", "yellow"))
     if len(found.refused) > 20:
-        console.print(f"  [yellow]and {len(found.refused) - 20} more[/yellow]")
+        say((f"  and {len(found.refused) - 20} more", "yellow"))

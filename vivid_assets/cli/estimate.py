@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from resources.progress import duration
@@ -20,12 +19,11 @@ from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.ledger import live_pictures, shards_of
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import find
+from vivid_assets.cli.console import console
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 from vivid_assets.rows.stage import OK, digest
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile, configured
-
-console = Console()
 
 
 @dataclass
@@ -70,9 +68,7 @@ def estimate_command(
     if demand.unanalysed:
         table.add_row("scenes for prompts to come", f"{fewest} to {most}")
     least, at_most = known.to_make + fewest, known.to_make + most
-    table.add_row(
-        "[bold]scenes to make[/bold]", f"[bold]{least if least == at_most else f'{least} to {at_most}'}[/bold]"
-    )
+    table.add_row("scenes to make", f"{least if least == at_most else f'{least} to {at_most}'}", style="bold")
     if demand.seconds:
         each = sum(demand.seconds) / len(demand.seconds)
         table.add_row("time on this kind of GPU", f"{duration(each * least)} to {duration(each * at_most)}")

@@ -4,7 +4,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
@@ -12,15 +11,13 @@ from rich.text import Text
 from resources import weights
 from resources.errors import MachineFault
 from resources.u2net import U2NETS, load
+from vivid_assets.cli.console import complain, console, errors, say
 
 models_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Get the models' weights, see which are here, check that they are sound.",
 )
-
-console = Console()
-errors = Console(stderr=True)
 
 DEFAULT = ("u2netp",)
 
@@ -33,11 +30,11 @@ def _known(names: list[str] | None) -> list[str]:
 
 
 def _confirm(sentence: str) -> None:
-    console.print(Text.assemble(("✓ ", "green"), sentence), soft_wrap=True)
+    say(("✓ ", "green"), sentence)
 
 
 def _complain(sentence: str) -> None:
-    errors.print(Text.assemble(("✗ ", "red"), sentence), soft_wrap=True)
+    complain(("✗ ", "red"), sentence)
 
 
 Names = Annotated[
@@ -76,7 +73,7 @@ def _pull(name: str) -> str:
         place = weights.pull(
             name,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-            say=lambda sentence: errors.print(Text(sentence), soft_wrap=True),
+            say=complain,
         )
     if name in U2NETS:
         load(name)  # converts it, once, where the first run would have to
@@ -106,7 +103,7 @@ def list_(
     table = Table("model", "for", "MB", "licence", "here", box=None, header_style="bold")
     table.columns[2].justify = "right"
     for weight in weights.CATALOGUE.values():
-        presence = "[green]yes[/green]" if weight.name in here else "no"
+        presence = Text("yes", "green") if weight.name in here else Text("no")
         table.add_row(weight.name, weight.purpose, f"{weight.size / 1e6:,.1f}", weight.licence, presence)
     console.print(table)
 
@@ -119,7 +116,7 @@ def verify(names: Names = None) -> None:
     """
     chosen = names or [name for name in weights.CATALOGUE if weights.available(name)]
     if not chosen:
-        console.print("No weights are here yet; `vivid models pull` gets the small ones.")
+        say("No weights are here yet; `vivid models pull` gets the small ones.")
     failed = False
     for name in chosen:
         try:

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from resources.birefnet import BiRefNet
 from vivid_assets.assets.prepared_images import over_white
+from vivid_assets.cli.console import complain, console, say
 from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.codec import Format, Picture, decode, encode, resize_to_fit
@@ -20,9 +20,6 @@ from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import Mask, MaskRequest
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.settings import MasksSettings
-
-console = Console()
-errors = Console(stderr=True)
 
 Image = Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF.", show_default=False)]
 Tiers = Annotated[
@@ -102,7 +99,7 @@ def mask_command(
     for tried in solved.tried:
         table.add_row(tried.tier, tried.verdict, tried.reason, f"{tried.seconds:.2f}")
     console.print(table)
-    console.print(f"Mask: {target}", highlight=False, soft_wrap=True)
+    say(f"Mask: {target}")
 
 
 def _solve(picture: Picture, mask: np.ndarray | None, tiers: str) -> Mask:
@@ -117,7 +114,7 @@ def _solve(picture: Picture, mask: np.ndarray | None, tiers: str) -> Mask:
     if override is None and ladder.note:
         errors.print(ladder.note, style="dim", markup=False, highlight=False, soft_wrap=True)
     if solved.degraded:
-        errors.print(f"[yellow]{solved.degraded}[/yellow]", highlight=False, soft_wrap=True)
+        complain((solved.degraded, "yellow"))
     return solved
 
 

@@ -150,8 +150,9 @@ def _as_failure(error: Exception) -> PictureFailure:
 
 
 def _tell(error: Exception, failure: PictureFailure) -> None:
-    expected = isinstance(error, (PictureFailure, ValueError, OSError))
-    _log.warning("%s", failure, exc_info=None if expected else error)
+    """Log the traceback of a fault in the code; what is expected is told with the row."""
+    if not isinstance(error, (PictureFailure, ValueError, OSError)):
+        _log.warning("%s", failure, exc_info=error)
 
 
 def _finished(saving: deque[tuple[Row, float, Future]]) -> Iterator[Done]:
