@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -87,21 +87,26 @@ class BiRefNet(dg.ConfigurableResource):
             yield MaskMaker(self.revision, workers, self.hr_from)
 
     def missing(self) -> str | None:
-        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
+        """What the model lacks here, all of it, in sentences; None when its weights are here or may be fetched.
 
         Imports no PyTorch for the transformers way. What only loading can show is not seen.
         """
-        try:
-            if self.runtime == "onnx":
-                onnx_file(self.onnx_model)
-                return None
+        lacking: dict[str, None] = {}  # in order, each once
+
+        def look(find: Callable[[], object]) -> None:
+            try:
+                find()
+            except ModelUnavailable as error:
+                lacking[str(error)] = None
+
+        if self.runtime == "onnx":
+            look(lambda: onnx_file(self.onnx_model))
+        else:
             for variant in self._variants():
-                self._assert_consent(variant.weights)
+                look(partial(self._assert_consent, variant.weights))
                 if variant.weights.is_local or not self.download:
-                    variant.weights.folder()
-        except ModelUnavailable as error:
-            return str(error)
-        return None
+                    look(variant.weights.folder)
+        return " ".join(lacking) or None
 
     def pull(self) -> list[Path]:
         """Fetch the weights from the hub, if they are not here yet, and return where they lie.

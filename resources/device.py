@@ -270,3 +270,9 @@ def _index(name: str) -> int:
 
 def _cuda_name(index: int) -> str:
     return str(_torch().cuda.get_device_name(index))
+
+
+if __name__ == "__main__":
+    # For tools/setup: what is wrong with a GPU that a driver shows; nothing where there is none, or it can be used.
+    if gpu_shown() and (_trouble := device_trouble()):
+        print(f"{_trouble}.")

@@ -211,9 +211,7 @@ _COMPLETE = Check(
 )
 _OF_STAGE = {
     "masks": (
-        Check(
-            "tiers", "Masks by the last tier though another was asked, or with a tier that broke, are few.", judge_tiers
-        ),
+        Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers),
         Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts),
     ),
     "backgrounds": (Check("black", "No generated background is black.", judge_black),),
