@@ -100,7 +100,8 @@ class Ladder:
         present = [tier.name for tier in self.tiers if not tier.missing]
         return (
             f"Mask tiers that are not installed here: {'; '.join(absent)}. "
-            f"Masks are made by {', '.join(present) or 'none'}. Install what is missing, or take these tiers off `tiers` in [masks]."
+            f"Masks are made by {', '.join(present) or 'none'}. "
+            "Install what is missing, or take these tiers off `tiers` in [masks]."
         )
 
     def masks(self, images: Sequence[np.ndarray], requests: Sequence[MaskRequest | None] | None = None) -> list[Mask]:
