@@ -1,11 +1,6 @@
-"""The Dagster partition: a shard, some hundred pictures of one catalogue."""
+"""The names of shards and catalogues. A shard is some hundred pictures of one catalogue, and a Dagster partition."""
 
 import re
-
-import dagster as dg
-
-SHARDS = dg.DynamicPartitionsDefinition(name="shards")
-"""One definition for all stages, so that a run or a backfill may select any of them together."""
 
 _CATALOGUE_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 

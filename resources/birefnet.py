@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import dagster as dg
 import numpy as np
 from pydantic import Field
 
@@ -20,9 +19,10 @@ from resources.errors import ModelUnavailable
 from resources.fit import fitted, unfitted
 from resources.hub import Weights
 from resources.lease import Shared, lease
+from resources.resource import Resource
 
 
-class BiRefNet(dg.ConfigurableResource):
+class BiRefNet(Resource):
     """BiRefNet's masks. The lease is a ``MaskModel``: uint8 pictures in, float32 probabilities out."""
 
     runtime: Literal["transformers", "onnx"] = Field(

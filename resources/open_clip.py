@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 from pydantic import Field
 
@@ -18,6 +17,7 @@ from resources.device import Device, DeviceName, DType, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights, check_digest
 from resources.lease import Shared, lease
+from resources.resource import Resource
 
 UNKNOWN = "unknown"
 
@@ -50,7 +50,7 @@ class Scores:
     """``professional``, ``natural``, ``elegant`` or ``cozy``."""
 
 
-class OpenClip(dg.ConfigurableResource):
+class OpenClip(Resource):
     """Zero-shot classification by OpenCLIP, on a GPU or a CPU."""
 
     model: str = Field(default="ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")

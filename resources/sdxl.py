@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import dagster as dg
 from pydantic import Field
 
 from resources.batches import Batches
@@ -15,13 +14,14 @@ from resources.device import Device, DeviceName, DType, decide, device_trouble
 from resources.errors import MachineFault, ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
+from resources.resource import Resource
 from resources.samplers import SAMPLERS, Sampler, SamplerName
 from resources.scenes import Scene, SceneRequest, bucket
 from resources.sdxl_load import load_sdxl
 from resources.sdxl_model import SdxlModel
 
 
-class SDXL(dg.ConfigurableResource):
+class SDXL(Resource):
     """Stable Diffusion XL through diffusers, with DPM-Solver++ or a few-step sampler."""
 
     model: str = Field(

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
-import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
@@ -17,13 +16,12 @@ from upath import UPath
 
 from resources import local_files
 from resources.errors import DamagedTable, MachineFault
-
-DEFAULT_STORE = "vivid_store"
+from resources.resource import Resource
 
 _LOCAL = ("", "file", "local")
 
 
-class Store(dg.ConfigurableResource):
+class Store(Resource):
     """Files by relative path under one root; every file is written whole or not at all.
 
     On a local disk a file is written under a temporary name in ``.parts`` and renamed; an object store's upload

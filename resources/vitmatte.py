@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import numpy as np
 from pydantic import Field
 
@@ -16,6 +15,7 @@ from resources.device import Device, DeviceName, DType, assert_placed, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
+from resources.resource import Resource
 
 _PATCH = 32
 """The network halves the picture to 1/16, and its image processor pads to twice that."""
@@ -25,7 +25,7 @@ Solver = Callable[[np.ndarray], np.ndarray]
 """float32 B×H×W×4 (sRGB in -1..1 and the trimap in 0..1, sides multiples of 32) to alpha, float32 B×H×W in 0..1."""
 
 
-class VitMatte(dg.ConfigurableResource):
+class VitMatte(Resource):
     """ViTMatte's alphas. The lease is a ``MattingModel``: pictures and trimaps in, alphas out."""
 
     model: str = Field(default="hustvl/vitmatte-small-composition-1k", description="Hub name or a folder (/…, ./…).")

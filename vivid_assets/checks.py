@@ -11,7 +11,8 @@ from typing import Any
 
 import dagster as dg
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of
 from resources.store import Store
 from vivid_assets.catalogue.progress import read_progress, shards_noted
 from vivid_assets.imaging.codec import decode

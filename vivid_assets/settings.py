@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from upath import UPath
 
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
+from resources.resource import Resource
 from resources.sdxl import SDXL
 from resources.vitmatte import VitMatte
 from vivid_assets.imaging.verdict import Thresholds
@@ -94,6 +94,10 @@ class CompositesSettings(StageSettings):
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
 
 
+BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
+"""The entries of CompositesSettings that are handed to the blend as they are."""
+
+
 class ReviewSettings(StageSettings):
     """The review page."""
 
@@ -160,8 +164,6 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {_said(first)}") from error
-        except dg.DagsterInvalidConfigError as error:
-            raise ValueError(str(error)) from error
         return entries
 
     @model_validator(mode="after")
@@ -186,18 +188,20 @@ READ_BY = {
 }
 """The tables whose entries are in a stage's row keys."""
 
-Model = TypeVar("Model", bound=dg.ConfigurableResource)
+Model = TypeVar("Model", bound=Resource)
 
 
 def configured(model: Model, entries: Mapping[str, Any]) -> Model:
     """``model`` with ``entries`` of the settings on top. Raises ValueError when one does not fit."""
     try:
         return type(model)(**{**model.model_dump(), **entries}) if entries else model
-    except dg.DagsterInvalidConfigError as error:
-        raise ValueError(f"The settings of {type(model).__name__} do not fit: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(map(str, first["loc"]))
+        raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {first['msg']}") from error
 
 
-class SettingsFile(dg.ConfigurableResource):
+class SettingsFile(Resource):
     """``vivid.toml``: settings by stage for all catalogues."""
 
     path: str = Field("", description="Path or URL of vivid.toml; empty: the defaults hold.")

@@ -6,7 +6,6 @@ from typer.testing import CliRunner
 
 from resources import weights
 from resources.errors import ModelUnavailable
-from vivid_assets.cli import models
 from vivid_assets.cli.models import models_app
 
 NAMES = ["u2netp", "u2net", "birefnet", "birefnet_hr", "vitmatte", "open_clip", "sdxl", "sdxl_vae"]
@@ -31,7 +30,7 @@ def vivid_models(monkeypatch, tmp_path):
 def converted(monkeypatch) -> list[str]:
     """The names that were converted for the CPU; the converter is left out."""
     names: list[str] = []
-    monkeypatch.setattr(models, "load", names.append)
+    monkeypatch.setattr("resources.u2net.load", names.append)
     return names
 
 

@@ -51,7 +51,11 @@ _BATCH = 64
 
 @shard_asset(ANALYSIS, kinds={"openclip"}, pool="gpu")
 def analysis(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, open_clip: OpenClip
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    open_clip: dg.ResourceParam[OpenClip],
 ) -> dg.MaterializeResult:
     """What each picture shows, and the light on it.
 

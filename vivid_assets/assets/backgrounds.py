@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from partitions.shards import catalogue_of
 from resources.cuda import gpu_shown
+from resources.generators import choose_generator
 from resources.scene_cache import CachedScene, SceneCache, is_whole
 from resources.scenes import Scene, SceneRequest, Subject
 from resources.sdxl import SDXL
@@ -25,6 +26,7 @@ from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.codec import decode, encode
 from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.transparency import opaque
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage, digest
 from vivid_assets.rows.work import Work
@@ -32,7 +34,7 @@ from vivid_assets.settings import SettingsFile, configured
 
 BACKGROUNDS = Stage(
     name="backgrounds",
-    version="1",
+    version="2",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -69,12 +71,17 @@ OWN, SDXL_SCENE, SDXL_INPAINT, BACKDROP = "own", "sdxl", "sdxl_inpaint", "backdr
 
 _BACKDROP_VERSION = "1"
 _LONGEST_OWN = 4096
+_OWN_VERSION = "2"
 _BATCH = 64
 
 
 @shard_asset(BACKGROUNDS, kinds={"huggingface", "numpy"}, pool="gpu")
 def backgrounds(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, sdxl: SDXL
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    sdxl: dg.ResourceParam[SDXL],
 ) -> dg.MaterializeResult:
     """A background for each picture, in the scene cache.
 
@@ -127,24 +134,10 @@ def backgrounds(
         )
 
 
-def choose_generator(asked: str, sdxl: SDXL) -> tuple[str, str]:
-    """The generator that ``asked`` of the settings means on this machine, and a sentence why.
-
-    ``auto`` is SDXL where it can be used, else the drawn backdrop. What is asked for by name is never another: where
-    SDXL cannot be had, its first use says so and stops the step.
-    """
-    if asked != "auto":
-        return asked, f"Backgrounds by {asked}, as the settings ask."
-    if reason := sdxl.unusable():
-        return BACKDROP, f"Backgrounds by the drawn backdrop. {reason}"
-    where = "a GPU of this machine" if sdxl.device == "auto" else f"{sdxl.device}, as the settings ask"
-    return SDXL_SCENE, f"Backgrounds by SDXL on {where}: its weights are here."
-
-
 def _kept(store: Store, source: Catalogue, row: Row) -> dict[str, Any] | Exception:
-    """The user's own background, brought into the scene cache."""
+    """The user's own background, brought into the scene cache; over white where it is transparent."""
     name = row.asked["background"]
-    key = digest([OWN, row.asked["background_content"], _LONGEST_OWN])
+    key = digest([OWN, _OWN_VERSION, row.asked["background_content"], _LONGEST_OWN])
     scene = f"scenes/{key[:2]}/{key}.jpg"
     reused = is_whole(store, scene)
     if not reused:
@@ -154,7 +147,7 @@ def _kept(store: Store, source: Catalogue, row: Row) -> dict[str, Any] | Excepti
             return PictureFailure(f"Its background {name!r} is not in the catalogue's folder.")
         except ValueError as error:
             return PictureFailure(f"Its background {name!r} cannot be used: {error}")
-        store.write(scene, encode(picture.rgb, format="jpeg", quality=95))
+        store.write(scene, encode(opaque(picture), format="jpeg", quality=95))
     return {"file": scene, "generator": OWN, "seed": None, "reused": reused, "unused_words": []}
 
 

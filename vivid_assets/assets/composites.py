@@ -22,7 +22,7 @@ from vivid_assets.imaging.native import blend_native
 from vivid_assets.imaging.pixel_budget import budget_of_memory
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import each
-from vivid_assets.settings import CompositesSettings, SettingsFile
+from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFile
 
 COMPOSITES = Stage(
     name="composites",
@@ -44,9 +44,6 @@ COMPOSITES = Stage(
     ),
 )
 
-BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
-"""The settings that are handed to the blend as they are."""
-
 _GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
 # Source, composite and foreground, and what un-mixing holds at most: nine times the picture in float32.
 _BLENDING = budget_of_memory(130)
@@ -54,7 +51,10 @@ _BLENDING = budget_of_memory(130)
 
 @shard_asset(COMPOSITES, kinds={"numpy"})
 def composites(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
 ) -> dg.MaterializeResult:
     """The finished pictures, named as their sources are, at their sources' size.
 

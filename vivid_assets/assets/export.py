@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of
 from resources.store import Store, table_bytes
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.backgrounds import BACKGROUNDS
@@ -31,7 +32,7 @@ EXPORTED = (PREPARED_IMAGES, ANALYSIS, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COM
     kinds={"parquet", "huggingface"},
     code_version="2",
 )
-def export(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:
+def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:
     """The shard's part of a dataset that `datasets`, DuckDB and PyArrow open as it is: `export/<catalogue>/`.
 
     A row is one picture that is in the catalogue now: paths, prompts, seed, generator, tier, verdict, figures, models,

@@ -19,16 +19,15 @@ from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
-from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.masking.ladder import Ladder
-from vivid_assets.masking.ladder_settings import LadderSettings
+from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import Work
-from vivid_assets.settings import MasksSettings, SettingsFile, configured
+from vivid_assets.settings import SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
@@ -64,10 +63,10 @@ _BATCH = 8
 def masks(
     context: dg.AssetExecutionContext,
     config: ShardConfig,
-    store: Store,
-    settings: SettingsFile,
-    birefnet: BiRefNet,
-    vitmatte: VitMatte,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    birefnet: dg.ResourceParam[BiRefNet],
+    vitmatte: dg.ResourceParam[VitMatte],
 ) -> dg.MaterializeResult:
     """A mask for each picture, and how good it is.
 
@@ -155,17 +154,6 @@ def _columns(mask: Mask, *, from_source: bool) -> dict[str, Any]:
         "line_art": mask.line_art,
         "line_art_probability": mask.line_art_probability,
     }
-
-
-def ladder_settings(wanted: MasksSettings) -> LadderSettings:
-    """The ladder's part of the stage's settings."""
-    return LadderSettings(
-        refine=wanted.refine,
-        stretch_low=wanted.stretch_low,
-        stretch_high=wanted.stretch_high,
-        line_art_threshold=wanted.line_art_threshold,
-        thresholds=Thresholds(**wanted.thresholds),
-    )
 
 
 def _box_shares(box: str, width: int, height: int) -> tuple[float, float, float, float] | None:

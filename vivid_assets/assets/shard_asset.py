@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from partitions.shards import SHARDS, catalogue_of, is_shard, no_shard
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of, is_shard, no_shard
 from resources.store import Store
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.catalogue.ledger import live_of, shard_rows

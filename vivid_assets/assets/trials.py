@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
@@ -54,12 +55,12 @@ class TrialConfig(dg.Config):
 def trials(
     context: dg.AssetExecutionContext,
     config: TrialConfig,
-    store: Store,
-    settings: SettingsFile,
-    open_clip: OpenClip,
-    sdxl: SDXL,
-    birefnet: BiRefNet,
-    vitmatte: VitMatte,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    open_clip: dg.ResourceParam[OpenClip],
+    sdxl: dg.ResourceParam[SDXL],
+    birefnet: dg.ResourceParam[BiRefNet],
+    vitmatte: dg.ResourceParam[VitMatte],
 ) -> dg.MaterializeResult:
     """Other settings on one shard: source, current composite and the trial's, side by side.
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import dagster as dg
 from dagster import DagsterRunStatus as Status
 
-from partitions.shards import SHARDS
+from partitions.definition import SHARDS
 from resources.errors import DamagedTable, MachineFault
 from resources.store import Store
 from vivid_assets.automation.jobs import STAGE_NAMES, catalogue_job
@@ -123,7 +123,7 @@ def _taken(instance: dg.DagsterInstance, now: datetime) -> Iterator[tuple[str, s
     description="Pictures that arrive, change or are asked for differently: finds them and requests runs.",
 )
 def arrivals(
-    context: dg.SensorEvaluationContext, store: Store, settings: SettingsFile
+    context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], settings: dg.ResourceParam[SettingsFile]
 ) -> dg.SensorResult | dg.SkipReason:
     found = look(context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log)
     if found.faults and not found.requests:
@@ -145,7 +145,7 @@ def arrivals(
     description="The night: scans, and requests runs for new and changed shards, failed ones, and pictures to retry.",
 )
 def nightly(
-    context: dg.ScheduleEvaluationContext, store: Store, settings: SettingsFile
+    context: dg.ScheduleEvaluationContext, store: dg.ResourceParam[Store], settings: dg.ResourceParam[SettingsFile]
 ) -> list[dg.RunRequest] | dg.SkipReason:
     night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
     found = look(context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log)

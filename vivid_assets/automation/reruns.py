@@ -19,7 +19,7 @@ class RerunConfig(dg.Config):
 
 
 @dg.op
-def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: Store) -> None:
+def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: dg.ResourceParam[Store]) -> None:
     """The shards in which a picture failed, by what their last runs noted."""
     catalogues = [find(store, config.catalogue)] if config.catalogue else registered(store)
     shards = [

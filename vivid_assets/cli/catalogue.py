@@ -1,23 +1,19 @@
 """``vivid catalogue``: add a folder of pictures, see what is new, run it, see how it stands."""
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from resources.store import Store
-from vivid_assets.catalogue.ledger import live_pictures, shards_of
-from vivid_assets.catalogue.progress import shards_with_failures
-from vivid_assets.catalogue.scan import Scan, scan
-from vivid_assets.catalogue.source import find, move_to, register, registered, take_off
 from vivid_assets.cli.console import console, say
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
-from vivid_assets.cli.runs import forget_shards, register_shards, run_shards
-from vivid_assets.review.look import outcome_of
-from vivid_assets.rows.stage import FAILED, OK
-from vivid_assets.rows.tables import read_rows
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
+
+# What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
+if TYPE_CHECKING:
+    from resources.store import Store
+    from vivid_assets.catalogue.scan import Scan
 
 catalogue_app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +22,8 @@ catalogue_app = typer.Typer(
 )
 
 _SHOWN_PICTURES = 60
+_STAGES = ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review")
+"""As ``vivid_assets.assets.stages`` has them, whose import takes seconds."""
 _NO_ROW = {"status": None, "error": None}
 
 Name = Annotated[str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)]
@@ -44,6 +42,8 @@ def add(
 
     Example: `vivid catalogue add spring ./pictures`
     """
+    from vivid_assets.catalogue.source import register
+
     catalogue = register(open_store(store, to_write=True), name, folder)
     say("Catalogue ", (catalogue.name, "bold"), f" is {catalogue.url}. Next: vivid catalogue run {name}")
 
@@ -54,11 +54,17 @@ def scan_(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue scan spring`
     """
+    from vivid_assets.catalogue.scan import scan
+    from vivid_assets.catalogue.source import find
+
     opened = open_store(store, to_write=True)
     catalogue = find(opened, name)
-    instance = open_instance(opened)
+    instance_home(opened)
     found = scan(opened, catalogue)
-    register_shards(instance, found.assignment.new_shards)
+    if found.assignment.new_shards:
+        from vivid_assets.cli.runs import register_shards
+
+        register_shards(open_instance(opened), found.assignment.new_shards)
     _tell(found)
     if found.shards_to_run:
         say(f"To run: {', '.join(found.shards_to_run[:10])}{' …' if len(found.shards_to_run) > 10 else ''}")
@@ -88,11 +94,17 @@ def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue retry spring`
     """
+    from vivid_assets.catalogue.ledger import shards_of
+    from vivid_assets.catalogue.progress import shards_with_failures
+    from vivid_assets.catalogue.source import find
+
     opened = open_store(store, to_write=True)
     shards = shards_with_failures(opened, shards_of(opened, find(opened, name).name))
     if not shards:
         say("No picture has failed.")
         return
+    from vivid_assets.cli.runs import register_shards, run_shards
+
     instance = open_instance(opened)
     register_shards(instance, shards)
     failed = run_shards(instance, opened, shards, retry_failed=True)
@@ -111,6 +123,8 @@ def move(
 
     Example: `vivid catalogue move spring /mnt/new/pictures`
     """
+    from vivid_assets.catalogue.source import move_to
+
     catalogue = move_to(open_store(store, to_write=True), name, folder)
     say("Catalogue ", (catalogue.name, "bold"), f" is {catalogue.url} now. Next: vivid catalogue run {name}")
 
@@ -123,6 +137,9 @@ def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue forget spring`
     """
+    from vivid_assets.catalogue.source import find, take_off
+    from vivid_assets.cli.runs import forget_shards
+
     opened = open_store(store, to_write=True)
     catalogue = find(opened, name)
     instance = open_instance(opened)
@@ -140,7 +157,10 @@ def status(
 
     Example: `vivid catalogue status`
     """
-    from vivid_assets.assets.stages import STAGES
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.catalogue.source import find, registered
+    from vivid_assets.rows.stage import FAILED, OK
+    from vivid_assets.rows.tables import read_statuses
 
     opened = open_store(store)
     catalogues = [find(opened, name)] if name else registered(opened)
@@ -149,18 +169,23 @@ def status(
     for catalogue in catalogues:
         shards = shards_of(opened, catalogue.name)
         table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{catalogue.name} ({len(shards)} shards)")
-        for stage in STAGES:
+        live = {shard: [picture["picture"] for picture in live_pictures(opened, shard)] for shard in shards}
+        for stage in _STAGES:
             counts: Counter[str] = Counter()
             for shard in shards:
-                rows = read_rows(opened, stage, shard)
-                live = [picture["picture"] for picture in live_pictures(opened, shard)]
-                counts.update(rows[picture]["status"] if picture in rows else "to do" for picture in live)
-            table.add_row(stage.name, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
+                statuses = read_statuses(opened, stage, shard)
+                counts.update(statuses.get(picture, "to do") for picture in live[shard])
+            table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
         console.print(table)
 
 
-def bring_up_to_date(store: Store, name: str) -> list[str]:
+def bring_up_to_date(store: "Store", name: str) -> list[str]:
     """Scan and run the catalogue's shards; the shards whose run failed."""
+    from vivid_assets.catalogue.ledger import shards_of
+    from vivid_assets.catalogue.scan import scan
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.cli.runs import register_shards, run_shards
+
     catalogue = find(store, name)
     instance = open_instance(store)
     found = scan(store, catalogue)
@@ -170,8 +195,10 @@ def bring_up_to_date(store: Store, name: str) -> list[str]:
     return run_shards(instance, store, shards)
 
 
-def picture_table(store: Store, name: str) -> Table:
+def picture_table(store: "Store", name: str) -> Table:
     """What happened to each picture; the first ones of a large catalogue, failures before all."""
+    from vivid_assets.rows.stage import OK
+
     rows = sorted(_picture_rows(store, name), key=lambda row: (row["status"] == OK, row["picture"]))
     table = Table("picture", "background", "by", "mask by", "verdict", "result", box=None, header_style="bold")
     for row in rows[:_SHOWN_PICTURES]:
@@ -182,8 +209,11 @@ def picture_table(store: Store, name: str) -> Table:
     return table
 
 
-def _picture_rows(store: Store, name: str) -> list[dict[str, Any]]:
+def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
     from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.review.look import outcome_of
+    from vivid_assets.rows.tables import read_rows
 
     pictures = []
     for shard in shards_of(store, name):
@@ -206,7 +236,7 @@ def _picture_rows(store: Store, name: str) -> list[dict[str, Any]]:
     return pictures
 
 
-def _tell(found: Scan) -> None:
+def _tell(found: "Scan") -> None:
     say(str(found))
     for sentence in found.refused[:20]:
         say((f"  {sentence}", "yellow"))

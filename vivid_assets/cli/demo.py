@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vivid_assets.catalogue.source import register
 from vivid_assets.cli.catalogue import bring_up_to_date, picture_table
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import open_store
@@ -24,6 +23,7 @@ def demo_command(
     Run it again and nothing is computed: every row is up to date. Then look: `vivid ui --store vivid-demo/store`.
     """
     from resources import weights
+    from vivid_assets.catalogue.source import register
     from vivid_assets.demo_pictures import write_demo_catalogue
 
     started = time.monotonic()

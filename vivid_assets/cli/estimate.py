@@ -3,27 +3,17 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from resources.progress import duration
-from resources.scene_cache import SceneCache
-from resources.scenes import SceneRequest
-from resources.sdxl import SDXL
-from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE, choose_generator
-from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
-from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.catalogue.ledger import live_pictures, shards_of
-from vivid_assets.catalogue.scan import catalogue_settings
-from vivid_assets.catalogue.source import find
 from vivid_assets.cli.console import console
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
-from vivid_assets.rows.stage import OK, digest
-from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import SettingsFile, configured
+
+if TYPE_CHECKING:
+    from resources.sdxl import SDXL
+    from resources.store import Store
 
 
 @dataclass
@@ -52,6 +42,14 @@ def estimate_command(
 
     Example: `vivid catalogue estimate spring`
     """
+    from resources.generators import choose_generator
+    from resources.progress import duration
+    from resources.scene_cache import SceneCache
+    from resources.sdxl import SDXL
+    from vivid_assets.catalogue.scan import catalogue_settings
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.settings import SettingsFile, configured
+
     opened = open_store(store)
     find(opened, name)
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
@@ -76,16 +74,24 @@ def estimate_command(
         table.add_row("time", "unknown: no scene has been made in this store yet")
     console.print(table)
     generator, why = choose_generator(settings.backgrounds.generator, sdxl)
-    where = "On this machine" if generator == SDXL_SCENE else "On this machine none of these is made"
+    where = "On this machine" if generator == "sdxl" else "On this machine none of these is made"
     console.print(f"{where}. {why}", markup=False, highlight=False)
 
 
-def demand_of(store: Store, name: str, sdxl: SDXL, *, in_place: bool = False) -> Demand:
+def demand_of(store: "Store", name: str, sdxl: "SDXL", *, in_place: bool = False) -> Demand:
     """What the catalogue's live pictures ask for.
 
     ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
     whatever has changed since.
     """
+    from resources.scenes import SceneRequest
+    from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
+    from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+    from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.rows.stage import OK, digest
+    from vivid_assets.rows.tables import read_rows
+
     demand = Demand()
     generator = SDXL_INPAINT if in_place else SDXL_SCENE
     for shard in shards_of(store, name):

@@ -4,17 +4,21 @@ import os
 from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote
 
-import dagster as dg
 import typer
 
 from resources.caches import may_write
 from resources.errors import MachineFault
-from resources.store import DEFAULT_STORE, Store, place_of
 
-__all__ = ["DEFAULT_STORE", "StoreOption", "open_instance", "open_store"]
+# What is imported here is paid for by every command's help.
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from resources.store import Store
+
+DEFAULT_STORE = "vivid_store"
 
 StoreOption = Annotated[
     str,
@@ -28,11 +32,13 @@ StoreOption = Annotated[
 _ONLY_READ = ("http://", "https://", "ftp://", "data://")
 
 
-def open_store(root: str, *, to_write: bool = False) -> Store:
+def open_store(root: str, *, to_write: bool = False) -> "Store":
     """The store at ``root``, for this process and for the runs that it starts.
 
     Raises ValueError when it cannot be a store, or when it is ``to_write`` and this user may not.
     """
+    from resources.store import Store, place_of
+
     root = place_of(root)
     if root.startswith(_ONLY_READ):
         raise ValueError(f"{root} cannot be a store, since nothing can be written there: name a folder or s3://….")
@@ -43,11 +49,8 @@ def open_store(root: str, *, to_write: bool = False) -> Store:
     return store
 
 
-def open_instance(store: Store) -> dg.DagsterInstance:
-    """The Dagster instance of ``DAGSTER_HOME``; without it, one in the store's folder, set up as shipped.
-
-    Raises ValueError when it can be in neither, and MachineFault when its records cannot be opened.
-    """
+def instance_home(store: "Store") -> Path:
+    """The folder of ``DAGSTER_HOME``; without it, one in the store's. Raises ValueError when it can be in neither."""
     home = _dagster_home(store)
     configuration = home / "dagster.yaml"
     is_set_up = configuration.exists()
@@ -57,9 +60,19 @@ def open_instance(store: Store) -> dg.DagsterInstance:
             f"Dagster cannot keep its records in {home}, whose name has a ? or a % that it takes for its own: "
             "set DAGSTER_HOME to another folder."
         )
+    return home
+
+
+def open_instance(store: "Store") -> "dg.DagsterInstance":
+    """The Dagster instance in its home, set up as shipped.
+
+    Raises ValueError when it can be nowhere, and MachineFault when its records cannot be opened.
+    """
+    home = instance_home(store)
+    configuration = home / "dagster.yaml"
     home.mkdir(parents=True, exist_ok=True)
     os.environ["DAGSTER_HOME"] = str(home)
-    # Imported here: commands that need no instance need not wait for it.
+    import dagster as dg
     from filelock import FileLock
     from sqlalchemy.exc import DBAPIError
 
@@ -74,7 +87,9 @@ def open_instance(store: Store) -> dg.DagsterInstance:
             raise MachineFault(f"Dagster cannot open its records, set up in {configuration}: {error.orig}") from error
 
 
-def _dagster_home(store: Store) -> Path:
+def _dagster_home(store: "Store") -> Path:
+    from resources.store import place_of
+
     if named := os.environ.get("DAGSTER_HOME"):
         if "://" in named:
             raise ValueError(f"DAGSTER_HOME is {named}: it must be a folder of this machine.")

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from resources import weights
 from resources.errors import MachineFault
-from resources.u2net import U2NETS, load
 from vivid_assets.cli.console import complain, console, errors, say
 
 models_app = typer.Typer(
@@ -75,6 +74,8 @@ def _pull(name: str) -> str:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             say=complain,
         )
+    from resources.u2net import U2NETS, load
+
     if name in U2NETS:
         load(name)  # converts it, once, where the first run would have to
     return str(place)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from partitions.shards import SHARDS, catalogue_of, is_shard
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of, is_shard
 from resources.store import Store
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.cli.console import listen, say, say_logged, was_said

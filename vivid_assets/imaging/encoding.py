@@ -128,8 +128,17 @@ def _png(
     data = encoded.tobytes()
     chunks = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9))
     if xmp is not None:
-        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+        chunks += _xmp_chunk(xmp)
     return data[:33] + chunks + data[33:]
+
+
+def with_provenance(png: bytes, provenance: str) -> bytes:
+    """The PNG with an XMP packet that says so."""
+    return png[:33] + _xmp_chunk(xmp_packet(None, provenance)) + png[33:]
+
+
+def _xmp_chunk(xmp: bytes) -> bytes:
+    return _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -10,28 +10,27 @@ from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.compositing import Blend, blend
 
 
-def blend_native(
-    image: NDArray[Any], alpha: NDArray[np.float32], background: NDArray[np.uint8], **options: Any
-) -> Blend:
+def blend_native(image: NDArray[Any], alpha: NDArray[np.float32], background: NDArray[Any], **options: Any) -> Blend:
     """Blend ``image`` before ``background``, both masks and backgrounds of any size.
 
     Args:
         image: uint8 or uint16 H×W×3 sRGB, the source.
         alpha: float32 h×w, 0..1, of the same aspect; brought up with the image as guide.
-        background: uint8 sRGB of any size and aspect; scaled to cover the image and cut to its middle.
+        background: uint8 sRGB, or uint16 as the image, of any size and aspect; scaled to cover the image and cut to
+            its middle.
         options: passed on to ``blend``.
     """
     height, width = image.shape[:2]
     behind: NDArray[Any] = cover(background, height, width)
     guide = image
     if image.dtype == np.uint16:
-        behind = behind.astype(np.uint16) * 257
+        behind = behind if behind.dtype == np.uint16 else behind.astype(np.uint16) * 257
         guide = (image >> 8).astype(np.uint8)
     return blend(image, upsample_alpha(alpha, guide, options.get("threads")), behind, **options)
 
 
-def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """``background`` (uint8 H×W×3) scaled so that it covers ``height`` × ``width`` pixels, and its middle cut out."""
+def cover(background: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """``background`` (uint8 or uint16 H×W×3) scaled to cover ``height`` × ``width`` pixels, and its middle cut out."""
     rows, columns = background.shape[:2]
     if (rows, columns) == (height, width):
         return background
