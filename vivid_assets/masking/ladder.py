@@ -26,8 +26,10 @@ from vivid_assets.imaging.verdict import (
     Verdict,
     agreement,
     as_mapping,
+    compare,
     judge,
     judge_stability,
+    judge_written,
     measure,
 )
 from vivid_assets.masking.finish import finish
@@ -293,6 +295,18 @@ class Ladder:
             if found.drawing_net is not None:
                 attempt.records.append(found.drawing_net)
                 answer = found.drawing_net if found.by_drawing_net else answer
+            raw = probability if found.drawn is None else found.drawn
+            written = judge_written(
+                found.alpha,
+                raw,
+                Verdict(answer.verdict, answer.reason),
+                self.settings.thresholds,
+                exact=found.exact,
+                translucent=found.translucent,
+                doubt=found.doubt,
+            )
+            figures = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
+            answer = TierRecord(answer.tier, written.name, written.reason, figures, 0.0)
         return Mask(
             alpha=alpha,
             tier=answer.tier,
