@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.containers import UnreadablePicture
+from vivid_assets.imaging.unreadable import UnreadablePicture
 
 
 def encode_mask(alpha: NDArray[np.float32]) -> bytes:
