@@ -278,6 +278,7 @@ class JxlHeader:
     height: int
     is_animated: bool
     has_preview: bool
+    bits: int
 
 
 def jxl_header(data: bytes) -> JxlHeader | None:
@@ -306,14 +307,20 @@ def jxl_header(data: bytes) -> JxlHeader | None:
         return (height * across // down if ratio else side(small)), height
 
     width, height = size()
-    preview = animated = 0
-    if not take(1) and take(1):  # not all_default, and extra_fields
-        take(3)  # the orientation, which the decoder applies
-        if take(1):
-            size()  # the size at which it is meant to be shown
-        preview = take(1)
-        animated = 0 if preview else take(1)
-    return JxlHeader(width, height, bool(animated), bool(preview))
+    preview, animated, bits_a_sample = 0, 0, 8
+    if not take(1):  # all_default
+        if take(1):  # extra_fields
+            take(3)  # the orientation, which the decoder applies
+            if take(1):
+                size()  # the size at which it is meant to be shown
+            preview = take(1)
+            animated = 0 if preview else take(1)
+        if not preview and not animated:
+            floating, kind = take(1), take(2)
+            bits_a_sample = (
+                (32, 16, 24)[kind] if floating and kind < 3 else take(6) + 1 if kind == 3 else (8, 10, 12)[kind]
+            )
+    return JxlHeader(width, height, bool(animated), bool(preview), bits_a_sample)
 
 
 def _jxl_codestream(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from vivid_assets.imaging.boxes import item_property
+from vivid_assets.imaging.containers import jxl_header
 from vivid_assets.imaging.declared_colors import convert, declared_colors, refuse_hdr
 from vivid_assets.imaging.profiles import lab_profile, to_srgb
 from vivid_assets.imaging.tiff import PHOTOMETRIC, WHITE_IS_0
@@ -81,7 +82,9 @@ def _depth(image: Any, data: bytes, kind: str) -> int:
         return int(image.info.get("bit_depth", 8))
     if kind == "AVIF" and (box := item_property(data, b"pixi")) and len(box) > 5:
         return max(box[5:])
-    return 16 if image.mode.startswith("I;16") else 8
+    if kind == "JXL" and (header := jxl_header(data)):
+        return header.bits
+    return 8
 
 
 def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -111,7 +114,11 @@ def _all_bits(data: bytes, kind: str) -> NDArray[Any] | None:
         from pillow_heif import open_heif
 
         file = open_heif(BytesIO(data), convert_hdr_to_8bit=False, bgr_mode=True)
-        return np.asarray(file[file.primary_index])
+        # It fills 16 bits from the left and leaves the rest zero: white would not be 65,535.
+        values, bits = np.asarray(file[file.primary_index]), int(file.info.get("bit_depth", 8))
+        if values.dtype != np.uint16 or not 8 < bits <= 16:
+            return None
+        return ((values >> 16 - bits).astype(np.uint32) * 65_535 // ((1 << bits) - 1)).astype(np.uint16)
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if kind in ("PNG", "TIFF") else None
 
 
@@ -154,7 +161,9 @@ def _sixteen_bits(
         return None, alpha
     rgb16 = np.ascontiguousarray(values[..., 2::-1]).astype(np.uint16)
     narrow = np.asarray(base.convert("RGB"))
-    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > 1:
+    # The way from Y'CbCr rounds at each depth by itself.
+    same = 4 if kind == "HEIF" else 1
+    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > same:
         return None, alpha
     if values.shape[2] == 4 and "A" in image.getbands():
         alpha = np.divide(values[..., 3], 65535, dtype=np.float32)
