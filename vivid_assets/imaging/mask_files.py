@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.containers import UnreadablePicture
 from vivid_assets.imaging.encoding import with_provenance
+from vivid_assets.imaging.unreadable import UnreadablePicture
 
 
 def encode_mask(alpha: NDArray[np.float32], *, provenance: str | None = None) -> bytes:

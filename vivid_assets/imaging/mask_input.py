@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.containers import UnreadablePicture
+from vivid_assets.imaging.unreadable import UnreadablePicture
 
 Array = NDArray[Any]
 
