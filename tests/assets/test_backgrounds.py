@@ -124,7 +124,7 @@ def test_a_scene_that_comes_out_broken_is_that_pictures_failure(ready, monkeypat
 
 
 def test_where_backdrops_are_drawn_nothing_is_painted_in_place(ready, monkeypatch):
-    monkeypatch.setattr("vivid_assets.assets.backgrounds.cuda_device_count", lambda: 0)
+    monkeypatch.setattr("vivid_assets.assets.backgrounds.choose_generator", lambda *_: ("backdrop", "There is no GPU."))
     ready.say(TIERS + '[backgrounds]\nplace = "inpaint"\n')
     ready.run()
     assert generators(ready) == ["backdrop", "backdrop", "own"]
