@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vivid_assets.imaging.gradients import gradient_mask
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.line_art import detect_line_art
 from vivid_assets.imaging.native import blend_native
+from vivid_assets.imaging.resizing import shrink
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.ladder_settings import LadderSettings
 
@@ -32,14 +34,14 @@ def _blends() -> None:
     photograph, alpha = _photograph()
     scene = np.full((100, 150, 3), (40, 60, 120), np.uint8)
     # The mask smaller than its picture, as it is of a photograph's.
-    small = cv2.resize(alpha, (_SIDE // 2, _SIDE // 2), interpolation=cv2.INTER_AREA)
+    small = shrink(alpha, _SIDE // 2)
     blend_native(photograph, small, scene)
     blend_native(photograph, alpha, scene, mode="article")
     blend_native(photograph, alpha, scene, mode="alpha")
     blend_native(photograph.astype(np.uint16) * 257, small, scene)
     blend_native(photograph, alpha, scene, refine=False)
     # A mask that is softer than its picture.
-    blend_native(photograph, cv2.GaussianBlur(alpha, (0, 0), 5), scene)
+    blend_native(photograph, np.asarray(cv2.GaussianBlur(alpha, (0, 0), 5), np.float32), scene)
 
 
 def _masks() -> None:
@@ -56,7 +58,7 @@ def _masks() -> None:
             finish(drawing, cv2.GaussianBlur(shape, (0, 0), 3), settings, line_art=line_art, trusted=True)
 
 
-def _photograph() -> tuple[np.ndarray, np.ndarray]:
+def _photograph() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A textured ball before a green wall, as a camera's noise shows it, and its mask."""
     random = np.random.default_rng(1)
     y, x = np.mgrid[:_SIDE, :_SIDE].astype(np.float32)

@@ -118,9 +118,9 @@ def blend_files(
         behind = behind.astype("uint16") * 257 if deep is None else cover(deep, height, width)
     options = settings.composites.model_dump(include=BLEND_OPTIONS)
     done = blend(front, alpha, behind, mode=mode or settings.composites.mode, **options)  # type: ignore[arg-type]
-    files = {"composite": composite_file(done, kind, scene, settings, job.mark(results[0]))}
+    files = {"composite": composite_file(done, kind, subject, scene, settings, job.mark(results[0]))}
     if cutout:
-        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], job.mark(results[1]))
+        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], subject, job.mark(results[1]))
     job.write(files, force=force)
     return done, notes
 

@@ -248,14 +248,23 @@ def composed(solved: Solved, scene: Scene, settings: Settings, format_: Format) 
     return blend_native(front, alpha, behind, mode=mode, **options)
 
 
-def composite_file(blended: Blend, format_: Format, scene: Scene, settings: Settings, mark: str) -> bytes:
-    """The composite as a file, which says how it was made."""
+def composite_file(
+    blended: Blend, format_: Format, picture: Picture, scene: Scene, settings: Settings, mark: str
+) -> bytes:
+    """The composite as a file, which says how it was made and whose the picture is."""
     source: SourceType = "compositeWithTrainedAlgorithmicMedia" if scene.is_generated else "composite"
     quality = None if format_ == "png" else settings.composites.quality
-    return encode(blended.composite, format=format_, quality=quality, source_type=source, provenance=mark)
+    return encode(
+        blended.composite,
+        format=format_,
+        quality=quality,
+        source_type=source,
+        provenance=mark,
+        carried=picture.carried,
+    )
 
 
-def cutout_file(blended: Blend, format_: Format, mark: str) -> bytes:
+def cutout_file(blended: Blend, format_: Format, picture: Picture, mark: str) -> bytes:
     """The subject alone, with its alpha."""
     foreground = np.ascontiguousarray(blended.foreground)
-    return encode(foreground, format=format_, alpha=blended.alpha, provenance=mark)
+    return encode(foreground, format=format_, alpha=blended.alpha, provenance=mark, carried=picture.carried)

@@ -120,8 +120,10 @@ def replace_command(
             format_ = FORMATS[composite.path.suffix.lower()]
             blended = composed(solved, scene, settings, format_)
             files = {
-                composite.what: composite_file(blended, format_, scene, settings, job.mark(composite)),
-                cutout.what: cutout_file(blended, FORMATS[cutout.path.suffix.lower()], job.mark(cutout)),
+                composite.what: composite_file(blended, format_, solved.picture, scene, settings, job.mark(composite)),
+                cutout.what: cutout_file(
+                    blended, FORMATS[cutout.path.suffix.lower()], solved.picture, job.mark(cutout)
+                ),
             }
             job.write(files, force=force)
             return solved, [
