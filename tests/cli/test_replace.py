@@ -220,9 +220,12 @@ class TestSettings:
         assert "nowhere" in result.output
         assert [path.name for path in photo.parent.glob("photo*")] == ["photo.png"]
 
-    def test_the_reason_for_the_generator_is_said(self, photo):
-        result = vivid("replace", photo, "--prompt", "x", "--generator", "backdrop", *TIERS)
-        assert "Backgrounds by backdrop, as asked." in result.output
+    def test_the_reason_for_the_generator_is_said(self, photo, monkeypatch):
+        monkeypatch.setattr("resources.sdxl.SDXL.unusable", lambda self: "Its weights are away.")
+        result = vivid("replace", photo, "--prompt", "x", "--generator", "auto", *TIERS)
+        assert result.exit_code == 0
+        assert "studio backdrop" in result.output
+        assert "Its weights are away." in result.output
 
     @pytest.mark.slow
     def test_sdxl_makes_the_background_where_it_can(self, photo, settings, tiny_sdxl):

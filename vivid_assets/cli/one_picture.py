@@ -47,8 +47,6 @@ class Solved:
     mask: Mask
     by: str
     """Who made the mask."""
-    given: bool
-    """Whether the mask is a person's own."""
     notes: tuple[str, ...]
 
     @property
@@ -129,7 +127,7 @@ class Masks:
         if found.verdict == NO_ANSWER:
             raise ValueError(found.degraded or found.reason)
         by = found.tier if override is None else "your own" if mask is not None else OWN_ALPHA
-        return Solved(picture, small, found, by, override is not None, notes)
+        return Solved(picture, small, found, by, notes)
 
 
 def _tiers_of(wanted: MasksSettings) -> tuple[str, ...]:
@@ -156,7 +154,9 @@ class Scenes:
         self._generator: Generator = "backdrop"
         if self._own is None:
             self._sdxl = configured(SDXL(), settings.sdxl)
-            self._generator, self.why = choose_generator(generator or settings.backgrounds.generator, self._sdxl)
+            asked = generator or settings.backgrounds.generator
+            self._generator, why = choose_generator(asked, self._sdxl)
+            self.why = why if asked == "auto" else ""
             if self._generator == "sdxl" and (missing := self._sdxl.missing()):
                 raise ModelUnavailable(missing)
 
