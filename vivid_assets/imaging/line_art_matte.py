@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.exactness import BLOCK, EVEN_WALL, steps
+from vivid_assets.imaging.exactness import BLOCK, EVEN_WALL, SURELY_OTHER, steps
 from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import EDGE, edge_alpha, enclosed_holes, flood_wall, wall_distance
@@ -87,7 +87,9 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     if palette is not None and (not wall.plain or len(palette) > 1):
         distance = palette_distance(lab, palette)
         near = 4.0
-        background, fills, doubt = _with_holes(image, distance, flood_wall(distance, near), near, probability, palette)
+        background, fills, doubt = _with_holes(
+            image, distance, flood_wall(distance, near), near, probability, palette, lossless=True
+        )
         alpha = edge_alpha(image, spread_wall(image, background), background)
         return LineArtMatte(alpha, "patterned", fills, exact=False, doubt=doubt)
     if not wall.plain:
@@ -95,7 +97,7 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     believed = probability if trusted else np.full_like(probability, 0.5 - 1e-3)
     near = max(NEAR_LOSSY, 4.0 * wall.noise)
     distance = _without_frame(wall_distance(lab, wall), near, believed)
-    lossless = wall.noise < NEAR_LOSSLESS / 4 and _is_clean(distance, near)
+    lossless = wall.noise < NEAR_LOSSLESS / 4 and _is_clean(distance)
     if lossless:
         near = NEAR_LOSSLESS
     else:
@@ -104,7 +106,9 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     if not lossless and trusted:
         reached = np.where(_deep_within(probability > HELD), np.float32(np.inf), reached)
     colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
-    background, fills, doubt = _with_holes(image, distance, flood_wall(reached, near), near, probability, wall.colour)
+    background, fills, doubt = _with_holes(
+        image, distance, flood_wall(reached, near), near, probability, wall.colour, lossless=lossless
+    )
     ink = _one_ink(image, colour, flood_wall(distance, near))
     if ink is not None:
         return LineArtMatte(ink, "plain", np.zeros_like(fills), exact=True, translucent=True)
@@ -128,18 +132,19 @@ def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
         return None
     colour = np.median(frame, axis=0).astype(np.float32)
     background = np.abs(image - colour).max(axis=2) <= 2
-    if not background.any() or float((steps(image)[background] <= 1).mean()) < EVEN_WALL:
+    beyond = cv2.erode(background.astype(np.uint8), np.ones((2 * BLOCK + 1,) * 2, np.uint8)) > 0
+    if beyond.any() and float((steps(image)[beyond] <= 1).mean()) < EVEN_WALL:
         return None
     return _one_ink(image, np.broadcast_to(colour, image.shape), background)
 
 
-def _is_clean(distance: np.ndarray, near: float) -> bool:
+def _is_clean(distance: np.ndarray) -> bool:
     """Whether the wall is the same to the last bit right up to the drawing, which no lossy codec leaves so.
 
     The frame does not tell: JPEG rings only in the blocks that the drawing touches.
     """
-    subject = (distance >= near).astype(np.uint8)
-    around = cv2.dilate(subject, np.ones((19, 19), np.uint8)) - cv2.dilate(subject, np.ones((5, 5), np.uint8))
+    subject = (distance > SURELY_OTHER).astype(np.uint8)
+    around = cv2.dilate(subject, np.ones((BLOCK + 3,) * 2, np.uint8)) - cv2.dilate(subject, np.ones((5, 5), np.uint8))
     return bool(around.any() and (distance[around > 0] > NEAR_LOSSLESS / 2).mean() < 0.05)
 
 
@@ -162,9 +167,13 @@ def _without_ringing(distance: np.ndarray, probability: np.ndarray) -> np.ndarra
     There its error is a share of that edge's contrast, and beyond it is none: the frame does not tell. Ink is as far
     from the wall as the edge that it makes.
     """
-    contrast = cv2.dilate(distance, np.ones((2 * BLOCK + 1,) * 2, np.uint8))
     share = np.where(probability < DENIED, RINGING, np.where(probability < 0.5, RINGING_DOUBTED, 0.0))
-    return np.where(distance < share * contrast, np.float32(0.0), distance)
+    return np.where(distance < share * _contrast(distance), np.float32(0.0), distance)
+
+
+def _contrast(distance: np.ndarray) -> np.ndarray:
+    """The strongest of the edges whose blocks reach a pixel, in ΔE; float32 H×W."""
+    return np.asarray(cv2.dilate(distance, np.ones((2 * BLOCK + 1,) * 2, np.uint8)))
 
 
 def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probability: np.ndarray) -> np.ndarray:
@@ -259,6 +268,8 @@ def _with_holes(
     near: float,
     probability: np.ndarray,
     wall_lab: np.ndarray,
+    *,
+    lossless: bool,
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Add the true holes to the flooded background; and the other enclosed patches, and what of it is a guess."""
     subject = int((~background).sum())
@@ -284,7 +295,12 @@ def _with_holes(
     else:
         hole = mean < FILL_FROM
     hole[0] = False
-    return background | hole[labels], (labels > 0) & ~hole[labels], doubt
+    opened = hole[labels]
+    if not lossless:
+        # In a hole no wider than a codec's blocks, the wall rings as well.
+        ringing = distance < RINGING_DOUBTED * _contrast(distance)
+        opened |= (cv2.dilate(opened.astype(np.uint8), np.ones((BLOCK + 1,) * 2, np.uint8)) > 0) & ringing
+    return background | opened, (labels > 0) & ~opened, doubt
 
 
 def _is_paper(wall_lab: np.ndarray) -> bool:
