@@ -109,6 +109,8 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     background, fills, doubt = _with_holes(
         image, distance, flood_wall(reached, near), near, probability, wall.colour, lossless=lossless
     )
+    if not lossless:
+        background = _without_crumbs(background, distance, probability)
     ink = _one_ink(image, colour, flood_wall(distance, near))
     if ink is not None:
         return LineArtMatte(ink, "plain", np.zeros_like(fills), exact=True, translucent=True)
@@ -167,8 +169,21 @@ def _without_ringing(distance: np.ndarray, probability: np.ndarray) -> np.ndarra
     There its error is a share of that edge's contrast, and beyond it is none: the frame does not tell. Ink is as far
     from the wall as the edge that it makes.
     """
+    contrast = _contrast(distance)
     share = np.where(probability < DENIED, RINGING, np.where(probability < 0.5, RINGING_DOUBTED, 0.0))
-    return np.where(distance < share * _contrast(distance), np.float32(0.0), distance)
+    # A codec's steps are no smaller beside a weak edge.
+    denied = (probability < DENIED) & (distance < SURELY_OTHER) & (contrast > SURELY_OTHER)
+    return np.where((distance < share * contrast) | denied, np.float32(0.0), distance)
+
+
+def _without_crumbs(background: np.ndarray, distance: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """``background`` and every part of the subject that has no pixel surely other than the wall, or is held by none."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~background).astype(np.uint8), connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA]
+    sure = np.bincount(labels.ravel(), (distance > SURELY_OTHER).ravel(), minlength=count) > 0
+    held = np.bincount(labels.ravel(), probability.ravel(), minlength=count) > 0.5 * area
+    kept = sure | (held & (area >= BLOCK * BLOCK))
+    return background | ~kept[labels]
 
 
 def _contrast(distance: np.ndarray) -> np.ndarray:
