@@ -32,7 +32,7 @@ from vivid_assets.settings import MasksSettings, SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="10",
+    version="11",
     columns=pa.schema(
         [
             ("file", pa.string()),
