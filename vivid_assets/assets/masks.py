@@ -31,7 +31,7 @@ from vivid_assets.settings import SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="10",
+    version="11",
     columns=pa.schema(
         [
             ("file", pa.string()),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.exactness import BLOCK, EVEN_WALL, steps
+from vivid_assets.imaging.exactness import BLOCK, EVEN, EVEN_WALL, ONE_COLOUR, SURELY_OTHER, is_clean, steps
 from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import EDGE, edge_alpha, enclosed_holes, flood_wall, wall_distance
@@ -42,6 +42,8 @@ DENIED, HELD = 0.05, 0.95
 HELD_DEEP = 0.02
 #: A soft shadow: steps of lightness (0..100) a pixel, at most, and how far its hue may lie from the wall's, in ΔE.
 SOFT, SHADOW_HUE = 4.0, 4.0
+#: …and as a share of the wall's chroma besides.
+SHADOW_TINT = 0.15
 #: What spans this share of the picture's width and height and fills less than this of it is a panel's frame.
 FRAME_SPAN, FRAME_FILL = 0.85, 0.15
 #: Share of a glow's steps that are none, at most: more of them are a fill between the wall's colour and the ink's.
@@ -60,6 +62,8 @@ class LineArtMatte:
     """``plain`` or ``patterned``."""
     fills: np.ndarray
     """bool H×W: patches in the wall's colour that the drawing encloses and that count as its fills."""
+    holes: np.ndarray
+    """bool H×W: patches that it encloses and that have the wall's colour to the last bit."""
     exact: bool
     """Whether the wall is the same to the last bit up to the drawing."""
     translucent: bool = False
@@ -87,15 +91,17 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     if palette is not None and (not wall.plain or len(palette) > 1):
         distance = palette_distance(lab, palette)
         near = 4.0
-        background, fills, doubt = _with_holes(image, distance, flood_wall(distance, near), near, probability, palette)
+        background, holes, fills, doubt = _with_holes(
+            image, distance, flood_wall(distance, near), near, probability, palette, lossless=True
+        )
         alpha = edge_alpha(image, spread_wall(image, background), background)
-        return LineArtMatte(alpha, "patterned", fills, exact=False, doubt=doubt)
+        return LineArtMatte(alpha, "patterned", fills, holes, exact=False, doubt=doubt)
     if not wall.plain:
         return None
     believed = probability if trusted else np.full_like(probability, 0.5 - 1e-3)
     near = max(NEAR_LOSSY, 4.0 * wall.noise)
     distance = _without_frame(wall_distance(lab, wall), near, believed)
-    lossless = wall.noise < NEAR_LOSSLESS / 4 and _is_clean(distance, near)
+    lossless = wall.noise < NEAR_LOSSLESS / 4 and is_clean(distance, 0.0)
     if lossless:
         near = NEAR_LOSSLESS
     else:
@@ -104,13 +110,19 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     if not lossless and trusted:
         reached = np.where(_deep_within(probability > HELD), np.float32(np.inf), reached)
     colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
-    background, fills, doubt = _with_holes(image, distance, flood_wall(reached, near), near, probability, wall.colour)
-    ink = _one_ink(image, colour, flood_wall(distance, near))
+    background, holes, fills, doubt = _with_holes(
+        image, distance, flood_wall(reached, near), near, probability, wall.colour, lossless=lossless
+    )
+    if not lossless:
+        background = _without_crumbs(background, distance, probability)
+    ink = _one_ink(image, colour, flood_wall(distance, near)) if wall.noise < ONE_COLOUR else None
     if ink is not None:
-        return LineArtMatte(ink, "plain", np.zeros_like(fills), exact=True, translucent=True)
+        return LineArtMatte(ink, "plain", np.zeros_like(fills), holes, exact=True, translucent=True)
     # Between a dark wall and a fill, an outline two pixels wide looks like their mixture.
     reach = 1 if float(np.median(wall.colour[..., 0])) < DARK else EDGE
-    return LineArtMatte(edge_alpha(image, colour, background, reach), "plain", fills, exact=lossless, doubt=doubt)
+    return LineArtMatte(
+        edge_alpha(image, colour, background, reach), "plain", fills, holes, exact=lossless, doubt=doubt
+    )
 
 
 def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
@@ -128,19 +140,10 @@ def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
         return None
     colour = np.median(frame, axis=0).astype(np.float32)
     background = np.abs(image - colour).max(axis=2) <= 2
-    if not background.any() or float((steps(image)[background] <= 1).mean()) < EVEN_WALL:
+    beyond = cv2.erode(background.astype(np.uint8), np.ones((2 * BLOCK + 1,) * 2, np.uint8)) > 0
+    if beyond.any() and float((steps(image)[beyond] <= 1).mean()) < EVEN_WALL:
         return None
     return _one_ink(image, np.broadcast_to(colour, image.shape), background)
-
-
-def _is_clean(distance: np.ndarray, near: float) -> bool:
-    """Whether the wall is the same to the last bit right up to the drawing, which no lossy codec leaves so.
-
-    The frame does not tell: JPEG rings only in the blocks that the drawing touches.
-    """
-    subject = (distance >= near).astype(np.uint8)
-    around = cv2.dilate(subject, np.ones((19, 19), np.uint8)) - cv2.dilate(subject, np.ones((5, 5), np.uint8))
-    return bool(around.any() and (distance[around > 0] > NEAR_LOSSLESS / 2).mean() < 0.05)
 
 
 def _without_frame(distance: np.ndarray, near: float, probability: np.ndarray) -> np.ndarray:
@@ -162,9 +165,26 @@ def _without_ringing(distance: np.ndarray, probability: np.ndarray) -> np.ndarra
     There its error is a share of that edge's contrast, and beyond it is none: the frame does not tell. Ink is as far
     from the wall as the edge that it makes.
     """
-    contrast = cv2.dilate(distance, np.ones((2 * BLOCK + 1,) * 2, np.uint8))
+    contrast = _contrast(distance)
     share = np.where(probability < DENIED, RINGING, np.where(probability < 0.5, RINGING_DOUBTED, 0.0))
-    return np.where(distance < share * contrast, np.float32(0.0), distance)
+    # A codec's steps are no smaller beside a weak edge.
+    denied = (probability < DENIED) & (distance < SURELY_OTHER) & (contrast > SURELY_OTHER)
+    return np.where((distance < share * contrast) | denied, np.float32(0.0), distance)
+
+
+def _without_crumbs(background: np.ndarray, distance: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """``background`` and every part of the subject that has no pixel surely other than the wall, or is held by none."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~background).astype(np.uint8), connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA]
+    sure = np.bincount(labels.ravel(), (distance > SURELY_OTHER).ravel(), minlength=count) > 0
+    held = np.bincount(labels.ravel(), probability.ravel(), minlength=count) > 0.5 * area
+    kept = sure | (held & (area >= BLOCK * BLOCK))
+    return background | ~kept[labels]
+
+
+def _contrast(distance: np.ndarray) -> np.ndarray:
+    """The strongest of the edges whose blocks reach a pixel, in ΔE; float32 H×W."""
+    return np.asarray(cv2.dilate(distance, np.ones((2 * BLOCK + 1,) * 2, np.uint8)))
 
 
 def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probability: np.ndarray) -> np.ndarray:
@@ -177,8 +197,13 @@ def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probabili
     hue = np.hypot(*(lab[..., c] - share * wall.colour[..., c] for c in (1, 2)))
     smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0)
     slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125))
-    shadow = (share < 1.0) & (share > 0.3) & (hue < SHADOW_HUE) & (slope < SOFT) & (probability < 0.5)
-    return np.where(shadow, np.float32(0.0), distance)
+    # Light from the sides tints shadows.
+    tint = SHADOW_HUE + SHADOW_TINT * np.hypot(wall.colour[..., 1], wall.colour[..., 2])
+    dark = (share < 1.0) & (share > 0.3) & (hue < tint) & (probability < 0.5)
+    shadow = (dark & (slope < SOFT)).astype(np.uint8)
+    # Up to the thing that casts it, whose own edge is steep.
+    shadow = cv2.dilate(shadow, np.ones((7, 7), np.uint8)) > 0
+    return np.where(dark & shadow, np.float32(0.0), distance)
 
 
 def _deep_within(held: np.ndarray) -> np.ndarray:
@@ -259,13 +284,20 @@ def _with_holes(
     near: float,
     probability: np.ndarray,
     wall_lab: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """Add the true holes to the flooded background; and the other enclosed patches, and what of it is a guess."""
+    *,
+    lossless: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Add the true holes to the flooded background.
+
+    Returns:
+        The background, all bool H×W; the holes; the other enclosed patches; and what of it is a guess.
+
+    """
     subject = int((~background).sum())
     labels = enclosed_holes(distance, background, near, smallest=12)
     count = int(labels.max())
     if count == 0 or subject == 0:
-        return background, np.zeros_like(background), ""
+        return background, np.zeros_like(background), np.zeros_like(background), ""
     area = np.bincount(labels.ravel(), minlength=count + 1)
     enclosed = int(area[1:].sum())
     mean = np.bincount(labels.ravel(), probability.ravel(), minlength=count + 1) / np.maximum(area, 1)
@@ -283,8 +315,17 @@ def _with_holes(
         hole = np.full(count + 1, True)
     else:
         hole = mean < FILL_FROM
+    if not lossless:
+        # Shading passes through the wall's colour; a hole stays at it.
+        even = np.bincount(labels.ravel(), (distance < EVEN).ravel(), minlength=count + 1) > 0.5 * area
+        hole &= even | (mean < 0.5)
     hole[0] = False
-    return background | hole[labels], (labels > 0) & ~hole[labels], doubt
+    opened = hole[labels]
+    if not lossless:
+        # In a hole no wider than a codec's blocks, the wall rings as well.
+        ringing = distance < RINGING_DOUBTED * _contrast(distance)
+        opened |= (cv2.dilate(opened.astype(np.uint8), np.ones((BLOCK + 1,) * 2, np.uint8)) > 0) & ringing
+    return background | opened, opened, (labels > 0) & ~opened, doubt
 
 
 def _is_paper(wall_lab: np.ndarray) -> bool:

@@ -63,6 +63,8 @@ class Thresholds:
     """Least intersection over union of the mask with that of the mirrored picture. 0..1."""
     min_agreement: float = 0.85
     """Least intersection over union with another tier for a doubtful mask to be accepted after all. 0..1."""
+    min_kept: float = 0.9
+    """Least intersection over union of the mask that is written with the trusted network's answer. 0..1."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,8 @@ def judge_written(
         return verdict
     limits = replace(thresholds, min_confidence=0.0, max_uncertain=np.inf) if translucent else thresholds
     own = judge(measure(alpha), limits)
-    if not own.accepted:
+    # What two tiers agreed on has had its fault weighed.
+    if not own.accepted and verdict.name == GOOD:
         return Verdict(own.name, f"of the mask as written: {own.reason}")
     if doubt:
         return Verdict("disputed", doubt)
@@ -270,10 +273,12 @@ def judge_written(
         return verdict
     sure = (probability < 0.05) | (probability > 0.95) if exact else np.ones(alpha.shape, dtype=bool)
     shared = agreement(alpha * sure, probability * sure)
-    if shared < thresholds.min_agreement:
+    if shared < thresholds.min_kept:
+        made = compare(alpha * sure, probability * sure)
         return Verdict(
             "disputed",
-            f"the mask and the network's answer overlap by {shared:.2f}, least {thresholds.min_agreement:.2f}",
+            f"overlaps the network's answer by {shared:.2f}, least {thresholds.min_kept:.2f}: "
+            f"{made['added']:.0%} added, {made['removed']:.0%} taken away",
         )
     return verdict
 

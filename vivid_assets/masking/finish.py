@@ -1,4 +1,4 @@
-"""From the raw probability that won to the alpha that is written: candidates, each with what speaks for it, and a choice.
+"""From the raw probability that won to the alpha that is written: candidates, what speaks for each, and a choice.
 
 The pixels' exactness chooses. Where they are exact (``exactness``), colour tells the subject from its wall better than
 any network; where they are not, a trusted network is not overruled on colour, however much the detector takes the
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vivid_assets.imaging.drawing_net import drawn_probability
-from vivid_assets.imaging.exactness import is_drawn
+from vivid_assets.imaging.exactness import is_drawn, is_smooth
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
 from vivid_assets.imaging.ink_strokes import stroke_matte
 from vivid_assets.imaging.line_art_matte import (
@@ -76,6 +76,8 @@ class _Scene:
     ask_drawing_net: bool
     asked: TierRecord | None = None
     """The drawing net's record, once it was asked."""
+    doubt: str = ""
+    """What a candidate that was not taken says against the others."""
 
 
 def finish(
@@ -102,10 +104,11 @@ def finish(
     drawn = line_art and is_drawn(image, probability)
     scene = _Scene(image, probability, settings, drawn, trusted, ask_drawing_net)
     candidates: list[Callable[[_Scene], Finished | None]] = [_flood, _ink]
-    if drawn or not _wall_is_plain(image):
+    if drawn or not (_wall_is_plain(image) or is_smooth(image, probability)):
         candidates += [_drawing_net, _strokes, _fills]
     found = next((alpha for alpha in (propose(scene) for propose in candidates) if alpha is not None), None)
-    return replace(found or _photograph(scene), drawing_net=scene.asked)
+    found = found or _photograph(scene)
+    return replace(found, drawing_net=scene.asked, doubt=found.doubt or scene.doubt)
 
 
 def _flood(scene: _Scene) -> Finished | None:
@@ -117,6 +120,12 @@ def _flood(scene: _Scene) -> Finished | None:
     inked = np.where(found.fills, 0.0, found.alpha)
     if scene.trusted and agreement(inked, scene.probability) < 0.3 and _lies_within(scene.probability, inked):
         return None
+    if scene.trusted and not found.exact:
+        # Codecs leave less than certainty; the network's word counts, but on holes that have kept the wall's colour.
+        shared = agreement(found.alpha, np.where(found.holes, 0.0, scene.probability))
+        if shared < scene.settings.thresholds.min_kept:
+            scene.doubt = f"the wall's colour tells of another subject, which overlaps the network's by {shared:.2f}"
+            return None
     return Finished(found.alpha, found.wall, exact=found.exact, translucent=found.translucent, doubt=found.doubt)
 
 
@@ -127,7 +136,7 @@ def _ink(scene: _Scene) -> Finished | None:
 
 
 def _drawing_net(scene: _Scene) -> Finished | None:
-    """Ask the drawing net, where parts of the picture are flat, and believe it where it is sure of what the tier saw."""
+    """Ask the drawing net, where parts of the picture are flat; believe it where it is sure of what the tier saw."""
     image, probability, settings = scene.image, scene.probability, scene.settings
     if not scene.ask_drawing_net or not (scene.line_art or has_flat_parts(image)):
         return None

@@ -17,6 +17,7 @@ import numpy as np
 
 from resources.batches import FirstPictures
 from resources.errors import ModelUnavailable
+from vivid_assets.imaging.exactness import is_drawn
 from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.strips import work_alone
 from vivid_assets.imaging.subject import box_pixels, read_override
@@ -213,9 +214,11 @@ class Ladder:
         """Whether a good mask of this tier is soft enough in parts to be worth a second look."""
         if not attempt.answers or attempt.answers[-1][0] != tier.name or attempt.forced:
             return False
-        _, _, figures, verdict = attempt.answers[-1]
-        drawn = attempt.line_art.probability >= self.settings.line_art_threshold
-        return verdict.accepted and not drawn and figures.unsettled > self.settings.thresholds.max_unsettled
+        _, probability, figures, verdict = attempt.answers[-1]
+        if not verdict.accepted or figures.unsettled <= self.settings.thresholds.max_unsettled:
+            return False
+        drawing = attempt.line_art.probability >= self.settings.line_art_threshold
+        return not (drawing and is_drawn(attempt.crop, probability))
 
     def _look_again(self, model: MaskModel, doubtful: list[_Try]) -> None:
         """Judge masks once more by what the model makes of the mirrored pictures."""
