@@ -85,6 +85,7 @@ def test_other_urls_are_left_alone(url):
         ("~nobody-of-this-name/store", "./~nobody-of-this-name"),
         ("nonsense://x", "cannot be reached"),
         ("https://example.com/x", "nothing can be written"),
+        ("data:text/plain,x", "nothing can be written"),
         ("a.file", "is no folder"),
         ("a.file/store", "is no folder"),
     ],
