@@ -192,7 +192,7 @@ def place_of(url: str) -> str:
     Other URLs come back as they are. Raises ValueError for what names no folder.
     """
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", url)
-    if (scheme and scheme[1].lower() not in _LOCAL) or ("://" in url and "::" in url):
+    if (scheme and scheme[1].lower() not in _LOCAL) or ("://" in url and "::" in url) or url.startswith("data:"):
         return url
     folder = url
     if scheme:

@@ -29,7 +29,7 @@ StoreOption = Annotated[
         rich_help_panel="Where things are",
     ),
 ]
-_ONLY_READ = ("http://", "https://", "ftp://", "data://")
+_ONLY_READ = ("http://", "https://", "ftp://", "data:")
 
 
 def open_store(root: str, *, to_write: bool = False) -> "Store":
