@@ -18,6 +18,7 @@ from vivid_assets.catalogue.listing import content_digests, list_pictures
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, read_manifest
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests, match_overrides
 from vivid_assets.catalogue.source import OVERRIDES, Catalogue, CatalogueFile
+from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
 
 _log = logging.getLogger(__name__)
 
@@ -68,14 +69,18 @@ def scan(store: Store, catalogue: Catalogue) -> Scan:
         # Another scan committed in between: look again from its result.
 
 
-def catalogue_settings(store: Store, catalogue: str) -> dict[str, dict]:
-    """The settings by stage that the catalogue's file overrides, as of the last scan."""
+def catalogue_settings(store: Store, catalogue: str) -> CatalogueSettings:
+    """What the catalogue's file says for itself, as of the last scan.
+
+    Raises ValueError when what an earlier version has kept there is not a catalogue's to set.
+    """
     path = _settings_path(catalogue)
     settings = _json(store, path)
     if settings is None and store.exists(path):
         # Not the defaults: a whole catalogue would be made anew with settings that nobody asked for.
         raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again, which writes it anew.")
-    return settings or {}
+    where = f"{store.path(path)}, kept from {catalogue}'s catalogue.toml"
+    return parse_catalogue_settings(settings or {}, where=where)
 
 
 def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Table) -> tuple[pa.Table, list[str]]:
@@ -230,7 +235,7 @@ def _json(store: Store, path: str) -> dict[str, Any] | None:
 
 
 def _record_settings(store: Store, catalogue: Catalogue, file: CatalogueFile) -> None:
-    text = json.dumps(file.settings, sort_keys=True).encode()
+    text = json.dumps(file.settings.said(), sort_keys=True).encode()
     path = _settings_path(catalogue.name)
     if not store.exists(path) or store.read(path) != text:
         store.write(path, text)

@@ -8,9 +8,7 @@ my_catalogue/
     overrides/shoes/red.png   optional: a mask drawn by hand, used as it is
 """
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from upath import UPath
@@ -19,7 +17,14 @@ from partitions.shards import check_catalogue_name
 from resources.store import Store, as_path
 from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.names import why_refused
-from vivid_assets.settings import Settings
+from vivid_assets.settings import (
+    CatalogueSettings,
+    Settings,
+    parse_catalogue_settings,
+    parse_toml,
+    toml_text,
+    unknown_entry,
+)
 
 CATALOGUE_FILE = "catalogue.toml"
 OVERRIDES = "overrides"
@@ -30,7 +35,7 @@ _NO_STORES = {"http", "https", "ftp", "data"}
 
 
 class CatalogueFile(BaseModel):
-    """The contents of ``catalogue.toml``. Tables named as a stage override that stage's settings."""
+    """The contents of ``catalogue.toml``; ``settings`` is its tables, which are written without that word."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,7 +47,7 @@ class CatalogueFile(BaseModel):
     manifest: str = Field("", description="Manifest file; empty: manifest.csv or manifest.parquet if there is one.")
     background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
     shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by stage.")
+    settings: CatalogueSettings = CatalogueSettings()
 
     @field_validator("manifest", "background_folder")
     @classmethod
@@ -67,7 +72,7 @@ class Catalogue(BaseModel):
         path = self.root / CATALOGUE_FILE
         if not path.exists():
             return CatalogueFile()
-        return parse_catalogue_file(path.read_text(encoding="utf-8"), where=str(path))
+        return parse_catalogue_file(toml_text(path.read_bytes(), where=str(path)), where=str(path))
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` is an ordinary file that really lies below the root, links followed."""
@@ -94,14 +99,18 @@ class Catalogue(BaseModel):
 
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
     """``text`` as a CatalogueFile. Raises ValueError with a sentence that names ``where`` and the bad entry."""
+    entries = parse_toml(text, where=where)
+    tables = {name: entries.pop(name) for name in list(entries) if name in Settings.model_fields}
+    settings = parse_catalogue_settings(tables, where=where)
+    known = [*CatalogueFile.model_fields.keys() - {"settings"}, *CatalogueSettings.model_fields]
+    for name, value in entries.items():
+        if name in ("settings", "stages") and isinstance(value, dict):
+            table = next(iter(value), "masks")
+            raise ValueError(f"{where}: there is no table [{name}]: write [{table}] for [{name}.{table}].")
+        if name not in known:
+            raise ValueError(f"{where}: {unknown_entry(name, sorted(known))}")
     try:
-        entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{where} is not valid TOML: {error}") from error
-    stages = {name: entries.pop(name) for name in list(entries) if name in Settings.model_fields}
-    try:
-        Settings.model_validate(stages)
-        return CatalogueFile.model_validate(entries | {"settings": stages})
+        return CatalogueFile.model_validate(entries | {"settings": settings})
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
