@@ -291,7 +291,7 @@ def test_a_manifest_with_digests_is_believed_and_no_file_is_listed(store, catalo
         raise AssertionError("the files were listed")
 
     write(x="1", y="2")
-    monkeypatch.setattr("vivid_assets.catalogue.scan.list_pictures", refuse)
+    monkeypatch.setattr("vivid_assets.catalogue.scan.list_files", refuse)
     assert scan(store, catalogue).assignment.new == 2
     assert scan(store, catalogue).shards_to_run == []
     write(x="1", y="3")

@@ -5,8 +5,9 @@ renaming the file is all it takes.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
+
+from vivid_assets.spelling import plain
 
 _LONGEST_PART = 200
 """Bytes. File systems take 255; results append to the name, and temporary names to these."""
@@ -23,6 +24,9 @@ _RULES = [
 ]
 
 
+_APPENDED = frozenset({".jpg", ".png", ".webp"})
+
+
 def why_refused(name: str) -> str | None:
     """Why a picture cannot have this name, as the end of a sentence; None if it can."""
     if not name.isprintable():
@@ -35,21 +39,24 @@ def why_refused(name: str) -> str | None:
     return None
 
 
-def collisions(names: Iterable[str], suffixes: frozenset[str]) -> dict[str, str]:
+def collisions(names: Iterable[str]) -> dict[str, str]:
     """Those of the sorted ``names`` whose results could overwrite another's, each with that other's name.
 
     Names that differ only in case or Unicode form are one name on many systems. A result that changes its format has
-    a suffix appended, so ``cup.jpg`` may become ``cup.jpg.png``, which another picture must not have as its name.
+    a suffix appended, so ``cup.jpg`` may become ``cup.jpg.png``, and ``cup`` may become ``cup.jpg``, which another
+    picture must not have as its name.
     """
     first: dict[str, str] = {}
     refused = {}
     for name in names:
-        plain = name if name.isascii() else unicodedata.normalize("NFC", name)
-        other = first.setdefault(plain.casefold(), name)
+        other = first.setdefault(plain(name), name)
         if other != name:
             refused[name] = other
-    for plain, name in first.items():
-        stem, dot, suffix = plain.rpartition(".")
-        if dot and "." in stem.rpartition("/")[2] and dot + suffix in suffixes and stem in first:
-            refused[name] = first[stem]
+    for spelt, name in first.items():
+        stem, dot, suffix = spelt.rpartition(".")
+        if dot and dot + suffix in _APPENDED and stem in first:
+            longer, shorter = name, first[stem]
+            # Of these the one that says what it is stays: a name without any suffix is the odd one.
+            has_suffix = "." in stem.rpartition("/")[2]
+            refused |= {longer: shorter} if has_suffix else {shorter: longer}
     return refused

@@ -8,12 +8,14 @@ my_catalogue/
     overrides/shoes/red.png   optional: a mask drawn by hand, used as it is
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from upath import UPath
 
-from partitions.shards import check_catalogue_name
+from partitions.shards import check_catalogue_name, is_catalogue_name
 from resources.store import Store, as_path
 from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.names import why_refused
@@ -31,6 +33,7 @@ OVERRIDES = "overrides"
 LARGEST_FILE = 1 << 30
 """Bytes; the largest picture that decoding takes, uncompressed in 16 bits with alpha, has less."""
 
+_LOCAL = ("", "file", "local")
 _NO_STORES = {"http", "https", "ftp", "data"}
 
 
@@ -69,15 +72,56 @@ class Catalogue(BaseModel):
 
     def read_file(self) -> CatalogueFile:
         """What ``catalogue.toml`` says; defaults where there is none. Raises ValueError naming the bad entry."""
-        path = self.root / CATALOGUE_FILE
-        if not path.exists():
+        found = self.top_files(CATALOGUE_FILE)
+        if not found:
             return CatalogueFile()
+        path = self.root / found[0]
+        if len(found) > 1:
+            raise ValueError(f"{self.url} has both {found[0]} and {found[1]}: leave one of them.")
+        if not self.holds(found[0]):
+            raise ValueError(f"{path} leads out of the catalogue's folder, or is no ordinary file.")
         return parse_catalogue_file(toml_text(path.read_bytes(), where=str(path)), where=str(path))
+
+    def check_there(self, store: Store) -> None:
+        """Raises ValueError when the folder is away, cannot be listed, or is the store itself."""
+        root = self.root
+        if root.protocol not in _LOCAL:
+            return
+        try:
+            with os.scandir(root.path):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"{self.url} cannot be listed ({error.strerror or error}): is the disk or share mounted? "
+                "Nothing is taken for removed."
+            ) from error
+        if store.is_local and Path(store.root).resolve() == Path(root.path).resolve():
+            raise ValueError(f"{self.url} is the store itself: keep results in a folder of their own (--store).")
+
+    def top_files(self, *names: str) -> list[str]:
+        """Those files at the top that have one of ``names``, in their order; on a local disk in any case."""
+        if self.root.protocol not in _LOCAL:
+            return [name for name in names if (self.root / name).exists()]
+        try:
+            there = sorted(os.listdir(self.root.path))  # noqa: PTH208 - names are all that is wanted
+        except OSError:
+            return []
+        wanted = {name.lower(): position for position, name in enumerate(names)}
+        found = [name for name in there if name.lower() in wanted]
+        return sorted(found, key=lambda name: (wanted[name.lower()], name not in names, name))
+
+    def has_folder(self, name: str) -> bool:
+        """Whether ``name`` is a folder that really lies below the root, links followed."""
+        path = self.root / name
+        if path.protocol not in _LOCAL:
+            return True
+        real = Path(path.path).resolve()
+        return real.is_dir() and real.is_relative_to(Path(self.root.path).resolve())
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` is an ordinary file that really lies below the root, links followed."""
         path = self.root / name
-        if path.protocol not in ("", "file", "local"):
+        if path.protocol not in _LOCAL:
             return True
         real = Path(path.path).resolve()
         return real.is_file() and real.is_relative_to(Path(self.root.path).resolve())
@@ -156,9 +200,19 @@ def find(store: Store, name: str) -> Catalogue:
 
 
 def registered(store: Store) -> list[Catalogue]:
-    """All catalogues of the store, by name."""
-    names = store.names("catalogues")
-    return [find(store, name) for name in names if store.exists(_record(name))]
+    """All catalogues of the store whose record can be read, by name."""
+    return [one for _, one in each_registered(store) if isinstance(one, Catalogue)]
+
+
+def each_registered(store: Store) -> Iterator[tuple[str, Catalogue | ValueError]]:
+    """By name: each catalogue of the store, or what is wrong with its record, which is no fault of the others'."""
+    for name in store.names("catalogues"):
+        if not is_catalogue_name(name) or not store.exists(_record(name)):
+            continue
+        try:
+            yield name, find(store, name)
+        except ValueError as error:
+            yield name, error
 
 
 def _at(name: str, url: str) -> Catalogue:
@@ -167,7 +221,7 @@ def _at(name: str, url: str) -> Catalogue:
         raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
     if not root.is_dir():
         raise ValueError(f"{url} is not a folder that can be read.")
-    if root.protocol in ("", "file", "local"):
+    if root.protocol in _LOCAL:
         url = str(root.absolute())
     catalogue = Catalogue(name=check_catalogue_name(name), url=url)
     catalogue.read_file()
