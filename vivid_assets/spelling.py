@@ -12,20 +12,28 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that is nearest to ``name``, if any is near; case and Unicode form do not count."""
-    wanted, last = plain(name), _last(plain(name))
-    by_plain: dict[str, str] = {}
-    by_last: dict[str, str] = {}
+    """The one of ``known`` that is nearest to ``name``, if any is near.
+
+    Case and Unicode form do not count. Of paths the whole, the last part and that without its suffix are compared.
+    """
+    whole: dict[str, str] = {}
+    last: dict[str, str] = {}
+    stems: dict[str, str] = {}
     for one in known:
-        by_plain.setdefault(plain(one), one)
-        by_last.setdefault(_last(plain(one)), one)
-        by_last.setdefault(_last(plain(one)).rpartition(".")[0], one)
-    if found := by_plain.get(wanted) or by_last.get(last) or by_last.get(last.rpartition(".")[0] or last):
+        spelt = plain(one)
+        whole.setdefault(spelt, one)
+        last.setdefault(_last(spelt), one)
+        stems.setdefault(_stem(spelt), one)
+    wanted = plain(name)
+    if found := whole.get(wanted) or last.get(_last(wanted)) or stems.get(_stem(wanted)):
         return found
-    # A comparison with each costs milliseconds for a thousand names: of a million, those that begin alike will do.
-    candidates = [*by_plain] if len(by_plain) <= _COMPARED else [one for one in by_plain if one[:3] == wanted[:3]]
-    meant = difflib.get_close_matches(wanted, candidates[:_COMPARED], n=1, cutoff=0.75)
-    return by_plain[meant[0]] if meant else None
+    for names, spelt in ((whole, wanted), (stems, _stem(wanted))):
+        # A comparison with each costs milliseconds for a thousand names: of a million, those that begin alike will do.
+        candidates = [*names] if len(names) <= _COMPARED else [one for one in names if one[:3] == spelt[:3]]
+        cutoff = 0.75 if len(spelt) > _SHORT else 0.6
+        if meant := difflib.get_close_matches(spelt, candidates[:_COMPARED], n=1, cutoff=cutoff):
+            return names[meant[0]]
+    return None
 
 
 def plain(name: str) -> str:
@@ -34,7 +42,13 @@ def plain(name: str) -> str:
 
 
 _COMPARED = 5_000
+_SHORT = 4
 
 
 def _last(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
+
+
+def _stem(path: str) -> str:
+    last = _last(path)
+    return last.rpartition(".")[0] or last

@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from upath import UPath
 
-from vivid_assets.catalogue.names import why_refused
+from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
 from vivid_assets.spelling import did_you_mean
 
 COLUMNS = {
@@ -63,10 +63,11 @@ class NoImages(ValueError):
     """A table that names no images."""
 
 
-def read_manifest(path: UPath) -> tuple[pa.Table, list[str]]:
+def read_manifest(path: UPath, hint: Callable[[str], str]) -> tuple[pa.Table, list[str]]:
     r"""The manifest's known columns as text (empty where nothing is said), and a sentence per refused line or column.
 
-    Paths are tidied (``./a.jpg``, ``shoes\a.jpg``, spaces around). Raises ValueError when the file cannot be read, is
+    Paths are tidied (``./a.jpg``, ``shoes\a.jpg``, spaces around); ``hint`` says what is meant by one that leads
+    elsewhere, as ``did_you_mean`` does. Raises ValueError when the file cannot be read, is
     cut off, lacks the column ``image`` or misspells a column.
     """
     notes: list[str] = []
@@ -77,7 +78,7 @@ def read_manifest(path: UPath) -> tuple[pa.Table, list[str]]:
             table = _from_json_lines(_as_unicode(path.read_bytes(), path, notes), path, notes)
         else:
             table = _from_csv(_as_unicode(path.read_bytes(), path, notes), path, notes)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, csv.Error, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"The manifest {path} cannot be read: {reason}") from error
     names = [name.strip().lower().replace(" ", "_") for name in table.column_names]
@@ -103,7 +104,7 @@ def read_manifest(path: UPath) -> tuple[pa.Table, list[str]]:
         text = _replaced(text, name, pc.utf8_trim_whitespace)
     for name in ("image", "background"):
         text = _replaced(text, name, _tidy)
-    text, refused = _refuse(text)
+    text, refused = _refuse(text, hint)
     return text, notes + refused
 
 
@@ -136,6 +137,8 @@ def _as_unicode(data: bytes, path: UPath, notes: list[str]) -> str:
 
 
 def _from_csv(text: str, path: UPath, notes: list[str]) -> pa.Table:
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
     if match := re.match(r"sep=(.)\r?\n", text):
         # Excel's own first line.
         separator, text = match[1], text[match.end() :]
@@ -170,7 +173,7 @@ def _types(text: str, separator: str) -> dict[str, pa.DataType]:
 
 
 def _header(text: str, separator: str) -> list[str]:
-    return next(csv.reader(io.StringIO(text[: 1 << 20]), delimiter=separator), [])
+    return next(csv.reader(io.StringIO(text[: 1 << 20], newline=""), delimiter=separator), [])
 
 
 def _separator(text: str) -> str:
@@ -242,6 +245,7 @@ def _from_json_lines(text: str, path: UPath, notes: list[str]) -> pa.Table:
     return pa.table({name: pa.array([row.get(name, "") for row in rows], pa.string()) for name in names})
 
 
+_ELSEWHERE = (NOT_BELOW, LEADS_OUT)
 _KNOWN = (*COLUMNS, *ALIASES)
 
 
@@ -281,7 +285,7 @@ def _as_text(table: pa.Table, name: str, path: UPath) -> pa.ChunkedArray:
         ) from error
 
 
-def _refuse(table: pa.Table) -> tuple[pa.Table, list[str]]:
+def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list[str]]:
     """The lines that can be used, and a sentence for each of the others."""
     rules = [
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
@@ -301,7 +305,10 @@ def _refuse(table: pa.Table) -> tuple[pa.Table, list[str]]:
     for bad, why in rules:
         here = pc.and_(good, bad)
         named = table["image"].filter(here).to_pylist()
-        sentences += [f"The manifest's line for {_short(image)!r} {why}." for image in named]
+        is_path = why in _ELSEWHERE
+        sentences += [
+            f"The manifest's line for {_short(image)!r} {why}{(is_path and hint(image)) or '.'}" for image in named
+        ]
         good = pc.and_(good, pc.invert(bad))
     return table.filter(good), sentences
 

@@ -31,6 +31,7 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
     names = files.to_pylist()
     by_plain = {plain(name): name for name in reversed(names)}
     refused = {plain(name) for name in listing.refused}
+    exact = {*manifest["image"].to_pylist()} - {*strange}
     folders = {folder.strip("/").casefold() for folder in apart if folder.strip("/")}
     renamed: dict[str, str] = {}
     dropped: set[str] = set()
@@ -40,6 +41,10 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
             dropped.add(name)
             notes.append(f"The manifest's line for {name!r} names a file in a folder that holds no pictures.")
         elif found := by_plain.get(plain(name)):
+            if found in exact:
+                dropped.add(name)
+                notes.append(f"The manifest's line for {name!r} is listed a second time (as {found!r}).")
+                continue
             renamed[name] = found
             if found.casefold() != name.casefold():
                 continue

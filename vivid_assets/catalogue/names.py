@@ -14,9 +14,12 @@ _LONGEST_PART = 200
 
 _DEVICES = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])"
 
+NOT_BELOW = "is not a path below the catalogue's folder"
+LEADS_OUT = "leads out of the catalogue's folder"
+
 _RULES = [
-    (re.compile(r"^([/\\~]|[A-Za-z]:|[A-Za-z0-9+.-]+:)"), "is not a path below the catalogue's folder"),
-    (re.compile(r"(^|[/\\])\.\.([/\\]|$)"), "leads out of the catalogue's folder"),
+    (re.compile(r"^([/\\~]|[A-Za-z]:|[A-Za-z0-9+.-]+:)"), NOT_BELOW),
+    (re.compile(r"(^|[/\\])\.\.([/\\]|$)"), LEADS_OUT),
     (re.compile(r'[<>:"|?*\\]'), 'has one of the characters < > : " | ? * \\, which other systems do not allow'),
     (re.compile(r"[. ](/|$)|(^|/) "), "has a part that ends with a dot or space or starts with a space"),
     (re.compile(rf"(^|/){_DEVICES}[ ]*(\.[^/]*)?(/|$)", re.IGNORECASE), "has a part that names a device on Windows"),

@@ -36,17 +36,18 @@ def tell_outcome(store: Store, catalogue: str, tell: Callable[[str, str], None])
     """
     outcome = read_outcome(store, catalogue)
     fault, notes, count = outcome.get("fault", ""), outcome.get("notes", []), outcome.get("count", 0)
-    news = {"fault": fault, "notes": notes}
     told = outcome.get("told", {"fault": "", "notes": []})
+    text = "\n".join([*notes, *([f"and {count - len(notes)} more"] if count > len(notes) else [])])
+    # While a scan fails it says nothing of what it would leave out: that is what it was.
+    news = {"fault": fault, "notes": told["notes"] if fault else notes}
     if news == told:
         return
-    more = [f"and {count - len(notes)} more"] if count > len(notes) else []
     if fault:
         tell(f"Catalogue {catalogue} could not be scanned", fault)
-    elif notes and notes != told["notes"]:
-        tell(f"Catalogue {catalogue} wants a look", "\n".join([*notes, *more]))
     elif told["fault"]:
-        tell(f"Catalogue {catalogue} is scanned again", "The fault is gone.")
+        tell(f"Catalogue {catalogue} is scanned again", text or "Nothing is left out.")
+    elif notes:
+        tell(f"Catalogue {catalogue} wants a look", text)
     _write(store, catalogue, outcome | {"told": news})
 
 

@@ -154,7 +154,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     manifest = None
     if manifest_path:
         try:
-            manifest, notes = read_manifest(manifest_path)
+            manifest, notes = read_manifest(manifest_path, catalogue.tail_of)
             refused += notes
         except NoImages:
             # Many tools call their tables so; what is called a manifest is one.
@@ -174,7 +174,8 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         refused += _without_own_files(listing, manifest_path).sentences()
         if manifest is None:
             pictures = listing.pictures["picture"]
-            manifest = pa.table({name: pictures if name == "image" else [""] * len(pictures) for name in COLUMNS})
+            empty = pa.array([""] * len(pictures), pa.string())
+            manifest = pa.table({name: pictures if name == "image" else empty for name in COLUMNS})
         else:
             manifest, notes = match_images(manifest, listing, apart)
             refused += notes

@@ -9,6 +9,7 @@ my_catalogue/
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,15 @@ class Catalogue(BaseModel):
         wanted = {name.lower(): position for position, name in enumerate(names)}
         found = [name for name in there if name.lower() in wanted]
         return sorted(found, key=lambda name: (wanted[name.lower()], name not in names, name))
+
+    def tail_of(self, name: str) -> str:
+        """``; did you mean 'shoes/a.jpg'?`` for a path of another machine or folder whose end is a file here."""
+        parts = [part for part in re.split(r"[/\\]", name) if part]
+        for count in range(min(len(parts), 6), 0, -1):
+            below = "/".join(parts[-count:])
+            if not why_refused(below) and (self.root / below).exists() and self.holds(below):
+                return f"; did you mean {below!r}?"
+        return ""
 
     def has_folder(self, name: str) -> bool:
         """Whether ``name`` is a folder that really lies below the root, links followed."""
