@@ -13,6 +13,7 @@ from vivid_assets.catalogue.ledger import live_pictures, read_ledger
 from vivid_assets.catalogue.outcomes import read_outcome, tell_outcome
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import each_registered, register, registered
+from vivid_assets.imaging.containers import Extra
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
 
@@ -57,7 +58,8 @@ def test_pictures_are_known_by_their_first_bytes_where_the_suffix_says_nothing(s
     assert (pictures, notes) == ([*wanted, "sub/g.0001"], [])
 
 
-def test_what_cannot_be_read_is_counted_by_kind_with_what_to_do(store, folder):
+def test_what_cannot_be_read_is_counted_by_kind_with_what_to_do(store, folder, monkeypatch):
+    monkeypatch.setattr(Extra, "is_installed", lambda self: False)
     (folder / "IMG_1.HEIC").write_bytes(HEIC)
     (folder / "IMG_2.heic").write_bytes(HEIC)
     save(folder / "raw.dng", "TIFF")
@@ -78,7 +80,10 @@ def test_what_cannot_be_read_is_counted_by_kind_with_what_to_do(store, folder):
         "1 .xyz, such as 'odd.xyz'",
     ):
         assert part in note
+    assert "vivid-assets[heif]" in note
     assert "readme" not in note
+    monkeypatch.setattr(Extra, "is_installed", lambda self: True)
+    assert taken(store, folder)[0] == ["IMG_1.HEIC", "IMG_2.heic", "good.jpg"], "now there is who reads them"
 
 
 def test_first_bytes_are_read_once_until_the_file_changes(store, folder, monkeypatch):

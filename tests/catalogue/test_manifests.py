@@ -176,7 +176,7 @@ def test_names_of_a_manifest_with_digests_cannot_overwrite_each_other(store, fol
 
 
 REFUSED = {
-    "a header alone": ("manifest.csv", b"image,prompt\n", "has no picture"),
+    "a header alone": ("manifest.csv", b"image,prompt\n", "Its manifest.csv has no line below the header"),
     "nothing": ("manifest.csv", b"", "cannot be read: Empty CSV"),
     "no line of JSON": ("manifest.jsonl", b"\n", "no column 'image'"),
     "cut off in a line": ("manifest.csv", b"image,prompt\nred.png,grey\nshoes/left.jp", "cut off in its last line"),

@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import pyarrow as pa
 from upath import UPath
 
 from vivid_assets.catalogue.names import collisions, why_refused
-from vivid_assets.imaging.containers import UnreadablePicture, identify
+from vivid_assets.imaging.containers import ENOUGH, kind_of
 
 PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -38,10 +37,11 @@ _TEXTS = frozenset(
     | {".xml", ".xmp", ".yaml", ".yml"}
 )
 
+_TELLING = PICTURE_SUFFIXES | _RAW | _ASIDE | _TEXTS
+
 LISTING = pa.schema([("picture", pa.string()), ("size", pa.int64()), ("stamp", pa.string())])
 
 _LOCAL = ("", "file", "local")
-_FIRST_BYTES = 512
 _STORE = re.compile(r"(?:^|(.*?)/)catalogues/[^/]+/catalogue\.json")
 
 
@@ -270,11 +270,12 @@ def _stamp(info: dict) -> str:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    stem, dot, suffix = name[name.rfind("/") + 1 :].rpartition(".")
+    return dot + suffix.lower() if stem and suffix else ""
 
 
 def _is_asked_by_content(name: str) -> bool:
-    return _suffix(name) not in PICTURE_SUFFIXES | _RAW | _ASIDE | _TEXTS and not name.endswith("~")
+    return _suffix(name) not in _TELLING and not name.endswith("~")
 
 
 def _look(root: UPath, name: str) -> str:
@@ -284,18 +285,15 @@ def _look(root: UPath, name: str) -> str:
         if root.protocol in _LOCAL:
             handle = os.open(path.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
             try:
-                start = os.read(handle, _FIRST_BYTES)
+                start = os.read(handle, ENOUGH)
             finally:
                 os.close(handle)
         else:
-            start = path.fs.cat_file(path.path, start=0, end=_FIRST_BYTES)
+            start = path.fs.cat_file(path.path, start=0, end=ENOUGH)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    try:
-        identify(start)
-    except UnreadablePicture as why:
-        return str(why).removeprefix("The file is ").removeprefix("The file ").rstrip(".")
-    return ""
+    kind = kind_of(start)
+    return "" if kind.format and kind.is_read else f"{kind.what}; {kind.advice}"
 
 
 def _table(names: list[str], entries: Mapping[str, tuple[int, str]]) -> pa.Table:
@@ -326,4 +324,4 @@ def _hint(name: str, looked_at: Mapping[str, tuple[str, str]]) -> str:
     if name not in looked_at:
         return "half copied, or set aside"
     what = looked_at[name][1]
-    return "" if what.startswith(("holds text", "none of the formats")) else what
+    return "" if what.startswith(("text, not a picture", "none of the formats")) else what

@@ -22,7 +22,7 @@ from vivid_assets.catalogue.matching import match_images, match_overrides, witho
 from vivid_assets.catalogue.outcomes import note_outcome
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
-from vivid_assets.imaging.containers import PLUGINS
+from vivid_assets.imaging.containers import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
 
 _log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     if manifest_path:
         try:
             manifest, notes = read_manifest(manifest_path, catalogue.tail_of)
-            refused += notes
+            refused += notes if len(manifest) or notes else [f"Its {manifest_path.name} has no line below the header."]
         except NoImages:
             # Many tools call their tables so; what is called a manifest is one.
             if file.manifest or not manifest_path.name.lower().startswith("metadata"):
@@ -217,7 +217,8 @@ def _list(store: Store, catalogue: Catalogue, *, besides: Iterable[str] = (), be
     """The catalogue's files, or those in one of its folders. What was looked into is remembered from scan to scan."""
     path = f"catalogues/{catalogue.name}/looked_at{f'_{below}'.replace('/', '_') if below else ''}.parquet"
     # A reader that was not there before may read what was no picture then.
-    version = {b"vivid_reads": ",".join(sorted(PLUGINS)).encode()}
+    reads = {*PLUGINS, *(name for name, extra in EXTRAS.items() if extra.is_installed())}
+    version = {b"vivid_reads": ",".join(sorted(reads)).encode()}
     before: dict[str, tuple[str, str]] = {}
     with suppress(DamagedTable):
         table = store.read_table(path)
