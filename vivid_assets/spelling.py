@@ -12,28 +12,38 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that is nearest to ``name``, if any is near.
+    """The one of ``known`` that is nearest to ``name``, if any is near."""
+    return Nearest(known).to(name)
+
+
+class Nearest:
+    """Names to compare others with.
 
     Case and Unicode form do not count. Of paths the whole, the last part and that without its suffix are compared.
     """
-    whole: dict[str, str] = {}
-    last: dict[str, str] = {}
-    stems: dict[str, str] = {}
-    for one in known:
-        spelt = plain(one)
-        whole.setdefault(spelt, one)
-        last.setdefault(_last(spelt), one)
-        stems.setdefault(_stem(spelt), one)
-    wanted = plain(name)
-    if found := whole.get(wanted) or last.get(_last(wanted)) or stems.get(_stem(wanted)):
-        return found
-    for names, spelt in ((whole, wanted), (stems, _stem(wanted))):
-        # A comparison with each costs milliseconds for a thousand names: of a million, those that begin alike will do.
-        candidates = [*names] if len(names) <= _COMPARED else [one for one in names if one[:3] == spelt[:3]]
-        cutoff = 0.75 if len(spelt) > _SHORT else 0.6
-        if meant := difflib.get_close_matches(spelt, candidates[:_COMPARED], n=1, cutoff=cutoff):
-            return names[meant[0]]
-    return None
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._whole: dict[str, str] = {}
+        self._last: dict[str, str] = {}
+        self._stems: dict[str, str] = {}
+        for one in known:
+            spelt = plain(one)
+            self._whole.setdefault(spelt, one)
+            self._last.setdefault(_last(spelt), one)
+            self._stems.setdefault(_stem(spelt), one)
+
+    def to(self, name: str) -> str | None:
+        """The nearest, if any is near."""
+        wanted = plain(name)
+        if found := self._whole.get(wanted) or self._last.get(_last(wanted)) or self._stems.get(_stem(wanted)):
+            return found
+        for names, spelt in ((self._whole, wanted), (self._stems, _stem(wanted))):
+            # A comparison with each takes milliseconds for a thousand names: of many, those that begin alike will do.
+            candidates = [*names] if len(names) <= _COMPARED else [one for one in names if one[:3] == spelt[:3]]
+            cutoff = 0.75 if len(spelt) > _SHORT else 0.6
+            if meant := difflib.get_close_matches(spelt, candidates[:_COMPARED], n=1, cutoff=cutoff):
+                return names[meant[0]]
+        return None
 
 
 def plain(name: str) -> str:

@@ -242,3 +242,30 @@ def test_what_is_read_beside_pictures_does_not_lead_out(store, folder, name, tmp
     with pytest.raises(ValueError, match="leads out") as refusal:
         asked(store, folder)
     assert "x:0:0" not in str(refusal.value)
+
+
+def test_a_background_that_is_not_there_is_named_with_what_is_meant(store, folder):
+    (folder / "backgrounds").mkdir()
+    (folder / "backgrounds" / "wall.png").write_bytes(PNG)
+    (folder / "manifest.csv").write_text("image,background\nred.png,wall.png\nshoes/left.jpg,.\\shoes\\lefft.jpg\n")
+    _, notes = asked(store, folder)
+    assert (
+        "The manifest names a background 'wall.png' that is not in the folder; did you mean 'backgrounds/wall.png'?"
+        in (notes)
+    )
+    assert any("'shoes/lefft.jpg' that is not in the folder; did you mean 'shoes/left.jpg'?" in note for note in notes)
+
+
+def test_very_many_names_that_are_nearly_right_are_counted(store, folder):
+    lines = "".join(f"missing {number}.jpg,x\n" for number in range(3000))
+    (folder / "manifest.csv").write_text(f"image,prompt\nred.png,y\n{lines}")
+    _, notes = asked(store, folder)
+    assert len(notes) == 51
+    assert notes[-1] == "2950 more lines of the manifest name pictures that are not there."
+
+
+def test_a_catalogue_file_of_any_size_is_not_read(store, folder):
+    with (folder / "catalogue.toml").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(ValueError, match="is too large to be what its name says"):
+        asked(store, folder)

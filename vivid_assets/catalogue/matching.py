@@ -14,9 +14,11 @@ from vivid_assets.catalogue.listing import Listing
 from vivid_assets.catalogue.manifest import seen_before
 from vivid_assets.catalogue.names import collisions
 from vivid_assets.catalogue.source import OVERRIDES
-from vivid_assets.spelling import nearest, plain
+from vivid_assets.spelling import Nearest, plain
 
 _ALSO_NAMED = 3
+_ALSO_COMPARED = 50
+"""Names that are looked at for what is meant by them; each costs milliseconds."""
 
 
 def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -> tuple[pa.Table, list[str]]:
@@ -36,6 +38,7 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
     renamed: dict[str, str] = {}
     dropped: set[str] = set()
     notes = []
+    absent = []
     for name in strange:
         if any(plain(name).startswith(f"{folder}/") for folder in folders):
             dropped.add(name)
@@ -52,9 +55,14 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
         elif plain(name) in refused:
             dropped.add(name)
         else:
-            near = nearest(name, by_plain.values())
-            meant = f"; did you mean {near!r}?" if near else "."
-            notes.append(f"The manifest's line for {name!r} names a picture that is not in the folder{meant}")
+            absent.append(name)
+    near = Nearest(names) if absent else None
+    for name in absent[:_ALSO_COMPARED]:
+        found = near.to(name) if near else None
+        meant = f"; did you mean {found!r}?" if found else "."
+        notes.append(f"The manifest's line for {name!r} names a picture that is not in the folder{meant}")
+    if len(absent) > _ALSO_COMPARED:
+        notes.append(f"{len(absent) - _ALSO_COMPARED} more lines of the manifest name pictures that are not there.")
     images = [renamed.get(name, name) for name in manifest["image"].to_pylist()]
     again = [bool(one) for one in seen_before(images).to_pylist()]
     notes += [
@@ -95,11 +103,16 @@ def match_overrides(pictures: pa.ChunkedArray, overrides: Iterable[str]) -> tupl
     notes = []
     exact: dict[str, list[str]] = defaultdict(list)
     by_name: dict[str, list[str]] = defaultdict(list)
+    near = Nearest([])
+    unmatched = 0
     for override, stem in sorted(stems.items()):
         meant = whole.get(plain(stem)) or by_stem.get(plain(stem), [])
         if not meant:
-            near = nearest(stem, names)
-            hint = f"; did you mean {f'{OVERRIDES}/{near}.png'!r}?" if near else "."
+            unmatched += 1
+            if unmatched == 1:
+                near = Nearest(names)
+            found = near.to(stem) if unmatched <= _ALSO_COMPARED else None
+            hint = f"; did you mean {f'{OVERRIDES}/{found}.png'!r}?" if found else "."
             notes.append(f"The mask {override!r} fits no picture{hint}")
         elif len(meant) > 1:
             ways = " or ".join(repr(f"{OVERRIDES}/{name}.png") for name in meant[:_ALSO_NAMED])

@@ -24,6 +24,7 @@ from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
 from vivid_assets.imaging.containers import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
+from vivid_assets.spelling import did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -137,6 +138,7 @@ def catalogue_settings(store: Store, catalogue: str) -> CatalogueSettings:
 def changed_since(store: Store, catalogue: Catalogue) -> str | None:
     """A sentence when ``catalogue.toml`` says other settings than at the last scan, or cannot be read; else None."""
     try:
+        catalogue.check_there(store)
         now = catalogue.read_file().settings
     except (ValueError, OSError) as error:
         return f"The settings of the last scan hold: {error}"
@@ -196,7 +198,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
     overrides = pa.array(matched, pa.string())
     own = sorted({*pc.unique(manifest["background"]).to_pylist()} - {""} - available.keys())
-    stamps = available | masks | _stat(catalogue, own, refused)
+    stamps = available | masks | _stat(catalogue, own, [*available, *pictures.to_pylist()] if own else [], refused)
     if not file.background_folder and not own:
         refused += _unused_backgrounds(catalogue)
     used = sorted({*pc.unique(backgrounds).to_pylist(), *pc.unique(overrides).to_pylist()} - {""})
@@ -331,7 +333,8 @@ def _folder(store: Store, catalogue: Catalogue, folder: str, refused: list[str])
     folder = folder.strip("/")
     if not folder or not (catalogue.root / folder).is_dir():
         if folder and folder != OVERRIDES:
-            raise ValueError(f"{catalogue.url} has no folder {folder!r}, which its catalogue.toml names.")
+            meant = did_you_mean(folder, catalogue.top_files(folder))
+            raise ValueError(f"{catalogue.url} has no folder {folder!r}, which its catalogue.toml names{meant or '.'}")
         return {}
     if not catalogue.has_folder(folder):
         raise ValueError(f"The folder {folder!r} of {catalogue.url} is a link that leads out of it.")
@@ -340,7 +343,7 @@ def _folder(store: Store, catalogue: Catalogue, folder: str, refused: list[str])
     return {row["picture"]: f"{row['size']}-{row['stamp']}" for row in listing.pictures.to_pylist()}
 
 
-def _stat(catalogue: Catalogue, names: list[str], refused: list[str]) -> dict[str, str]:
+def _stat(catalogue: Catalogue, names: list[str], known: list[str], refused: list[str]) -> dict[str, str]:
     """Stamps of single files; one that is not there is left out, and said."""
     stamps = {}
     for name in names:
@@ -349,7 +352,10 @@ def _stat(catalogue: Catalogue, names: list[str], refused: list[str]) -> dict[st
             size, stamp = file_state(catalogue.root / name)
             stamps[name] = f"{size}-{stamp}"
         else:
-            refused.append(f"The manifest names a background {name!r} that is not in the folder.")
+            inside = f"{_BACKGROUNDS}/{name}"
+            near = [inside] if (catalogue.root / inside).exists() else known
+            meant = did_you_mean(name, near) or "."
+            refused.append(f"The manifest names a background {name!r} that is not in the folder{meant}")
     return stamps
 
 

@@ -35,6 +35,7 @@ LARGEST_FILE = 1 << 30
 """Bytes; the largest picture that decoding takes, uncompressed in 16 bits with alpha, has less."""
 
 _LOCAL = ("", "file", "local")
+_LARGEST_TOML = 4 << 20
 _NO_STORES = {"http", "https", "ftp", "data"}
 
 
@@ -81,6 +82,8 @@ class Catalogue(BaseModel):
             raise ValueError(f"{self.url} has both {found[0]} and {found[1]}: leave one of them.")
         if not self.holds(found[0]):
             raise ValueError(f"{path} leads out of the catalogue's folder, or is no ordinary file.")
+        if int(path.fs.info(path.path).get("size") or 0) > _LARGEST_TOML:
+            raise ValueError(f"{path} is too large to be what its name says.")
         return parse_catalogue_file(toml_text(path.read_bytes(), where=str(path)), where=str(path))
 
     def check_there(self, store: Store) -> None:
@@ -227,7 +230,7 @@ def each_registered(store: Store) -> Iterator[tuple[str, Catalogue | ValueError]
 
 def _at(name: str, url: str) -> Catalogue:
     root = as_path(url)
-    if root.protocol in _NO_STORES:
+    if root.protocol in _NO_STORES or url.partition(":")[0].lower() in _NO_STORES:
         raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
     if not root.is_dir():
         raise ValueError(f"{url} is not a folder that can be read.")

@@ -167,6 +167,7 @@ def status(
 
     Example: `vivid catalogue status`
     """
+    from resources.errors import DamagedTable
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
     from vivid_assets.catalogue.source import each_registered, find, registered
     from vivid_assets.rows.stage import FAILED, OK
@@ -180,7 +181,11 @@ def status(
         if isinstance(why, ValueError):
             say((f"{broken}: {why}", "red"))
     for catalogue in catalogues:
-        shards = shards_of(opened, catalogue.name)
+        try:
+            shards = shards_of(opened, catalogue.name)
+        except DamagedTable as error:
+            say((f"{catalogue.name}: {error}", "red"))
+            continue
         table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{catalogue.name} ({len(shards)} shards)")
         live = {shard: [picture["picture"] for picture in live_pictures(opened, shard)] for shard in shards}
         for stage in _STAGES:
