@@ -18,7 +18,6 @@ from vivid_assets.catalogue.source import register
 
 pytestmark = [pytest.mark.slow, pytest.mark.live]
 
-PATIENCE = 420
 RUNS = "query {runsOrError {...on Runs {results {status tags {key value}}}}}"
 START_SCHEDULE = "mutation($one: ScheduleSelector!) {startSchedule(scheduleSelector: $one) {__typename}}"
 START_SENSOR = "mutation($one: SensorSelector!) {startSensor(sensorSelector: $one) {__typename}}"
@@ -84,7 +83,7 @@ def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster,
         runs = dagster.query(RUNS)["runsOrError"]["results"]
         return [run for run in runs if run["status"] in ("SUCCESS", "FAILURE")]
 
-    (run,) = dagster.wait(done, PATIENCE)
+    (run,) = dagster.wait(done)
     assert run["status"] == "SUCCESS"
     assert {"key": "dagster/partition", "value": "good-00000"} in run["tags"]
     assert Store(root=environment["VIVID_STORE"]).exists("composites/good/a.png")
@@ -95,7 +94,7 @@ def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster,
     def rested():
         return all(any(tick["status"] == "SKIPPED" for tick in ticks(name)) for name in ("nightly", "arrivals"))
 
-    dagster.wait(rested, PATIENCE)
+    dagster.wait(rested)
     for name in ("nightly", "arrivals"):
         assert all(tick["status"] != "FAILURE" for tick in ticks(name)), ticks(name)
         skipped = next(tick for tick in ticks(name) if tick["status"] == "SKIPPED")
