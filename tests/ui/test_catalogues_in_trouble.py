@@ -77,7 +77,6 @@ def environment(tmp_path_factory, told):
 def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster, environment, told):
     repository = {"repositoryName": "__repository__", "repositoryLocationName": dagster.location()}
     dagster.query(START_SCHEDULE, one={**repository, "scheduleName": "nightly"})
-    dagster.query(START_SENSOR, one={**repository, "sensorName": "arrivals"})
 
     def done():
         runs = dagster.query(RUNS)["runsOrError"]["results"]
@@ -87,6 +86,8 @@ def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster,
     assert run["status"] == "SUCCESS"
     assert {"key": "dagster/partition", "value": "good-00000"} in run["tags"]
     assert Store(root=environment["VIVID_STORE"]).exists("composites/good/a.png")
+
+    dagster.query(START_SENSOR, one={**repository, "sensorName": "arrivals"})
 
     def ticks(name):
         return dagster.query(TICKS, one={**repository, "name": name})["instigationStateOrError"]["ticks"]
