@@ -5,9 +5,14 @@ import re
 _CATALOGUE_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
+def is_catalogue_name(name: str) -> bool:
+    """Whether a catalogue may have this name."""
+    return len(name) <= 60 and _CATALOGUE_NAME.fullmatch(name) is not None
+
+
 def check_catalogue_name(name: str) -> str:
     """``name`` itself. Raises ValueError unless it is lower-case letters, digits, single ``-`` and ``_``."""
-    if len(name) > 60 or not _CATALOGUE_NAME.fullmatch(name):
+    if not is_catalogue_name(name):
         raise ValueError(
             f"{name!r} cannot be a catalogue's name: use at most 60 lower-case letters and digits, "
             "with single '-' or '_' between them, such as 'spring-2027'."

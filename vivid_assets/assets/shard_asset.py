@@ -16,8 +16,9 @@ from resources.store import Store
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.catalogue.ledger import live_of, shard_rows
 from vivid_assets.catalogue.progress import asked_by_shard, note_progress
-from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
+from vivid_assets.catalogue.source import find
 from vivid_assets.checks import check_specs, judge_shard
 from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.engine import Outcome, materialize_rows
@@ -72,7 +73,10 @@ def shard_asset(
 
 def settings_of(context: dg.AssetExecutionContext, store: Store, settings: SettingsFile) -> Settings:
     """The settings that hold for the catalogue of the run's shard."""
-    return settings.read(catalogue_settings(store, catalogue_of(context.partition_key)))
+    name = catalogue_of(context.partition_key)
+    if changed := changed_since(store, find(store, name)):
+        context.log.warning("%s", changed)
+    return settings.read(catalogue_settings(store, name))
 
 
 def check_shard(context: dg.AssetExecutionContext, store: Store) -> None:

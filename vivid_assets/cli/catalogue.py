@@ -14,6 +14,7 @@ from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, ope
 if TYPE_CHECKING:
     from resources.store import Store
     from vivid_assets.catalogue.scan import Scan
+    from vivid_assets.catalogue.source import Catalogue
 
 catalogue_app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +23,7 @@ catalogue_app = typer.Typer(
 )
 
 _SHOWN_PICTURES = 60
+_SHOWN_NOTES = 10
 _STAGES = ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review")
 """As ``vivid_assets.assets.stages`` has them, whose import takes seconds."""
 _NO_ROW = {"status": None, "error": None}
@@ -38,7 +40,7 @@ def add(
     """Make a folder of pictures known under a name. Nothing is read or written there.
 
     The folder may hold a `catalogue.toml` (defaults such as the prompt) and a `manifest.csv` or `.parquet`
-    (image, prompt, negative_prompt, seed, scene, background, tier, box).
+    (image, prompt, negative_prompt, seed, scene, background, tier, box; or Hugging Face's `metadata.csv`).
 
     Example: `vivid catalogue add spring ./pictures`
     """
@@ -49,8 +51,16 @@ def add(
 
 
 @catalogue_app.command("scan")
-def scan_(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
+def scan_(
+    name: Name,
+    accept_removals: Annotated[
+        bool, typer.Option("--accept-removals", help="Take it for meant that all or most pictures are gone.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
     """Find new, changed and removed pictures and give them their shards; run nothing.
+
+    When all or most pictures are gone, the scan stops and changes nothing: a share that is not mounted looks like that.
 
     Example: `vivid catalogue scan spring`
     """
@@ -60,7 +70,7 @@ def scan_(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
     opened = open_store(store, to_write=True)
     catalogue = find(opened, name)
     instance_home(opened)
-    found = scan(opened, catalogue)
+    found = scan(opened, catalogue, accept_removals=accept_removals)
     if found.assignment.new_shards:
         from vivid_assets.cli.runs import register_shards
 
@@ -157,8 +167,9 @@ def status(
 
     Example: `vivid catalogue status`
     """
+    from resources.errors import DamagedTable
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
-    from vivid_assets.catalogue.source import find, registered
+    from vivid_assets.catalogue.source import each_registered, find, registered
     from vivid_assets.rows.stage import FAILED, OK
     from vivid_assets.rows.tables import read_statuses
 
@@ -166,8 +177,15 @@ def status(
     catalogues = [find(opened, name)] if name else registered(opened)
     if not catalogues:
         say("There is no catalogue yet. Add one with: vivid catalogue add NAME FOLDER")
+    for broken, why in [] if name else each_registered(opened):
+        if isinstance(why, ValueError):
+            say((f"{broken}: {why}", "red"))
     for catalogue in catalogues:
-        shards = shards_of(opened, catalogue.name)
+        try:
+            shards = shards_of(opened, catalogue.name)
+        except DamagedTable as error:
+            say((f"{catalogue.name}: {error}", "red"))
+            continue
         table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{catalogue.name} ({len(shards)} shards)")
         live = {shard: [picture["picture"] for picture in live_pictures(opened, shard)] for shard in shards}
         for stage in _STAGES:
@@ -177,6 +195,24 @@ def status(
                 counts.update(statuses.get(picture, "to do") for picture in live[shard])
             table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
         console.print(table)
+        _tell_outcome(opened, catalogue)
+
+
+def _tell_outcome(store: "Store", catalogue: "Catalogue") -> None:
+    """What the last scan could not do or left out, and whether its settings still hold."""
+    from vivid_assets.catalogue.outcomes import read_outcome
+    from vivid_assets.catalogue.scan import changed_since
+
+    outcome = read_outcome(store, catalogue.name)
+    notes = outcome.get("notes", [])
+    lines = [(f"The last scan failed: {outcome['fault']}", "red")] if outcome.get("fault") else []
+    lines += [(note, "yellow") for note in notes[:_SHOWN_NOTES]]
+    if outcome.get("count", 0) > _SHOWN_NOTES:
+        lines.append((f"and {outcome['count'] - _SHOWN_NOTES} more (vivid catalogue scan {catalogue.name})", "yellow"))
+    if changed := changed_since(store, catalogue):
+        lines.append((changed, "yellow"))
+    for line, style in lines:
+        say((f"  {line}", style))
 
 
 def bring_up_to_date(store: "Store", name: str) -> list[str]:
