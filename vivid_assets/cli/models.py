@@ -18,7 +18,9 @@ from resources.errors import MachineFault
 from vivid_assets.cli.console import complain, console, errors, say
 
 if TYPE_CHECKING:
-    from vivid_assets.cli.wanted import Wanted
+    from collections.abc import Callable
+
+    from vivid_assets.cli.wanted import Wanted, Wish
     from vivid_assets.settings import Settings
 
 models_app = typer.Typer(
