@@ -17,6 +17,8 @@ from resources.device import Device, DeviceName, DType, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights, check_digest
 from resources.lease import Shared, lease
+from resources.model_files import OPEN_CLIP
+from resources.packages import demand
 from resources.resource import Resource
 
 UNKNOWN = "unknown"
@@ -93,7 +95,8 @@ class OpenClip(Resource):
         Imports no PyTorch for the default weights, so a shard without a model costs no import of seconds.
         """
         try:
-            weights = self._weights()
+            demand("OpenCLIP", ("torch", "open_clip"))
+            weights = self.weights()
             if weights.is_local or not self.download:
                 weights.folder()
         except ModelUnavailable as error:
@@ -114,9 +117,14 @@ class OpenClip(Resource):
         Raises:
             ModelUnavailable: the hub cannot be reached.
         """
-        return self._weights().folder(download=True)
+        return self.weights().folder(download=True)
 
-    def _weights(self) -> Weights:
+    def weights(self) -> Weights:
+        """The file or files that the settings need.
+
+        Raises:
+            ModelUnavailable: open_clip has no such weights on the hub.
+        """
         if local := self._local():
             return local
         if (self.model, self.pretrained) == _DEFAULT:
@@ -128,11 +136,12 @@ class OpenClip(Resource):
             return Weights(str(Path(self.checkpoint).expanduser().absolute()), "")
         if self.model.startswith("local-dir:"):
             folder = Path(self.model.removeprefix("local-dir:")).expanduser().absolute()
-            return Weights(str(folder), "", ("open_clip_config.json", "open_clip_model.safetensors"))
+            return Weights(str(folder), "", OPEN_CLIP)
         return None
 
     def _load(self, device: Device) -> ClipModel:
-        weights = self._weights()
+        demand("OpenCLIP", ("torch", "open_clip"))
+        weights = self.weights()
         file = weights.folder(download=self.download)
         if not self.checkpoint:
             file /= weights.files[-1]

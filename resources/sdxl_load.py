@@ -32,7 +32,7 @@ def load_sdxl(
         device: where and in which precision.
 
     Raises:
-        ModelUnavailable: distilled weights are missing, or the package that fuses them, or a compiler.
+        ModelUnavailable: distilled weights are missing, or a compiler.
         MachineFault: a part is not where it was asked to be.
     """
     import diffusers
@@ -104,12 +104,6 @@ def _distilled_unet(place: Path, weights: Weights, model: Path, device: Device) 
 
 
 def _fuse(pipeline: Any, file: Path) -> None:
-    try:
-        import peft  # noqa: F401
-    except ImportError as error:
-        raise ModelUnavailable(
-            "This sampler is a LoRA, which needs the package peft: pip install peft, or choose lightning-8."
-        ) from error
     pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
     pipeline.fuse_lora()
     pipeline.unload_lora_weights()

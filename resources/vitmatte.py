@@ -15,6 +15,9 @@ from resources.device import Device, DeviceName, DType, assert_placed, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
+from resources.model_files import VITMATTE
+from resources.packages import demand
+from resources.probing import probe
 from resources.resource import Resource
 
 _PATCH = 32
@@ -51,7 +54,17 @@ class VitMatte(Resource):
     @property
     def weights(self) -> Weights:
         """The files that are loaded."""
-        return Weights(self.model, self.model_revision, ("config.json", "model.safetensors"))
+        return Weights(self.model, self.model_revision, VITMATTE)
+
+    def missing(self) -> str | None:
+        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched."""
+        try:
+            demand("ViTMatte", ("torch", "transformers"))
+            if self.weights.is_local or not self.download:
+                self.weights.folder()
+        except ModelUnavailable as error:
+            return str(error)
+        return None
 
     @contextmanager
     def lease(self) -> Iterator["Matter"]:
@@ -62,6 +75,7 @@ class VitMatte(Resource):
             yield Matter(shared, self.band, self.batch_size)
 
     def _load(self, device: Device) -> Solver:
+        demand("ViTMatte", ("torch", "transformers"))
         return load_solver(self.weights.folder(download=self.download), device)
 
 
@@ -138,8 +152,7 @@ def load_solver(folder: Path, device: Device) -> Solver:
     module.eval().to(device.name)
     assert_placed(module, device, "ViTMatte")
     solver = partial(_solve, module, device)
-    # A precision that some layer lacks is the model's fault, not every picture's.
-    solver(np.zeros((1, _PROBE, _PROBE, 4), np.float32))
+    probe("ViTMatte", device, lambda: solver(np.zeros((1, _PROBE, _PROBE, 4), np.float32)))
     return solver
 
 

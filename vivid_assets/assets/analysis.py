@@ -46,8 +46,6 @@ ANALYSIS = Stage(
 
 UNAVAILABLE = "unavailable"
 
-_BATCH = 64
-
 
 @shard_asset(ANALYSIS, kinds={"openclip"}, pool="gpu")
 def analysis(
@@ -86,7 +84,7 @@ def analysis(
                 load=lambda row: read_stored(store, row.read["prepared_images"]["file"], decode).rgb,
                 compute=analyse,
                 save=lambda _, columns: columns,
-                batch_size=_BATCH,
+                batch_size=open_clip.batch_size,
             ),
             store=store,
             config=config,

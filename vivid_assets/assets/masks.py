@@ -55,8 +55,6 @@ MASKS = Stage(
 SOURCE_ALPHA = "source_alpha"
 """The tier of a picture that brought its own transparency."""
 
-_BATCH = 8
-
 
 # First, since backgrounds may be painted around the masks' subjects.
 @shard_asset(MASKS, kinds={"onnx", "huggingface"}, pool="gpu", priority=1)
@@ -106,6 +104,7 @@ def masks(
     birefnet = configured(birefnet, wanted.birefnet)
     vitmatte = configured(vitmatte, wanted.vitmatte)
     matting = wanted.masks.matting == "vitmatte"
+    at_once = max(birefnet.batch_size, vitmatte.batch_size if matting else 1)
     with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
         ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
         if ladder.note:
@@ -119,7 +118,7 @@ def masks(
         result = materialize_shard(
             context,
             MASKS,
-            lambda: Work(load=load, compute=solve, save=save, batch_size=_BATCH),
+            lambda: Work(load=load, compute=solve, save=save, batch_size=at_once),
             store=store,
             config=config,
             limits=wanted.checks,
