@@ -189,7 +189,8 @@ def _initialisation_fault() -> str:
         _torch().cuda.init()
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return re.split(r"\.\s+(?:Please|Did|Alternatively)\b|\s+\(Triggered", first)[0].rstrip(".")
+        first = re.sub(r"Did you run some cuda functions.*?\? ?", "", first)
+        return re.split(r"\.\s+Please\b", first)[0].rstrip(".")
     return "it finds no device"
 
 

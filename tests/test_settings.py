@@ -23,6 +23,15 @@ def parse(text):
         ("[mask]\nrefine = true", "mask: there is no entry 'mask'; did you mean 'masks'"),
         ("refine = true", r"refine: there is no such entry at the top of the file; it belongs in the table \[masks\]"),
         ("[masks]\nstretch_low = nan", "masks.stretch_low: Input should be a finite number"),
+        (
+            '[sdxl]\ndevice = "gpu"',
+            r"vivid\.toml: sdxl: device: 'gpu' is no device: say auto, cpu, cuda, cuda:N",
+        ),
+        ('[open_clip]\ndevice = "cuda:one"', "open_clip: device: 'cuda:one' is no device"),
+        ('[birefnet]\ndevice = "CUDA"', "birefnet: device: 'CUDA' is no device"),
+        ('[vitmatte]\ndevice = "0"', "vitmatte: device: '0' is no device"),
+        ('[sdxl]\ndtype = "half"', "sdxl: dtype: Input should be 'auto', 'float32'"),
+        ('[vitmatte]\nband = "wide"', "vitmatte: band: Input should be a valid number"),
     ],
 )
 def test_a_bad_entry_is_named(text, message):

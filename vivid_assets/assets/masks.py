@@ -68,11 +68,12 @@ def masks(
 ) -> dg.MaterializeResult:
     """A mask for each picture, and how good it is.
 
-    A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for going
-    on; `degraded` says that a tier that is installed could not be loaded or broke: such a row is made again by the next
-    run. A tier that is not installed is noted once, when a run starts. A mask in the catalogue's `overrides` folder is
-    used as it is; so is the source's own transparency. With `matting` a network solves the edges of photographs' masks, and
-    `tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
+    A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for
+    going on; `degraded` says that a tier that is installed could not be loaded or broke: such a row is made again
+    by the next run. A tier that is not installed is noted once, when a run starts. A mask in the catalogue's
+    `overrides` folder is used as it is; so is the source's own transparency. With `matting` a network solves the
+    edges of photographs' masks, and `tried` ends with what it did. Stale when the picture, the override, a
+    threshold or a model changes.
     """
     shard = context.partition_key
     source = find(store, catalogue_of(shard))
