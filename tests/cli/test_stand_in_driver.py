@@ -1,4 +1,4 @@
-"""On a machine with an NVIDIA driver: a stand-in for it, compiled here, that shows one device and can do nothing else."""
+"""On a machine with an NVIDIA driver: a stand-in for it, compiled here, shows one device and can do nothing else."""
 
 import os
 import shutil
@@ -42,9 +42,9 @@ def vivid(tmp_path):
         place.mkdir(exist_ok=True)
         (place / "driver.c").write_text(DRIVER.replace("VERSION", str(driver)))
         library = str(place / "libcuda.so.1")
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, str(place / "driver.c")], check=True)
+        subprocess.run([compiler, "-shared", "-fPIC", "-nostdlib", "-o", library, str(place / "driver.c")], check=True)
         return subprocess.run(
-            [sys.executable, "-m", "vivid_assets.cli.main", *arguments],
+            [str(Path(sys.executable).with_name("vivid")), *arguments],
             cwd=Path(__file__).parents[2],
             env=os.environ
             | {"LD_LIBRARY_PATH": str(place), "HF_HOME": str(tmp_path / "hub"), "COLUMNS": "400", "NO_COLOR": "1"}
