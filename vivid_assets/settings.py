@@ -120,7 +120,7 @@ class ChecksSettings(StageSettings):
     tolerated_share: float = Field(0.05, ge=0, le=1, description="Share of failed pictures that stops a shard.")
     tolerated_pictures: int = Field(10, ge=0, description="Failed pictures that never stop a shard, however small.")
     last_tier_share: float = Field(
-        0.5, ge=0, le=1, description="Share of masks by the last tier, or by one that stood in for a broken one."
+        0.5, ge=0, le=1, description="Share of masks by the last tier though another was asked, or degraded."
     )
     leakage: float = Field(
         0.75,

@@ -364,6 +364,29 @@ def test_compiled_it_is_traced_without_a_break_and_batches_are_filled(settings, 
     torch._dynamo.reset()
 
 
+def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypatch):
+    import torch
+
+    def no_compiler(function, **_):
+        def call(*_):
+            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    with pytest.raises(ModelUnavailable, match=r"No working C\+\+ compiler found.*apt install g\+\+.*compile to off"):
+        make(settings | {"compile": "blocks"}, [SOFA])
+
+
+def test_auto_never_computes_on_the_cpu(settings, monkeypatch):
+    """Scenes at full size would take hours there; ``device: cpu`` is how to ask for that."""
+    monkeypatch.setattr("resources.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else "no GPU")
+    with pytest.raises(ModelUnavailable, match="SDXL cannot compute here: no GPU; with device cpu"):
+        make(settings | {"device": "auto"}, [SOFA])
+    assert SDXL(**settings | {"device": "auto"}).unusable().startswith("SDXL cannot compute here: no GPU")
+    assert SDXL(**settings | {"device": "cpu"}).unusable() is None
+
+
 def test_lightning_takes_a_distilled_unet_of_the_same_shape(settings, tiny_sdxl, tmp_path, unet_batches):
     import diffusers
     from safetensors.torch import save_file
