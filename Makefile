@@ -1,4 +1,4 @@
-.PHONY: demo ui test check clean
+.PHONY: demo ui test soak check clean
 
 ## A dozen pictures through the whole pipeline; results in vivid-demo/
 demo:
@@ -13,6 +13,11 @@ ui:
 ## Everything: style, types, floors, and all tests
 test: check
 	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m ""
+
+## What takes an hour: a hundred kills in the middle of a run
+soak:
+	@tools/setup dev
+	@VIVID_KILLS=100 .venv/bin/python -m pytest -m slow tests/faults/test_kill.py
 
 ## The quick part: style, types, floors; then `.venv/bin/pytest` runs the quick tests
 check:

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.timing import Row, device_of, half_of, measured
 
 
-def sdxl(options: argparse.Namespace, folder: Path) -> list[Row]:
+def sdxl(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """Plain: one ``pipeline(prompt)`` after the other at half precision. Ours: batches, with and without compile."""
     import diffusers
 
@@ -47,7 +47,7 @@ def sdxl(options: argparse.Namespace, folder: Path) -> list[Row]:
 
         return one_by_one
 
-    rows = [measured("SDXL", "pipeline(prompt), one by one", options, plain, requests)]
+    yield measured("SDXL", "pipeline(prompt), one by one", options, plain, requests)
     for compiled in options.compile:
         for batch in options.batches:
             resource = SDXL(
@@ -61,11 +61,10 @@ def sdxl(options: argparse.Namespace, folder: Path) -> list[Row]:
             )
             way = f"vivid_assets, batch {batch}" + ("" if compiled == "off" else f", compile {compiled}")
             with resource.lease() as generate:
-                rows.append(measured("SDXL", way, options, lambda leased=generate: leased, requests, least=batch))
-    return rows
+                yield measured("SDXL", way, options, lambda leased=generate: leased, requests, least=batch)
 
 
-def birefnet(options: argparse.Namespace, folder: Path) -> list[Row]:
+def birefnet(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """Plain: the model card's loop. Ours: batches, pixels made floats on the device."""
     import torch
     from PIL import Image
@@ -77,7 +76,8 @@ def birefnet(options: argparse.Namespace, folder: Path) -> list[Row]:
     from resources.device import Device
 
     if not options.tiny and not options.birefnet:
-        return [Row("BiRefNet", "not run", float("nan"), float("nan"), None, "no --birefnet FOLDER")]
+        yield Row("BiRefNet", "not run", float("nan"), float("nan"), None, "no --birefnet FOLDER")
+        return
     place = save_tiny_birefnet(folder / "birefnet") if options.tiny else _with_weights(options.birefnet, folder)
     side = 64 if options.tiny else 1024
     pictures = _pictures(options.pictures)
@@ -97,26 +97,25 @@ def birefnet(options: argparse.Namespace, folder: Path) -> list[Row]:
         def loop(images: list[np.ndarray]) -> None:
             for image in images:
                 picture = Image.fromarray(image)
-                with torch.no_grad():
+                # Half weights alone meet float32 tensors that the model's own code makes, and raise.
+                cast = torch.autocast(device.name.partition(":")[0], half, enabled=half != torch.float32)
+                with torch.no_grad(), cast:
                     answer = module(prepare(picture)[None].to(device.name, half))[-1].sigmoid().cpu()
                 transforms.ToPILImage()(answer[0].float().squeeze()).resize(picture.size)
 
         return loop
 
-    rows = [measured("BiRefNet", "the model card's loop", options, plain, pictures)]
+    yield measured("BiRefNet", "the model card's loop", options, plain, pictures)
     for batch in options.batches:
         resource = BiRefNet(
             model=str(place), trust_remote_code=True, device=options.device, size=side, fit="squash", batch_size=batch
         )
         with resource.lease() as model:
             way = f"vivid_assets, batch {batch}"
-            rows.append(
-                measured("BiRefNet", way, options, lambda leased=model: leased.probabilities, pictures, least=batch)
-            )
-    return rows
+            yield measured("BiRefNet", way, options, lambda leased=model: leased.probabilities, pictures, least=batch)
 
 
-def clip(options: argparse.Namespace, folder: Path) -> list[Row]:
+def clip(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """Plain: open_clip picture by picture. Ours: batches; and what decoding alone costs."""
     import io
 
@@ -147,25 +146,26 @@ def clip(options: argparse.Namespace, folder: Path) -> list[Row]:
 
         return one_by_one
 
-    rows = [measured("OpenCLIP", "one by one", options, plain, pictures)]
+    yield measured("OpenCLIP", "one by one", options, plain, pictures)
     for batch in [8 * batch for batch in options.batches]:
         resource = OpenClip(model=f"local-dir:{place}", device=options.device, batch_size=batch)
         with resource.lease() as classifier:
             way = f"vivid_assets, batch {batch}"
-            rows.append(
-                measured("OpenCLIP", way, options, lambda leased=classifier: leased.classify, pictures, least=batch)
-            )
+            yield measured("OpenCLIP", way, options, lambda leased=classifier: leased.classify, pictures, least=batch)
     buffer = io.BytesIO()
     Image.fromarray(pictures[0]).save(buffer, "JPEG", quality=92)
     started = time.perf_counter()
     for _ in pictures:
         Image.open(io.BytesIO(buffer.getvalue())).convert("RGB").load()
     decoded = len(pictures) / (time.perf_counter() - started)
-    rows.append(Row("OpenCLIP", "for comparison: decoding one 1024² JPEG, one core", decoded, float("nan"), None))
-    return rows
+    yield Row("OpenCLIP", "for comparison: decoding one 1024² JPEG, one core", decoded, float("nan"), None)
 
 
-PARTS: dict[str, Callable[[argparse.Namespace, Path], list[Row]]] = {"sdxl": sdxl, "birefnet": birefnet, "clip": clip}
+PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
+    "sdxl": sdxl,
+    "birefnet": birefnet,
+    "clip": clip,
+}
 
 
 def _with_weights(code: Path, folder: Path) -> Path:

@@ -18,6 +18,7 @@ class Row:
     """Seconds from nothing loaded to the first picture, compilation included."""
     peak_gib: float | None
     note: str = ""
+    failed: bool = False
 
 
 def measured(
@@ -29,7 +30,28 @@ def measured(
     *,
     least: int = 1,
 ) -> Row:
-    """Time to the first picture, then, warm, pictures per second over all items."""
+    """Time to the first picture, then, warm, pictures per second over all items; what fails is a row that says so."""
+    try:
+        return _measured(model, way, options, load, items, least)
+    except Exception as error:
+        return failure(model, way, error)
+
+
+def failure(model: str, way: str, error: Exception) -> Row:
+    """A row without figures. The traceback goes, whose frames hold what filled the memory."""
+    error.with_traceback(None)
+    reason = (str(error).strip().splitlines() or ["no message"])[0].replace("|", "/")
+    return Row(model, way, float("nan"), float("nan"), None, f"{type(error).__name__}: {reason}", failed=True)
+
+
+def _measured(
+    model: str,
+    way: str,
+    options: argparse.Namespace,
+    load: Callable[[], Callable[[list[Any]], Any]],
+    items: list[Any],
+    least: int,
+) -> Row:
     import torch
 
     from resources.device import free_memory

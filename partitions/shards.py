@@ -1,18 +1,18 @@
-"""The Dagster partition: a shard, some hundred pictures of one catalogue."""
+"""The names of shards and catalogues. A shard is some hundred pictures of one catalogue, and a Dagster partition."""
 
 import re
-
-import dagster as dg
-
-SHARDS = dg.DynamicPartitionsDefinition(name="shards")
-"""One definition for all stages, so that a run or a backfill may select any of them together."""
 
 _CATALOGUE_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
+def is_catalogue_name(name: str) -> bool:
+    """Whether a catalogue may have this name."""
+    return len(name) <= 60 and _CATALOGUE_NAME.fullmatch(name) is not None
+
+
 def check_catalogue_name(name: str) -> str:
     """``name`` itself. Raises ValueError unless it is lower-case letters, digits, single ``-`` and ``_``."""
-    if len(name) > 60 or not _CATALOGUE_NAME.fullmatch(name):
+    if not is_catalogue_name(name):
         raise ValueError(
             f"{name!r} cannot be a catalogue's name: use at most 60 lower-case letters and digits, "
             "with single '-' or '_' between them, such as 'spring-2027'."
@@ -25,8 +25,24 @@ def shard_key(catalogue: str, ordinal: int) -> str:
     return f"{catalogue}-{ordinal:05d}"
 
 
+def is_shard(partition: str) -> bool:
+    """Whether a partition's key is one that a shard can have."""
+    catalogue, _, ordinal = partition.rpartition("-")
+    return bool(len(ordinal) >= 5 and ordinal.isdecimal() and _CATALOGUE_NAME.fullmatch(catalogue))
+
+
+def no_shard(partition: str) -> str:
+    """The sentence for a partition of whose pictures nothing is known."""
+    return (
+        f"There is no shard {partition}: add a catalogue (vivid catalogue add NAME FOLDER), scan it (vivid catalogue "
+        "scan NAME), and choose of the shards that are listed then."
+    )
+
+
 def catalogue_of(shard: str) -> str:
-    """The catalogue to which a shard belongs."""
+    """The catalogue to which a shard belongs. Raises ValueError when it cannot be a shard."""
+    if not is_shard(shard):
+        raise ValueError(no_shard(shard))
     return shard.rpartition("-")[0]
 
 

@@ -4,15 +4,16 @@ import json
 import logging
 import urllib.request
 
-import dagster as dg
 from pydantic import Field
+
+from resources.resource import Resource
 
 _PATIENCE_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-class Alerts(dg.ConfigurableResource):
+class Alerts(Resource):
     """Tells people. To tell them another way, give Dagster a subclass with its own ``send``."""
 
     webhook: str = Field("", description="URL that takes a POST of JSON {title, text}; empty: the log alone.")

@@ -2,27 +2,41 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import dagster as dg
 import numpy as np
 from pydantic import Field
 
 from resources.batches import Batches
-from resources.birefnet_load import Segmenter, load_onnx, load_transformers, onnx_file
-from resources.device import Device, DType, decide
+from resources.birefnet_load import load_transformers
+from resources.device import Device, DeviceName, DType, decide
 from resources.errors import ModelUnavailable
 from resources.fit import fitted, unfitted
 from resources.hub import Weights
 from resources.lease import Shared, lease
+from resources.model_files import BIREFNET
+from resources.onnx_masks import (
+    OnnxInput,
+    OnnxOutput,
+    Segmenter,
+    decide_provider,
+    is_path,
+    load_onnx,
+    normalisation_of,
+    onnx_file,
+    pull_onnx,
+)
+from resources.packages import demand
+from resources.remote_code import packages
+from resources.resource import Resource
 
 
-class BiRefNet(dg.ConfigurableResource):
+class BiRefNet(Resource):
     """BiRefNet's masks. The lease is a ``MaskModel``: uint8 pictures in, float32 probabilities out."""
 
     runtime: Literal["transformers", "onnx"] = Field(
@@ -37,13 +51,20 @@ class BiRefNet(dg.ConfigurableResource):
     )
     onnx_model: str = Field(default="birefnet-general", description="rembg's name, or the path of an .onnx file.")
     onnx_sha256: str = Field(default="", description="The ONNX file must have this SHA-256, if set.")
+    onnx_input: OnnxInput = Field(
+        default="auto",
+        description="How the ONNX network was trained to see pictures; auto knows it of rembg's models.",
+    )
+    onnx_output: OnnxOutput = Field(
+        default="auto", description="What the ONNX network ends in; auto measures it on one picture."
+    )
     size: int = Field(default=1024, ge=32, description="Side that the model works at: 1024; 2048 for BiRefNet_HR.")
     fit: Literal["pad", "squash", "dynamic"] = Field(
-        default="pad",
-        description="pad: aspect kept, the rest filled up. squash: as the model card does. dynamic: each picture "
-        "at its own shape, for BiRefNet_dynamic.",
+        default="squash",
+        description="squash: stretched, as the model card does. pad: aspect kept, the rest filled up. dynamic: each "
+        "picture at its own shape, for BiRefNet_dynamic.",
     )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     hr_model: str = Field(
         default="", description="For large pictures: ZhengPeng7/BiRefNet_HR or a folder; empty for none."
@@ -66,8 +87,10 @@ class BiRefNet(dg.ConfigurableResource):
             ModelUnavailable: a local folder or file is not there.
         """
         if self.runtime == "onnx":
-            local = Weights(self.onnx_model, "")
-            weights = [local.identity if local.is_local else self.onnx_model]
+            model = self.onnx_model
+            if is_path(model):
+                model = Weights(str(Path(model).expanduser().absolute()), "").identity
+            weights = [model, self.onnx_input, self.onnx_output]
         else:
             weights = [variant.weights.identity for variant in self._variants()]
         parts = (self.runtime, weights, self.size, self.fit, self.dtype, self.hr_from if self.hr_model else None)
@@ -87,31 +110,50 @@ class BiRefNet(dg.ConfigurableResource):
             yield MaskMaker(self.revision, workers, self.hr_from)
 
     def missing(self) -> str | None:
-        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
+        """What the model lacks here, all of it, in sentences; None when its weights are here or may be fetched.
 
         Imports no PyTorch for the transformers way. What only loading can show is not seen.
         """
-        try:
-            if self.runtime == "onnx":
-                onnx_file(self.onnx_model)
-                return None
-            for variant in self._variants():
-                self._assert_consent(variant.weights)
-                if variant.weights.is_local or not self.download:
-                    variant.weights.folder()
-        except ModelUnavailable as error:
-            return str(error)
-        return None
+        lacking: dict[str, None] = {}  # in order, each once
+
+        def look(find: Callable[[], object]) -> None:
+            try:
+                find()
+            except ModelUnavailable as error:
+                lacking[str(error)] = None
+
+        if self.runtime == "onnx":
+            look(lambda: demand("BiRefNet as an ONNX file", ("onnxruntime", "rembg")))
+            look(lambda: normalisation_of(self.onnx_model, self.onnx_input))
+            if not lacking:
+                look(lambda: onnx_file(self.onnx_model))
+        else:
+            look(lambda: demand("BiRefNet", ("torch", "torchvision", "transformers")))
+            for weights in self.weights():
+                look(partial(self.assert_consent, weights))
+                if weights.is_local or not self.download:
+                    look(partial(self._folder, weights))
+        return " ".join(lacking) or None
 
     def pull(self) -> list[Path]:
-        """Fetch the weights from the hub, if they are not here yet, and return where they lie.
+        """Fetch the weights, if they are not here yet, and return where they lie.
 
         Raises:
-            ModelUnavailable: the hub cannot be reached, or the ONNX way is set, whose file rembg keeps.
+            ModelUnavailable: the hub, or rembg's page, cannot be reached.
         """
         if self.runtime == "onnx":
-            raise ModelUnavailable(f"Fetch rembg's file with `rembg d {self.onnx_model}`.")
-        return [variant.weights.folder(download=True) for variant in self._variants()]
+            return [pull_onnx(self.onnx_model)]
+        return [weights.folder(download=True) for weights in self.weights()]
+
+    def weights(self) -> list[Weights]:
+        """All the files that the settings need of the hub, or of folders; none with the runtime ``onnx``."""
+        return [] if self.runtime == "onnx" else [variant.weights for variant in self._variants()]
+
+    def _folder(self, weights: Weights) -> Path:
+        """The model's folder, whose code finds all that it imports. Raises ModelUnavailable."""
+        folder = weights.folder(download=self.download)
+        demand(f"The code of {weights.source}", packages(folder))
+        return folder
 
     def _variants(self) -> list["_Variant"]:
         """The model, and after it the one for large pictures if there is one."""
@@ -124,22 +166,30 @@ class BiRefNet(dg.ConfigurableResource):
 
     def _device(self) -> Device:
         if self.runtime == "transformers":
-            return decide(self.device, self.dtype)
+            return decide(self.device, self.dtype, heavy=True)
         if self.dtype not in ("auto", "float32"):
             raise ModelUnavailable(f"rembg's ONNX file computes in float32, not in {self.dtype}: set dtype to auto.")
-        return decide(self.device, "float32")
+        return decide_provider(self.device)
 
     def _load(self, variant: "_Variant", device: Device) -> Segmenter:
         if self.runtime == "onnx":
-            return load_onnx(self.onnx_model, self.onnx_sha256, None if self.fit == "dynamic" else self.size, device)
-        self._assert_consent(variant.weights)
-        return load_transformers(variant.weights.folder(download=self.download), device)
+            return load_onnx(
+                onnx_file(self.onnx_model),
+                sha256=self.onnx_sha256,
+                size=None if self.fit == "dynamic" else self.size,
+                normalisation=normalisation_of(self.onnx_model, self.onnx_input),
+                output=self.onnx_output,
+                device=device,
+            )
+        self.assert_consent(variant.weights)
+        return load_transformers(self._folder(variant.weights), device)
 
-    def _assert_consent(self, weights: Weights) -> None:
+    def assert_consent(self, weights: Weights) -> None:
+        """See that the code of a repository may run. Raises ModelUnavailable."""
         if not self.trust_remote_code:
             raise ModelUnavailable(
                 f"{weights.source} runs Python code from its repository (revision {weights.revision or 'local'}). "
-                "Read it and consent with trust_remote_code: true in the settings, or set runtime: onnx."
+                'Read it and consent with trust_remote_code = true in the settings, or set runtime = "onnx".'
             )
         if not weights.is_local and not re.fullmatch(r"[0-9a-f]{40}", weights.revision):
             raise ModelUnavailable(
@@ -196,7 +246,7 @@ class _Worker:
         self._shared = shared
         self._size = size
         self._fit = fit
-        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size)
+        self.batches: Batches[np.ndarray, np.ndarray] = Batches(self._infer, batch_size, "BiRefNet")
 
     def shape(self, image: np.ndarray) -> tuple[int, int]:
         """Height and width that the model sees this picture at."""
@@ -217,4 +267,4 @@ class _Worker:
 
 
 def _files(model: str, revision: str) -> Weights:
-    return Weights(model, revision, ("config.json", "*.py", "model.safetensors"))
+    return Weights(model, revision, BIREFNET)

@@ -1,23 +1,18 @@
-"""Loading BiRefNet: its own code and weights without transformers' loader, or an ONNX file with its provider."""
+"""Loading BiRefNet: its own code and weights, without transformers' loader."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from resources.batches import PictureError
 from resources.device import Device, assert_placed
-from resources.errors import MachineFault, ModelUnavailable
-from resources.hub import check_digest
-
-Segmenter = Callable[[np.ndarray], np.ndarray]
-"""uint8 B×H×W×3 sRGB to probabilities, float32 B×H×W in 0..1. Raises ``PictureError`` if not finite."""
+from resources.errors import ModelUnavailable
+from resources.onnx_masks import Segmenter, checked
+from resources.probing import probe
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 _PROBE = 256
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
 
 
 def load_transformers(folder: Path, device: Device) -> Segmenter:
@@ -28,12 +23,11 @@ def load_transformers(folder: Path, device: Device) -> Segmenter:
         device: where and in which precision.
 
     Raises:
-        ModelUnavailable: config.json names no model class.
+        ModelUnavailable: config.json names no model class, or some layer lacks the precision.
         MachineFault: a part is not where it was asked to be.
     """
     segmenter = _TorchSegmenter(load_module(folder, device), device)
-    # A precision that some layer lacks is the model's fault, not every picture's.
-    segmenter(np.zeros((1, _PROBE, _PROBE, 3), np.uint8))
+    probe("BiRefNet", device, lambda: segmenter(np.zeros((1, _PROBE, _PROBE, 3), np.uint8)))
     return segmenter
 
 
@@ -94,87 +88,4 @@ class _TorchSegmenter:
             answer = self._module(((pixels - self._mean) / self._std).to(device.torch_dtype))
             last = answer[-1] if isinstance(answer, (list, tuple)) else answer
             logits = last["logits"] if isinstance(last, dict) else last
-            return _checked(logits[:, 0].float().sigmoid().cpu().numpy())
-
-
-def load_onnx(model: str, sha256: str, size: int | None, device: Device) -> Segmenter:
-    """An ONNX file through onnxruntime, on the provider that the device stands for and no other.
-
-    Args:
-        model: rembg's name (its file must be there already) or the path of an .onnx file.
-        sha256: what the file must have, if not empty.
-        size: side that pictures will come at; None if each comes at its own.
-        device: cpu, cuda or mps; the precision is the file's own, so float32 must be asked for.
-
-    Raises:
-        ModelUnavailable: no such file, another digest, or onnxruntime cannot read it.
-        MachineFault: the provider cannot run here.
-    """
-    import onnxruntime
-
-    file = onnx_file(model)
-    if sha256:
-        check_digest(file, sha256)
-    kind, _, index = device.name.partition(":")
-    wanted = _PROVIDERS[kind]
-    if wanted not in onnxruntime.get_available_providers():
-        raise MachineFault(
-            f"The settings ask for {device.name}, but this onnxruntime has no {wanted}. Install the matching "
-            "build (onnxruntime-gpu for CUDA), or set device to cpu."
-        )
-    options = {"device_id": index} if index else {}
-    session = onnxruntime.InferenceSession(str(file), providers=[(wanted, options)])
-    if session.get_providers()[0] != wanted:
-        # onnxruntime takes the CPU when a provider's libraries do not load, with no more than a line on stderr.
-        raise MachineFault(f"{wanted} was asked for, but onnxruntime runs {file.name} on {session.get_providers()[0]}.")
-    sides = [side for side in session.get_inputs()[0].shape[2:] if isinstance(side, int)]
-    if any(side != size for side in sides):
-        raise ModelUnavailable(f"{file.name} works at {sides[0]}×{sides[-1]} alone: set size to that, and fit to pad.")
-    return _OnnxSegmenter(session, file.name)
-
-
-def onnx_file(model: str) -> Path:
-    """The file of a rembg model, where rembg keeps it, or of a path.
-
-    Raises:
-        ModelUnavailable: rembg knows no such model, or its file is not on this machine.
-    """
-    if model.endswith(".onnx"):
-        place = Path(model).expanduser()
-        if not place.is_file():
-            raise ModelUnavailable(f"{place} does not exist. Correct onnx_model in the settings.")
-        return place
-    from rembg.sessions import sessions_class
-
-    for session in sessions_class:
-        if session.name() == model:
-            found = session.resolve_existing(f"{model}.onnx")
-            if found is None:
-                raise ModelUnavailable(f"{model}.onnx is not on this machine. Fetch it once with `rembg d {model}`.")
-            return Path(found)
-    raise ModelUnavailable(f"rembg knows no model {model!r}; it has birefnet-general and birefnet-general-lite.")
-
-
-class _OnnxSegmenter:
-    def __init__(self, session: Any, name: str) -> None:
-        self._session = session
-        source = session.get_inputs()[0]
-        self._input, self._output = source.name, session.get_outputs()[0].name
-        self._one_by_one = isinstance(source.shape[0], int)
-        # U²-Net and IS-Net end in a sigmoid of their own, BiRefNet in logits.
-        self._is_logits = "birefnet" in name.lower()
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        pixels = ((images.astype(np.float32) / 255 - _MEAN) / _STD).astype(np.float32).transpose(0, 3, 1, 2)
-        batches = np.split(pixels, len(pixels)) if self._one_by_one else [pixels]
-        raw = np.concatenate([self._session.run([self._output], {self._input: batch})[0] for batch in batches])
-        answer = raw[:, 0]
-        if self._is_logits:
-            answer = 1 / (1 + np.exp(-np.clip(answer, -60, 60)))
-        return _checked(answer.astype(np.float32))
-
-
-def _checked(probabilities: np.ndarray) -> np.ndarray:
-    if not np.isfinite(probabilities).all():
-        raise PictureError("The model's answer is not finite; in half precision, try dtype bfloat16 or float32.")
-    return probabilities
+            return checked(logits[:, 0].float().sigmoid().cpu().numpy())

@@ -1,20 +1,47 @@
-"""How many CUDA devices this machine has, asked of the driver: importing PyTorch for it would take seconds."""
+"""What the NVIDIA driver shows this process, asked of the driver: importing PyTorch for it would take seconds."""
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll")
+_NO_DEVICE = 100
+_AMD = Path("/dev/kfd")
+
+
+@dataclass(frozen=True)
+class CudaDriver:
+    """The driver as it answers this process."""
+
+    devices: int
+    """How many CUDA devices it shows; ``CUDA_VISIBLE_DEVICES`` counts."""
+    version: str
+    """The newest CUDA that it can run, e.g. ``12.2``; empty where it does not tell."""
+    fault: str = ""
+    """Why a driver that is installed shows no device, where the reason is not that there is none."""
 
 
 @cache
-def cuda_device_count() -> int:
-    """The number of CUDA devices that the driver shows this process; 0 without a driver."""
+def cuda_driver() -> CudaDriver | None:
+    """The NVIDIA driver; None without one."""
     for name in _DRIVERS:
         try:
             driver = ctypes.CDLL(name)
         except OSError:
             continue
-        count = ctypes.c_int()
-        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
-            return count.value
-    return 0
+        count, version = ctypes.c_int(), ctypes.c_int()
+        code = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+        known = getattr(driver, "cuDriverGetVersion", lambda _: 1)(ctypes.byref(version)) == 0
+        return CudaDriver(
+            devices=0 if code else count.value,
+            version=f"{version.value // 1000}.{version.value % 1000 // 10}" if known else "",
+            fault=f"the NVIDIA driver does not start (error {code})" if code not in (0, _NO_DEVICE) else "",
+        )
+    return None
+
+
+def gpu_shown() -> bool:
+    """Whether a driver shows a GPU that PyTorch may be able to compute on: NVIDIA's, or AMD's in the kernel."""
+    driver = cuda_driver()
+    return bool(driver and driver.devices) or _AMD.exists()

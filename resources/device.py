@@ -4,12 +4,26 @@ import gc
 import logging
 import re
 import sys
+import warnings
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from resources.errors import MachineFault
+from pydantic import AfterValidator
+
+from resources.cuda import cuda_driver, gpu_shown
+from resources.errors import MachineFault, ModelUnavailable
 
 DType = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+def _device_name(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"{name!r} is no device: say auto, cpu, cuda, cuda:N or mps.")
+    return name
+
+
+DeviceName = Annotated[str, AfterValidator(_device_name)]
+"""A device as the settings name it: ``auto``, ``cpu``, ``cuda`` (any free GPU), ``cuda:1``, ``mps``."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,32 +93,36 @@ class GpuUse:
         return GpuMemory(cuda.get_device_name(index), total, free, peaks[index], cuda.max_memory_reserved(index))
 
 
-def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float16") -> Device:
+def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float16", heavy: bool = False) -> Device:
     """The device and precision that the settings ask for.
 
     Args:
-        device: ``auto`` (a free CUDA device if the machine has any, else the CPU), ``cpu``, ``mps``, ``cuda``
+        device: ``auto`` (a free CUDA device if PyTorch can use any, else the CPU), ``cpu``, ``mps``, ``cuda``
             (any free one), ``cuda:1``.
         dtype: ``auto`` is ``half`` on CUDA and float32 elsewhere, where halves are slow or missing.
         half: what ``auto`` means on CUDA.
+        heavy: ``auto`` does not mean the CPU where a GPU is there that PyTorch cannot use: who has a GPU does not
+            expect a night on the CPU.
 
     Raises:
         MachineFault: the device that was asked for is not there, or cannot compute in that precision. Never
             is another one taken in its place: a night on the CPU by mistake is worse than a night that stops.
+        ModelUnavailable: ``heavy`` as above.
         ValueError: no such name of a device or precision.
     """
-    import torch
-
-    cuda = torch.cuda.is_available()
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise ValueError(f"{device!r} is no device: say auto, cpu, cuda, cuda:N or mps.")
-    if device == "auto":
-        name = "cuda" if cuda else "cpu"
-        why = f"device auto: this machine has {_cuda_name(0)}" if cuda else "device auto: there is no CUDA device"
+    _device_name(device)
+    reason = device_trouble(device)
+    if device != "auto":
+        if reason:
+            remedy = "Run on a machine that has it, or set device to cpu or auto."
+            raise MachineFault(f"The settings ask for {device}, but {reason}. {remedy}")
+        name, why = device, f"device {device}, as the settings ask"
+    elif reason is None:
+        name, why = "cuda", f"device auto: this machine has {_cuda_name(_usable_gpus()[0])}"
+    elif heavy and gpu_shown():
+        raise ModelUnavailable(f"{reason[0].upper()}{reason[1:]}. Or set device to cpu, to compute there all the same.")
     else:
-        name = device
-        why = f"device {device}, as the settings ask"
-        _assert_there(name)
+        name, why = "cpu", f"device auto: the CPU, because {reason}"
     if dtype == "auto":
         chosen = half if name.startswith("cuda") else "float32"
     elif dtype in ("float32", "float16", "bfloat16"):
@@ -112,30 +130,110 @@ def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float1
     else:
         raise ValueError(f"{dtype!r} is no precision: say auto, float32, float16 or bfloat16.")
     bad = chosen == "bfloat16" and name.startswith("cuda")
-    if bad and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if bad and not _torch().cuda.is_bf16_supported(including_emulation=False):
         raise MachineFault(f"{_cuda_name(_index(name))} cannot compute in bfloat16. Set dtype to float16 or float32.")
     decided = Device(name, chosen, f"{why}; precision {chosen} ({'auto' if dtype == 'auto' else 'as set'}).")  # type: ignore[arg-type]
-    _log.info("%s", decided.why)
+    level = logging.WARNING if reason and gpu_shown() else logging.INFO
+    _log.log(level, "%s", decided.why)
     return decided
 
 
-def _assert_there(name: str) -> None:
+def device_trouble(device: str = "auto") -> str | None:
+    """Why PyTorch cannot compute on ``device``, as half a sentence; None when it can. ``auto`` is any GPU.
+
+    PyTorch is imported only where a driver shows a GPU: that takes seconds, which other machines need not spend.
+    """
+    if device == "cpu":
+        return None
+    if device == "mps":
+        return None if _torch().backends.mps.is_available() else "this machine has no Metal device"
+    if not gpu_shown():
+        driver = cuda_driver()
+        return driver.fault if driver and driver.fault else "this machine has no CUDA device"
+    torch = _torch()
+    with warnings.catch_warnings():
+        # What PyTorch warns of is in the sentence below.
+        warnings.simplefilter("ignore")
+        if not torch.cuda.is_available():
+            return _refused(_initialisation_fault())
+        count, usable = torch.cuda.device_count(), _usable_gpus()
+    index = _index(device)
+    if index >= count:
+        return f"there are only {count} CUDA devices" if count > 1 else "there is only 1 CUDA device"
+    if not usable or (":" in device and index not in usable):
+        return _refused(f"its binaries are for {_architectures()}, and {_cuda_name(index)} is none of these")
+    return None
+
+
+def usable_gpus() -> list[str]:
+    """The CUDA devices that PyTorch can compute on, as it names them: ``cuda:0``."""
+    return [f"cuda:{index}" for index in _usable_gpus()]
+
+
+def _refused(reason: str) -> str:
+    torch, driver = _torch(), cuda_driver()
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else f"ROCm {hip}" if (hip := torch.version.hip) else ""
+    pytorch = f"PyTorch {torch.__version__} ({build or 'a build for the CPU alone'})"
+    if not (driver and driver.devices):
+        return f"{pytorch} cannot use this machine's AMD GPU: {reason}"
+    version = f" {driver.version}" if driver.version else ""
+    return (
+        f"{pytorch} cannot use the GPU that the NVIDIA driver (up to CUDA{version}) shows: {reason}. "
+        f"Update the driver, or install a PyTorch that fits it (https://pytorch.org)"
+    )
+
+
+def _initialisation_fault() -> str:
+    """PyTorch's own reason, cut to what is about this machine."""
+    try:
+        _torch().cuda.init()
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = re.sub(r"Did you run some cuda functions.*?\? ?", "", first)
+        return re.split(r"\.\s+Please\b", first)[0].rstrip(".")
+    return "it finds no device"
+
+
+def _usable_gpus() -> list[int]:
+    """Numbers of the GPUs that this PyTorch has binaries for."""
+    cuda = _torch().cuda
+    built = [found.groups() for found in map(_ARCHITECTURE.fullmatch, cuda.get_arch_list()) if found]
+    if not built:  # ROCm, whose names differ
+        return [*range(cuda.device_count())]
+    return [index for index in range(cuda.device_count()) if _runs(built, cuda.get_device_capability(index))]
+
+
+_ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")
+
+
+def _runs(built: list[tuple[str, ...]], capability: tuple[int, int]) -> bool:
+    """Whether code built for these architectures runs on a GPU of that compute capability.
+
+    Binaries (``sm``) run on GPUs of their major version with an equal or higher minor one, intermediate code
+    (``compute``) on all that are as new or newer, and what is marked ``a`` on that very one (CUDA C++ Programming
+    Guide, "Binary compatibility").
+    """
+    for kind, major, minor, special in built:
+        target = int(major), int(minor)
+        if special == "a":
+            fits = capability == target
+        elif kind == "compute" and not special:
+            fits = capability >= target
+        else:
+            fits = capability[0] == target[0] and capability[1] >= target[1]
+        if fits:
+            return True
+    return False
+
+
+def _architectures() -> str:
+    return ", ".join(_torch().cuda.get_arch_list())
+
+
+def _torch() -> Any:
     import torch
 
-    if name.startswith("cuda"):
-        if not torch.cuda.is_available():
-            build = torch.version.cuda
-            reason = "PyTorch sees no driver or GPU" if build else "this PyTorch is built without CUDA"
-            raise MachineFault(
-                f"The settings ask for {name}, but this machine has no CUDA device ({reason}). "
-                "Run on a machine with a GPU, or set device to cpu or auto."
-            )
-        if _index(name) >= torch.cuda.device_count():
-            raise MachineFault(
-                f"The settings ask for {name}, but there are only {torch.cuda.device_count()} CUDA devices."
-            )
-    elif name == "mps" and not torch.backends.mps.is_available():
-        raise MachineFault("The settings ask for mps, but this machine has no Metal device. Set device to cpu or auto.")
+    return torch
 
 
 def assert_placed(module: Any, device: Device, what: str) -> None:
@@ -172,6 +270,10 @@ def _index(name: str) -> int:
 
 
 def _cuda_name(index: int) -> str:
-    import torch
+    return str(_torch().cuda.get_device_name(index))
 
-    return torch.cuda.get_device_name(index)
+
+if __name__ == "__main__":
+    # For tools/setup: what is wrong with a GPU that a driver shows; nothing where there is none, or it can be used.
+    if gpu_shown() and (_trouble := device_trouble()):
+        print(f"{_trouble}.")

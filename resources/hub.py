@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from resources.errors import ModelUnavailable
+from resources.remote_code import absent_files
 
 _CHUNK = 1 << 20
 _SAMPLED_ABOVE = 4 << 20
@@ -24,12 +26,21 @@ class Weights:
     source: str
     revision: str
     files: tuple[str, ...] = ("*",)
-    """Glob patterns of the files needed; each must match at least one."""
+    """The files needed, by name or glob pattern; ``a|b`` is either. With ``*.py``, all that the code needs of them."""
+    optional: tuple[str, ...] = ()
+    """Files that are fetched where there are any, and not missed where there are none."""
+    variant: str | None = None
+    """What ``vivid models pull`` must be told to fetch these files of a repository that has several kinds."""
 
     @property
     def is_local(self) -> bool:
         """Whether ``source`` is a path on this machine."""
         return self.source.startswith(("/", ".", "~"))
+
+    @property
+    def patterns(self) -> list[str]:
+        """What is fetched, as the hub's client takes it."""
+        return [pattern for name in (*self.files, *self.optional) for pattern in name.split("|")]
 
     @property
     def identity(self) -> str:
@@ -42,6 +53,16 @@ class Weights:
             return f"local@{fingerprint(self._local())}"
         return f"{self.source}@{self.revision}"
 
+    @property
+    def pull_command(self) -> str:
+        """The command that fetches these files."""
+        from resources.weight_catalogue import name_of
+
+        if name := name_of(self):
+            return f"vivid models pull {name}"
+        variant = "" if self.variant is None else f" --variant {shlex.quote(self.variant)}"
+        return f"vivid models pull {shlex.quote(f'{self.source}@{self.revision}')}{variant}"
+
     def folder(self, *, download: bool = False) -> Path:
         """The folder (or local file) that holds the files.
 
@@ -51,10 +72,19 @@ class Weights:
         Raises:
             ModelUnavailable: not on this machine and not to be fetched, or the hub cannot be reached.
         """
-        place = self._local() if self.is_local else self._snapshot(download)
-        missing = [] if place.is_file() else [name for name in self.files if not any(place.glob(name))]
-        if missing:
-            raise ModelUnavailable(f"{self.source}: {place} has no {', '.join(missing)}. {self._remedy()}")
+        if not self.is_local and not self.revision:
+            raise ModelUnavailable(
+                f"{self.source} has no revision in the settings: name a full commit of it on the hub."
+            )
+        place = self._local() if self.is_local else self._cached()
+        if download and not self.is_local and (place is None or self._absent(place)):
+            place = self._fetched()
+        if place is None:
+            raise ModelUnavailable(f"{self.source} (revision {self.revision}) is not on this machine. {self._remedy()}")
+        if absent := self._absent(place):
+            remedy = f"The repository has none at {self.revision}: correct the settings."
+            named = f"{self.source}: {place} has no {', '.join(absent)}."
+            raise ModelUnavailable(f"{named}{_other_variant(place, absent)} {remedy if download else self._remedy()}")
         return place
 
     def problems(self) -> list[str]:
@@ -80,34 +110,64 @@ class Weights:
             raise ModelUnavailable(f"{self.source} does not exist. {self._remedy()}")
         return place
 
-    def _snapshot(self, download: bool) -> Path:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    def _cached(self) -> Path | None:
+        """The snapshot in the hub's cache, whole or not; None if there is none."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
 
-        wanted: dict[str, Any] = {"revision": self.revision, "allow_patterns": list(self.files)}
+        repository = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.source, repo_type="model")
+        reference = repository / "refs" / self.revision
+        commit = reference.read_text().strip() if reference.is_file() else self.revision
+        place = repository / "snapshots" / commit
+        return place if place.is_dir() else None
+
+    def _fetched(self) -> Path:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
         try:
-            return Path(snapshot_download(self.source, local_files_only=True, **wanted))
-        except LocalEntryNotFoundError as error:
-            if not download:
-                raise ModelUnavailable(
-                    f"{self.source} (revision {self.revision}) is not on this machine. {self._remedy()}"
-                ) from error
-        try:
-            return Path(snapshot_download(self.source, **wanted))
-        except (HfHubHTTPError, OSError) as error:
+            return Path(snapshot_download(self.source, revision=self.revision, allow_patterns=self.patterns))
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelUnavailable(
                 f"{self.source} (revision {self.revision}) could not be fetched from the hub: {reason}. "
-                "Check the network, or copy the hub's cache from a machine that has it."
+                "Check its name, its revision and the network, or copy the hub's cache from a machine that has it."
             ) from error
+
+    def _absent(self, place: Path) -> list[str]:
+        """What is needed and not there; a file whose content has not come yet is not there."""
+        if place.is_file():
+            return []
+        absent = [
+            name.replace("|", " or ")
+            for name in self.files
+            if not any(_has(place, pattern) for pattern in name.split("|"))
+        ]
+        if "*.py" in self.files:
+            absent += absent_files(place)
+        return absent
 
     def _remedy(self) -> str:
         if self.is_local:
             return "Correct the path in the settings."
-        return (
-            "Fetch it once with `vivid models pull NAME` (`vivid models list` has the names), or allow it in the "
-            "settings with download: true."
-        )
+        return f"Fetch it once with `{self.pull_command}`, or allow it in the settings with download = true."
+
+
+def _has(place: Path, pattern: str) -> bool:
+    if "*" in pattern:
+        return any(path.is_file() for path in place.glob(pattern))
+    return (place / pattern).is_file()
+
+
+def _other_variant(place: Path, absent: list[str]) -> str:
+    """A hint where the files are there under the name of another variant."""
+    halves = [name for name in absent if ".fp16." in name]
+    if halves and all((place / name.replace(".fp16.", ".")).is_file() for name in halves):
+        return ' It has the files without fp16 in their names, which variant = "" takes.'
+    whole = [name for name in absent if name.endswith(".safetensors") and ".fp16." not in name]
+    if whole and all((place / f"{name.removesuffix('.safetensors')}.fp16.safetensors").is_file() for name in whole):
+        return ' It has the files with fp16 in their names, which variant = "fp16" takes.'
+    return ""
 
 
 def check_digest(path: Path, sha256: str) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Generic, TypeVar
 
 from resources.batches import is_out_of_memory
-from resources.device import Device, decide, free_memory
+from resources.device import Device, decide, free_memory, usable_gpus
 from resources.errors import MachineFault, ModelUnavailable
 from resources.gpu_lock import hold_one_of
 
@@ -49,13 +49,22 @@ class Shared(Generic[Model]):
             if self._model is None:
                 started = time.perf_counter()
                 with ExitStack() as held:
-                    device = held.enter_context(_own(self._device()))
+                    device = self._taken(held)
                     self._model = self._loaded(device)
                     self.loads += 1
                     self._held = held.pop_all()
                 seconds = time.perf_counter() - started
                 _log.info("Loaded %s on %s (%s) in %.1f s", self._what, device.name, device.dtype, seconds)
             yield self._model
+
+    def _taken(self, held: ExitStack) -> Device:
+        """The device, held. Whatever fails here fails for every picture, so it is no picture's failure."""
+        try:
+            return held.enter_context(_own(self._device()))
+        except MachineFault:
+            raise
+        except Exception as error:
+            raise MachineFault(f"There is no device for {self._what}: {_reason(error)}") from error
 
     def _loaded(self, device: Device) -> Model:
         try:
@@ -64,10 +73,9 @@ class Shared(Generic[Model]):
             raise
         except Exception as error:
             # Whatever a library raises here, no picture can be processed without the model.
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if is_out_of_memory(error):
-                raise MachineFault(f"No memory on {device.name} to load {self._what}: {reason}") from error
-            raise ModelUnavailable(f"{self._what} could not be loaded: {reason}") from error
+                raise MachineFault(f"No memory on {device.name} to load {self._what}: {_reason(error)}") from error
+            raise ModelUnavailable(f"{self._what} could not be loaded: {_reason(error)}") from error
 
     def free(self) -> None:
         """Let go of the model and its device."""
@@ -122,6 +130,10 @@ def _clear(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 @contextmanager
 def _own(device: Device) -> Iterator[Device]:
     """``device`` with a GPU held by this process alone; ``cuda`` without a number is any free one."""
@@ -136,5 +148,5 @@ def _uuids(device: Device) -> dict[str, str]:
     """The device's name by the UUID of its GPU: CUDA_VISIBLE_DEVICES numbers GPUs anew in each process."""
     import torch
 
-    names = [device.name] if ":" in device.name else [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    names = [device.name] if ":" in device.name else usable_gpus()
     return {str(torch.cuda.get_device_properties(name).uuid): name for name in names}

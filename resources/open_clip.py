@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 from pydantic import Field
 
 from resources.batches import Batches
 from resources.clip_model import ClipModel, load_clip, pretrained_weights
 from resources.clip_prompts import ATMOSPHERE, LIGHTING, SUBJECT, prompts_digest
-from resources.device import Device, DType, decide
+from resources.device import Device, DeviceName, DType, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights, check_digest
 from resources.lease import Shared, lease
+from resources.model_files import OPEN_CLIP
+from resources.packages import demand
+from resources.resource import Resource
 
 UNKNOWN = "unknown"
 
@@ -50,7 +52,7 @@ class Scores:
     """``professional``, ``natural``, ``elegant`` or ``cozy``."""
 
 
-class OpenClip(dg.ConfigurableResource):
+class OpenClip(Resource):
     """Zero-shot classification by OpenCLIP, on a GPU or a CPU."""
 
     model: str = Field(default="ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")
@@ -65,7 +67,7 @@ class OpenClip(dg.ConfigurableResource):
         default="", description="Path of a weights file of this architecture, in pretrained's place."
     )
     checkpoint_sha256: str = Field(default="", description="The checkpoint must have this SHA-256, if set.")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=64, ge=1, description="Pictures at once; halved when memory runs out.")
     temperature: float = Field(
@@ -93,7 +95,8 @@ class OpenClip(dg.ConfigurableResource):
         Imports no PyTorch for the default weights, so a shard without a model costs no import of seconds.
         """
         try:
-            weights = self._weights()
+            demand("OpenCLIP", ("torch", "open_clip"))
+            weights = self.weights()
             if weights.is_local or not self.download:
                 weights.folder()
         except ModelUnavailable as error:
@@ -114,9 +117,14 @@ class OpenClip(dg.ConfigurableResource):
         Raises:
             ModelUnavailable: the hub cannot be reached.
         """
-        return self._weights().folder(download=True)
+        return self.weights().folder(download=True)
 
-    def _weights(self) -> Weights:
+    def weights(self) -> Weights:
+        """The file or files that the settings need.
+
+        Raises:
+            ModelUnavailable: open_clip has no such weights on the hub.
+        """
         if local := self._local():
             return local
         if (self.model, self.pretrained) == _DEFAULT:
@@ -128,11 +136,12 @@ class OpenClip(dg.ConfigurableResource):
             return Weights(str(Path(self.checkpoint).expanduser().absolute()), "")
         if self.model.startswith("local-dir:"):
             folder = Path(self.model.removeprefix("local-dir:")).expanduser().absolute()
-            return Weights(str(folder), "", ("open_clip_config.json", "open_clip_model.safetensors"))
+            return Weights(str(folder), "", OPEN_CLIP)
         return None
 
     def _load(self, device: Device) -> ClipModel:
-        weights = self._weights()
+        demand("OpenCLIP", ("torch", "open_clip"))
+        weights = self.weights()
         file = weights.folder(download=self.download)
         if not self.checkpoint:
             file /= weights.files[-1]
@@ -147,7 +156,9 @@ class Classifier:
     def __init__(self, shared: Shared[ClipModel], settings: OpenClip) -> None:
         self._shared = shared
         self._settings = settings
-        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(self._ask, settings.batch_size)
+        self._batches: Batches[np.ndarray, dict[str, dict[str, float]]] = Batches(
+            self._ask, settings.batch_size, "OpenCLIP"
+        )
 
     def classify(self, images: Sequence[np.ndarray]) -> list[Scores | Exception]:
         """Scores of each picture, in order; an exception as an entry is that picture's failure.

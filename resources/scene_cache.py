@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from resources.claims import Claim, Claims
-from resources.scenes import Scene, SceneRequest
+from resources.scenes import Scene, SceneRequest, bucket
 from resources.store import Store
 
 Generate = Callable[[Sequence[SceneRequest]], Sequence[Scene | Exception]]
@@ -87,7 +88,11 @@ class SceneCache:
         return Estimate(len(wanted), len(distinct), len(there), len(distinct) - len(there))
 
     def get(
-        self, requests: Sequence[SceneRequest], key: Callable[[SceneRequest], str], generate: Generate
+        self,
+        requests: Sequence[SceneRequest],
+        key: Callable[[SceneRequest], str],
+        generate: Generate,
+        alike: Callable[[SceneRequest], Any] = lambda request: bucket(request.height, request.width),
     ) -> list[CachedScene | Exception]:
         """The scenes of the requests, in order; made where nobody has made them.
 
@@ -95,6 +100,7 @@ class SceneCache:
             requests: what is wanted; equal keys are made once.
             key: everything that a scene depends on, e.g. ``SDXL.key``.
             generate: makes scenes; called with at most ``chunk`` requests, and not at all if none is missing.
+            alike: what requests must have in common to be made in one batch; those of a call do. Comparable.
 
         Returns:
             An entry per request; an exception as an entry is that scene's failure. Failures are not kept: the
@@ -109,9 +115,9 @@ class SceneCache:
         self._look(wanted, found)
         waited = False
         while missing := [name for name in wanted if name not in found]:
-            # Alike in shape, so that the batches are full.
-            missing.sort(key=lambda name: (wanted[name].height / wanted[name].width, name))
-            claims = self._take(missing)
+            groups = {name: alike(wanted[name]) for name in missing}
+            missing.sort(key=lambda name: (groups[name], name))
+            claims = self._take(missing, groups)
             # Another run may have finished one between the look and the claim.
             self._look([claim.key for claim in claims], found)
             try:
@@ -127,10 +133,11 @@ class SceneCache:
                 self._look(missing, found)
         return [found[name] for name in keys]
 
-    def _take(self, missing: list[str]) -> list[Claim]:
+    def _take(self, missing: list[str], groups: Mapping[str, Any]) -> list[Claim]:
+        """Claims on scenes of one group, the first that has any left."""
         claims: list[Claim] = []
         for name in missing:
-            if len(claims) == self._chunk:
+            if len(claims) == self._chunk or (claims and groups[name] != groups[claims[0].key]):
                 break
             if claim := self._claims.take(name):
                 claims.append(claim)

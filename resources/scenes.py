@@ -90,4 +90,5 @@ class Scene:
     image: np.ndarray
     """uint8 H×W×3 sRGB, of the bucket's size: the whole stands for the whole picture, a little stretched."""
     figures: Mapping[str, float]
-    """``seconds`` (its share of the batch), ``batch``, ``steps``, ``guidance``, ``retried_in_float32`` (0, 1)."""
+    """``seconds`` (its share of the batch), ``batch``, ``steps``, ``guidance``, ``retried_in_float32`` and
+    ``decoded_in_tiles`` (0, 1)."""

@@ -32,7 +32,7 @@ def load_sdxl(
         device: where and in which precision.
 
     Raises:
-        ModelUnavailable: distilled weights are missing, or the package that fuses them.
+        ModelUnavailable: distilled weights are missing, or a compiler.
         MachineFault: a part is not where it was asked to be.
     """
     import diffusers
@@ -71,8 +71,23 @@ def load_sdxl(
         pipeline.vae.to(memory_format=torch.channels_last)
     loaded = SdxlModel(pipeline, sampler, device)
     if compiled != "off":
+        _assert_compiles(device)
         loaded.compile(compiled)
     return loaded
+
+
+def _assert_compiles(device: Device) -> None:
+    """Compile a line of arithmetic, so that a compiler that is missing is found now, and not by every picture."""
+    import torch
+
+    try:
+        torch.compile(lambda values: values * 2 + 1, fullgraph=True)(torch.ones(8, device=device.name))
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelUnavailable(
+            f"torch.compile does not work on this machine: {reason}. It needs a C++ compiler (Debian: apt install "
+            "g++); or set compile to off in the settings of sdxl."
+        ) from error
 
 
 def _distilled_unet(place: Path, weights: Weights, model: Path, device: Device) -> Any:
@@ -89,12 +104,6 @@ def _distilled_unet(place: Path, weights: Weights, model: Path, device: Device) 
 
 
 def _fuse(pipeline: Any, file: Path) -> None:
-    try:
-        import peft  # noqa: F401
-    except ImportError as error:
-        raise ModelUnavailable(
-            "This sampler is a LoRA, which needs the package peft: pip install peft, or choose lightning-8."
-        ) from error
     pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
     pipeline.fuse_lora()
     pipeline.unload_lora_weights()

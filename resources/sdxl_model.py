@@ -1,5 +1,6 @@
 """A loaded SDXL: batches of scenes with a seed each, and a guard against pictures that came out broken."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +10,12 @@ import numpy as np
 
 from resources.batches import PictureError, is_out_of_memory
 from resources.device import Device, free_memory
+from resources.errors import ModelUnavailable
 from resources.prompt_embeddings import PromptEmbeddings
 from resources.samplers import Sampler
 from resources.scenes import Scene, SceneRequest, Subject
+
+_log = logging.getLogger(__name__)
 
 # A decoded NaN is 0; no scene, however dark, has no pixel above this (of 255).
 _BLACK = 3
@@ -85,9 +89,20 @@ class SdxlModel:
         subjects = [request.subject for request in requests if request.subject]
         if not subjects:
             return self._pipeline(**arguments).images
+        vae = self._pipeline.vae
+        if _statistics(vae):
+            raise ModelUnavailable(
+                "This model cannot paint in place: its VAE has latents_mean, which diffusers' inpainting leaves out. "
+                'Set place to "scene", or another model.'
+            )
         image, mask = _to_paint(subjects, sides)
-        # Strength 1 starts from noise alone: nothing of the old background is meant to shine through.
-        return self._inpaint(image=image, mask_image=mask, strength=1.0, **arguments).images
+        before = vae.dtype
+        try:
+            # Strength 1 starts from noise alone: nothing of the old background is meant to shine through.
+            return self._inpaint(image=image, mask_image=mask, strength=1.0, **arguments).images
+        finally:
+            # A VAE that holds in float32 alone is left in the latents' precision by diffusers' inpainting.
+            vae.to(before)
 
     def _decoded(self, latents: Any) -> list[np.ndarray | None]:
         """Pictures, uint8 H×W×3; None for one that is not finite or black."""
@@ -98,7 +113,7 @@ class SdxlModel:
         with torch.no_grad():
             # One at a time: the decoder's memory is many times the latents', and one fills the device.
             for latent in latents.to(vae.dtype).split(1):
-                picture = vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0][0].float()
+                picture = self._decode(vae, _unscaled(latent, vae))[0].float()
                 if not bool(torch.isfinite(picture).all()):
                     pictures.append(None)
                     continue
@@ -106,6 +121,23 @@ class SdxlModel:
                 array = whole.permute(1, 2, 0).cpu().numpy()
                 pictures.append(array if int(array.max()) >= _BLACK else None)
         return pictures
+
+    def _decode(self, vae: Any, latent: Any) -> Any:
+        """B×3×H×W in -1..1; in tiles once the whole did not fit, so that no step is repeated for want of memory."""
+        if not vae.use_tiling:
+            try:
+                return vae.decode(latent, return_dict=False)[0]
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            free_memory()
+            _log.warning("No memory to decode a scene as a whole: from here on it is decoded in overlapping tiles.")
+            vae.enable_tiling()
+            # The default tile is as large as the whole scene.
+            vae.tile_sample_min_size = vae.config.sample_size // 2
+            vae.tile_latent_min_size = vae.tile_sample_min_size // self._pipeline.vae_scale_factor
+        # The class's own: a compiled one does not know the tiles.
+        return type(vae).decode(vae, latent, return_dict=False)[0]
 
     def _again_in_float32(self, request: SceneRequest, sides: tuple[int, int], seconds: float) -> Scene | Exception:
         broken = "The scene came out black or not finite"
@@ -129,22 +161,18 @@ class SdxlModel:
         """All parts in float32; halves go up and come back without loss."""
         import torch
 
-        compiled = self._pipeline.unet
-        # The plain module: a compiled one would be compiled anew for one picture.
-        for pipeline in (self._pipeline, self._inpaint):
-            pipeline.unet = self._unet
         # The pipeline casts embeddings to the second text encoder's precision, so the encoders go along.
         parts = [self._unet, self._pipeline.vae, self._pipeline.text_encoder, self._pipeline.text_encoder_2]
         before = [part.dtype for part in parts]
         try:
             for part in parts:
                 torch.nn.Module.to(part, torch.float32)  # diffusers' own ``to`` warns of what does not apply
-            yield
+            # Nothing is compiled anew for one picture.
+            with torch.compiler.set_stance("force_eager"):
+                yield
         finally:
             for part, dtype in zip(parts, before, strict=True):
                 torch.nn.Module.to(part, dtype)
-            for pipeline in (self._pipeline, self._inpaint):
-                pipeline.unet = compiled
 
     def compile(self, how: str) -> None:
         """Let ``torch.compile`` translate the UNet (``blocks`` or ``whole``) and the decoder."""
@@ -170,6 +198,7 @@ class SdxlModel:
                 "steps": float(self._sampler.steps),
                 "guidance": self._sampler.guidance,
                 "retried_in_float32": float(retried),
+                "decoded_in_tiles": float(self._pipeline.vae.use_tiling),
             },
         )
 
@@ -182,6 +211,21 @@ def _inpainting(pipeline: Any) -> Any:
     parts = {name: part for name, part in pipeline.components.items() if name not in unused}
     inpaint: Any = StableDiffusionXLInpaintPipeline(**parts, add_watermarker=False)
     return inpaint
+
+
+def _statistics(vae: Any) -> tuple[Any, Any] | None:
+    """Mean and standard deviation of the latents that a fine-tuned VAE was trained with; None for SDXL's own."""
+    mean, std = getattr(vae.config, "latents_mean", None), getattr(vae.config, "latents_std", None)
+    return None if mean is None or std is None else (mean, std)
+
+
+def _unscaled(latent: Any, vae: Any) -> Any:
+    """Latents as the decoder takes them."""
+    latent = latent / vae.config.scaling_factor
+    if (statistics := _statistics(vae)) is None:
+        return latent
+    mean, std = (latent.new_tensor(values).view(1, -1, 1, 1) for values in statistics)
+    return latent * std + mean
 
 
 def _stacked(embeddings: list[tuple[Any, Any]], which: int, dtype: Any) -> Any:

@@ -2,12 +2,13 @@
 
 import io
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
-import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
@@ -15,11 +16,12 @@ from upath import UPath
 
 from resources import local_files
 from resources.errors import DamagedTable, MachineFault
+from resources.resource import Resource
 
 _LOCAL = ("", "file", "local")
 
 
-class Store(dg.ConfigurableResource):
+class Store(Resource):
     """Files by relative path under one root; every file is written whole or not at all.
 
     On a local disk a file is written under a temporary name in ``.parts`` and renamed; an object store's upload
@@ -170,12 +172,40 @@ class Store(dg.ConfigurableResource):
 
 
 def as_path(url: str) -> UPath:
-    """The folder or fsspec URL as a path that is looked at anew each time.
+    """The folder or fsspec URL as a path that is looked at anew each time; a local one is absolute.
 
     A client of an object store remembers what a folder held; what others put there or take away would not be seen.
+    Raises ValueError for what is neither.
     """
-    path = UPath(url)
-    return path if path.protocol in _LOCAL else UPath(url, use_listings_cache=False)
+    place = place_of(url)
+    if "://" not in place:
+        return UPath(place)
+    try:
+        return UPath(place, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"{url} cannot be reached: {error}") from error
+
+
+def place_of(url: str) -> str:
+    """What a person wrote for a folder (``~/store``, ``file:///srv/store``, ``store``) as its absolute path.
+
+    Other URLs come back as they are. Raises ValueError for what names no folder.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", url)
+    if (scheme and scheme[1].lower() not in _LOCAL) or ("://" in url and "::" in url) or url.startswith("data:"):
+        return url
+    folder = url
+    if scheme:
+        folder = unquote(url[scheme.end() :])
+        if not folder.startswith("/"):
+            raise ValueError(f"{url} does not say which folder: write it as a path, or with three slashes (file:///…).")
+    if not folder or "\0" in folder:
+        raise ValueError(f"{url!r} cannot be a folder: name one, or an object store's URL such as s3://bucket/folder.")
+    if folder.startswith("~"):
+        folder = os.path.expanduser(folder)  # noqa: PTH111 - Path's raises what means nothing to a person
+        if folder.startswith("~"):
+            raise ValueError(f"{url} names the home of a user who does not exist; a folder of that name is ./{url}.")
+    return str(Path(folder).absolute())
 
 
 def table_bytes(table: pa.Table, *, rows_per_group: int | None = None) -> bytes:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from resources import weights
+from resources.errors import ModelUnavailable
 from resources.ncnn_net import NcnnNet
 from resources.weight_catalogue import OnnxWeight
 
@@ -98,7 +99,11 @@ def load(name: str) -> NcnnNet:
     with _LOCK:
         key = name, str(weights.path(name))
         if key not in _NETS:
-            _NETS[key] = NcnnNet(_weight(name), (1, 3, INPUT_SIDE, INPUT_SIDE))
+            try:
+                _NETS[key] = NcnnNet(_weight(name), (1, 3, INPUT_SIDE, INPUT_SIDE))
+            except OSError as error:
+                # A folder or a disk that is at fault, and no picture.
+                raise ModelUnavailable(f"{name} could not be loaded: {error}") from error
         return _NETS[key]
 
 

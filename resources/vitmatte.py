@@ -7,15 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import numpy as np
 from pydantic import Field
 
 from resources.batches import Batches, PictureError
-from resources.device import Device, DType, assert_placed, decide
+from resources.device import Device, DeviceName, DType, assert_placed, decide
 from resources.errors import ModelUnavailable
 from resources.hub import Weights
 from resources.lease import Shared, lease
+from resources.model_files import VITMATTE
+from resources.packages import demand
+from resources.probing import probe
+from resources.resource import Resource
 
 _PATCH = 32
 """The network halves the picture to 1/16, and its image processor pads to twice that."""
@@ -25,7 +28,7 @@ Solver = Callable[[np.ndarray], np.ndarray]
 """float32 B×H×W×4 (sRGB in -1..1 and the trimap in 0..1, sides multiples of 32) to alpha, float32 B×H×W in 0..1."""
 
 
-class VitMatte(dg.ConfigurableResource):
+class VitMatte(Resource):
     """ViTMatte's alphas. The lease is a ``MattingModel``: pictures and trimaps in, alphas out."""
 
     model: str = Field(default="hustvl/vitmatte-small-composition-1k", description="Hub name or a folder (/…, ./…).")
@@ -33,7 +36,7 @@ class VitMatte(dg.ConfigurableResource):
     band: float = Field(
         default=0.01, gt=0, le=0.1, description="How far from an edge is solved, as a share of the longest side."
     )
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=4, ge=1, description="Pictures at once; halved when memory runs out.")
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
@@ -51,7 +54,17 @@ class VitMatte(dg.ConfigurableResource):
     @property
     def weights(self) -> Weights:
         """The files that are loaded."""
-        return Weights(self.model, self.model_revision, ("config.json", "model.safetensors"))
+        return Weights(self.model, self.model_revision, VITMATTE)
+
+    def missing(self) -> str | None:
+        """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched."""
+        try:
+            demand("ViTMatte", ("torch", "transformers"))
+            if self.weights.is_local or not self.download:
+                self.weights.folder()
+        except ModelUnavailable as error:
+            return str(error)
+        return None
 
     @contextmanager
     def lease(self) -> Iterator["Matter"]:
@@ -62,6 +75,7 @@ class VitMatte(dg.ConfigurableResource):
             yield Matter(shared, self.band, self.batch_size)
 
     def _load(self, device: Device) -> Solver:
+        demand("ViTMatte", ("torch", "transformers"))
         return load_solver(self.weights.folder(download=self.download), device)
 
 
@@ -73,7 +87,7 @@ class Matter:
     def __init__(self, shared: Shared[Solver], band: float, batch_size: int) -> None:
         self.band = band
         self._shared = shared
-        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size)
+        self._batches: Batches[tuple[np.ndarray, np.ndarray], np.ndarray] = Batches(self._infer, batch_size, "ViTMatte")
 
     def alphas(self, images: Sequence[np.ndarray], trimaps: Sequence[np.ndarray]) -> list[np.ndarray | Exception]:
         """The network's alpha, also where the trimap knows better: what to keep of it is the caller's choice.
@@ -138,8 +152,7 @@ def load_solver(folder: Path, device: Device) -> Solver:
     module.eval().to(device.name)
     assert_placed(module, device, "ViTMatte")
     solver = partial(_solve, module, device)
-    # A precision that some layer lacks is the model's fault, not every picture's.
-    solver(np.zeros((1, _PROBE, _PROBE, 4), np.float32))
+    probe("ViTMatte", device, lambda: solver(np.zeros((1, _PROBE, _PROBE, 4), np.float32)))
     return solver
 
 

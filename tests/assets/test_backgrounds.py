@@ -123,8 +123,73 @@ def test_a_scene_that_comes_out_broken_is_that_pictures_failure(ready, monkeypat
     assert rows["b.png"]["status"] == rows["c.png"]["status"] == "ok"
 
 
+AUTO = TIERS + '[backgrounds]\ngenerator = "auto"\n'
+REFUSED = "PyTorch 2.15.0 (CUDA 13.2) cannot use the GPU that the NVIDIA driver (up to CUDA 12.2) shows: too old"
+
+
+def usable(monkeypatch, *, device=None, missing=None):
+    """What is wrong with ``auto``'s device, and with SDXL's weights."""
+    monkeypatch.setattr("resources.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else device)
+    monkeypatch.setattr(SDXL, "missing", lambda self: missing)
+
+
+def chosen(pipeline):
+    """Why the run took its generator: in its log and in the metadata."""
+    result = pipeline.materialize("spring-00000")
+    assert result.success
+    (event,) = result.asset_materializations_for_node("backgrounds")
+    why = event.metadata["choice of generator"].value
+    assert why in [entry.user_message for entry in pipeline.instance.all_logs(result.run_id)]
+    return why
+
+
+@pytest.mark.parametrize(
+    ("device", "missing"),
+    [
+        (None, "stabilityai/… is not on this machine. Fetch it once with `vivid models pull sdxl`."),
+        (REFUSED, None),
+        ("this machine has no CUDA device", None),
+    ],
+)
+def test_auto_where_sdxl_cannot_be_used_is_the_backdrop_and_says_why(ready, painter, monkeypatch, device, missing):
+    usable(monkeypatch, device=device, missing=missing)
+    ready.say(AUTO)
+    why = chosen(ready)
+    assert why.startswith("Backgrounds by the drawn backdrop. ")
+    assert (device or missing) in why
+    assert generators(ready) == ["backdrop", "backdrop", "own"]
+    assert painter == []
+
+
+def test_auto_where_sdxl_can_be_used_is_sdxl_and_says_where(ready, painter, monkeypatch):
+    usable(monkeypatch)
+    ready.say(AUTO)
+    assert chosen(ready) == "Backgrounds by SDXL on a GPU of this machine: its weights are here."
+    assert generators(ready) == ["sdxl", "sdxl", "own"]
+
+
+def test_the_cpu_that_is_asked_for_is_used(ready, painter, monkeypatch):
+    usable(monkeypatch, device=REFUSED)
+    ready.say(AUTO + '[sdxl]\ndevice = "cpu"\n')
+    assert "on cpu, as the settings ask" in chosen(ready)
+    assert generators(ready) == ["sdxl", "sdxl", "own"]
+
+
+@pytest.mark.parametrize("device", [REFUSED, "this machine has no CUDA device"])
+def test_sdxl_by_name_that_cannot_be_had_stops_and_is_never_computed_on_the_cpu(ready, monkeypatch, device):
+    usable(monkeypatch, device=device)
+    monkeypatch.setattr(SDXL, "_load", lambda self, device: pytest.fail(f"loaded on {device}"))
+    say(ready)
+    result = ready.materialize("spring-00000")
+    cause = result.failure_data_for_node("backgrounds").error.cause
+    assert cause.cls_name == "ModelUnavailable"
+    assert device in cause.message
+    assert "with device cpu in the settings" in cause.message
+    assert ready.rows(BACKGROUNDS) == {}
+
+
 def test_where_backdrops_are_drawn_nothing_is_painted_in_place(ready, monkeypatch):
-    monkeypatch.setattr("vivid_assets.assets.backgrounds.cuda_device_count", lambda: 0)
+    usable(monkeypatch, device="this machine has no CUDA device")
     ready.say(TIERS + '[backgrounds]\nplace = "inpaint"\n')
     ready.run()
     assert generators(ready) == ["backdrop", "backdrop", "own"]

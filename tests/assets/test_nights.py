@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from resources.alerts import Alerts
 from vivid_assets.assets.stages import MASKS, PREPARED_IMAGES
 from vivid_assets.automation.jobs import catalogue_job
-from vivid_assets.automation.nights import ATTEMPT, look
+from vivid_assets.automation.nights import ATTEMPT, look, tell
+from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import defs
 from vivid_assets.settings import SettingsFile
@@ -154,13 +156,69 @@ def test_a_tick_requests_so_many_and_the_next_the_rest(night):
     assert shards(requested(night, name="night 1")) == ["spring-00002"]
 
 
-def test_a_catalogue_that_cannot_be_scanned_does_not_stop_the_others(night, tmp_path):
-    (tmp_path / "bad").mkdir()
-    register(night.store, "bad", str(tmp_path / "bad"))
-    (tmp_path / "bad" / "catalogue.toml").write_text("prompt = ")
+def test_a_catalogue_that_cannot_be_scanned_does_not_stop_the_others(night, tmp_path, monkeypatch):
+    """Whatever its trouble is: before and after "spring" in the order of names, and of a kind that nobody foresaw."""
+    for name in ("broken", "empty", "away", "unforeseen", "zz-record"):
+        (tmp_path / name).mkdir()
+        register(night.store, name, str(tmp_path / name))
+    (tmp_path / "broken" / "catalogue.toml").write_text("prompt = ")
+    (tmp_path / "away").rmdir()
+    night.store.write("catalogues/zz-record/catalogue.json", b"{")
+
+    def scan_(store, catalogue):
+        if catalogue.name == "unforeseen":
+            raise TypeError("nobody foresaw this")
+        return scan(store, catalogue)
+
+    monkeypatch.setattr("vivid_assets.automation.nights.scan", scan_)
     found = requested(night)
     assert shards(found) == ["spring-00000"]
-    assert "not valid TOML" in found.faults[0]
+    assert found.catalogues == ["away", "broken", "empty", "spring", "unforeseen", "zz-record"]
+    why = dict(fault.split(": ", 1) for fault in found.faults)
+    assert "cannot be listed" in why["away"]
+    assert "not valid TOML" in why["broken"]
+    assert "has no picture" in why["empty"]
+    assert why["unforeseen"] == "nobody foresaw this"
+    assert "is damaged" in why["zz-record"]
+    found.assert_any_scanned()
+
+
+def test_a_tick_with_no_catalogue_that_can_be_scanned_fails(night):
+    (night.folder / "catalogue.toml").write_text("prompt = ")
+    found = requested(night)
+    with pytest.raises(ValueError, match=r"spring: .*not valid TOML"):
+        found.assert_any_scanned()
+
+
+def test_an_alert_names_the_catalogue_once_and_is_sent_again_when_it_was_lost(night):
+    sent = []
+
+    class Webhook(Alerts):
+        def send(self, title, text):
+            if len(sent) == 0:
+                sent.append("lost")
+                raise OSError("away")
+            sent.append((title, text))
+
+    (night.folder / "catalogue.toml").write_text("prompt = ")
+    for _ in range(3):
+        tell(night.store, requested(night), Webhook(), LOG)
+    assert [one if one == "lost" else one[0] for one in sent] == ["lost", "Catalogue spring could not be scanned"]
+
+
+def test_a_run_says_that_the_catalogues_file_has_changed_since_the_last_scan(night):
+    def warned():
+        result = night.materialize("spring-00000", selection=["prepared_images"])
+        return [
+            entry.user_message for entry in night.instance.all_logs(result.run_id) if entry.level == logging.WARNING
+        ]
+
+    night.scan()
+    (night.folder / "catalogue.toml").write_text("[composites]\nspill_strength = 0.5\n")
+    (warning,) = warned()
+    assert "spring's catalogue.toml has changed since the last scan, whose settings hold" in warning
+    night.scan()
+    assert warned() == []
 
 
 def test_the_requests_carry_what_the_next_tick_looks_for(night):

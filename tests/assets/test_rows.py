@@ -1,6 +1,5 @@
 """What the rows and the files say about single pictures."""
 
-import json
 import struct
 import zlib
 
@@ -132,21 +131,6 @@ def test_a_missing_clip_is_said_in_the_row_and_prompts_do_without(pipeline):
     assert "vivid models pull" in row["subject_reason"]
     assert row["temperature"] == "warm"
     assert "subject type is unknown" in pipeline.rows(ENHANCED_PROMPTS)["a.png"]["warnings"][-1]
-
-
-def test_tiers_that_cannot_load_are_named_and_the_last_one_answers(pipeline, monkeypatch, tmp_path):
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "no weights"))
-    monkeypatch.setenv("REMBG_HOME", str(tmp_path / "no weights"))
-    pipeline.say('[masks]\ntiers = ["birefnet", "u2netp", "gradients"]\n[backgrounds]\ngenerator = "backdrop"')
-    pipeline.put("a.png")
-    pipeline.scan()
-    pipeline.run()
-    row = pipeline.rows(MASKS)["a.png"]
-    assert row["tier"] == "gradients"
-    assert "birefnet" in row["degraded"]
-    assert "u2netp" in row["degraded"]
-    assert row["review"]
-    assert [tried["verdict"] for tried in json.loads(row["tried"])][:2] == ["unavailable", "unavailable"]
 
 
 @pytest.mark.slow

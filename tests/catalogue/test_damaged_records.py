@@ -57,7 +57,7 @@ def test_damaged_settings_are_not_taken_for_none(catalogue):
     with pytest.raises(MachineFault, match="scan the catalogue again"):
         catalogue_settings(store, "spring")
     scan(store, known)
-    assert catalogue_settings(store, "spring") == {}
+    assert catalogue_settings(store, "spring").said() == {}
 
 
 def test_damaged_digests_are_taken_again(catalogue):

@@ -15,8 +15,6 @@ from vivid_assets.catalogue.names import collisions, why_refused
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 
-SUFFIXES = frozenset({".jpg", ".png"})
-
 
 @pytest.fixture
 def folder(tmp_path):
@@ -92,7 +90,7 @@ def test_ordinary_names_pass(name):
     ],
 )
 def test_names_whose_results_would_overwrite_each_other(names, refused):
-    assert collisions(names, SUFFIXES) == refused
+    assert collisions(names) == refused
 
 
 def test_of_two_names_that_collide_one_is_taken_and_the_other_said(store, folder):
@@ -219,8 +217,9 @@ def test_a_background_that_is_a_link_out_of_the_folder_is_not_read(store, folder
     ("data", "why"),
     [
         (b"image,image\na.jpg,b.jpg\n", "more than one column 'image'"),
-        ("image,prompt\ngood.jpg,gr\xfcn\n".encode("latin-1"), "invalid UTF8"),
-        ("image,prompt\ngood.jpg,red\n".encode("utf-16"), "manifest"),
+        (b"image,prompt\ngood.jpg,\x81\x8d\n", r"not UTF-8 text \(line 2\): save it as UTF-8"),
+        (b"image,prompt\ngood.jpg,gr\xc3", "cut off in the middle of a character"),
+        ("image,prompt\ngood.jpg,red\n".encode("utf-16")[:-1], "cut off in the middle of a character"),
         (b"name\nx\n", "no column 'image'"),
         (b"PAR1 no table", "cannot be read"),
         (b"", "cannot be read"),

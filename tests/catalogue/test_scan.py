@@ -159,10 +159,14 @@ def test_a_misspelt_manifest_column_is_an_error_that_says_what_is_meant(store, c
     ("text", "message"),
     [
         ("prompt = ", "not valid TOML"),
-        ("shardsize = 3", "shardsize: Extra inputs"),
+        ("shardsize = 3", "shardsize: there is no entry 'shardsize'; did you mean 'shard_size'"),
+        ('tiers = ["u2net"]', r"tiers: there is no such entry at the top .* the table \[masks\]"),
+        ('[settings.masks]\ntiers = ["nonsense"]', r"no table \[settings\]: write \[masks\] for \[settings.masks\]"),
+        ('[mask]\ntiers = ["u2net"]', "mask: there is no entry 'mask'; did you mean 'masks'"),
+        ('[masks]\ntiers = ["nonsense"]', r"masks\.tiers\.0: Input should be 'birefnet', 'u2net'"),
         ("shard_size = 0", "shard_size: Input should be greater"),
         ("[composites]\nstrength = 7", "composites.strength: Input should be less"),
-        ("[composites]\nstrenght = 0.5", "composites.strenght: Extra inputs"),
+        ("[composites]\nstrenght = 0.5", "composites.strenght: there is no entry 'strenght'; did you mean 'strength'"),
         ('manifest = "none.csv"', "no manifest 'none.csv'"),
         ('background_folder = "none"', "no folder 'none'"),
     ],
@@ -176,7 +180,7 @@ def test_a_bad_catalogue_file_is_named_with_its_entry(store, catalogue, folder, 
 def test_settings_of_the_catalogue_are_recorded(store, catalogue, folder):
     (folder / "catalogue.toml").write_text('[masks]\ntiers = ["u2netp", "gradients"]')
     scan(store, catalogue)
-    assert catalogue_settings(store, "spring") == {"masks": {"tiers": ["u2netp", "gradients"]}}
+    assert catalogue_settings(store, "spring").said() == {"masks": {"tiers": ["u2netp", "gradients"]}}
 
 
 def test_own_backgrounds_are_shared_out_and_stay(store, catalogue, folder):
@@ -287,7 +291,7 @@ def test_a_manifest_with_digests_is_believed_and_no_file_is_listed(store, catalo
         raise AssertionError("the files were listed")
 
     write(x="1", y="2")
-    monkeypatch.setattr("vivid_assets.catalogue.scan.list_pictures", refuse)
+    monkeypatch.setattr("vivid_assets.catalogue.scan.list_files", refuse)
     assert scan(store, catalogue).assignment.new == 2
     assert scan(store, catalogue).shards_to_run == []
     write(x="1", y="3")

@@ -75,3 +75,25 @@ def test_the_demo_runs_and_then_has_nothing_to_do(vivid, u2netp, tmp_path):
     assert again.exit_code == 0
     assert "pictures to do" not in again.output
     assert "Nothing was computed" in again.output
+
+
+def test_a_folder_in_trouble_is_a_sentence_and_in_the_status(vivid, folder):
+    assert vivid("catalogue", "add", "spring", folder).exit_code == 0
+    (folder / "art.psd").write_bytes(b"8BPS")
+    assert "1 .psd, such as 'art.psd'" in vivid("catalogue", "scan", "spring").output
+    assert "1 .psd, such as 'art.psd'" in vivid("catalogue", "status").output
+
+    for name in ("a.png", "b.png"):
+        (folder / name).rename(folder.parent / name)
+    gone = vivid("catalogue", "scan", "spring")
+    assert gone.exit_code == 1
+    assert "has no picture" in gone.output
+    assert "vivid catalogue scan spring --accept-removals" in gone.output
+    assert "Traceback" not in gone.output
+    assert "The last scan failed: " in vivid("catalogue", "status").output
+
+    accepted = vivid("catalogue", "scan", "spring", "--accept-removals")
+    assert accepted.exit_code == 0, accepted.output
+    assert "2 removed" in accepted.output
+    (folder / "catalogue.toml").write_text("[masks]\nrefine = false\n")
+    assert "catalogue.toml has changed since the last scan" in vivid("catalogue", "status").output

@@ -6,15 +6,17 @@ from typer.testing import CliRunner
 
 from resources import weights
 from resources.errors import ModelUnavailable
-from vivid_assets.cli import models
 from vivid_assets.cli.models import models_app
 
 NAMES = ["u2netp", "u2net", "birefnet", "birefnet_hr", "vitmatte", "open_clip", "sdxl", "sdxl_vae"]
+NAMES += ["lightning-4", "lightning-8", "hyper-8"]
 
 
 @pytest.fixture
 def vivid_models(monkeypatch, tmp_path):
-    """``vivid models`` on a machine without any weights; returns (exit code, what it printed)."""
+    """``vivid models`` on a machine without weights, GPU and settings; returns (exit code, what it printed)."""
+    monkeypatch.delenv("VIVID_SETTINGS", raising=False)
+    monkeypatch.setattr("vivid_assets.cli.wanted.device_trouble", lambda _: "there is no GPU")
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -31,7 +33,7 @@ def vivid_models(monkeypatch, tmp_path):
 def converted(monkeypatch) -> list[str]:
     """The names that were converted for the CPU; the converter is left out."""
     names: list[str] = []
-    monkeypatch.setattr(models, "load", names.append)
+    monkeypatch.setattr("resources.u2net.load", names.append)
     return names
 
 
@@ -70,11 +72,142 @@ def test_list_for_programs(vivid_models, tmp_path):
     assert {row["name"]: row["path"] for row in rows if row["path"]} == {"u2netp": str(tmp_path / "u2netp.onnx")}
 
 
-def test_pull_without_a_name_gets_the_small_one_ready_for_the_first_run(vivid_models, pulled, converted):
+def test_pull_without_a_name_gets_what_the_settings_need_here(vivid_models, pulled, converted):
     code, output = vivid_models("pull")
-    assert (code, pulled, converted) == (0, ["u2netp"], ["u2netp"])
-    assert "u2netp is here: " in output
+    assert (code, pulled, converted) == (0, ["u2net", "open_clip"], ["u2net"])
+    assert "The settings need: u2net (176 MB), open_clip (605 MB)." in output
+    assert "BiRefNet is left out: ZhengPeng7/BiRefNet runs Python code" in output
+    assert "SDXL is left out, and backgrounds are drawn: there is no GPU." in output
+    assert "u2net is here: " in output
     assert "blocked. Trying the package index [instead]." in output, "said, and square brackets are not markup"
+
+
+def test_pull_without_a_name_follows_the_settings(vivid_models, pulled, fetched, monkeypatch, tmp_path):
+    other = "f" * 40
+    (tmp_path / "vivid.toml").write_text(
+        f"""
+        [backgrounds]
+        generator = "auto"
+        [masks]
+        tiers = ["birefnet", "u2netp"]
+        matting = "vitmatte"
+        [open_clip]
+        checkpoint = "{tmp_path}/mine.pt"
+        [birefnet]
+        trust_remote_code = true
+        model = "someone/BiRefNet_lite"
+        model_revision = "{other}"
+        [sdxl]
+        model = "someone/else-xl"
+        model_revision = "{other}"
+        vae = ""
+        variant = ""
+        sampler = "lightning-8"
+        """
+    )
+    monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
+    monkeypatch.setattr("vivid_assets.cli.wanted.device_trouble", lambda _: None)
+    code, output = vivid_models("pull")
+    assert (code, pulled) == (0, ["u2netp", "vitmatte", "lightning-8"]), output
+    assert [files.source for files in fetched] == ["someone/BiRefNet_lite", "someone/else-xl"]
+    assert "unet/diffusion_pytorch_model.safetensors" in fetched[1].files
+    assert "vae/diffusion_pytorch_model.safetensors" in fetched[1].files
+
+
+def test_settings_that_are_wrong_are_a_mistake_of_usage(vivid_models, pulled, monkeypatch, tmp_path):
+    (tmp_path / "vivid.toml").write_text('[sdxl]\nmodle = "x"')
+    monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
+    code, output = vivid_models("pull")
+    assert (code, pulled) == (2, [])
+    assert "there is no entry 'modle'" in output
+
+
+def test_lcm_needs_a_commit_and_says_how_to_give_it_one(vivid_models, fetched, monkeypatch, tmp_path):
+    code, output = vivid_models("pull", "lcm")
+    assert (code, fetched) == (1, [])
+    assert "sampler_revision" in output
+    (tmp_path / "vivid.toml").write_text(f'[sdxl]\nsampler = "lcm"\nsampler_revision = "{"a" * 40}"')
+    monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
+    code, output = vivid_models("pull", "lcm")
+    assert (code, [(files.source, files.revision) for files in fetched]) == (
+        0,
+        [("latent-consistency/lcm-sdxl", "a" * 40)],
+    )
+
+
+REPOSITORIES = {
+    "someone/BiRefNet_lite": (["config.json", "birefnet.py", "model.safetensors", "pytorch_model.bin"], "model"),
+    "someone/pipeline": (
+        [
+            "model_index.json",
+            "sd_xl.safetensors",
+            "vae/config.json",
+            "unet/diffusion_pytorch_model.fp16.safetensors",
+            "unet/diffusion_pytorch_model.safetensors",
+        ],
+        "unet/diffusion_pytorch_model.fp16",
+    ),
+    "someone/vae": (["config.json", "diffusion_pytorch_model.safetensors"], "diffusion_pytorch_model"),
+    "someone/unet": (["config.json", "diffusion_pytorch_model.fp16.safetensors"], "diffusion_pytorch_model.fp16"),
+    "someone/clip": (["open_clip_config.json", "open_clip_model.safetensors"], "open_clip_model"),
+    "someone/vitmatte": (["config.json", "model.safetensors"], "model"),
+}
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub that has ``REPOSITORIES`` at one commit; every file has a megabyte."""
+
+    def listed(source, revision):
+        if source not in REPOSITORIES:
+            raise ModelUnavailable(f"The hub does not say what is in {source} at {revision}: 404.")
+        return "c" * 40, dict.fromkeys(REPOSITORIES[source][0], 1_000_000)
+
+    monkeypatch.setattr(weights, "listed", listed)
+
+
+@pytest.fixture
+def fetched(monkeypatch, tmp_path):
+    """The files that were asked of the hub without a name of the catalogue."""
+    asked = []
+
+    def pull_files(files, name, say):
+        asked.append(files)
+        return tmp_path
+
+    monkeypatch.setattr(weights, "pull_files", pull_files)
+    return asked
+
+
+@pytest.mark.parametrize("source", REPOSITORIES)
+def test_any_repository_of_a_kind_that_is_used_can_be_pulled_by_its_name(vivid_models, hub, fetched, source):
+    code, output = vivid_models("pull", source)
+    assert code == 0, output
+    (files,) = fetched
+    assert (files.source, files.revision) == (source, "c" * 40), "pinned to the commit that the branch is at"
+    assert f"{REPOSITORIES[source][1]}.safetensors" in files.patterns
+    assert not {"pytorch_model.bin", "sd_xl.safetensors"} & set(files.patterns)
+    assert " MB)" in output
+
+
+def test_of_a_pipeline_the_float32_files_can_be_asked_for(vivid_models, hub, fetched):
+    vivid_models("pull", "someone/pipeline", "--variant", "")
+    assert "unet/diffusion_pytorch_model.safetensors" in fetched[0].files
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "org/name@abc"])
+def test_a_repository_that_is_not_there_is_said(vivid_models, hub, fetched, name):
+    code, output = vivid_models("pull", name)
+    assert (code, fetched) == (1, [])
+    assert "does not say what is in" in output
+
+
+def test_packages_that_a_model_s_code_needs_are_named_after_pulling(vivid_models, hub, fetched, tmp_path):
+    (tmp_path / "config.json").write_text('{"auto_map": {"AutoModelForImageSegmentation": "birefnet.Net"}}')
+    (tmp_path / "birefnet.py").write_text("import math\nimport a_package_that_is_not_there\n")
+    code, output = vivid_models("pull", "someone/BiRefNet_lite")
+    assert code == 1
+    assert re.search(r"not installed: a_package_that_is_not_there. Install with: .*pip install a_package", output)
 
 
 def test_pull_goes_on_after_a_failure_and_ends_with_1(vivid_models, pulled):
@@ -117,6 +250,7 @@ def test_verify_where_there_is_nothing_says_how_to_begin(vivid_models):
     [
         ([], "check that they are sound"),
         (["pull"], "vivid models pull u2net"),
+        (["pull"], "vivid models pull ZhengPeng7/BiRefNet_lite"),
         (["list"], "--json"),
         (["verify"], "Ends with 1"),
     ],

@@ -7,10 +7,10 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.store import Store
+from tests.support.waiting import HANG_S, until
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find, register
 from vivid_assets.settings import SettingsFile
@@ -205,7 +206,7 @@ def s3():
     command = [sys.executable, Path(__file__).with_name("s3_server.py"), str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait_for(url)
+        until(lambda: answers(url), alive=lambda: server.poll() is None)
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 patch.delenv(name)
@@ -220,17 +221,10 @@ def s3():
             yield client
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait()
 
 
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=10).close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            assert time.monotonic() < deadline, "the S3 server does not start"
-            time.sleep(0.2)
+def answers(url: str) -> bool:
+    with suppress(urllib.error.HTTPError):  # it refuses us, so it is there
+        urllib.request.urlopen(url, timeout=HANG_S).close()
+    return True

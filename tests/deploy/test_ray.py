@@ -2,7 +2,7 @@
 
 import os
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +11,7 @@ from dagster._core.launcher import WorkerStatus
 
 from resources.ray_models import NAMESPACE
 from resources.store import Store
+from tests.support.waiting import HANG_S, until
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.rows.tables import read_rows
 
@@ -18,7 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.live]
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "ray" / "dagster.yaml"
 SETTINGS = '[masks]\ntiers = ["u2netp", "gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
-PATIENCE = 300
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,31 @@ def cluster(environment, new_database):
     environment.setenv("VIVID_POSTGRES_URL", new_database())
     # A run is the command `dagster`, as the node finds it.
     environment.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    # Ray gives its processes half a minute to come up; a busy machine may take longer.
+    for name in (
+        "RAY_DASHBOARD_STARTUP_TIMEOUT_S",
+        "RAY_gcs_server_port_wait_time_s",
+        "RAY_worker_register_timeout_seconds",
+    ):
+        environment.setenv(name, str(round(HANG_S)))
+    environment.setenv("RAY_agent_register_timeout_ms", str(round(HANG_S * 1000)))
+    environment.setenv("RAY_health_check_timeout_ms", str(round(HANG_S * 1000)))
+    from ray._private import services
     from ray.cluster_utils import Cluster
 
+    get_node = services.get_node
+
+    def get_node_patiently(*arguments):
+        """A node that has not registered yet is a RuntimeError, which Ray's own loop takes for half a minute."""
+
+        def registered():
+            with suppress(RuntimeError):
+                return get_node(*arguments)
+
+        return until(registered)
+
+    environment.setattr(services, "get_node", get_node_patiently)
+    environment.setattr(Cluster._wait_for_node, "__defaults__", (HANG_S,))
     memory = 80 * 2**20
     head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": 0, "object_store_memory": memory}
     cluster = Cluster(initialize_head=True, head_node_args=head)
@@ -74,14 +97,14 @@ def ran(cluster, environment, pictures, settings, make_deployed, launch_shards, 
     shards = make_deployed(str(root / "store"), str(pictures), settings).scan()
     with dg.DagsterInstance.get() as instance:
         launched = launch_shards(instance, shards)
-        deadline = time.monotonic() + PATIENCE
         client = instance.run_launcher.client
-        while True:
+
+        def ended():
             runs = [instance.get_run_by_id(run) for run in launched]
             healthy = [instance.run_launcher.check_run_worker_health(run).status for run in runs]
-            if all(run.is_finished for run in runs) or WorkerStatus.FAILED in healthy or time.monotonic() > deadline:
-                break
-            time.sleep(0.5)
+            return runs if all(run.is_finished for run in runs) or WorkerStatus.FAILED in healthy else None
+
+        runs = until(ended)
         jobs = {job.metadata["dagster/run-id"]: job for job in client.list_jobs()}
         logs = "\n".join(client.get_job_logs(job.submission_id)[-2000:] for job in jobs.values())
         assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 4, logs

@@ -50,7 +50,7 @@ class Driver:
 
     def stop(self) -> None:
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait()
 
 
 @dataclass

@@ -192,9 +192,9 @@ def test_sixteen_bits_are_not_carried_into_a_reduced_picture():
     assert picture.rgb.shape == (32, 32, 3)
 
 
-@pytest.mark.parametrize("mode", ["F", "I"])
-def test_samples_without_a_white_are_refused(as_file, mode):
-    with pytest.raises(UnreadablePicture, match=r"32-bit numbers.* save it with 8 or 16 bits"):
+@pytest.mark.parametrize(("mode", "what"), [("F", r"floating-point numbers \(32 bits\)"), ("I", "32-bit numbers")])
+def test_samples_without_a_white_are_refused(as_file, mode, what):
+    with pytest.raises(UnreadablePicture, match=what + ".* save it as RGB or grey with 8 or 16 bits"):
         decode(as_file(Image.new(mode, (4, 4)), "TIFF"))
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANG_S
+
 pytestmark = pytest.mark.slow
 
 FILES = 1000
 SECONDS_A_FILE = 20
+"""Of computing, whatever else the machine does."""
 MEMORY = 6 << 30
 
 SCRIPT = """
@@ -52,8 +55,8 @@ def one(first, second, cut, go_on, between, changes, longest):
     for place, value in changes:
         if data:
             data[int(place * len(data))] = value
-    started = time.perf_counter()
-    signal.alarm(seconds)
+    started = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         picture = decode(bytes(data), longest=longest, max_pixels=4_000_000)
         assert picture.rgb.dtype == np.uint8
@@ -62,9 +65,9 @@ def one(first, second, cut, go_on, between, changes, longest):
         assert str(error).endswith(".")
         counts["refused"] += 1
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     counts["made"] += 1
-    counts["slowest"] = max(counts["slowest"], time.perf_counter() - started)
+    counts["slowest"] = max(counts["slowest"], time.process_time() - started)
 
 one()
 print(json.dumps(counts))
@@ -73,7 +76,7 @@ print(json.dumps(counts))
 
 def test_a_thousand_spliced_files(capsys):
     command = [sys.executable, "-c", SCRIPT, str(FILES), str(SECONDS_A_FILE), str(MEMORY)]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=550)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=HANG_S)
     assert ended.returncode == 0, f"ended with {ended.returncode}\n{ended.stderr[-3000:]}"
     counts = json.loads(ended.stdout.splitlines()[-1])
     assert counts["made"] >= FILES

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.waiting import until
 from vivid_assets.imaging.pixel_budget import PixelBudget, usable_memory
 
 
@@ -38,7 +39,7 @@ def test_a_larger_one_is_worked_on_alone_and_is_not_overtaken():
     def first():
         with budget.take(10):
             inside.set()
-            leave.wait(10)
+            leave.wait()
 
     def note(name, pixels):
         with budget.take(pixels):
@@ -46,15 +47,16 @@ def test_a_larger_one_is_worked_on_alone_and_is_not_overtaken():
 
     threads = [threading.Thread(target=first)]
     threads[0].start()
-    inside.wait(10)
+    inside.wait()
     for name, pixels in (("enormous", 5000), ("small", 1)):
         threads.append(threading.Thread(target=note, args=(name, pixels)))
         threads[-1].start()
-        time.sleep(0.05)
+        # Held by who waits: only then does the next one come.
+        until(budget._turn.locked)
     assert order == []
     leave.set()
     for thread in threads:
-        thread.join(10)
+        thread.join()
     assert order == ["enormous", "small"]
 
 

@@ -331,3 +331,47 @@ def test_five_hundred_hostile_pictures():
         assert np.isfinite(mask.alpha).all()
         assert ((mask.alpha >= 0) & (mask.alpha <= 1)).all()
         assert mask.verdict
+
+
+def test_a_tier_that_is_not_installed_is_not_asked_marks_nothing_and_is_noted(photo):
+    best = Tier("best", missing, missing="The weights of best are not here.")
+    ladder = Ladder([best, Says("second", firm).tier])
+    (mask,) = ladder.masks([photo])
+    assert (mask.tier, mask.verdict, mask.degraded, mask.review) == ("second", "good", None, False)
+    assert [(record.tier, record.verdict) for record in mask.tried] == [("best", "unavailable"), ("second", "good")]
+    assert "best (The weights of best are not here). Masks are made by second." in ladder.note
+    assert ladder.unavailable == {}
+    assert Ladder([Says("second", firm).tier]).note is None
+
+
+def test_a_forced_tier_that_is_not_installed_is_a_named_failure_of_its_picture(photo):
+    ladder = Ladder([Tier("best", missing, missing="The weights of best are not here."), Says("second", firm).tier])
+    asked, free = ladder.masks([photo, photo], [MaskRequest(tier="best"), None])
+    assert (asked.verdict, asked.degraded) == ("failed", None)
+    assert "tier best is not installed: The weights of best are not here." in asked.reason
+    assert free.tier == "second"
+
+
+def test_where_no_tier_can_be_asked_it_is_the_machine_and_not_the_pictures(photo):
+    tiers = [Tier("best", missing, missing="Not here."), Tier("second", missing)]
+    with pytest.raises(ModelUnavailable, match=r"No mask tier can be asked\. best: Not here\. second: no weights"):
+        Ladder(tiers).masks([photo])
+    # Who brings a mask needs no tier.
+    own = Alpha(firm(photo), "person")
+    (mask,) = Ladder(tiers).masks([photo], [MaskRequest(override=own)])
+    assert mask.tier == "override"
+
+
+def test_a_tier_that_breaks_on_each_of_its_first_pictures_is_asked_no_more(photo):
+    def breaks(image):
+        raise RuntimeError("gave up with -1")
+
+    best = Says("best", breaks)
+    ladder = Ladder([best.tier, Says("second", firm).tier])
+    masks = ladder.masks([photo] * 4)
+    assert [mask.tier for mask in masks] == ["second"] * 4
+    assert all("failed on each of its first 3 pictures" in mask.degraded for mask in masks)
+    assert "gave up with -1" in ladder.unavailable["best"]
+    asked = len(best.asked)
+    ladder.masks([photo])
+    assert len(best.asked) == asked

@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from resources.batches import Batches, PictureError
-from resources.errors import MachineFault
+from resources.errors import MachineFault, ModelUnavailable
 
 
 def in_batches(function, items, batch_size):
@@ -122,3 +122,54 @@ def test_what_filled_the_memory_is_let_go_before_the_next_try():
 def test_a_function_that_loses_items_is_a_fault():
     with pytest.raises(MachineFault, match="came back as 1"):
         in_batches(lambda items: items[:1], [1, 2], 2)
+
+
+def always(error: Exception):
+    def fails(_: list[int]) -> list[int]:
+        raise error
+
+    return fails
+
+
+@pytest.mark.parametrize("size", [1, 4, 8])
+@pytest.mark.parametrize("error", [TypeError("no kernel for Half"), PictureError("The answer is not finite.")])
+def test_a_model_that_fails_on_each_of_its_first_pictures_is_at_fault_and_not_they(error, size):
+    batches = Batches(always(error), size, "SDXL")
+    with pytest.raises(ModelUnavailable, match="SDXL failed on each of its first 3 pictures") as stopped:
+        for start in range(0, 8, size):
+            batches(list(range(start, start + size)))
+    assert type(error).__name__ in str(stopped.value)
+    assert str(error) in str(stopped.value)
+
+
+def test_failures_that_come_back_as_results_count_too():
+    with pytest.raises(ModelUnavailable, match="black"):
+        in_batches(lambda items: [PictureError("It is black.") for _ in items], [1, 2, 3], 8)
+
+
+def test_two_pictures_that_fail_are_two_pictures():
+    assert [str(found) for found in in_batches(always(KeyError("x")), [1, 2], 8)] == ["'x'", "'x'"]
+
+
+@pytest.mark.parametrize("good", [0, 2])
+def test_once_a_picture_went_well_failures_are_the_pictures_own(good):
+    def picky(items: list[int]) -> list[int]:
+        if items != [good]:
+            raise KeyError("no")
+        return items
+
+    results = in_batches(picky, list(range(9)), 1)
+    assert [type(found) for found in results].count(KeyError) == 8
+
+
+def test_pictures_that_fail_each_in_its_own_way_are_pictures():
+    def differently(items: list[int]) -> list[int]:
+        raise (KeyError, TypeError, ZeroDivisionError)[items[0] % 3]("no")
+
+    assert len(in_batches(differently, list(range(9)), 1)) == 9
+
+
+def test_what_the_compiler_raises_is_no_picture_s_failure():
+    failed = type("InductorError", (RuntimeError,), {"__module__": "torch._inductor.exc"})
+    with pytest.raises(ModelUnavailable, match=r"torch\.compile failed: no compiler\. Set compile to off"):
+        in_batches(always(failed("no compiler")), [1], 8)

@@ -1,14 +1,15 @@
 """BiRefNet's two ways: a folder of custom code as the real one's, and a real network through onnxruntime."""
 
 import hashlib
+import sys
 
 import numpy as np
 import pytest
 
 from resources.batches import PictureError
 from resources.birefnet import BiRefNet
-from resources.birefnet_load import onnx_file
 from resources.errors import MachineFault, ModelUnavailable
+from resources.onnx_masks import onnx_file
 from resources.u2net import U2Net
 
 pytestmark = pytest.mark.slow
@@ -95,8 +96,25 @@ def test_it_runs_in_the_half_precision_that_is_asked_for(settings):
     assert mask[:, 30:].min() > 0.9
 
 
+def test_a_precision_that_a_layer_lacks_is_refused_by_name(settings, tiny_birefnet, monkeypatch):
+    """BiRefNet's deformable convolution does not compute in bfloat16 on a CPU."""
+    code = (tiny_birefnet / "birefnet.py").read_text()
+    deformed = """        from torchvision.ops import deform_conv2d
+        offset = torch.zeros(len(x), 2, *x.shape[-2:], dtype=x.dtype)
+        x = deform_conv2d(x, offset, torch.eye(3, dtype=x.dtype).view(3, 3, 1, 1))
+        logits ="""
+    (tiny_birefnet / "birefnet.py").write_text(code.replace("        logits =", deformed))
+    # Python looks for this code where the tests before had theirs.
+    for name in [name for name in sys.modules if name.startswith("transformers_modules")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ModelUnavailable, match=r"BiRefNet does not compute in bfloat16 on cpu .*dtype to auto or flo"):
+        masks(settings | {"dtype": "bfloat16"}, [two_halves(40, 40)])
+    (mask,) = masks(settings, [two_halves(40, 40)])
+    assert mask[:, 30:].min() > 0.9
+
+
 def test_code_from_a_repository_needs_consent(settings):
-    with pytest.raises(ModelUnavailable, match="trust_remote_code: true"):
+    with pytest.raises(ModelUnavailable, match="trust_remote_code = true"):
         masks(settings | {"trust_remote_code": False}, [two_halves(8, 8)])
 
 
@@ -150,7 +168,8 @@ def test_what_is_missing_is_known_without_loading(settings, tiny_birefnet, monke
 def test_the_revision_follows_what_changes_a_mask(settings, tiny_birefnet):
     revision = BiRefNet(**settings).revision
     assert BiRefNet(**settings | {"batch_size": 1}).revision == revision
-    assert BiRefNet(**settings, fit="squash").revision != revision
+    assert BiRefNet(**settings, fit="squash").revision == revision, "as the model card does it"
+    assert BiRefNet(**settings, fit="pad").revision != revision
     assert BiRefNet(**settings | {"size": 32}).revision != revision
     (tiny_birefnet / "birefnet.py").write_text("# other code")
     assert BiRefNet(**settings).revision != revision
@@ -200,12 +219,16 @@ def test_onnx_files_missing_damaged_or_unknown(onnx, u2netp, photograph, monkeyp
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     with pytest.raises(ModelUnavailable, match="not on this machine"):
         onnx_file("birefnet-general")
-    with pytest.raises(ModelUnavailable, match="knows no model"):
+    with pytest.raises(ModelUnavailable, match="knows no mask model"):
         onnx_file("birefnet-colossal")
     with pytest.raises(ModelUnavailable, match="SHA-256"):
         masks(onnx | {"onnx_sha256": "0" * 64}, [photograph])
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(u2netp.read_bytes()[:1000])
-    right = {"onnx_model": str(damaged), "onnx_sha256": hashlib.sha256(damaged.read_bytes()).hexdigest()}
+    right = {
+        "onnx_model": str(damaged),
+        "onnx_input": "imagenet",
+        "onnx_sha256": hashlib.sha256(damaged.read_bytes()).hexdigest(),
+    }
     with pytest.raises(ModelUnavailable, match="could not be loaded"):
         masks(onnx | right, [photograph])

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from resources.claims import Claims
 from resources.errors import MachineFault
 from resources.store import Store
+from tests.support.waiting import until
 
 
 class Clock:
@@ -105,8 +105,5 @@ def test_a_store_that_fails_for_a_while_does_not_end_the_refreshing(store, monke
     before = store.read(mine.path)
     monkeypatch.setattr(Store, "write", fail_at_first)
     with claims.kept_fresh([mine]):
-        for _ in range(100):
-            threading.Event().wait(0.05)
-            if store.read(mine.path) != before:
-                break
+        until(lambda: store.read(mine.path) != before)
     assert json.loads(store.read(mine.path))["fresh"] != json.loads(before)["fresh"]

@@ -2,20 +2,46 @@
 
 import pytest
 
-from resources.device import Device, GpuUse, assert_placed, decide, free_memory
-from resources.errors import MachineFault
+from resources.cuda import CudaDriver
+from resources.device import Device, GpuUse, assert_placed, decide, device_trouble, free_memory, usable_gpus
+from resources.errors import MachineFault, ModelUnavailable
 
 pytestmark = pytest.mark.slow
 
 
+def driver(monkeypatch, devices, version="12.2"):
+    """A driver that shows so many devices."""
+    found = CudaDriver(devices, version) if devices else None
+    monkeypatch.setattr("resources.device.cuda_driver", lambda: found)
+    monkeypatch.setattr("resources.device.gpu_shown", lambda: bool(devices))
+
+
 @pytest.fixture
 def no_cuda(monkeypatch):
+    driver(monkeypatch, 0)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
 
 @pytest.fixture
+def refused(monkeypatch):
+    """A GPU whose driver PyTorch finds too old, as it says so."""
+
+    def init():
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 12020). Please update it.")
+
+    driver(monkeypatch, 1)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.init", init)
+    monkeypatch.setattr("torch.version.cuda", "13.2")
+    monkeypatch.setattr("torch.__version__", "2.15.0")
+
+
+@pytest.fixture
 def two_gpus(monkeypatch):
+    driver(monkeypatch, 2)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_75", "sm_80", "sm_90a"])
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (8, 6))
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "Some GPU")
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
@@ -30,7 +56,68 @@ def test_cuda_on_a_machine_without_is_a_fault_of_the_machine(no_cuda, device):
 def test_auto_says_what_it_chose(no_cuda):
     decided = decide()
     assert (decided.name, decided.dtype) == ("cpu", "float32")
-    assert "there is no CUDA device" in decided.why
+    assert "the CPU, because this machine has no CUDA device" in decided.why
+
+
+def test_auto_with_a_gpu_that_pytorch_refuses_names_driver_and_pytorch(refused, caplog):
+    """Small models go on on the CPU and say why; large ones do not, unless the CPU is asked for."""
+    sentence = (
+        "PyTorch 2.15.0 (CUDA 13.2) cannot use the GPU that the NVIDIA driver (up to CUDA 12.2) shows: "
+        "The NVIDIA driver on your system is too old (found version 12020)"
+    )
+    with caplog.at_level("WARNING"):
+        decided = decide()
+    assert (decided.name, decided.dtype) == ("cpu", "float32")
+    assert sentence in decided.why
+    assert sentence in caplog.text
+    with pytest.raises(ModelUnavailable) as stopped:
+        decide(heavy=True)
+    assert sentence in str(stopped.value)
+    assert "set device to cpu" in str(stopped.value)
+    assert decide("cpu", heavy=True).name == "cpu"
+    with pytest.raises(MachineFault, match=r"The settings ask for cuda, but PyTorch 2\.15\.0"):
+        decide("cuda")
+
+
+def test_a_pytorch_without_cuda_says_so(refused, monkeypatch):
+    def init():
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    monkeypatch.setattr("torch.cuda.init", init)
+    monkeypatch.setattr("torch.version.cuda", None)
+    assert "(a build for the CPU alone) cannot use the GPU" in device_trouble()
+
+
+def test_a_gpu_that_pytorch_has_no_binaries_for_is_none(two_gpus, monkeypatch):
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (7, 0))
+    assert decide().name == "cpu"
+    assert "its binaries are for sm_75, sm_80, sm_90a, and Some GPU is none of these" in device_trouble()
+    # One of two that can be used is used, and the other is not.
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda index: ((7, 0), (8, 9))[index])
+    assert usable_gpus() == ["cuda:1"]
+    assert device_trouble() is None
+    assert device_trouble("cuda:1") is None
+    assert "none of these" in device_trouble("cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("built", "capability", "runs"),
+    [
+        (["sm_80"], (8, 6), True),
+        (["sm_86"], (8, 0), False),
+        (["sm_90"], (10, 0), False),
+        (["sm_90", "compute_90"], (12, 0), True),
+        (["sm_90a"], (9, 0), True),
+        (["compute_90a"], (10, 0), False),
+        (["sm_100f"], (10, 3), True),
+        (["sm_120"], (12, 1), True),
+        (["gfx90a"], (9, 0), True),
+    ],
+)
+def test_which_binaries_run_where(two_gpus, monkeypatch, built, capability, runs):
+    monkeypatch.setattr("torch.cuda.get_arch_list", lambda: built)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: capability)
+    assert (device_trouble() is None) == runs
 
 
 def test_auto_takes_a_gpu_in_half_precision(two_gpus):

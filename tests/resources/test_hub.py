@@ -34,8 +34,9 @@ def test_no_network_is_a_sentence(monkeypatch, tmp_path):
         raise LocalEntryNotFoundError("Name or service not known")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(ModelUnavailable, match=r"(?s)could not be fetched.*network"):
+    with pytest.raises(ModelUnavailable, match=r"(?s)could not be fetched.*network") as raised:
         Weights("someone/something", "abc").folder(download=True)
+    assert "download" not in str(raised.value).replace("downloaded", ""), "what is set already is no advice"
 
 
 def test_a_wrong_digest_is_refused_with_both(tmp_path):
@@ -91,3 +92,33 @@ def test_a_cached_model_is_found_without_the_network_and_its_damage_seen(cached)
     assert weights.problems() == []
     blob.write_bytes(b"damaged")
     assert "damaged" in weights.problems()[0]
+
+
+def test_every_file_that_a_snapshot_lacks_is_named(cached):
+    weights, _ = cached
+    more = Weights(weights.source, weights.revision, ("model.safetensors", "a.txt|b.json", "config.json"))
+    with pytest.raises(ModelUnavailable, match=r"has no a\.txt or b\.json, config\.json\."):
+        more.folder()
+    snapshot = weights.folder()
+    (snapshot / "b.json").write_text("{}")
+    (snapshot / "config.json").symlink_to("../../blobs/not-come-yet")
+    with pytest.raises(ModelUnavailable, match=r"has no config\.json\."):
+        more.folder()
+
+
+@pytest.mark.parametrize("lacking", ["birefnet.py", "BiRefNet_config.py", "model.safetensors", "config.json"])
+def test_of_a_folder_with_code_each_file_is_missed_by_name(tiny_birefnet, lacking):
+    weights = Weights(str(tiny_birefnet), "", ("config.json", "*.py", "model.safetensors"))
+    assert weights.folder() == tiny_birefnet
+    (tiny_birefnet / lacking).unlink()
+    with pytest.raises(ModelUnavailable, match=rf"has no .*{lacking}"):
+        weights.folder()
+
+
+def test_the_other_variant_is_hinted_at(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelUnavailable, match='variant = ""'):
+        Weights(str(tmp_path), "", ("model.fp16.safetensors",)).folder()
+    (tmp_path / "model.safetensors").rename(tmp_path / "model.fp16.safetensors")
+    with pytest.raises(ModelUnavailable, match='variant = "fp16"'):
+        Weights(str(tmp_path), "", ("model.safetensors",)).folder()

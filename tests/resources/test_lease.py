@@ -1,7 +1,6 @@
 """A model's life: nothing before the first use, one copy while held, nothing after."""
 
 import gc
-import os
 import subprocess
 import sys
 import threading
@@ -105,12 +104,14 @@ def test_runs_that_overlap_never_hold_two_copies(loader):
 
 RUN = """
 import os, sys
+from functools import partial
 from pathlib import Path
 from resources import lease as leases
 from resources.device import Device
 
 log = Path(sys.argv[1]).open("a", buffering=1)
 leases._uuids = lambda device: {"gpu-a": "cuda:0"}
+leases.hold_one_of = partial(leases.hold_one_of, folder=Path(sys.argv[2]))
 leases.free_memory = lambda: print("freed", os.getpid(), file=log)
 
 def load(device):
@@ -126,9 +127,9 @@ for _ in range(5):
 def test_processes_that_overlap_never_hold_two_copies_on_one_gpu(tmp_path):
     """The model is freed before its GPU is given back, and loaded only once the GPU is held."""
     log, root = tmp_path / "log", Path(__file__).parents[2]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    runs = [subprocess.Popen([sys.executable, "-c", RUN, str(log)], cwd=root, env=environment) for _ in range(2)]
-    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    command = [sys.executable, "-c", RUN, str(log), str(tmp_path)]
+    runs = [subprocess.Popen(command, cwd=root) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
     lines = log.read_text().split("\n")[:-1]
     assert len(lines) == 2 * 2 * 5
     for loaded, freed in zip(lines[::2], lines[1::2], strict=True):
@@ -170,6 +171,19 @@ def test_what_a_library_raises_while_loading_is_a_model_that_is_not_available():
         pass
     with lease("m", fills, on_cpu) as held, pytest.raises(MachineFault, match="No memory on cpu"), held.use():
         pass
+
+
+@pytest.mark.parametrize(
+    "breaks", [ValueError("'gpu' is no device"), PermissionError(13, "Permission denied"), ImportError("no libtorch")]
+)
+def test_no_device_is_the_machine_s_fault_whatever_was_raised(loader, breaks):
+    def device() -> Device:
+        raise breaks
+
+    with lease("m", loader, device, what="SDXL") as held, pytest.raises(MachineFault) as fault, held.use():
+        pass
+    assert str(fault.value) == f"There is no device for SDXL: {breaks}"
+    assert loader.models == []
 
 
 def test_the_resources_load_no_library_until_a_lease_is_used():

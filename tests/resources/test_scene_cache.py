@@ -16,6 +16,7 @@ from resources.errors import MachineFault
 from resources.scene_cache import SceneCache
 from resources.scenes import Scene, SceneRequest
 from resources.store import Store
+from tests.support.waiting import until
 
 BEACH = SceneRequest("a beach", "people", 1, 600, 800)
 
@@ -105,7 +106,7 @@ def test_of_two_threads_one_makes_it_and_the_other_waits(cache):
     painter, both_ask = Painter(), threading.Event()
 
     def slow(requests):
-        both_ask.wait(10)
+        both_ask.wait()
         return painter(requests)
 
     results: list = []
@@ -161,7 +162,7 @@ def test_two_processes_that_want_the_same_scenes_make_each_once(tmp_path):
     for run in runs:
         run.stdin.write("go\n")
         run.stdin.flush()
-    made = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+    made = [json.loads(run.communicate()[0]) for run in runs]
     assert sorted(made[0] + made[1]) == list(range(12))
     assert not list(tmp_path.rglob("*.claim"))
 
@@ -190,10 +191,13 @@ def test_a_dead_runs_claim_is_taken_over_by_one_alone(store):
 
 
 def test_a_claim_is_kept_fresh_while_its_work_lasts(store):
-    claims = Claims(store, "claims", stale_after_s=0.2)
+    clock = Clock()
+    claims = Claims(store, "claims", stale_after_s=0.2, clock=clock)
     mine = claims.take("scene")
     with claims.kept_fresh([mine]):
-        for _ in range(20):
-            threading.Event().wait(0.05)
+        for _ in range(10):
+            before = store.read(mine.path)
+            until(lambda before=before: store.read(mine.path) != before)
+            clock.now += 0.15
             assert claims.take("scene") is None
     claims.release(mine)

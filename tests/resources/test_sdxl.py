@@ -1,7 +1,10 @@
 """SDXL with a small random model of the real classes: seeds, batches, guard, samplers, faults."""
 
+import json
 import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +251,105 @@ def test_around_a_subject_only_the_rest_is_painted(settings):
     assert requests[0].key("m") != replace(SOFA, prompt="a beach").key("m")
 
 
+def test_the_model_s_own_decoder_stays_in_float32_after_painting_in_place(settings):
+    import torch
+
+    nothing = Subject(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
+    own = settings | {"vae": "", "dtype": "float16", "model": with_vae(settings, force_upcast=True)}
+    with SDXL(**own).lease() as generate:
+        first = generate([SOFA, replace(SOFA, subject=nothing)])
+        with generate._shared.use() as model:
+            assert model._pipeline.vae.dtype == torch.float32
+            assert model._pipeline.unet.dtype == torch.float16
+        (again,) = generate([SOFA])
+    assert difference(first[0], again) <= LEVELS
+    assert all(scene.figures["retried_in_float32"] == 0 for scene in [*first, again])
+
+
+def with_vae(settings, **config) -> str:
+    """A copy of the model with another configuration of its own VAE."""
+    copy = Path(tempfile.mkdtemp(dir=Path(settings["model"]).parent)) / "model"
+    shutil.copytree(settings["model"], copy)
+    file = copy / "vae" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | config))
+    return str(copy)
+
+
+def test_a_decoder_with_statistics_of_its_latents_is_given_them(settings):
+    import diffusers
+    import torch
+
+    statistics = {"latents_mean": [-1.6, 1.1, 0.7, -0.2], "latents_std": [8.4, 5.9, 5.4, 5.1], "scaling_factor": 0.5}
+    own = settings | {"vae": "", "model": with_vae(settings, **statistics)}
+    plain = diffusers.StableDiffusionXLPipeline.from_pretrained(own["model"], variant="fp16").to(torch.float32)
+    plain.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(plain.scheduler.config)
+    picture = plain(
+        SOFA.prompt,
+        negative_prompt=SOFA.negative_prompt,
+        height=64,
+        width=64,
+        num_inference_steps=2,
+        guidance_scale=7.5,
+        latents=torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(SOFA.seed)),
+        output_type="np",
+    ).images[0]
+    (scene,) = make(own, [SOFA])
+    assert difference(scene, Scene((picture * 255).round().astype(np.uint8), {})) <= LEVELS
+    subject = Subject(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
+    with pytest.raises(ModelUnavailable, match="cannot paint in place: its VAE has latents_mean"):
+        make(own, [replace(SOFA, subject=subject)])
+
+
+def test_no_memory_to_decode_means_tiles_and_no_step_again(settings, monkeypatch, unet_batches):
+    import diffusers
+    import torch
+
+    whole = make(settings, [SOFA, replace(SOFA, seed=2)])
+    steps = len(unet_batches)
+    forward = diffusers.models.autoencoders.vae.Decoder.forward
+
+    def short_of_memory(self, sample, *args, **kwargs):
+        if sample.shape[-1] > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, sample, *args, **kwargs)
+
+    monkeypatch.setattr(diffusers.models.autoencoders.vae.Decoder, "forward", short_of_memory)
+    tiled = make(settings, [SOFA, replace(SOFA, seed=2)])
+    assert len(unet_batches) == 2 * steps
+    assert [scene.figures["decoded_in_tiles"] for scene in whole + tiled] == [0, 0, 1, 1]
+    monkeypatch.undo()
+    with SDXL(**settings).lease() as generate:
+        generate([SOFA])
+        with generate._shared.use() as model:
+            vae = model._pipeline.vae
+            vae.enable_tiling()
+            vae.tile_sample_min_size, vae.tile_latent_min_size = 32, 4
+        expected = generate([SOFA, replace(SOFA, seed=2)])
+    assert all(difference(one, other) <= LEVELS for one, other in zip(tiled, expected, strict=True))
+
+
+@pytest.mark.parametrize("how", ["blocks", "whole"])
+def test_compiled_a_broken_picture_is_made_again_without_compiling_anew(settings, monkeypatch, how):
+    import torch
+
+    compiled = []
+    real = torch.compile
+    backend = lambda graph, _: compiled.append(1) or graph.forward  # noqa: E731
+    monkeypatch.setattr(torch, "compile", lambda *a, **k: real(*a, **k, backend=backend))
+    with SDXL(**settings, dtype="bfloat16", compile=how).lease() as generate:
+        (sound,) = generate([SOFA])
+        before = len(compiled)
+        assert before
+        with generate._shared.use() as model:
+            decoded = model._decoded
+            answers = iter([[None]])
+            monkeypatch.setattr(model, "_decoded", lambda latents: next(answers, None) or decoded(latents))
+        (again,) = generate([SOFA])
+    assert (sound.figures["retried_in_float32"], again.figures["retried_in_float32"]) == (0, 1)
+    assert len(compiled) == before
+    torch._dynamo.reset()
+
+
 @pytest.mark.parametrize("how", ["blocks", "whole"])
 def test_compiled_it_is_traced_without_a_break_and_batches_are_filled(settings, monkeypatch, unet_batches, how):
     """Dynamo's tracing (``fullgraph``) is real; the machine code that Inductor would make is left out."""
@@ -260,6 +362,29 @@ def test_compiled_it_is_traced_without_a_break_and_batches_are_filled(settings, 
     plain = make(settings | {"batch_size": 2}, requests)
     assert all(difference(one, other) <= LEVELS for one, other in zip(compiled, plain, strict=True))
     torch._dynamo.reset()
+
+
+def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypatch):
+    import torch
+
+    def no_compiler(function, **_):
+        def call(*_):
+            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    with pytest.raises(ModelUnavailable, match=r"No working C\+\+ compiler found.*apt install g\+\+.*compile to off"):
+        make(settings | {"compile": "blocks"}, [SOFA])
+
+
+def test_auto_never_computes_on_the_cpu(settings, monkeypatch):
+    """Scenes at full size would take hours there; ``device: cpu`` is how to ask for that."""
+    monkeypatch.setattr("resources.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else "no GPU")
+    with pytest.raises(ModelUnavailable, match="SDXL cannot compute here: no GPU; with device cpu"):
+        make(settings | {"device": "auto"}, [SOFA])
+    assert SDXL(**settings | {"device": "auto"}).unusable().startswith("SDXL cannot compute here: no GPU")
+    assert SDXL(**settings | {"device": "cpu"}).unusable() is None
 
 
 def test_lightning_takes_a_distilled_unet_of_the_same_shape(settings, tiny_sdxl, tmp_path, unet_batches):
@@ -291,12 +416,34 @@ def test_lcm_takes_its_guidance_as_an_input(settings, tmp_path, unet_batches):
     assert all(difference(one, other) <= LEVELS for one, other in zip(together, alone, strict=True))
 
 
+def test_lcm_from_the_hub_needs_a_commit(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    lcm = SDXL(**settings | {"sampler": "lcm"})
+    assert "set sampler_revision to a full commit of latent-consistency/lcm-sdxl" in lcm.missing()
+    with pytest.raises(ModelUnavailable, match="sampler_revision"):
+        make(settings | {"sampler": "lcm"}, [SOFA])
+    pinned = SDXL(**settings | {"sampler": "lcm", "sampler_revision": "a" * 40})
+    assert f"vivid models pull latent-consistency/lcm-sdxl@{'a' * 40}`" in pinned.missing()
+    assert pinned.revision != lcm.revision
+
+
+@pytest.mark.parametrize("lacking", ["tokenizer_config.json", "tokenizer.json"])
+@pytest.mark.parametrize("folder", ["tokenizer", "tokenizer_2"])
+def test_a_tokenizer_that_is_not_whole_is_missed_by_name(settings, tiny_sdxl, tmp_path, folder, lacking):
+    copy = tmp_path / "model"
+    shutil.copytree(tiny_sdxl, copy)
+    (copy / folder / lacking).unlink()
+    (copy / folder / "vocab.json").touch()
+    named = f"{folder}/{lacking}" if "config" in lacking else f"{folder}/merges.txt or {folder}/tokenizer.json"
+    assert f"has no {named}. Correct" in SDXL(**settings | {"model": str(copy)}).missing()
+
+
 def test_a_lora_without_peft_says_what_to_install(settings, tmp_path, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "peft", None)
     (tmp_path / "Hyper-SDXL-8steps-lora.safetensors").write_bytes(b"")
-    with pytest.raises(ModelUnavailable, match="pip install peft"):
+    with pytest.raises(ModelUnavailable, match=r"sampler hyper-8 needs .* peft. Install with: .* install peft"):
         make({**settings, "sampler": "hyper-8", "sampler_weights": str(tmp_path)}, [SOFA])
 
 

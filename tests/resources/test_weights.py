@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -55,7 +54,7 @@ def server() -> Iterator[Server]:
             if with_body:
                 state.asked.append((path, self.headers.get("Range")))
             if state.stall:
-                done.wait(20)
+                done.wait()
                 return
             if path not in state.files:
                 self.send_error(404)
@@ -297,10 +296,9 @@ def test_a_place_that_does_not_answer_costs_only_the_timeout(server, tmp_path, m
         "a closed port": f"http://127.0.0.1:{closed_port()}/tiny.onnx",
         "a host without a name": "http://nowhere.invalid/tiny.onnx",
     }[place]
-    began = time.monotonic()
+    # The stalled server never answers: without the timeout this would not end.
     with pytest.raises(download.DownloadFailed, match=r"did not answer|cannot be reached"):
         download.fetch_url(url, tmp_path / "part", 10, lambda done, total: None)
-    assert time.monotonic() - began < 15, "stuck, rather than slow"
 
 
 def test_a_server_that_trickles_is_given_up(server, tmp_path, monkeypatch):
@@ -340,7 +338,7 @@ def test_two_pulls_at_once_fetch_once(tiny, server, home):
         "print(weights.pull('tiny'))"
     )
     pulls = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = {pull.communicate(timeout=60)[0].strip() for pull in pulls}
+    answers = {pull.communicate()[0].strip() for pull in pulls}
     assert answers == {str(home / "tiny.onnx")}
     assert server.asked == [("/tiny.onnx", None)]
 
@@ -382,10 +380,9 @@ def test_both_of_rembgs_places_are_looked_in(monkeypatch, tmp_path):
 
 def test_no_weight_is_a_pickle():
     for weight in weights.CATALOGUE.values():
-        patterns = [weight.url] if isinstance(weight, weights.OnnxWeight) else weight.files.files
+        patterns = [weight.url] if isinstance(weight, weights.OnnxWeight) else weight.files.patterns
         for pattern in patterns:
-            # "tokenizer/*" is a folder of text files.
-            assert pattern.endswith((".onnx", ".safetensors", ".json", ".py", "tokenizer/*", "tokenizer_2/*")), pattern
+            assert pattern.endswith((".onnx", ".safetensors", ".json", ".py", "/merges.txt")), pattern
             assert len(getattr(weight, "sha256", "0" * 64)) == 64
         if isinstance(weight, weights.HubWeight):
             assert len(weight.files.revision) == 40, "a commit, not a branch that moves"
@@ -433,6 +430,33 @@ def test_a_hub_model_is_pulled_checked_and_repaired(hub):
         weights.verify("org")
     weights.pull("org")
     assert (weights.verify("org") / "model.safetensors").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("lacking", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("knows_the_list", [True, False], ids=["newer client", "older client"])
+def test_half_a_snapshot_is_completed_where_that_is_allowed(hub, lacking, knows_the_list):
+    """Broken off, or left by a client that kept no list of what there should be."""
+    place = weights.pull("org")
+    (place / lacking).unlink()
+    if not knows_the_list:
+        shutil.rmtree(place.parents[1] / "trees", ignore_errors=True)
+    named = HubFiles("org/model", COMMIT, ("config.json", "model.safetensors"))
+    with pytest.raises(ModelUnavailable, match=rf"has no {lacking}.*vivid models pull org/model@{COMMIT}`"):
+        named.folder()
+    assert (named.folder(download=True) / lacking).is_file()
+    assert weights.pull("org") == place
+
+
+def test_a_file_that_the_repository_has_not_is_no_reason_to_fetch_for_ever(hub):
+    with pytest.raises(ModelUnavailable, match=r"has no vocab\.json\. The repository has none"):
+        HubFiles("org/model", COMMIT, ("config.json", "vocab.json")).folder(download=True)
+
+
+def test_the_hub_s_list_of_a_repository(hub):
+    commit, files = weights.listed("org/model", COMMIT)
+    assert (commit, files) == (COMMIT, {"model.safetensors": len(CONTENT), "config.json": 2, "pytorch_model.bin": 8})
+    with pytest.raises(ModelUnavailable, match="does not say what is in org/other"):
+        weights.listed("org/other", COMMIT)
 
 
 def test_a_hub_that_cannot_be_reached_says_so(hub, monkeypatch):

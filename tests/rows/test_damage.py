@@ -8,6 +8,7 @@ import pytest
 
 from resources.errors import MachineFault
 from resources.store import Store
+from tests.support.waiting import HANG_S, until
 from vivid_assets.rows.engine import materialize_rows
 from vivid_assets.rows.stage import Stage
 from vivid_assets.rows.tables import Journal, read_rows, table_path
@@ -78,25 +79,25 @@ def test_a_store_that_has_lost_the_file_it_took_is_a_fault_of_the_machine(store)
         run(store, draw=lambda row: {"file": f"draw/{row.picture}"})
 
 
-def test_a_second_run_waits_and_takes_over(store):
+def test_a_second_run_waits_and_takes_over(store, caplog):
     reached, go_on, done = threading.Event(), threading.Event(), []
 
     def slow(row):
         reached.set()
-        assert go_on.wait(30)
+        assert go_on.wait(HANG_S)
         store.write(f"draw/{row.picture}", row.asked["content"].encode())
         return {"file": f"draw/{row.picture}"}
 
     first = threading.Thread(target=lambda: done.append(run(store, draw=slow)))
     first.start()
-    assert reached.wait(30)
+    assert reached.wait(HANG_S)
     second = threading.Thread(target=lambda: done.append(run(store)))
     second.start()
-    second.join(0.5)
+    until(lambda: "Another run works on" in caplog.text)
     assert second.is_alive(), "it waits"
     go_on.set()
-    first.join(30)
-    second.join(30)
+    first.join(HANG_S)
+    second.join(HANG_S)
     assert done == [["a", "b", "c"], []]
 
 

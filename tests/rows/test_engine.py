@@ -323,3 +323,38 @@ def test_a_table_says_what_its_rows_were_made_with(house):
     assert read_made_with(house.store, FRAME, "s") == {"settings": {"border": "*"}, "revision": {}}
     house.run(pictures(a="one"), border="+")
     assert read_made_with(house.store, FRAME, "s")["settings"] == {"border": "+"}
+
+
+def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tmp_path):
+    store, lacks, worked = Store(root=str(tmp_path)), {"a": "no kornia"}, []
+    made = Stage(
+        "made", "1", pa.schema([("file", pa.string()), ("lacks", pa.string())]), ("file",), "lacks", ("content",)
+    )
+    used = Stage("used", "1", pa.schema([("text", pa.string())]), reads=(Reads(made, ("file",)),))
+
+    def make(row):
+        worked.append(("made", row.picture))
+        store.write(f"{row.picture}.txt", b"x")
+        return {"file": f"{row.picture}.txt", "lacks": lacks.get(row.picture)}
+
+    def use(row):
+        worked.append(("used", row.picture))
+        return {"text": "y"}
+
+    def run():
+        worked.clear()
+        pictures = [{"picture": name, "content": "1"} for name in ("a", "b")]
+        for stage, work in ((made, each(make)), (used, each(use))):
+            materialize_rows(stage, "s-0", pictures, lambda w=work: w, store=store, settings={}, log=LOG)
+        return sorted(worked)
+
+    run()
+    row = read_rows(store, made, "s-0")["a"]
+    assert (row["status"], row["transient"], row["lacks"]) == ("ok", True, "no kornia")
+    assert run() == [("made", "a")], "the cause lasts: nothing follows"
+    lacks["a"] = "no einops"
+    assert run() == [("made", "a"), ("used", "a")]
+    lacks.clear()
+    assert run() == [("made", "a"), ("used", "a")]
+    assert not read_rows(store, made, "s-0")["a"]["transient"]
+    assert run() == []

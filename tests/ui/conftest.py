@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.waiting import HANG_S, until
+
 ROOT = Path(__file__).parents[2]
+STOPPED_S = 60
+"""Seconds that servers get to end by themselves; then they are killed, and no test depends on how."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -41,22 +44,14 @@ class LiveDagster:
     def query(self, text: str, **variables):
         body = json.dumps({"query": text, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=HANG_S) as answer:
             result = json.load(answer)
         assert "errors" not in result, result
         return result["data"]
 
-    def wait(self, what, seconds: float):
-        """``what()`` as soon as it is truthy; an error with the server's log when it never is."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                if found := what():
-                    return found
-            except OSError:
-                pass
-            time.sleep(0.5)
-        raise AssertionError(f"not within {seconds} s; the log ends with:\n{self._log.read_text()[-3000:]}")
+    def wait(self, what):
+        """``what()`` as soon as it is truthy; an error with the server's log when the server has ended."""
+        return until(what, alive=lambda: self._process.poll() is None, log=lambda: self._log.read_text()[-3000:])
 
     def location(self) -> str | None:
         nodes = self.query("{repositoriesOrError{...on RepositoryConnection{nodes{name location{name}}}}}")
@@ -66,7 +61,7 @@ class LiveDagster:
     def stop(self) -> None:
         os.killpg(self._process.pid, signal.SIGINT)
         try:
-            self._process.wait(20)
+            self._process.wait(STOPPED_S)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -93,7 +88,7 @@ def environment(tmp_path_factory):
 def dagster(environment, tmp_path_factory):
     server = LiveDagster(environment, tmp_path_factory.mktemp("log") / "dg.log")
     try:
-        server.wait(server.location, 120)
+        server.wait(server.location)
         yield server
     finally:
         server.stop()
@@ -109,7 +104,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"], timeout=HANG_S * 1000)
         yield browser
         browser.close()
 
@@ -118,5 +113,6 @@ def browser():
 def page(browser):
     # Dagster's content security policy forbids what Playwright's waiting functions evaluate.
     page = browser.new_page(bypass_csp=True, viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(HANG_S * 1000)
     yield page
     page.close()

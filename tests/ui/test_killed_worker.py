@@ -75,7 +75,7 @@ def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
             steps = {slot.step_key for slot in pool.get_concurrency_info("gpu").claimed_slots if slot.run_id == first}
             return "masks" in steps and store.names("tables/masks/spring-00000.journal")
 
-        dagster.wait(holds_the_pool, 240)
+        dagster.wait(holds_the_pool)
         os.kill(worker_of(instance, first), signal.SIGKILL)
         noted = len(store.names("tables/masks/spring-00000.journal"))
 
@@ -83,11 +83,11 @@ def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
             runs = instance.get_runs(dg.RunsFilter(tags={"dagster/parent_run_id": first}))
             return runs[0] if runs and runs[0].is_finished else None
 
-        second = dagster.wait(ended_again, 240)
+        second = dagster.wait(ended_again)
         assert instance.get_run_by_id(first).status == dg.DagsterRunStatus.FAILURE
         assert second.status == dg.DagsterRunStatus.SUCCESS
         assert noted, "the killed run had finished some masks"
-        assert dagster.wait(lambda: not pool.get_concurrency_info("gpu").claimed_slots, 30)
+        assert dagster.wait(lambda: not pool.get_concurrency_info("gpu").claimed_slots)
         materialised = instance.fetch_materializations(dg.AssetKey("masks"), limit=1).records[0].asset_materialization
     rows = read_rows(store, MASKS, "spring-00000")
     assert [row["status"] for row in rows.values()] == ["ok"] * PICTURES

@@ -19,7 +19,6 @@ from vivid_assets.catalogue.source import register
 # A live Dagster takes a minute to start: all stories are told on one.
 pytestmark = [pytest.mark.slow, pytest.mark.live]
 
-PATIENCE = 420
 STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review"]
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
 
@@ -165,7 +164,7 @@ class Operator:
             (run,) = self.runs(runIds=[run_id])
             return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
-        return self.dagster.wait(status, PATIENCE)
+        return self.dagster.wait(status)
 
 
 def done_by(run):
@@ -181,7 +180,7 @@ def operator(dagster, environment):
 def after_a_night(operator):
     """The schedule is on and has brought the catalogue through."""
     operator.turn_on("Schedule", "nightly")
-    operator.dagster.wait(lambda: len(operator.runs(statuses=["SUCCESS"])) >= 2, PATIENCE)
+    operator.dagster.wait(lambda: len(operator.runs(statuses=["SUCCESS"])) >= 2)
     return operator
 
 
@@ -201,7 +200,7 @@ def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_ni
         ticks = operator.dagster.query(TICKS, selector=selector)["instigationStateOrError"]["ticks"]
         return any(tick["status"] == "SKIPPED" and tick["skipReason"] == "Nothing to do." for tick in ticks)
 
-    operator.dagster.wait(rested, PATIENCE)
+    operator.dagster.wait(rested)
     assert len(operator.runs()) == 2
 
 
@@ -210,7 +209,7 @@ def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night
     before = len(operator.runs())
     operator.turn_on("Sensor", "arrivals")
     operator.put("new arrival.png")
-    operator.dagster.wait(lambda: operator.runs_of("spring-00002", statuses=["SUCCESS"]), PATIENCE)
+    operator.dagster.wait(lambda: operator.runs_of("spring-00002", statuses=["SUCCESS"]))
     assert len(operator.runs()) == before + 1
     assert operator.store.exists("composites/spring/new arrival.png")
 
@@ -218,7 +217,7 @@ def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night
 def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night):
     operator, shards = after_a_night, ["spring-00000", "spring-00001"]
     operator.settings.write_text(SETTINGS + '[composites]\nmode = "article"\n')
-    operator.dagster.wait(lambda: operator.stale(shards[0]), PATIENCE)
+    operator.dagster.wait(lambda: operator.stale(shards[0]))
     assert operator.stale(shards[0]) == operator.stale(shards[1]) == {"composites": ["settings.composites"]}
     scenes = {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")}
     assert scenes
@@ -227,7 +226,7 @@ def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night)
     answer = operator.dagster.query(BACKFILL, params=params)["launchPartitionBackfill"]
     assert answer["__typename"] == "LaunchBackfillSuccess", answer
     tag = [{"key": "dagster/backfill", "value": answer["backfillId"]}]
-    operator.dagster.wait(lambda: len(operator.runs(tags=tag, statuses=["SUCCESS"])) == 2, PATIENCE)
+    operator.dagster.wait(lambda: len(operator.runs(tags=tag, statuses=["SUCCESS"])) == 2)
     assert [done_by(run) for run in operator.runs(tags=tag)] == [{"composites"}] * 2
     # The review page follows the composites; the blend itself is as the settings say.
     assert "composites" not in operator.stale(shards[0])
@@ -242,20 +241,20 @@ def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after
     (arriving / "corrupt.png").write_bytes(b"no picture")
     shutil.copy(operator.pictures / "a.png", arriving / "sound.png")
     arriving.rename(operator.pictures / "arrived")
-    (run,) = operator.dagster.wait(lambda: operator.runs_of("spring-00003", statuses=["SUCCESS"]), PATIENCE)
+    (run,) = operator.dagster.wait(lambda: operator.runs_of("spring-00003", statuses=["SUCCESS"]))
     assert run["jobName"] == "catalogue"
     executions = operator.dagster.query(CHECKS, stage=["prepared_images"], check="complete")["assetCheckExecutions"]
     warnings = [one["evaluation"] for one in executions if one["evaluation"] and not one["evaluation"]["success"]]
     assert [warning["severity"] for warning in warnings] == ["WARN"]
     assert "corrupt.png" in warnings[0]["description"]
-    operator.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in webhook.told), PATIENCE)
+    operator.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in webhook.told))
 
     assert operator.ended(operator.launch("rerun_failed"))["status"] == "SUCCESS"
 
     def tried_again():
         return [run for run in operator.runs(statuses=["SUCCESS"]) if run["jobName"] == "retry_shard"]
 
-    (again,) = operator.dagster.wait(tried_again, PATIENCE)
+    (again,) = operator.dagster.wait(tried_again)
     assert {"key": "dagster/partition", "value": "spring-00003"} in again["tags"]
 
 
@@ -265,10 +264,10 @@ def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a
     folder = operator.store.path("composites")
     folder.rename(folder.with_name("away"))
     folder.write_bytes(b"in the way")
-    failed = operator.dagster.wait(lambda: operator.runs_of("spring-00000", statuses=["FAILURE"]), PATIENCE)[0]
+    failed = operator.dagster.wait(lambda: operator.runs_of("spring-00000", statuses=["FAILURE"]))[0]
     assert "backgrounds" in done_by(failed)
     assert "composites" not in done_by(failed)
-    operator.dagster.wait(lambda: any("Run failed" in told["title"] for told in webhook.told), PATIENCE)
+    operator.dagster.wait(lambda: any("Run failed" in told["title"] for told in webhook.told))
     folder.unlink()
     folder.with_name("away").rename(folder)
     started = time.time()

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
+from tests.support.waiting import until
 from vivid_assets.review.page import review_page
 from vivid_assets.review.thumbnails import thumbnail
 
@@ -82,8 +83,18 @@ def name(page):
 
 def reopen(page):
     # A new process reads the storage; what was written within the last instant may not have reached it.
-    page.wait_for_timeout(500)
-    page.reload()
+    stored = "JSON.stringify(Object.entries(localStorage).sort())"
+    written = page.evaluate(stored)
+
+    def has_arrived():
+        page.reload()
+        return page.evaluate(stored) == written
+
+    until(has_arrived)
+
+
+def policy_complaints(page):
+    return [text for text in page.complaints if "Content Security Policy" in text]
 
 
 def tiles(page):
@@ -227,9 +238,8 @@ def test_the_policy_lets_no_other_script_run_and_nothing_load(page):
             document.body.insertAdjacentHTML('beforeend', '<img src=x.png onerror="window.ran = 1">');
         }"""
     )
-    page.wait_for_timeout(300)
+    until(lambda: page.evaluate("1") and len(policy_complaints(page)) >= 2)
     assert page.evaluate("window.ran") is None
-    assert len([text for text in page.complaints if "Content Security Policy" in text]) >= 2
 
 
 def test_the_full_picture_is_linked_by_its_path_from_the_page(page):

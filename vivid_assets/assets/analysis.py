@@ -46,12 +46,14 @@ ANALYSIS = Stage(
 
 UNAVAILABLE = "unavailable"
 
-_BATCH = 64
-
 
 @shard_asset(ANALYSIS, kinds={"openclip"}, pool="gpu")
 def analysis(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile, open_clip: OpenClip
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    open_clip: dg.ResourceParam[OpenClip],
 ) -> dg.MaterializeResult:
     """What each picture shows, and the light on it.
 
@@ -82,7 +84,7 @@ def analysis(
                 load=lambda row: read_stored(store, row.read["prepared_images"]["file"], decode).rgb,
                 compute=analyse,
                 save=lambda _, columns: columns,
-                batch_size=_BATCH,
+                batch_size=open_clip.batch_size,
             ),
             store=store,
             config=config,

@@ -16,7 +16,7 @@ from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_sha
 from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.imaging.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
-from vivid_assets.imaging.given import visible_part
+from vivid_assets.imaging.given import shown_alpha
 from vivid_assets.imaging.mask_files import decode_mask
 from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.measures import Measures
@@ -24,7 +24,7 @@ from vivid_assets.imaging.native import blend_native
 from vivid_assets.imaging.pixel_budget import budget_of_memory
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import each
-from vivid_assets.settings import CompositesSettings, SettingsFile
+from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFile
 
 COMPOSITES = Stage(
     name="composites",
@@ -47,9 +47,6 @@ COMPOSITES = Stage(
     ),
 )
 
-BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
-"""The settings that are handed to the blend as they are."""
-
 _GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
 # Source, composite and foreground, and what un-mixing holds at most: nine times the picture in float32.
 _BLENDING = budget_of_memory(130)
@@ -57,7 +54,10 @@ _BLENDING = budget_of_memory(130)
 
 @shard_asset(COMPOSITES, kinds={"numpy"})
 def composites(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
 ) -> dg.MaterializeResult:
     """The finished pictures, named as their sources are, at their sources' size.
 
@@ -90,7 +90,7 @@ def composites(
                 alpha,
                 scene,
                 mode=mode,
-                visible=None if picture.alpha is None else visible_part(picture.alpha),
+                visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
                 **wanted.model_dump(include=BLEND_OPTIONS),
             )
             data = encode(

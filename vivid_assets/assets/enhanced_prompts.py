@@ -41,7 +41,10 @@ ENHANCED_PROMPTS = Stage(
 
 @shard_asset(ENHANCED_PROMPTS, kinds={"python"})
 def enhanced_prompts(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
 ) -> dg.MaterializeResult:
     """The prompt and negative prompt for each picture's background.
 

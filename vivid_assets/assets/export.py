@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of
 from resources.store import Store, table_bytes
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.backgrounds import BACKGROUNDS
@@ -13,6 +14,7 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.assets.shard_asset import check_shard
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
 from vivid_assets.export.card import dataset_card
 from vivid_assets.export.part import SCHEMA, export_part
@@ -30,13 +32,14 @@ EXPORTED = (PREPARED_IMAGES, ANALYSIS, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COM
     kinds={"parquet", "huggingface"},
     code_version="2",
 )
-def export(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:
+def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:
     """The shard's part of a dataset that `datasets`, DuckDB and PyArrow open as it is: `export/<catalogue>/`.
 
     A row is one picture that is in the catalogue now: paths, prompts, seed, generator, tier, verdict, figures, models,
     and the keys, of which `provenance` is also in the composite's own XMP packet. Parts of other shards that hold
     pictures changed or removed since are brought up to date too. Stale when a row of any stage changes.
     """
+    check_shard(context, store)
     shard = context.partition_key
     catalogue = catalogue_of(shard)
     table, changed = _write_part(store, shard)

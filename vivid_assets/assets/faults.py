@@ -6,10 +6,11 @@ disk, a bad setting, a bug) fails the step at once: trying again would only say 
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 
 from resources.errors import MachineFault, ModelUnavailable
 
@@ -27,6 +28,10 @@ _PASSING = {
     errno.EHOSTUNREACH,
     errno.ETIMEDOUT,
 }
+_WRAPPINGS = ("Dagster", "RetryRequested")
+_CHECK_FAILED = "dagster._core.errors.DagsterAssetCheckFailedError"
+_SPOKEN = {"ValueError", "OSError", "FileNotFoundError", "PermissionError", "ConnectionError", "TimeoutError"}
+"""Errors of Python's own that are raised with a sentence."""
 _RETRY_IN_A_NEW_PROCESS = "dagster/retry_on_asset_or_op_failure"
 
 
@@ -65,3 +70,28 @@ def is_dead_device(fault: BaseException | None) -> bool:
             return True
         fault = fault.__cause__
     return False
+
+
+def reasons(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
+    """By step, why a run failed: the sentences that were raised, without what Dagster wraps them in."""
+    found = []
+    for event in events:
+        if event.is_step_failure and event.step_failure_data.error:
+            found.append((event.step_key or "", reason_of(event.step_failure_data.error)))
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+                found.append((check.asset_key.to_user_string(), check.description or check.check_name))
+    stopped = [step for step, _ in found]
+    # A check that stops the run is told of by what it says, and not by Dagster's word that it did not pass.
+    return [(step, why) for step, why in found if stopped.count(step) == 1 or not why.startswith(_CHECK_FAILED)]
+
+
+def reason_of(error: SerializableErrorInfo) -> str:
+    """The sentence of what was raised: the outermost error that is not Dagster's own wrapping."""
+    while error.cause and (error.cls_name or "").startswith(_WRAPPINGS):
+        error = error.cause
+    kind, colon, sentence = error.message.strip().partition(": ")
+    name = error.cls_name or ""
+    is_spoken = kind.startswith(("resources.", "vivid_assets.")) or kind in _SPOKEN
+    return sentence if colon and is_spoken and kind.rpartition(".")[2] == name else error.message.strip()

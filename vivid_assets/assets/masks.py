@@ -22,20 +22,19 @@ from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.mask_input import read_mask
 from vivid_assets.imaging.matte import Alpha, fit_alpha
-from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.masking.ladder import Ladder
-from vivid_assets.masking.ladder_settings import LadderSettings
+from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import Work
-from vivid_assets.settings import MasksSettings, SettingsFile, configured
+from vivid_assets.settings import SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="10",
+    version="12",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -53,11 +52,10 @@ MASKS = Stage(
         ]
     ),
     files=("file",),
+    degraded="degraded",
     asks=("mask", "mask_content", "tier", "box"),
     reads=(Reads(PREPARED_IMAGES, ("file", "alpha_file", "source_width", "source_height")),),
 )
-
-_BATCH = 8
 
 
 # First, since backgrounds may be painted around the masks' subjects.
@@ -65,19 +63,20 @@ _BATCH = 8
 def masks(
     context: dg.AssetExecutionContext,
     config: ShardConfig,
-    store: Store,
-    settings: SettingsFile,
-    birefnet: BiRefNet,
-    vitmatte: VitMatte,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    birefnet: dg.ResourceParam[BiRefNet],
+    vitmatte: dg.ResourceParam[VitMatte],
 ) -> dg.MaterializeResult:
     """A mask for each picture, and how good it is.
 
-    A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for going
-    on; `degraded` says that a tier could not be loaded or broke. A mask in the catalogue's `overrides` folder is used
-    as it is; so is the source's own transparency where it can be a cut-out. `origin` says which of these the alpha is,
-    or a network's `probability` or `matte`, or a `drawing`; `notes` how a mask's file was read.
-    With `matting` a network solves the edges of photographs' masks, and
-    `tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
+    A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for
+    going on; `degraded` says that a tier that is installed could not be loaded or broke: such a row is made again
+    by the next run. A tier that is not installed is noted once, when a run starts. A mask in the catalogue's
+    `overrides` folder is used as it is; so is the source's own transparency, where it can be a cut-out. `origin` says
+    which of these the alpha is (`person`, `own`), or a network's `probability` or `matte`, or a `drawing`; `notes` how
+    a mask's file was read. With `matting` a network solves the edges of photographs' masks, and `tried` ends with
+    what it did. Stale when the picture, the override, a threshold or a model changes.
     """
     shard = context.partition_key
     source = find(store, catalogue_of(shard))
@@ -97,7 +96,7 @@ def masks(
 
     def save(row: Row, mask: Mask) -> dict[str, Any]:
         if mask.verdict == NO_ANSWER:
-            raise PictureFailure(mask.degraded or mask.reason)
+            raise PictureFailure(mask.reason, transient=mask.degraded is not None)
         file = f"masks/{shard}/{row.picture}.png"
         store.write(file, encode_mask(mask.alpha))
         return {"file": file, **_columns(mask)}
@@ -109,8 +108,11 @@ def masks(
     birefnet = configured(birefnet, wanted.birefnet)
     vitmatte = configured(vitmatte, wanted.vitmatte)
     matting = wanted.masks.matting == "vitmatte"
+    at_once = max(birefnet.batch_size, vitmatte.batch_size if matting else 1)
     with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
         ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
+        if ladder.note:
+            context.log.info("%s", ladder.note)
 
         def solve(batch: Sequence[tuple[np.ndarray, MaskRequest]]) -> Sequence[Mask | Exception]:
             images = [image for image, _ in batch]
@@ -120,7 +122,7 @@ def masks(
         result = materialize_shard(
             context,
             MASKS,
-            lambda: Work(load=load, compute=solve, save=save, batch_size=_BATCH),
+            lambda: Work(load=load, compute=solve, save=save, batch_size=at_once),
             store=store,
             config=config,
             limits=wanted.checks,
@@ -129,10 +131,18 @@ def masks(
             revision={"ladder": ladder.revision} | ({"vitmatte": vitmatte.revision} if matting else {}),
             pictures=show,
             count="tier",
+            report=lambda _: _of_tiers(ladder),
         )
         for tier, reason in ladder.unavailable.items():
             context.log.warning("The tier %s could not be loaded: %s", tier, reason)
         return result
+
+
+def _of_tiers(ladder: Ladder) -> dict[str, Any]:
+    """Metadata: which tiers are not installed, and which are but could not be loaded."""
+    broken = "; ".join(f"{tier}: {reason}" for tier, reason in ladder.unavailable.items())
+    found = {"tiers not installed": ladder.note, "tiers that could not be loaded": broken}
+    return {name: said for name, said in found.items() if said}
 
 
 def persons_mask(source: Catalogue, name: str, height: int, width: int) -> Alpha:
@@ -158,17 +168,6 @@ def _columns(mask: Mask) -> dict[str, Any]:
         "origin": mask.origin,
         "notes": list(mask.notes),
     }
-
-
-def ladder_settings(wanted: MasksSettings) -> LadderSettings:
-    """The ladder's part of the stage's settings."""
-    return LadderSettings(
-        refine=wanted.refine,
-        stretch_low=wanted.stretch_low,
-        stretch_high=wanted.stretch_high,
-        line_art_threshold=wanted.line_art_threshold,
-        thresholds=Thresholds(**wanted.thresholds),
-    )
 
 
 def _box_shares(box: str, width: int, height: int) -> tuple[float, float, float, float] | None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
@@ -12,8 +11,9 @@ from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_sha
 from vivid_assets.catalogue.scan import MISSING
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode, encode
-from vivid_assets.imaging.given import packaging, visible_part
+from vivid_assets.imaging.given import packaging
 from vivid_assets.imaging.mask_files import encode_mask
+from vivid_assets.imaging.transparency import over_white
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Row, Stage
 from vivid_assets.rows.work import each
@@ -41,7 +41,10 @@ PREPARED_IMAGES = Stage(
 
 @shard_asset(PREPARED_IMAGES, kinds={"pillow", "opencv"})
 def prepared_images(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
 ) -> dg.MaterializeResult:
     """Every picture decoded, upright, in sRGB and at the models' size.
 
@@ -96,12 +99,3 @@ def prepared_images(
         pictures=show,
         count="source_format",
     )
-
-
-def over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency.
-
-    Where ``alpha`` cannot be a cut-out, what is behind it is shown as far as there is anything.
-    """
-    opacity = (alpha if packaging(alpha) is None else visible_part(alpha))[..., None]
-    return np.rint(rgb * opacity + 255 * (1 - opacity)).astype(np.uint8)

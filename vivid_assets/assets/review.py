@@ -64,7 +64,10 @@ REVIEW = Stage(
 
 @shard_asset(REVIEW, kinds={"html"})
 def review(
-    context: dg.AssetExecutionContext, config: ShardConfig, store: Store, settings: SettingsFile
+    context: dg.AssetExecutionContext,
+    config: ShardConfig,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
 ) -> dg.MaterializeResult:
     """A page to look through the shard by keyboard: before, mask and after, what wants a look first.
 

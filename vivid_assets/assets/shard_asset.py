@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of, is_shard, no_shard
 from resources.store import Store
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.catalogue.ledger import live_of, shard_rows
 from vivid_assets.catalogue.progress import asked_by_shard, note_progress
-from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
+from vivid_assets.catalogue.source import find
 from vivid_assets.checks import check_specs, judge_shard
 from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.engine import Outcome, materialize_rows
@@ -49,6 +52,7 @@ def shard_asset(
         @functools.wraps(function)
         def step(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult:
             with retried_where_it_helps(context):
+                check_shard(context, arguments["store"])
                 return function(context, **arguments)
 
         return dg.asset(
@@ -69,7 +73,24 @@ def shard_asset(
 
 def settings_of(context: dg.AssetExecutionContext, store: Store, settings: SettingsFile) -> Settings:
     """The settings that hold for the catalogue of the run's shard."""
-    return settings.read(catalogue_settings(store, catalogue_of(context.partition_key)))
+    name = catalogue_of(context.partition_key)
+    if changed := changed_since(store, find(store, name)):
+        context.log.warning("%s", changed)
+    return settings.read(catalogue_settings(store, name))
+
+
+def check_shard(context: dg.AssetExecutionContext, store: Store) -> None:
+    """Raise ValueError unless the run's partition is a shard of the store.
+
+    One that cannot be a shard's, which somebody typed into the launch dialog, is taken off the list again: it would
+    stay there, failed, for ever.
+    """
+    shard = context.partition_key
+    if not is_shard(shard):
+        context.instance.delete_dynamic_partition(str(SHARDS.name), shard)
+    elif len(shard_rows(store, shard)):
+        return
+    raise ValueError(no_shard(shard))
 
 
 def materialize_shard(
@@ -116,8 +137,7 @@ def materialize_shard(
         metadata |= report(outcome)
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(stage, shard, outcome, store, limits)
-    failed = outcome.with_status(FAILED)
-    asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in failed)
+    asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
     note_progress(store, shard, stage.name, {"asked": asked, "transient": transient, **figures})
     return dg.MaterializeResult(
         metadata=metadata,
@@ -172,5 +192,10 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
 def histogram(outcome: Outcome, column: str) -> dg.MarkdownMetadataValue:
     """How often each value of ``column`` occurs, as a table for the UI."""
     counts = Counter(str(row[column]) for row in outcome.with_status(OK))
-    lines = [f"| {value} | {number} |" for value, number in counts.most_common()]
+    lines = [f"| {_cell(value)} | {number} |" for value, number in counts.most_common()]
     return dg.MetadataValue.md("\n".join([f"| {column} | pictures |", "|---|---|", *lines]))
+
+
+def _cell(text: str) -> str:
+    """``text`` as Markdown shows it as it is, in one cell of a table."""
+    return re.sub(r"([^\w ])", r"\\\1", " ".join(text.split()))

@@ -19,7 +19,7 @@ def _settings_asset(stage: str) -> dg.SourceAsset:
             f"catalogue's own catalogue.toml differs. Its version changes with them, and puts `{stage}` out of date."
         ),
     )
-    def stage_settings(store: Store, settings: SettingsFile) -> dg.DataVersion:
+    def stage_settings(store: dg.ResourceParam[Store], settings: dg.ResourceParam[SettingsFile]) -> dg.DataVersion:
         return dg.DataVersion(digest(what_holds(store, settings)[stage]))
 
     return stage_settings

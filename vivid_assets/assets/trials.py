@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from partitions.shards import SHARDS, catalogue_of
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of
 from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
@@ -20,6 +21,7 @@ from vivid_assets.assets.enhanced_prompts import enhanced_prompts
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.assets.masks import masks
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES, prepared_images
+from vivid_assets.assets.shard_asset import check_shard
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
@@ -53,18 +55,19 @@ class TrialConfig(dg.Config):
 def trials(
     context: dg.AssetExecutionContext,
     config: TrialConfig,
-    store: Store,
-    settings: SettingsFile,
-    open_clip: OpenClip,
-    sdxl: SDXL,
-    birefnet: BiRefNet,
-    vitmatte: VitMatte,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    open_clip: dg.ResourceParam[OpenClip],
+    sdxl: dg.ResourceParam[SDXL],
+    birefnet: dg.ResourceParam[BiRefNet],
+    vitmatte: dg.ResourceParam[VitMatte],
 ) -> dg.MaterializeResult:
     """Other settings on one shard: source, current composite and the trial's, side by side.
 
     Materialise one shard and say in the launchpad what to try: `name` and `settings`. Only what the settings change is
     computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue is touched.
     """
+    check_shard(context, store)
     shard = context.partition_key
     tried = SettingsFile(path=settings.path, trial=config.settings)
     # Said here and not by the first stage that reads the bad entry.

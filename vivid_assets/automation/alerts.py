@@ -3,6 +3,7 @@
 import dagster as dg
 
 from resources.alerts import Alerts
+from vivid_assets.assets.faults import reasons
 
 _LONGEST = 3000
 
@@ -13,12 +14,8 @@ _LONGEST = 3000
     minimum_interval_seconds=15,
     description="Tells of every failed run, with its shard, its step and its message.",
 )
-def failed_runs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
-    errors = [
-        f"{event.step_key}: {event.step_failure_data.error.message.strip()}"
-        for event in context.get_step_failure_events()
-        if event.step_failure_data.error
-    ]
+def failed_runs(context: dg.RunFailureSensorContext, alerts: dg.ResourceParam[Alerts]) -> None:
+    errors = [f"{step}: {reason}" for step, reason in reasons(context.get_step_failure_events())]
     text = "\n".join([*(errors or [context.failure_event.message or "no message"]), *_failed_checks(context)])
     alerts.send(f"Run failed: {_what(context.dagster_run)}", text[:_LONGEST])
 
@@ -29,7 +26,7 @@ def failed_runs(context: dg.RunFailureSensorContext, alerts: Alerts) -> None:
     minimum_interval_seconds=15,
     description="Tells of checks that did not pass in runs that went well.",
 )
-def failed_checks(context: dg.RunStatusSensorContext, alerts: Alerts) -> None:
+def failed_checks(context: dg.RunStatusSensorContext, alerts: dg.ResourceParam[Alerts]) -> None:
     sentences = _failed_checks(context)
     if sentences:
         alerts.send(f"Checks not passed: {_what(context.dagster_run)}", "\n".join(sentences)[:_LONGEST])

@@ -5,6 +5,7 @@ has just found: a scan that committed before its tick died, and a run that faile
 """
 
 import os
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,15 @@ from typing import Protocol
 import dagster as dg
 from dagster import DagsterRunStatus as Status
 
-from partitions.shards import SHARDS
-from resources.errors import DamagedTable, MachineFault
+from partitions.definition import SHARDS
+from resources.alerts import Alerts
+from resources.errors import MachineFault
 from resources.store import Store
 from vivid_assets.automation.jobs import STAGE_NAMES, catalogue_job
+from vivid_assets.catalogue.outcomes import note_outcome, tell_outcome
 from vivid_assets.catalogue.progress import Due, shards_due
 from vivid_assets.catalogue.scan import scan
-from vivid_assets.catalogue.source import Catalogue, registered
+from vivid_assets.catalogue.source import Catalogue, each_registered
 from vivid_assets.settings import SettingsFile
 
 ATTEMPT = "vivid/attempt"
@@ -45,9 +48,17 @@ class Night:
     """Shards with work beyond what may be requested at a time."""
     faults: list[str]
     """A sentence for each catalogue that could not be scanned."""
+    catalogues: list[str]
+    """All that were looked at."""
 
     def __str__(self) -> str:
-        return f"{len(self.requests)} runs requested, {self.waiting} shards wait for the next tick"
+        said = f"{len(self.requests)} runs requested, {self.waiting} shards wait for the next tick"
+        return "; ".join([said, *(f"not scanned: {fault}" for fault in self.faults)])
+
+    def assert_any_scanned(self) -> None:
+        """Raises ValueError when no catalogue could be scanned, which is this tick's failure."""
+        if self.faults and len(self.faults) == len(self.catalogues):
+            raise ValueError("; ".join(self.faults))
 
 
 def look(
@@ -67,17 +78,22 @@ def look(
     """
     due: list[Due] = []
     faults: list[str] = []
-    for catalogue in registered(store):
+    names: list[str] = []
+    for name, catalogue in each_registered(store):
+        names.append(name)
         try:
             due += _due_in(store, catalogue, log)
-        except (ValueError, OSError, MachineFault, DamagedTable) as fault:
-            # One catalogue with a bad file, or whose folder is away, must not stop the others' night.
-            faults.append(f"{catalogue.name}: {fault}")
-            log.error("%s could not be scanned: %s", catalogue.name, fault)
+        except Exception as fault:
+            # Whatever it is, one catalogue's trouble must not stop the others' night.
+            faults.append(f"{name}: {fault}")
+            is_foreseen = isinstance(fault, ValueError | OSError | MachineFault)
+            log.error("%s could not be scanned: %s", name, fault if is_foreseen else traceback.format_exc())
+            if isinstance(catalogue, ValueError):
+                note_outcome(store, name, fault=str(fault))
     if night is None:
         due = [one for one in due if not one.is_retry]
     if not due:
-        return Night([], [], 0, faults)
+        return Night([], [], 0, faults, names)
     taken = {*_taken(instance, now)}
     wanted = [
         (one, attempt)
@@ -98,14 +114,30 @@ def look(
         new_partitions=[one.shard for one in due if one.shard not in known],
         waiting=len(wanted) - len(chosen),
         faults=faults,
+        catalogues=names,
     )
 
 
-def _due_in(store: Store, catalogue: Catalogue, log: _Log) -> list[Due]:
+def tell(store: Store, night: Night, alerts: Alerts, log: _Log) -> None:
+    """Alert people of each catalogue whose scan came to something else than they were told last."""
+    for name in night.catalogues:
+        try:
+            tell_outcome(store, name, alerts.send)
+        except (OSError, MachineFault) as error:
+            # They are told at the next tick. One webhook takes all: the others would not be told either.
+            log.error("The alert about %s could not be sent: %s", name, error)
+            return
+
+
+def _due_in(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> list[Due]:
+    if isinstance(catalogue, ValueError):
+        raise catalogue
     found = scan(store, catalogue)
     log.info("%s", found)
     for sentence in found.refused[:20]:
         log.info("%s", sentence)
+    if len(found.refused) > 20:
+        log.info("and %d more (vivid catalogue scan %s)", len(found.refused) - 20, catalogue.name)
     return shards_due(store, found.assignment.ledger, STAGE_NAMES)
 
 
@@ -123,13 +155,16 @@ def _taken(instance: dg.DagsterInstance, now: datetime) -> Iterator[tuple[str, s
     description="Pictures that arrive, change or are asked for differently: finds them and requests runs.",
 )
 def arrivals(
-    context: dg.SensorEvaluationContext, store: Store, settings: SettingsFile
+    context: dg.SensorEvaluationContext,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    alerts: dg.ResourceParam[Alerts],
 ) -> dg.SensorResult | dg.SkipReason:
     found = look(context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log)
-    if found.faults and not found.requests:
-        raise ValueError("; ".join(found.faults))
+    tell(store, found, alerts, context.log)
+    found.assert_any_scanned()
     if not found.requests and not found.new_partitions:
-        return dg.SkipReason("Nothing new.")
+        return dg.SkipReason(" ".join(["Nothing new.", *(f"Not scanned: {fault}" for fault in found.faults)]))
     context.log.info("%s", found)
     return dg.SensorResult(
         run_requests=found.requests,
@@ -145,13 +180,18 @@ def arrivals(
     description="The night: scans, and requests runs for new and changed shards, failed ones, and pictures to retry.",
 )
 def nightly(
-    context: dg.ScheduleEvaluationContext, store: Store, settings: SettingsFile
+    context: dg.ScheduleEvaluationContext,
+    store: dg.ResourceParam[Store],
+    settings: dg.ResourceParam[SettingsFile],
+    alerts: dg.ResourceParam[Alerts],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
     found = look(context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log)
-    if found.faults and not found.requests:
-        raise ValueError("; ".join(found.faults))
+    tell(store, found, alerts, context.log)
+    found.assert_any_scanned()
     if found.new_partitions:
         context.instance.add_dynamic_partitions(str(SHARDS.name), found.new_partitions)
     context.log.info("%s", found)
-    return found.requests or dg.SkipReason("Nothing to do.")
+    return found.requests or dg.SkipReason(
+        " ".join(["Nothing to do.", *(f"Not scanned: {fault}" for fault in found.faults)])
+    )

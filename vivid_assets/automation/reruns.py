@@ -3,6 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
+from resources.errors import DamagedTable
 from resources.store import Store
 from vivid_assets.automation.jobs import retry_job
 from vivid_assets.catalogue.ledger import shards_of
@@ -19,12 +20,17 @@ class RerunConfig(dg.Config):
 
 
 @dg.op
-def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: Store) -> None:
+def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: dg.ResourceParam[Store]) -> None:
     """The shards in which a picture failed, by what their last runs noted."""
     catalogues = [find(store, config.catalogue)] if config.catalogue else registered(store)
-    shards = [
-        shard for catalogue in catalogues for shard in shards_with_failures(store, shards_of(store, catalogue.name))
-    ]
+    shards: list[str] = []
+    for catalogue in catalogues:
+        try:
+            shards += shards_with_failures(store, shards_of(store, catalogue.name))
+        except DamagedTable as error:
+            if config.catalogue:
+                raise
+            context.log.error("%s is left out: %s", catalogue.name, error)
     context.log.info("Shards with failed pictures: %s", ", ".join(shards) or "none")
     context.instance.add_run_tags(context.run_id, {_SHARDS: " ".join(shards)})
 

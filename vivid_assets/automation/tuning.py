@@ -13,7 +13,7 @@ from vivid_assets.settings import SettingsFile
     description="Observes the settings, so that shards made with others are shown as out of date. Starts no run.",
 )
 def settings_changes(
-    context: dg.SensorEvaluationContext, store: Store, settings: SettingsFile
+    context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], settings: dg.ResourceParam[SettingsFile]
 ) -> dg.SensorResult | dg.SkipReason:
     changed = observations(context.instance, store, settings)
     return dg.SensorResult(asset_events=changed) if changed else dg.SkipReason("The settings are the same.")

@@ -5,22 +5,29 @@ renaming the file is all it takes.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
+
+from vivid_assets.spelling import plain
 
 _LONGEST_PART = 200
 """Bytes. File systems take 255; results append to the name, and temporary names to these."""
 
 _DEVICES = r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])"
 
+NOT_BELOW = "is not a path below the catalogue's folder"
+LEADS_OUT = "leads out of the catalogue's folder"
+
 _RULES = [
-    (re.compile(r"^([/\\~]|[A-Za-z]:|[A-Za-z0-9+.-]+:)"), "is not a path below the catalogue's folder"),
-    (re.compile(r"(^|[/\\])\.\.([/\\]|$)"), "leads out of the catalogue's folder"),
+    (re.compile(r"^([/\\~]|[A-Za-z]:|[A-Za-z0-9+.-]+:)"), NOT_BELOW),
+    (re.compile(r"(^|[/\\])\.\.([/\\]|$)"), LEADS_OUT),
     (re.compile(r'[<>:"|?*\\]'), 'has one of the characters < > : " | ? * \\, which other systems do not allow'),
     (re.compile(r"[. ](/|$)|(^|/) "), "has a part that ends with a dot or space or starts with a space"),
     (re.compile(rf"(^|/){_DEVICES}[ ]*(\.[^/]*)?(/|$)", re.IGNORECASE), "has a part that names a device on Windows"),
     (re.compile(r"^([=+@]|-[^|(]*[|(])"), "starts as a formula does, which a spreadsheet would run"),
 ]
+
+
+_APPENDED = frozenset({".jpg", ".png", ".webp"})
 
 
 def why_refused(name: str) -> str | None:
@@ -35,21 +42,24 @@ def why_refused(name: str) -> str | None:
     return None
 
 
-def collisions(names: Iterable[str], suffixes: frozenset[str]) -> dict[str, str]:
+def collisions(names: Iterable[str]) -> dict[str, str]:
     """Those of the sorted ``names`` whose results could overwrite another's, each with that other's name.
 
     Names that differ only in case or Unicode form are one name on many systems. A result that changes its format has
-    a suffix appended, so ``cup.jpg`` may become ``cup.jpg.png``, which another picture must not have as its name.
+    a suffix appended, so ``cup.jpg`` may become ``cup.jpg.png``, and ``cup`` may become ``cup.jpg``, which another
+    picture must not have as its name.
     """
     first: dict[str, str] = {}
     refused = {}
     for name in names:
-        plain = name if name.isascii() else unicodedata.normalize("NFC", name)
-        other = first.setdefault(plain.casefold(), name)
+        other = first.setdefault(plain(name), name)
         if other != name:
             refused[name] = other
-    for plain, name in first.items():
-        stem, dot, suffix = plain.rpartition(".")
-        if dot and "." in stem.rpartition("/")[2] and dot + suffix in suffixes and stem in first:
-            refused[name] = first[stem]
+    for spelt, name in first.items():
+        stem, dot, suffix = spelt.rpartition(".")
+        if dot and dot + suffix in _APPENDED and stem in first:
+            longer, shorter = name, first[stem]
+            # Of these the one that says what it is stays: a name without any suffix is the odd one.
+            has_suffix = "." in stem.rpartition("/")[2]
+            refused |= {longer: shorter} if has_suffix else {shorter: longer}
     return refused

@@ -31,7 +31,8 @@ class Due:
     asked: str
     """The digest of what its pictures are and what is asked for them."""
     is_retry: bool
-    """Everything was done, but pictures failed for a reason that may have passed."""
+    """Everything was done, but pictures failed, or were done with less than was asked for, for a reason that may have
+    passed."""
 
 
 def shards_due(store: Store, ledger: pa.Table, stages: Collection[str]) -> list[Due]:

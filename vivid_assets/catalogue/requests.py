@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vivid_assets.catalogue.source import OVERRIDES, CatalogueFile
+from vivid_assets.catalogue.source import CatalogueFile
 
 
 def fill_requests(manifest: pa.Table, defaults: CatalogueFile) -> dict[str, pa.ChunkedArray]:
@@ -47,18 +47,6 @@ def choose_backgrounds(manifest: pa.Table, available: list[str]) -> pa.ChunkedAr
         best = np.where(weight > highest, index, best)
         highest = np.maximum(weight, highest)
     return pc.if_else(pc.equal(own, ""), pa.array(available).take(pa.array(best)), own)
-
-
-def match_overrides(pictures: pa.ChunkedArray, overrides: list[str]) -> list[str]:
-    """The override mask for each picture, or "".
-
-    For ``shoes/red.jpg`` that is ``overrides/shoes/red.png`` or, more exactly, ``overrides/shoes/red.jpg.png``.
-    """
-    if not overrides:
-        return [""] * len(pictures)
-    by_stem = {override.removeprefix(f"{OVERRIDES}/").rpartition(".")[0]: override for override in overrides}
-    names = pictures.to_pylist()
-    return [by_stem.get(name) or by_stem.get(name.rpartition(".")[0]) or "" for name in names]
 
 
 def _or(column: pa.ChunkedArray, default: str) -> pa.ChunkedArray:

@@ -2,7 +2,9 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,20 @@ from partitions.assignment import FOUND, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
 from resources.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
-from vivid_assets.catalogue.listing import content_digests, list_pictures
-from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, read_manifest
-from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests, match_overrides
-from vivid_assets.catalogue.source import OVERRIDES, Catalogue, CatalogueFile
+from vivid_assets.catalogue.listing import UNREADABLE, Listing, content_digests, file_state, list_files
+from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
+from vivid_assets.catalogue.matching import match_images, match_overrides, without_collisions
+from vivid_assets.catalogue.outcomes import note_outcome
+from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
+from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
+from vivid_assets.imaging.containers import EXTRAS, PLUGINS
+from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
+from vivid_assets.spelling import did_you_mean
 
 _log = logging.getLogger(__name__)
+
+_BACKGROUNDS = "backgrounds"
+"""A folder of this name holds no pictures, whether catalogue.toml names it or not."""
 
 MISSING = "missing"
 """The content of a picture that the manifest names and the folder lacks."""
@@ -47,19 +57,35 @@ class Scan:
         )
 
 
-def scan(store: Store, catalogue: Catalogue) -> Scan:
+def scan(store: Store, catalogue: Catalogue, *, accept_removals: bool = False) -> Scan:
     """Compare the catalogue's source with the ledger and commit the ledger that results.
 
-    Only files whose size or stamp differ are read. Nothing is written when nothing changed. Raises ValueError
-    when ``catalogue.toml`` or the manifest cannot be used.
+    Only files whose size or stamp differ are read. Nothing is written when nothing changed. What was found amiss is
+    noted for ``vivid catalogue status``. Raises ValueError, with nothing changed, when the folder is away or cannot be
+    listed, when ``catalogue.toml`` or the manifest cannot be used, and, unless ``accept_removals``, when all or most
+    pictures seem to be gone: a share that is not mounted and a table that is half copied look like that too.
     """
+    try:
+        found = _scan(store, catalogue, accept_removals=accept_removals)
+    except Exception as fault:
+        with suppress(OSError, MachineFault):
+            note_outcome(store, catalogue.name, fault=str(fault) or type(fault).__name__)
+        raise
+    note_outcome(store, catalogue.name, notes=found.refused)
+    return found
+
+
+def _scan(store: Store, catalogue: Catalogue, *, accept_removals: bool) -> Scan:
     while True:
+        catalogue.check_there(store)
         file = catalogue.read_file()
         try:
             (ledger, generation), is_sound = read_ledger(store, catalogue.name), True
         except DamagedTable:
             (ledger, generation), is_sound = last_sound_ledger(store, catalogue.name), False
         found, refused = _find(store, catalogue, file, ledger)
+        if not accept_removals or not len(ledger):
+            _assert_there(catalogue, ledger, found, refused)
         assignment = assign(ledger, found, catalogue=catalogue.name, shard_size=file.shard_size)
         _record_settings(store, catalogue, file)
         is_same = is_sound and assignment.ledger.equals(ledger)
@@ -68,40 +94,113 @@ def scan(store: Store, catalogue: Catalogue) -> Scan:
         # Another scan committed in between: look again from its result.
 
 
-def catalogue_settings(store: Store, catalogue: str) -> dict[str, dict]:
-    """The settings by stage that the catalogue's file overrides, as of the last scan."""
+def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refused: list[str]) -> None:
+    """Raises ValueError when no picture is there, or when most of those that were are not."""
+    there = found.filter(pc.not_equal(found["content"], MISSING))
+    live = ledger.filter(pc.and_(pc.equal(ledger["retired"], ""), pc.not_equal(ledger["content"], MISSING)))
+    if len(ledger) and pc.all(pc.not_equal(ledger["retired"], "")).as_py():
+        return  # Empty since somebody has accepted that.
+    gone = len(live.filter(pc.invert(pc.is_in(live["picture"], value_set=there["picture"]))))
+    accept = (
+        f"Nothing was changed. If it is meant: vivid catalogue scan {catalogue.name} --accept-removals"
+        if len(live)
+        else "Nothing was changed."
+    )
+    if not len(there):
+        named = f" (none of the {len(found)} that the manifest names)" if len(found) else ""
+        also = "".join(f" {sentence}" for sentence in refused[:3])
+        raise ValueError(f"{catalogue.url} has no picture{named}.{also} {accept}")
+    if len(live) > _HANDFUL and gone > _LARGEST_LOSS * len(live):
+        raise ValueError(
+            f"{gone} of the {len(live)} pictures of {catalogue.name} are gone from {catalogue.url}. {accept}"
+        )
+
+
+_HANDFUL = 5
+_LARGEST_LOSS = 0.5
+"""The share of a catalogue with more than a handful of pictures that a scan takes for removed without being told."""
+
+
+def catalogue_settings(store: Store, catalogue: str) -> CatalogueSettings:
+    """What the catalogue's file says for itself, as of the last scan.
+
+    Raises ValueError when what an earlier version has kept there is not a catalogue's to set.
+    """
     path = _settings_path(catalogue)
     settings = _json(store, path)
     if settings is None and store.exists(path):
         # Not the defaults: a whole catalogue would be made anew with settings that nobody asked for.
         raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again, which writes it anew.")
-    return settings or {}
+    where = f"{store.path(path)}, kept from {catalogue}'s catalogue.toml"
+    return parse_catalogue_settings(settings or {}, where=where)
+
+
+def changed_since(store: Store, catalogue: Catalogue) -> str | None:
+    """A sentence when ``catalogue.toml`` says other settings than at the last scan, or cannot be read; else None."""
+    try:
+        catalogue.check_there(store)
+        now = catalogue.read_file().settings
+    except (ValueError, OSError) as error:
+        return f"The settings of the last scan hold: {error}"
+    if now.said() == catalogue_settings(store, catalogue.name).said():
+        return None
+    return (
+        f"{catalogue.name}'s catalogue.toml has changed since the last scan, whose settings hold. "
+        f"To use the new ones: vivid catalogue scan {catalogue.name}"
+    )
 
 
 def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Table) -> tuple[pa.Table, list[str]]:
     """The source as it is now (schema FOUND) and what was refused."""
-    manifest_path = _manifest_path(catalogue, file)
-    manifest, notes = read_manifest(manifest_path) if manifest_path else (None, [])
+    manifest_path, refused = _manifest_path(catalogue, file)
+    manifest = None
+    if manifest_path:
+        try:
+            manifest, notes = read_manifest(manifest_path, catalogue.tail_of)
+            refused += notes if len(manifest) or notes else [f"Its {manifest_path.name} has no line below the header."]
+        except NoImages:
+            # Many tools call their tables so; what is called a manifest is one.
+            if file.manifest or not manifest_path.name.lower().startswith("metadata"):
+                raise
+            refused.append(
+                f"{manifest_path.name} names no pictures (no column 'image' or 'file_name') and is not used."
+            )
+    apart = (OVERRIDES, _BACKGROUNDS, file.background_folder)
     if manifest is not None and _says_contents(manifest):
-        refused = notes
+        manifest, notes = without_collisions(manifest)
+        refused += notes
         manifest = manifest.sort_by("image")
         identity = _identity_of_digests(manifest)
     else:
-        listing, refused = list_pictures(catalogue.root, besides=(OVERRIDES, file.background_folder))
-        refused += notes
+        listing = _list(store, catalogue, besides=apart)
+        refused += _without_own_files(listing, manifest_path).sentences()
         if manifest is None:
-            pictures = listing["picture"]
-            manifest = pa.table({name: pictures if name == "image" else [""] * len(listing) for name in COLUMNS})
+            pictures = listing.pictures["picture"]
+            empty = pa.array([""] * len(pictures), pa.string())
+            manifest = pa.table({name: pictures if name == "image" else empty for name in COLUMNS})
+        else:
+            manifest, notes = match_images(manifest, listing, apart)
+            refused += notes
+            manifest, notes = without_collisions(manifest)
+            refused += notes
         manifest = manifest.sort_by("image")
-        identity = _identity_of_files(catalogue, ledger, manifest["image"], listing)
+        files = pa.concat_tables([listing.pictures, listing.others])
+        identity, notes = _identity_of_files(catalogue, ledger, manifest["image"], files)
+        refused += notes
     pictures = manifest["image"]
 
-    available = _folder(catalogue, file.background_folder, refused)
+    available = _folder(store, catalogue, file.background_folder, refused)
     backgrounds = choose_backgrounds(manifest, sorted(available))
-    masks = _folder(catalogue, OVERRIDES, refused)
-    overrides = pa.array(match_overrides(pictures, sorted(masks)), pa.string())
+    masks = _folder(store, catalogue, OVERRIDES, refused)
+    matched, notes = match_overrides(pictures, masks)
+    refused += notes
+    if not masks and (other := [name for name in catalogue.top_files(OVERRIDES) if name != OVERRIDES]):
+        refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
+    overrides = pa.array(matched, pa.string())
     own = sorted({*pc.unique(manifest["background"]).to_pylist()} - {""} - available.keys())
-    stamps = available | masks | _stat(catalogue, own)
+    stamps = available | masks | _stat(catalogue, own, [*available, *pictures.to_pylist()] if own else [], refused)
+    if not file.background_folder and not own:
+        refused += _unused_backgrounds(catalogue)
     used = sorted({*pc.unique(backgrounds).to_pylist(), *pc.unique(overrides).to_pylist()} - {""})
     contents = _remembered(store, catalogue, {name: stamps.get(name, MISSING) for name in used})
     columns = {
@@ -114,6 +213,42 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         "mask_content": _look_up(contents, overrides),
     }
     return pa.table([columns[name] for name in FOUND.names], schema=FOUND), refused
+
+
+def _list(store: Store, catalogue: Catalogue, *, besides: Iterable[str] = (), below: str = "") -> Listing:
+    """The catalogue's files, or those in one of its folders. What was looked into is remembered from scan to scan."""
+    path = f"catalogues/{catalogue.name}/looked_at{f'_{below}'.replace('/', '_') if below else ''}.parquet"
+    # A reader that was not there before may read what was no picture then.
+    reads = {*PLUGINS, *(name for name, extra in EXTRAS.items() if extra.is_installed())}
+    version = {b"vivid_reads": ",".join(sorted(reads)).encode()}
+    before: dict[str, tuple[str, str]] = {}
+    with suppress(DamagedTable):
+        table = store.read_table(path)
+        if table is not None and (table.schema.metadata or {}).get(b"vivid_reads") == version[b"vivid_reads"]:
+            before = {row["name"]: (row["state"], row["what"]) for row in table.to_pylist()}
+    listing = list_files(catalogue.root, below=below, besides=besides, store=store.path(""), looked_at=before)
+    kept = {name: one for name, one in listing.looked_at.items() if not one[1].startswith("cannot be read")}
+    if kept != before:
+        columns = [[*kept], [state for state, _ in kept.values()], [what for _, what in kept.values()]]
+        schema = pa.schema([("name", pa.string()), ("state", pa.string()), ("what", pa.string())], version)
+        store.write_table(path, pa.table(columns, schema=schema))
+    return listing
+
+
+def _without_own_files(listing: Listing, manifest: UPath | None) -> Listing:
+    """The listing without the files that are not meant as pictures: the catalogue's own."""
+    own = {CATALOGUE_FILE, *MANIFEST_NAMES, *([manifest.name.lower()] if manifest else [])}
+    is_own = pa.array([name.lower() in own for name in listing.others["picture"].to_pylist()], pa.bool_())
+    return replace(listing, others=listing.others.filter(pc.invert(is_own)))
+
+
+def _unused_backgrounds(catalogue: Catalogue) -> list[str]:
+    if not (catalogue.root / _BACKGROUNDS).is_dir():
+        return []
+    return [
+        f"The folder {_BACKGROUNDS!r} is not used: say background_folder = {_BACKGROUNDS!r} in catalogue.toml, or name "
+        "its pictures in the manifest's column 'background'."
+    ]
 
 
 def _says_contents(manifest: pa.Table) -> bool:
@@ -129,22 +264,46 @@ def _identity_of_digests(manifest: pa.Table) -> dict[str, pa.ChunkedArray | pa.A
 
 def _identity_of_files(
     catalogue: Catalogue, ledger: pa.Table, pictures: pa.ChunkedArray, listing: pa.Table
-) -> dict[str, pa.ChunkedArray | pa.Array]:
-    """Size, stamp and content as the files are."""
+) -> tuple[dict[str, pa.ChunkedArray | pa.Array], list[str]]:
+    """Size, stamp and content as the files are, and a sentence for each that cannot be read."""
     position = pc.index_in(pictures, listing["picture"])
     there = pc.is_valid(position)
     size = pc.fill_null(listing["size"].take(position), 0)
     stamp = pc.fill_null(listing["stamp"].take(position), "")
-    return {"size": size, "stamp": stamp, "content": _contents(catalogue, ledger, pictures, size, stamp, there)}
+    content = _contents(catalogue, ledger, pictures, size, stamp, there)
+    unreadable = pc.starts_with(content, UNREADABLE)
+    if not pc.any(unreadable).as_py():
+        return {"size": size, "stamp": stamp, "content": content}, []
+    named = pictures.filter(unreadable).to_pylist()
+    notes = [f"{name!r} cannot be read; results that it has stay." for name in named[:20]]
+    if len(named) > 20:
+        notes.append(f"{len(named) - 20} more files cannot be read.")
+    # Not a changed picture: a disk that stutters would have it all made anew, twice.
+    live = ledger.filter(pc.equal(ledger["retired"], ""))
+    known = pc.index_in(pictures, live["picture"])
+    stays = pc.and_(unreadable, pc.is_valid(known))
+    columns = {"size": size, "stamp": stamp, "content": content}
+    return {name: pc.if_else(stays, live[name].take(known), column) for name, column in columns.items()}, notes
 
 
-def _manifest_path(catalogue: Catalogue, file: CatalogueFile) -> UPath | None:
+def _manifest_path(catalogue: Catalogue, file: CatalogueFile) -> tuple[UPath | None, list[str]]:
+    """The catalogue's manifest, and a sentence for each other file that could be one."""
     if file.manifest:
-        path = catalogue.root / file.manifest
-        if not path.exists():
+        found = [name for name in (file.manifest,) if (catalogue.root / name).exists()] or catalogue.top_files(
+            file.manifest
+        )
+        if not found:
             raise ValueError(f"{catalogue.url} has no manifest {file.manifest!r}, which its catalogue.toml names.")
-        return path
-    return next((path for path in (catalogue.root / name for name in MANIFEST_NAMES) if path.exists()), None)
+    else:
+        found = catalogue.top_files(*MANIFEST_NAMES)
+    if not found:
+        return None, []
+    if not catalogue.holds(found[0]):
+        raise ValueError(
+            f"The manifest {found[0]!r} of {catalogue.url} leads out of the folder, or is no ordinary file."
+        )
+    notes = [f"{name!r} is not read: {found[0]!r} is the manifest." for name in found[1:]]
+    return catalogue.root / found[0], notes
 
 
 def _contents(
@@ -169,27 +328,34 @@ def _contents(
     return pc.replace_with_mask(_one_chunk(content), _one_chunk(look), pa.array(looked_at, pa.string()))
 
 
-def _folder(catalogue: Catalogue, folder: str, refused: list[str]) -> dict[str, str]:
+def _folder(store: Store, catalogue: Catalogue, folder: str, refused: list[str]) -> dict[str, str]:
     """The pictures in a folder of the catalogue by their path below its root, and their stamps."""
-    root = catalogue.root / folder
-    if not folder or not root.is_dir():
+    folder = folder.strip("/")
+    if not folder or not (catalogue.root / folder).is_dir():
         if folder and folder != OVERRIDES:
-            raise ValueError(f"{catalogue.url} has no folder {folder!r}, which its catalogue.toml names.")
+            meant = did_you_mean(folder, catalogue.top_files(folder))
+            raise ValueError(f"{catalogue.url} has no folder {folder!r}, which its catalogue.toml names{meant or '.'}")
         return {}
-    listing, notes = list_pictures(root)
-    refused += notes
-    return {f"{folder.strip('/')}/{row['picture']}": f"{row['size']}-{row['stamp']}" for row in listing.to_pylist()}
+    if not catalogue.has_folder(folder):
+        raise ValueError(f"The folder {folder!r} of {catalogue.url} is a link that leads out of it.")
+    listing = _list(store, catalogue, below=folder)
+    refused += listing.sentences()
+    return {row["picture"]: f"{row['size']}-{row['stamp']}" for row in listing.pictures.to_pylist()}
 
 
-def _stat(catalogue: Catalogue, names: list[str]) -> dict[str, str]:
-    """Stamps of single files; one that is not there is left out."""
+def _stat(catalogue: Catalogue, names: list[str], known: list[str], refused: list[str]) -> dict[str, str]:
+    """Stamps of single files; one that is not there is left out, and said."""
     stamps = {}
     for name in names:
-        path = catalogue.root / name
         # A link out of the folder, or to a pipe, is as good as not there: it is neither read nor waited for.
-        if path.exists() and catalogue.holds(name):
-            info = path.fs.info(path.path)
-            stamps[name] = f"{info.get('size')}-{info.get('mtime') or info.get('ETag') or info.get('LastModified')}"
+        if (catalogue.root / name).exists() and catalogue.holds(name):
+            size, stamp = file_state(catalogue.root / name)
+            stamps[name] = f"{size}-{stamp}"
+        else:
+            inside = f"{_BACKGROUNDS}/{name}"
+            near = [inside] if (catalogue.root / inside).exists() else known
+            meant = did_you_mean(name, near) or "."
+            refused.append(f"The manifest names a background {name!r} that is not in the folder{meant}")
     return stamps
 
 
@@ -230,7 +396,7 @@ def _json(store: Store, path: str) -> dict[str, Any] | None:
 
 
 def _record_settings(store: Store, catalogue: Catalogue, file: CatalogueFile) -> None:
-    text = json.dumps(file.settings, sort_keys=True).encode()
+    text = json.dumps(file.settings.said(), sort_keys=True).encode()
     path = _settings_path(catalogue.name)
     if not store.exists(path) or store.read(path) != text:
         store.write(path, text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from resources.errors import MachineFault
 from resources.store import Store
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import registered
@@ -23,14 +24,23 @@ def settings_key(stage: str) -> dg.AssetKey:
 def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]]:
     """By stage: the settings that hold for all, and for each catalogue whose file says something else.
 
-    Raises ValueError naming a bad entry.
+    Raises ValueError naming a bad entry of ``vivid.toml``; a catalogue's is noted in the place of its settings.
     """
     common = settings.read()
-    catalogues = {one.name: settings.read(catalogue_settings(store, one.name)) for one in registered(store)}
+    catalogues: dict[str, Settings | str] = {}
+    for one in registered(store):
+        try:
+            catalogues[one.name] = settings.read(catalogue_settings(store, one.name))
+        except (ValueError, MachineFault) as error:
+            # Its own runs stop with this sentence; the others' settings are what they are.
+            catalogues[one.name] = str(error)
     held: dict[str, dict[str, Any]] = {}
     for stage in READ_BY:
         everywhere = _tables(common, stage)
-        own = {name: _tables(read, stage) for name, read in catalogues.items()}
+        own = {
+            name: {"refused": read} if isinstance(read, str) else _tables(read, stage)
+            for name, read in catalogues.items()
+        }
         held[stage] = {"": everywhere} | {name: tables for name, tables in own.items() if tables != everywhere}
     return held
 

@@ -8,29 +8,39 @@ my_catalogue/
     overrides/shoes/red.png   optional: a mask drawn by hand, used as it is
 """
 
-import tomllib
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from upath import UPath
 
-from partitions.shards import check_catalogue_name
+from partitions.shards import check_catalogue_name, is_catalogue_name
 from resources.store import Store, as_path
 from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.names import why_refused
-from vivid_assets.settings import Settings
+from vivid_assets.settings import (
+    CatalogueSettings,
+    Settings,
+    parse_catalogue_settings,
+    parse_toml,
+    toml_text,
+    unknown_entry,
+)
 
 CATALOGUE_FILE = "catalogue.toml"
 OVERRIDES = "overrides"
 LARGEST_FILE = 1 << 30
 """Bytes; the largest picture that decoding takes, uncompressed in 16 bits with alpha, has less."""
 
+_LOCAL = ("", "file", "local")
+_LARGEST_TOML = 4 << 20
 _NO_STORES = {"http", "https", "ftp", "data"}
 
 
 class CatalogueFile(BaseModel):
-    """The contents of ``catalogue.toml``. Tables named as a stage override that stage's settings."""
+    """The contents of ``catalogue.toml``; ``settings`` is its tables, which are written without that word."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,7 +52,7 @@ class CatalogueFile(BaseModel):
     manifest: str = Field("", description="Manifest file; empty: manifest.csv or manifest.parquet if there is one.")
     background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
     shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by stage.")
+    settings: CatalogueSettings = CatalogueSettings()
 
     @field_validator("manifest", "background_folder")
     @classmethod
@@ -64,15 +74,67 @@ class Catalogue(BaseModel):
 
     def read_file(self) -> CatalogueFile:
         """What ``catalogue.toml`` says; defaults where there is none. Raises ValueError naming the bad entry."""
-        path = self.root / CATALOGUE_FILE
-        if not path.exists():
+        found = self.top_files(CATALOGUE_FILE)
+        if not found:
             return CatalogueFile()
-        return parse_catalogue_file(path.read_text(encoding="utf-8"), where=str(path))
+        path = self.root / found[0]
+        if len(found) > 1:
+            raise ValueError(f"{self.url} has both {found[0]} and {found[1]}: leave one of them.")
+        if not self.holds(found[0]):
+            raise ValueError(f"{path} leads out of the catalogue's folder, or is no ordinary file.")
+        if int(path.fs.info(path.path).get("size") or 0) > _LARGEST_TOML:
+            raise ValueError(f"{path} is too large to be what its name says.")
+        return parse_catalogue_file(toml_text(path.read_bytes(), where=str(path)), where=str(path))
+
+    def check_there(self, store: Store) -> None:
+        """Raises ValueError when the folder is away, cannot be listed, or is the store itself."""
+        root = self.root
+        if root.protocol not in _LOCAL:
+            return
+        try:
+            with os.scandir(root.path):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"{self.url} cannot be listed ({error.strerror or error}): is the disk or share mounted? "
+                "Nothing is taken for removed."
+            ) from error
+        if store.is_local and Path(store.root).resolve() == Path(root.path).resolve():
+            raise ValueError(f"{self.url} is the store itself: keep results in a folder of their own (--store).")
+
+    def top_files(self, *names: str) -> list[str]:
+        """Those files at the top that have one of ``names``, in their order; on a local disk in any case."""
+        if self.root.protocol not in _LOCAL:
+            return [name for name in names if (self.root / name).exists()]
+        try:
+            there = sorted(os.listdir(self.root.path))  # noqa: PTH208 - names are all that is wanted
+        except OSError:
+            return []
+        wanted = {name.lower(): position for position, name in enumerate(names)}
+        found = [name for name in there if name.lower() in wanted]
+        return sorted(found, key=lambda name: (wanted[name.lower()], name not in names, name))
+
+    def tail_of(self, name: str) -> str:
+        """``; did you mean 'shoes/a.jpg'?`` for a path of another machine or folder whose end is a file here."""
+        parts = [part for part in re.split(r"[/\\]", name) if part]
+        for count in range(min(len(parts), 6), 0, -1):
+            below = "/".join(parts[-count:])
+            if not why_refused(below) and (self.root / below).exists() and self.holds(below):
+                return f"; did you mean {below!r}?"
+        return ""
+
+    def has_folder(self, name: str) -> bool:
+        """Whether ``name`` is a folder that really lies below the root, links followed."""
+        path = self.root / name
+        if path.protocol not in _LOCAL:
+            return True
+        real = Path(path.path).resolve()
+        return real.is_dir() and real.is_relative_to(Path(self.root.path).resolve())
 
     def holds(self, name: str) -> bool:
         """Whether ``name`` is an ordinary file that really lies below the root, links followed."""
         path = self.root / name
-        if path.protocol not in ("", "file", "local"):
+        if path.protocol not in _LOCAL:
             return True
         real = Path(path.path).resolve()
         return real.is_file() and real.is_relative_to(Path(self.root.path).resolve())
@@ -94,14 +156,18 @@ class Catalogue(BaseModel):
 
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
     """``text`` as a CatalogueFile. Raises ValueError with a sentence that names ``where`` and the bad entry."""
+    entries = parse_toml(text, where=where)
+    tables = {name: entries.pop(name) for name in list(entries) if name in Settings.model_fields}
+    settings = parse_catalogue_settings(tables, where=where)
+    known = [*CatalogueFile.model_fields.keys() - {"settings"}, *CatalogueSettings.model_fields]
+    for name, value in entries.items():
+        if name in ("settings", "stages") and isinstance(value, dict):
+            table = next(iter(value), "masks")
+            raise ValueError(f"{where}: there is no table [{name}]: write [{table}] for [{name}.{table}].")
+        if name not in known:
+            raise ValueError(f"{where}: {unknown_entry(name, sorted(known))}")
     try:
-        entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{where} is not valid TOML: {error}") from error
-    stages = {name: entries.pop(name) for name in list(entries) if name in Settings.model_fields}
-    try:
-        Settings.model_validate(stages)
-        return CatalogueFile.model_validate(entries | {"settings": stages})
+        return CatalogueFile.model_validate(entries | {"settings": settings})
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -109,20 +175,28 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
 
 def register(store: Store, name: str, url: str) -> Catalogue:
     """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
-    root = as_path(url)
-    if root.protocol in _NO_STORES:
-        raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
-    if not root.is_dir():
-        raise ValueError(f"{url} is not a folder that can be read.")
-    if root.protocol in ("", "file", "local"):
-        url = str(root.absolute())
-    catalogue = Catalogue(name=check_catalogue_name(name), url=url)
-    catalogue.read_file()
+    catalogue = _at(name, url)
     if not store.create(_record(name), catalogue.model_dump_json(indent=2).encode()):
         known = find(store, name)
-        if known.url != url:
-            raise ValueError(f"There is a catalogue {name!r} already, at {known.url}. Choose another name.")
+        if known.url != catalogue.url:
+            raise ValueError(
+                f"There is a catalogue {name!r} already, at {known.url}. Choose another name, or say that "
+                f"it has moved: vivid catalogue move {name} FOLDER"
+            )
     return catalogue
+
+
+def move_to(store: Store, name: str, url: str) -> Catalogue:
+    """Note that the catalogue's folder is at ``url`` now. Raises ValueError as ``register`` and ``find`` do."""
+    find(store, name)
+    catalogue = _at(name, url)
+    store.write(_record(name), catalogue.model_dump_json(indent=2).encode(), durable=True)
+    return catalogue
+
+
+def take_off(store: Store, name: str) -> None:
+    """Have the store know the catalogue no more. What was made of it stays."""
+    store.remove([_record(name)])
 
 
 def find(store: Store, name: str) -> Catalogue:
@@ -139,9 +213,32 @@ def find(store: Store, name: str) -> Catalogue:
 
 
 def registered(store: Store) -> list[Catalogue]:
-    """All catalogues of the store, by name."""
-    names = store.names("catalogues")
-    return [find(store, name) for name in names if store.exists(_record(name))]
+    """All catalogues of the store whose record can be read, by name."""
+    return [one for _, one in each_registered(store) if isinstance(one, Catalogue)]
+
+
+def each_registered(store: Store) -> Iterator[tuple[str, Catalogue | ValueError]]:
+    """By name: each catalogue of the store, or what is wrong with its record, which is no fault of the others'."""
+    for name in store.names("catalogues"):
+        if not is_catalogue_name(name) or not store.exists(_record(name)):
+            continue
+        try:
+            yield name, find(store, name)
+        except ValueError as error:
+            yield name, error
+
+
+def _at(name: str, url: str) -> Catalogue:
+    root = as_path(url)
+    if root.protocol in _NO_STORES or url.partition(":")[0].lower() in _NO_STORES:
+        raise ValueError(f"{url} is no folder or object store: a web server's files cannot be listed. Copy them first.")
+    if not root.is_dir():
+        raise ValueError(f"{url} is not a folder that can be read.")
+    if root.protocol in _LOCAL:
+        url = str(root.absolute())
+    catalogue = Catalogue(name=check_catalogue_name(name), url=url)
+    catalogue.read_file()
+    return catalogue
 
 
 def _record(name: str) -> str:

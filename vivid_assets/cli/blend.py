@@ -3,20 +3,17 @@
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from vivid_assets.imaging.codec import Format, decode, encode
-from vivid_assets.imaging.compositing import Blend, blend
-from vivid_assets.imaging.given import judge_given
-from vivid_assets.imaging.mask_input import read_mask
-from vivid_assets.imaging.verdict import OVERRIDE, Thresholds, measure
+from vivid_assets.cli.console import console, say
+from vivid_assets.cli.replace import Force, read_settings
 
-console = Console()
+# The command imports what it needs itself, so that help is shown at once.
+if TYPE_CHECKING:
+    from vivid_assets.imaging.compositing import Blend
 
 
 class Mode(StrEnum):
@@ -35,65 +32,105 @@ def blend_command(
             help="Its mask: white is subject. Grey, colour, 16 bits or a cut-out's alpha.", show_default=False
         ),
     ],
-    background: Annotated[Path, typer.Option(help="The new background, of the same size.", show_default=False)],
+    background: Annotated[
+        str,
+        typer.Option(
+            metavar="PICTURE|#RRGGBB",
+            help="The new background, a picture or a colour; a picture is made to cover the image.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[Path, typer.Option(help="The composite: .png, .jpg or .webp by its name.", show_default=False)],
     mode: Annotated[
-        Mode,
-        typer.Option(help="unmix: estimate the subject's own colours. article: Lab deprojection. alpha: mix only."),
-    ] = Mode.unmix,
+        Mode | None,
+        typer.Option(
+            help="unmix: estimate the subject's own colours. article: Lab deprojection. alpha: mix only. As the "
+            "settings say without it.",
+            show_default=False,
+        ),
+    ] = None,
     cutout: Annotated[Path | None, typer.Option(help="Also write the subject alone, a PNG or WebP with alpha.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Print the blend's measures.")] = False,
+    force: Force = False,
 ) -> None:
     """Blend a masked subject into a new background.
 
-    A PNG of 16 bits stays one when image and background both have them.
+    A PNG of 16 bits stays one. Settings are read from the file that `VIVID_SETTINGS` names. The composite is replaced
+    when the same command is given again for the same image; what else is there stays, but for `--force`.
 
     Example: `vivid blend --image shoe.jpg --mask shoe-mask.png --background beach.jpg --output out.png --report`
     """
-    done, notes = blend_files(image, mask, background, output, mode=mode.value, cutout=cutout)
+    done, notes = blend_files(
+        image, mask, background, output, mode=mode.value if mode else None, cutout=cutout, force=force
+    )
     for note in notes:
-        console.print(f"[yellow]note[/yellow] {note}")
+        say(("note", "yellow"), f" {note}")
     if report:
         console.print(_report(done))
-    console.print(f"wrote {output}")
+    say(f"wrote {output}")
 
 
 def blend_files(
-    image: Path, mask: Path, background: Path, output: Path, *, mode: str = "unmix", cutout: Path | None = None
-) -> tuple[Blend, tuple[str, ...]]:
+    image: Path,
+    mask: Path,
+    background: Path | str,
+    output: Path,
+    *,
+    mode: str | None = None,
+    cutout: Path | None = None,
+    force: bool = False,
+) -> tuple["Blend", tuple[str, ...]]:
     """Blend three files into ``output``; returns the blend and what was noticed on the way.
 
-    Raises UnreadablePicture for a file that cannot be read and ValueError for sizes that differ or a suffix that
-    cannot be written.
+    Raises UnreadablePicture for a file that cannot be read and ValueError for a mask of another size, a suffix that
+    cannot be written, or a file that is in the way.
     """
-    kind, cut_kind = _format(output), _format(cutout) if cutout else "png"
-    if cut_kind == "jpeg":
-        raise ValueError(f"A cut-out has an alpha channel, which JPEG cannot hold: name {cutout} .png or .webp.")
-    subject, scene = decode(image.read_bytes()), decode(background.read_bytes())
-    read = read_mask(mask.read_bytes())
-    deep = subject.rgb16 is not None and scene.rgb16 is not None and kind == "png"
-    front, behind = (subject.rgb16, scene.rgb16) if deep else (subject.rgb, scene.rgb)
-    assert front is not None and behind is not None
-    done = blend(front, read.values, behind, mode=mode)  # type: ignore[arg-type]
-    for path in filter(None, (output, cutout)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    output.write_bytes(encode(done.composite, format=kind, source_type="composite"))
+    from vivid_assets.cli.one_picture import composite_file, cutout_file, is_colour, own_background
+    from vivid_assets.cli.results import FORMATS, WITH_ALPHA, Job, Result
+    from vivid_assets.imaging.codec import decode
+    from vivid_assets.imaging.compositing import blend
+    from vivid_assets.imaging.given import judge_given, shown_alpha
+    from vivid_assets.imaging.mask_input import read_mask
+    from vivid_assets.imaging.native import cover
+    from vivid_assets.imaging.transparency import opaque
+    from vivid_assets.imaging.verdict import OVERRIDE, Thresholds, measure
+    from vivid_assets.settings import BLEND_OPTIONS
+
+    results = [Result("composite", output, tuple(FORMATS))]
     if cutout:
-        cutout.write_bytes(encode(np.ascontiguousarray(done.foreground), format=cut_kind, alpha=done.alpha))
-    verdict = judge_given(measure(read.values), Thresholds(), OVERRIDE, "the mask")
+        results.append(Result("cut-out", cutout, WITH_ALPHA))
+    job = Job("blend", image, tuple(results))
+    job.check([image, mask, *([] if is_colour(str(background)) else [Path(background)])], force=force)
+    settings = read_settings()
+    subject, scene = decode(image.read_bytes()), own_background(str(background))
+    read = read_mask(mask.read_bytes())
+    alpha = read.values
+    verdict = judge_given(measure(alpha), Thresholds(), OVERRIDE, "the mask")
     doubts = () if verdict.accepted else (verdict.reason,)
-    return done, (*subject.notes, *read.notes, *doubts)
+    notes = (*subject.notes, *read.notes, *doubts, *scene.notes)
+    height, width = subject.rgb.shape[:2]
+    if alpha.shape != (height, width):
+        raise ValueError(f"image {width}x{height}, mask {alpha.shape[1]}x{alpha.shape[0]}: a mask has the image's size")
+    kind = FORMATS[output.suffix.lower()]
+    front: Any = opaque(subject)
+    behind = cover(scene.rgb, height, width)
+    if subject.alpha is not None:
+        alpha = alpha * shown_alpha(subject.alpha)
+        notes += ("the image is transparent in parts, which stay so",)
+    elif subject.rgb16 is not None and kind == "png":
+        front = subject.rgb16
+        deep = scene.picture.rgb16 if scene.picture is not None else None
+        behind = behind.astype("uint16") * 257 if deep is None else cover(deep, height, width)
+    options = settings.composites.model_dump(include=BLEND_OPTIONS)
+    done = blend(front, alpha, behind, mode=mode or settings.composites.mode, **options)  # type: ignore[arg-type]
+    files = {"composite": composite_file(done, kind, subject, scene, settings, job.mark(results[0]))}
+    if cutout:
+        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], subject, job.mark(results[1]))
+    job.write(files, force=force)
+    return done, notes
 
 
-def _format(path: Path) -> Format:
-    suffix = path.suffix.lower().lstrip(".")
-    formats: dict[str, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
-    if suffix not in formats:
-        raise ValueError(f"{path} is not a .png, .jpg or .webp, which is what can be written.")
-    return formats[suffix]
-
-
-def _report(done: Blend) -> Table:
+def _report(done: "Blend") -> Table:
     table = Table(box=None, show_header=False)
     for name, value in asdict(done.measures).items():
         table.add_row(name.replace("_", " "), "not measurable" if value is None else f"{value:.3f}")

@@ -1,30 +1,32 @@
 """``vivid catalogue``: add a folder of pictures, see what is new, run it, see how it stands."""
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from resources.store import Store
-from vivid_assets.catalogue.ledger import live_pictures, shards_of
-from vivid_assets.catalogue.progress import shards_with_failures
-from vivid_assets.catalogue.scan import Scan, scan
-from vivid_assets.catalogue.source import find, register, registered
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
-from vivid_assets.cli.runs import register_shards, run_shards
-from vivid_assets.rows.stage import FAILED, OK
-from vivid_assets.rows.tables import read_rows
+from vivid_assets.cli.console import console, say
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
+
+# What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
+if TYPE_CHECKING:
+    from resources.store import Store
+    from vivid_assets.catalogue.scan import Scan
+    from vivid_assets.catalogue.source import Catalogue
 
 catalogue_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Whole catalogues: add a folder of pictures, see what is new, run it, see how it stands.",
 )
-console = Console()
 
 _SHOWN_PICTURES = 60
+_SHOWN_NOTES = 10
+_STAGES = ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review")
+"""As ``vivid_assets.assets.stages`` has them, whose import takes seconds."""
+_NO_ROW = {"status": None, "error": None}
 
 Name = Annotated[str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)]
 
@@ -38,26 +40,44 @@ def add(
     """Make a folder of pictures known under a name. Nothing is read or written there.
 
     The folder may hold a `catalogue.toml` (defaults such as the prompt) and a `manifest.csv` or `.parquet`
-    (image, prompt, negative_prompt, seed, scene, background, tier, box).
+    (image, prompt, negative_prompt, seed, scene, background, tier, box; or Hugging Face's `metadata.csv`).
 
     Example: `vivid catalogue add spring ./pictures`
     """
-    catalogue = register(open_store(store), name, folder)
-    console.print(f"Catalogue [bold]{catalogue.name}[/bold] is {catalogue.url}. Next: vivid catalogue run {name}")
+    from vivid_assets.catalogue.source import register
+
+    catalogue = register(open_store(store, to_write=True), name, folder)
+    say("Catalogue ", (catalogue.name, "bold"), f" is {catalogue.url}. Next: vivid catalogue run {name}")
 
 
 @catalogue_app.command("scan")
-def scan_(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
+def scan_(
+    name: Name,
+    accept_removals: Annotated[
+        bool, typer.Option("--accept-removals", help="Take it for meant that all or most pictures are gone.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
     """Find new, changed and removed pictures and give them their shards; run nothing.
+
+    When all or most pictures are gone, the scan stops and changes nothing: a share that is not mounted looks like that.
 
     Example: `vivid catalogue scan spring`
     """
-    opened = open_store(store)
-    found = scan(opened, find(opened, name))
-    register_shards(open_instance(opened), found.assignment.new_shards)
+    from vivid_assets.catalogue.scan import scan
+    from vivid_assets.catalogue.source import find
+
+    opened = open_store(store, to_write=True)
+    catalogue = find(opened, name)
+    instance_home(opened)
+    found = scan(opened, catalogue, accept_removals=accept_removals)
+    if found.assignment.new_shards:
+        from vivid_assets.cli.runs import register_shards
+
+        register_shards(open_instance(opened), found.assignment.new_shards)
     _tell(found)
     if found.shards_to_run:
-        console.print(f"To run: {', '.join(found.shards_to_run[:10])}{' …' if len(found.shards_to_run) > 10 else ''}")
+        say(f"To run: {', '.join(found.shards_to_run[:10])}{' …' if len(found.shards_to_run) > 10 else ''}")
 
 
 @catalogue_app.command()
@@ -68,10 +88,10 @@ def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue run spring`
     """
-    opened = open_store(store)
+    opened = open_store(store, to_write=True)
     failed = bring_up_to_date(opened, name)
     console.print(picture_table(opened, name))
-    console.print(f"Composites: {opened.path(f'composites/{name}')}", soft_wrap=True, highlight=False)
+    say(f"Composites: {opened.path(f'composites/{name}')}")
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
 
@@ -84,17 +104,58 @@ def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: `vivid catalogue retry spring`
     """
-    opened = open_store(store)
+    from vivid_assets.catalogue.ledger import shards_of
+    from vivid_assets.catalogue.progress import shards_with_failures
+    from vivid_assets.catalogue.source import find
+
+    opened = open_store(store, to_write=True)
     shards = shards_with_failures(opened, shards_of(opened, find(opened, name).name))
     if not shards:
-        console.print("No picture has failed.")
+        say("No picture has failed.")
         return
+    from vivid_assets.cli.runs import register_shards, run_shards
+
     instance = open_instance(opened)
     register_shards(instance, shards)
-    failed = run_shards(instance, opened, shards, console, retry_failed=True)
+    failed = run_shards(instance, opened, shards, retry_failed=True)
     console.print(picture_table(opened, name))
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
+
+
+@catalogue_app.command()
+def move(
+    name: Name,
+    folder: Annotated[str, typer.Argument(help="Folder or URL where the pictures are now.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Tell where a catalogue's folder has gone. Pictures that are the same there are not made anew.
+
+    Example: `vivid catalogue move spring /mnt/new/pictures`
+    """
+    from vivid_assets.catalogue.source import move_to
+
+    catalogue = move_to(open_store(store, to_write=True), name, folder)
+    say("Catalogue ", (catalogue.name, "bold"), f" is {catalogue.url} now. Next: vivid catalogue run {name}")
+
+
+@catalogue_app.command()
+def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
+    """Take a catalogue off the list: it is not scanned any more, and its shards leave Dagster's lists.
+
+    No file is deleted. Added again under its name, it goes on from the results that are there.
+
+    Example: `vivid catalogue forget spring`
+    """
+    from vivid_assets.catalogue.source import find, take_off
+    from vivid_assets.cli.runs import forget_shards
+
+    opened = open_store(store, to_write=True)
+    catalogue = find(opened, name)
+    instance = open_instance(opened)
+    forget_shards(instance, name)
+    take_off(opened, name)
+    say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is forgotten. What was made of it stays in {opened.root}")
 
 
 @catalogue_app.command()
@@ -106,62 +167,102 @@ def status(
 
     Example: `vivid catalogue status`
     """
-    from vivid_assets.assets.stages import STAGES
+    from resources.errors import DamagedTable
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.catalogue.source import each_registered, find, registered
+    from vivid_assets.rows.stage import FAILED, OK
+    from vivid_assets.rows.tables import read_statuses
 
     opened = open_store(store)
     catalogues = [find(opened, name)] if name else registered(opened)
     if not catalogues:
-        console.print("There is no catalogue yet. Add one with: vivid catalogue add NAME FOLDER")
+        say("There is no catalogue yet. Add one with: vivid catalogue add NAME FOLDER")
+    for broken, why in [] if name else each_registered(opened):
+        if isinstance(why, ValueError):
+            say((f"{broken}: {why}", "red"))
     for catalogue in catalogues:
-        shards = shards_of(opened, catalogue.name)
+        try:
+            shards = shards_of(opened, catalogue.name)
+        except DamagedTable as error:
+            say((f"{catalogue.name}: {error}", "red"))
+            continue
         table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{catalogue.name} ({len(shards)} shards)")
-        for stage in STAGES:
+        live = {shard: [picture["picture"] for picture in live_pictures(opened, shard)] for shard in shards}
+        for stage in _STAGES:
             counts: Counter[str] = Counter()
             for shard in shards:
-                rows = read_rows(opened, stage, shard)
-                live = [picture["picture"] for picture in live_pictures(opened, shard)]
-                counts.update(rows[picture]["status"] if picture in rows else "to do" for picture in live)
-            table.add_row(stage.name, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
+                statuses = read_statuses(opened, stage, shard)
+                counts.update(statuses.get(picture, "to do") for picture in live[shard])
+            table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
         console.print(table)
+        _tell_outcome(opened, catalogue)
 
 
-def bring_up_to_date(store: Store, name: str) -> list[str]:
+def _tell_outcome(store: "Store", catalogue: "Catalogue") -> None:
+    """What the last scan could not do or left out, and whether its settings still hold."""
+    from vivid_assets.catalogue.outcomes import read_outcome
+    from vivid_assets.catalogue.scan import changed_since
+
+    outcome = read_outcome(store, catalogue.name)
+    notes = outcome.get("notes", [])
+    lines = [(f"The last scan failed: {outcome['fault']}", "red")] if outcome.get("fault") else []
+    lines += [(note, "yellow") for note in notes[:_SHOWN_NOTES]]
+    if outcome.get("count", 0) > _SHOWN_NOTES:
+        lines.append((f"and {outcome['count'] - _SHOWN_NOTES} more (vivid catalogue scan {catalogue.name})", "yellow"))
+    if changed := changed_since(store, catalogue):
+        lines.append((changed, "yellow"))
+    for line, style in lines:
+        say((f"  {line}", style))
+
+
+def bring_up_to_date(store: "Store", name: str) -> list[str]:
     """Scan and run the catalogue's shards; the shards whose run failed."""
-    found = scan(store, find(store, name))
+    from vivid_assets.catalogue.ledger import shards_of
+    from vivid_assets.catalogue.scan import scan
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.cli.runs import register_shards, run_shards
+
+    catalogue = find(store, name)
     instance = open_instance(store)
+    found = scan(store, catalogue)
     shards = shards_of(store, name)
     register_shards(instance, shards)
     _tell(found)
-    return run_shards(instance, store, shards, console)
+    return run_shards(instance, store, shards)
 
 
-def picture_table(store: Store, name: str) -> Table:
+def picture_table(store: "Store", name: str) -> Table:
     """What happened to each picture; the first ones of a large catalogue, failures before all."""
+    from vivid_assets.rows.stage import OK
+
     rows = sorted(_picture_rows(store, name), key=lambda row: (row["status"] == OK, row["picture"]))
     table = Table("picture", "background", "by", "mask by", "verdict", "result", box=None, header_style="bold")
     for row in rows[:_SHOWN_PICTURES]:
-        result = "[green]ok[/green]" if row["status"] == OK else f"[red]{row['error']}[/red]"
+        result = Text("ok", "green") if row["status"] == OK else Text(row["error"], "red")
         table.add_row(row["picture"], row["prompt"], row["generator"], row["tier"], row["verdict"], result)
     if len(rows) > _SHOWN_PICTURES:
         table.caption = f"and {len(rows) - _SHOWN_PICTURES} more"
     return table
 
 
-def _picture_rows(store: Store, name: str) -> list[dict[str, Any]]:
-    from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS
+def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
+    from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.review.look import outcome_of
+    from vivid_assets.rows.tables import read_rows
 
     pictures = []
     for shard in shards_of(store, name):
-        prompts, scenes, masks, composites = (
-            read_rows(store, stage, shard) for stage in (ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
-        )
+        flow = (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
+        rows = {stage.name: read_rows(store, stage, shard) for stage in flow}
+        prompts, scenes, masks = (rows[stage.name] for stage in (ENHANCED_PROMPTS, BACKGROUNDS, MASKS))
         for picture in (row["picture"] for row in live_pictures(store, shard)):
-            composite = composites.get(picture, {"status": "to do", "error": "not run yet"})
+            status, error = outcome_of({stage: found.get(picture, _NO_ROW) for stage, found in rows.items()})
             pictures.append(
                 {
                     "picture": picture,
-                    "status": composite["status"],
-                    "error": composite["error"],
+                    "status": status,
+                    "error": error,
                     "prompt": prompts.get(picture, {}).get("user_prompt") or "",
                     "generator": scenes.get(picture, {}).get("generator") or "",
                     "tier": masks.get(picture, {}).get("tier") or "",
@@ -171,9 +272,9 @@ def _picture_rows(store: Store, name: str) -> list[dict[str, Any]]:
     return pictures
 
 
-def _tell(found: Scan) -> None:
-    console.print(str(found), highlight=False)
+def _tell(found: "Scan") -> None:
+    say(str(found))
     for sentence in found.refused[:20]:
-        console.print(f"  [yellow]{sentence}[/yellow]", highlight=False)
+        say((f"  {sentence}", "yellow"))
     if len(found.refused) > 20:
-        console.print(f"  [yellow]and {len(found.refused) - 20} more[/yellow]")
+        say((f"  and {len(found.refused) - 20} more", "yellow"))

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from vivid_assets.catalogue.source import register
 from vivid_assets.cli.catalogue import bring_up_to_date, picture_table
+from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import open_store
-
-console = Console()
 
 
 def demo_command(
@@ -26,22 +23,23 @@ def demo_command(
     Run it again and nothing is computed: every row is up to date. Then look: `vivid ui --store vivid-demo/store`.
     """
     from resources import weights
+    from vivid_assets.catalogue.source import register
     from vivid_assets.demo_pictures import write_demo_catalogue
 
     started = time.monotonic()
+    store = open_store(str(folder / "store"), to_write=True)
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     pictures = folder / "catalogue"
     if not pictures.exists():
         write_demo_catalogue(pictures)
     if not weights.available("u2netp"):
-        console.print("Getting the weights of U²-NetP (4.6 MB) …")
-        weights.pull("u2netp", say=console.print)
-    store = open_store(str(folder / "store"))
+        say("Getting the weights of U²-NetP (4.6 MB) …")
+        weights.pull("u2netp", say=say)
     register(store, "demo", str(pictures))
     failed = bring_up_to_date(store, "demo")
     console.print(picture_table(store, "demo"))
-    console.print(f"Composites: {folder / 'store' / 'composites' / 'demo'}", highlight=False)
-    console.print(f"Look around: vivid ui --store {folder / 'store'}   ({time.monotonic() - started:.0f} s)")
+    say(f"Composites: {folder / 'store' / 'composites' / 'demo'}")
+    say(f"Look around: vivid ui --store {folder / 'store'}   ({time.monotonic() - started:.0f} s)")
     if failed:
         raise ValueError("The demo's run failed; see above.")

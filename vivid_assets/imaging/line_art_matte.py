@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.exactness import BLOCK, EVEN, EVEN_WALL, ONE_COLOUR, SURELY_OTHER, is_clean, steps
 from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import EDGE, edge_alpha, enclosed_holes, flood_wall, wall_distance
@@ -26,15 +27,29 @@ OUTLINE = 3
 BESIDE = 21
 #: Network's probability over which an enclosed patch of white on white paper is part of the subject.
 FILL_FROM = 0.95
-#: Noise of a wall, in ΔE, above which light falls on it: a drawn wall has only what rounding to 8 bits (0.3) and
-#: JPEG leave.
-PHOTOGRAPHED = 0.4
 #: Lightness (0..100) of a wall that dark outlines come near.
 DARK = 25.0
 #: Distances, in ΔE, under which a pixel is the wall: before a noiseless wall that went through a lossy codec, and
 #: before one that did not.
 NEAR_LOSSY = 2.5
 NEAR_LOSSLESS = 0.8
+#: Of an edge's contrast, what a lossy codec's ringing in its blocks reaches at most, where the network denies the
+#: pixel; and where it only does not hold it.
+RINGING, RINGING_DOUBTED = 0.3, 0.15
+#: Probability under which a network denies a pixel, and over which it holds it.
+DENIED, HELD = 0.05, 0.95
+#: How deep within what a network holds the wall's colour counts nothing, as a share of the longest side.
+HELD_DEEP = 0.02
+#: A soft shadow: steps of lightness (0..100) a pixel, at most, and how far its hue may lie from the wall's, in ΔE.
+SOFT, SHADOW_HUE = 4.0, 4.0
+#: …and as a share of the wall's chroma besides.
+SHADOW_TINT = 0.15
+#: What spans this share of the picture's width and height and fills less than this of it is a panel's frame.
+FRAME_SPAN, FRAME_FILL = 0.85, 0.15
+#: Share of a glow's steps that are none, at most: more of them are a fill between the wall's colour and the ink's.
+MOST_EVEN = 0.35
+#: Steps of one line's colour, of 255 a channel, within which a drawing is in one ink.
+ONE_INK = 40
 
 
 @dataclass(frozen=True)
@@ -45,14 +60,26 @@ class LineArtMatte:
     """float32 H×W, 0..1."""
     wall: str
     """``plain`` or ``patterned``."""
+    fills: np.ndarray
+    """bool H×W: patches in the wall's colour that the drawing encloses and that count as its fills."""
+    holes: np.ndarray
+    """bool H×W: patches that it encloses and that have the wall's colour to the last bit."""
+    exact: bool
+    """Whether the wall is the same to the last bit up to the drawing."""
+    translucent: bool = False
+    """Whether it is one translucent ink."""
+    doubt: str = ""
+    """What of it is a guess, in a sentence; empty where nothing is."""
 
 
-def line_art_matte(image: np.ndarray, probability: np.ndarray) -> LineArtMatte | None:
+def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool = True) -> LineArtMatte | None:
     """Cut a drawing from the wall before which it lies.
 
     Args:
-        image: uint8 H×W×3 sRGB.
+        image: uint8 H×W×3 sRGB, of exact pixels (see ``exactness``).
         probability: float32 H×W, 0..1, a network's or the gradient tier's raw answer.
+        trusted: whether its verdict was good; then what it denies is no subject for a codec's ringing or a soft
+            shadow, and what it holds is not opened where a codec has blurred the wall's colour.
 
     Returns:
         The matte; ``alpha`` is zero where nothing differs from the wall. ``None`` where the wall is busy.
@@ -60,29 +87,42 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray) -> LineArtMatte |
     """
     lab = to_lab(image)
     wall = fit_wall(lab)
-    if wall.plain:
-        near = max(NEAR_LOSSY, 4.0 * wall.noise)
-        distance = wall_distance(lab, wall)
-        if wall.noise < NEAR_LOSSLESS / 4 and _is_clean(distance, near):
-            near = NEAR_LOSSLESS
-        if wall.noise > PHOTOGRAPHED:
-            distance = _without_light(distance, lab, wall, probability)
-        colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
-        background = _with_holes(image, distance, flood_wall(distance, near), near, probability, wall.colour)
-        matte = _one_ink(image, colour, background)
-        if matte is None:
-            # Between a dark wall and a fill, an outline two pixels wide looks like their mixture.
-            reach = 1 if float(np.median(wall.colour[..., 0])) < DARK else EDGE
-            matte = edge_alpha(image, colour, background, reach)
-        return LineArtMatte(matte, "plain")
-    palette = fit_palette(lab)
-    if palette is not None:
+    palette = None if wall.plain and wall.share > 0.97 else fit_palette(lab)
+    if palette is not None and (not wall.plain or len(palette) > 1):
         distance = palette_distance(lab, palette)
         near = 4.0
-        background = flood_wall(distance, near)
-        background = _with_holes(image, distance, background, near, probability, palette)
-        return LineArtMatte(edge_alpha(image, spread_wall(image, background), background), "patterned")
-    return None
+        background, holes, fills, doubt = _with_holes(
+            image, distance, flood_wall(distance, near), near, probability, palette, lossless=True
+        )
+        alpha = edge_alpha(image, spread_wall(image, background), background)
+        return LineArtMatte(alpha, "patterned", fills, holes, exact=False, doubt=doubt)
+    if not wall.plain:
+        return None
+    believed = probability if trusted else np.full_like(probability, 0.5 - 1e-3)
+    near = max(NEAR_LOSSY, 4.0 * wall.noise)
+    distance = _without_frame(wall_distance(lab, wall), near, believed)
+    lossless = wall.noise < NEAR_LOSSLESS / 4 and is_clean(distance, 0.0)
+    if lossless:
+        near = NEAR_LOSSLESS
+    else:
+        distance = _without_ringing(distance, believed)
+    reached = _without_shadow(distance, lab, wall, believed)
+    if not lossless and trusted:
+        reached = np.where(_deep_within(probability > HELD), np.float32(np.inf), reached)
+    colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
+    background, holes, fills, doubt = _with_holes(
+        image, distance, flood_wall(reached, near), near, probability, wall.colour, lossless=lossless
+    )
+    if not lossless:
+        background = _without_crumbs(background, distance, probability)
+    ink = _one_ink(image, colour, flood_wall(distance, near)) if wall.noise < ONE_COLOUR else None
+    if ink is not None:
+        return LineArtMatte(ink, "plain", np.zeros_like(fills), holes, exact=True, translucent=True)
+    # Between a dark wall and a fill, an outline two pixels wide looks like their mixture.
+    reach = 1 if float(np.median(wall.colour[..., 0])) < DARK else EDGE
+    return LineArtMatte(
+        edge_alpha(image, colour, background, reach), "plain", fills, holes, exact=lossless, doubt=doubt
+    )
 
 
 def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
@@ -100,31 +140,77 @@ def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
         return None
     colour = np.median(frame, axis=0).astype(np.float32)
     background = np.abs(image - colour).max(axis=2) <= 2
+    beyond = cv2.erode(background.astype(np.uint8), np.ones((2 * BLOCK + 1,) * 2, np.uint8)) > 0
+    if beyond.any() and float((steps(image)[beyond] <= 1).mean()) < EVEN_WALL:
+        return None
     return _one_ink(image, np.broadcast_to(colour, image.shape), background)
 
 
-def _is_clean(distance: np.ndarray, near: float) -> bool:
-    """Whether the wall is the same to the last bit right up to the drawing, which no lossy codec leaves so.
+def _without_frame(distance: np.ndarray, near: float, probability: np.ndarray) -> np.ndarray:
+    """``distance`` to the wall, less a panel's frame: thin lines around the picture that no network takes for it."""
+    other = (distance >= near).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(other, connectivity=8)
+    height, width = distance.shape
+    spans = (stats[:, cv2.CC_STAT_WIDTH] >= FRAME_SPAN * width) & (stats[:, cv2.CC_STAT_HEIGHT] >= FRAME_SPAN * height)
+    thin = stats[:, cv2.CC_STAT_AREA] < FRAME_FILL * height * width
+    held = np.bincount(labels.ravel(), (probability > 0.5).ravel(), minlength=count) > 0.02 * stats[:, cv2.CC_STAT_AREA]
+    frame = spans & thin & ~held
+    frame[0] = False
+    return np.where(frame[labels], np.float32(0.0), distance)
 
-    The frame does not tell: JPEG rings only in the blocks that the drawing touches.
+
+def _without_ringing(distance: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """``distance`` to the wall, less what a lossy codec made of the wall in the blocks through which an edge runs.
+
+    There its error is a share of that edge's contrast, and beyond it is none: the frame does not tell. Ink is as far
+    from the wall as the edge that it makes.
     """
-    subject = (distance >= near).astype(np.uint8)
-    around = cv2.dilate(subject, np.ones((19, 19), np.uint8)) - cv2.dilate(subject, np.ones((5, 5), np.uint8))
-    return bool(around.any() and (distance[around > 0] > NEAR_LOSSLESS / 2).mean() < 0.05)
+    contrast = _contrast(distance)
+    share = np.where(probability < DENIED, RINGING, np.where(probability < 0.5, RINGING_DOUBTED, 0.0))
+    # A codec's steps are no smaller beside a weak edge.
+    denied = (probability < DENIED) & (distance < SURELY_OTHER) & (contrast > SURELY_OTHER)
+    return np.where((distance < share * contrast) | denied, np.float32(0.0), distance)
 
 
-def _without_light(distance: np.ndarray, lab: np.ndarray, wall: Wall, probability: np.ndarray) -> np.ndarray:
-    """``distance`` to a lit wall, less what pools of light and cast shadows make of it where the network sees nothing.
+def _without_crumbs(background: np.ndarray, distance: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """``background`` and every part of the subject that has no pixel surely other than the wall, or is held by none."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~background).astype(np.uint8), connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA]
+    sure = np.bincount(labels.ravel(), (distance > SURELY_OTHER).ravel(), minlength=count) > 0
+    held = np.bincount(labels.ravel(), probability.ravel(), minlength=count) > 0.5 * area
+    kept = sure | (held & (area >= BLOCK * BLOCK))
+    return background | ~kept[labels]
 
-    Light and shadow change lightness far more than hue, so lightness counts a third there, and a small difference
-    counts nothing. Ink and colours that the network overlooks differ by far more.
+
+def _contrast(distance: np.ndarray) -> np.ndarray:
+    """The strongest of the edges whose blocks reach a pixel, in ΔE; float32 H×W."""
+    return np.asarray(cv2.dilate(distance, np.ones((2 * BLOCK + 1,) * 2, np.uint8)))
+
+
+def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probability: np.ndarray) -> np.ndarray:
+    """``distance`` to the wall, less soft shadows on it that the network does not hold.
+
+    A shadow is the wall's light times a share, so its colour lies on the line from the wall's to black; and it has no
+    edge, as a fill and a stroke have.
     """
-    reach = max(3, round(0.006 * max(distance.shape)) | 1)
-    seen = cv2.dilate((probability > 0.1).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    offset = lab - wall.colour
-    hue = np.hypot(offset[..., 1], offset[..., 2])
-    strict = np.maximum(np.hypot(hue, offset[..., 0] / 3) - 12.0, 0)
-    return np.where(seen, distance, np.minimum(distance, strict)).astype(np.float32)
+    share = np.clip(lab[..., 0] / np.maximum(wall.colour[..., 0], 1.0), 0.0, 1.0)
+    hue = np.hypot(*(lab[..., c] - share * wall.colour[..., c] for c in (1, 2)))
+    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0)
+    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125))
+    # Light from the sides tints shadows.
+    tint = SHADOW_HUE + SHADOW_TINT * np.hypot(wall.colour[..., 1], wall.colour[..., 2])
+    dark = (share < 1.0) & (share > 0.3) & (hue < tint) & (probability < 0.5)
+    shadow = (dark & (slope < SOFT)).astype(np.uint8)
+    # Up to the thing that casts it, whose own edge is steep.
+    shadow = cv2.dilate(shadow, np.ones((7, 7), np.uint8)) > 0
+    return np.where(dark & shadow, np.float32(0.0), distance)
+
+
+def _deep_within(held: np.ndarray) -> np.ndarray:
+    depth = max(1, round(HELD_DEEP * max(held.shape)))
+    # Where the picture ends, what is held goes on.
+    padded = np.pad(held.astype(np.uint8), 1, mode="edge")
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > depth
 
 
 def fill_regions(alpha: np.ndarray) -> np.ndarray:
@@ -198,27 +284,48 @@ def _with_holes(
     near: float,
     probability: np.ndarray,
     wall_lab: np.ndarray,
-) -> np.ndarray:
-    """Add the true holes to the flooded background."""
+    *,
+    lossless: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Add the true holes to the flooded background.
+
+    Returns:
+        The background, all bool H×W; the holes; the other enclosed patches; and what of it is a guess.
+
+    """
     subject = int((~background).sum())
     labels = enclosed_holes(distance, background, near, smallest=12)
     count = int(labels.max())
     if count == 0 or subject == 0:
-        return background
+        return background, np.zeros_like(background), np.zeros_like(background), ""
     area = np.bincount(labels.ravel(), minlength=count + 1)
-    if not _is_paper(wall_lab):
-        # A coloured wall inside the subject is the wall.
-        return background | (labels > 0)
-    if _is_ink_only(image, background | (labels > 0)):
-        # A line drawing on paper: what its lines enclose is the thing drawn.
-        return background
-    if area[1:].sum() > 0.3 * subject:
-        # Mostly paper within coloured strokes: spokes, a fence, a net.
-        return background | (labels > 0)
+    enclosed = int(area[1:].sum())
     mean = np.bincount(labels.ravel(), probability.ravel(), minlength=count + 1) / np.maximum(area, 1)
-    hole = mean < FILL_FROM
+    paper, doubt = _is_paper(wall_lab), ""
+    if 2 * enclosed > subject and is_one_ink(image, background | (labels > 0)):
+        # A drawing in outlines encloses more than its ink: what its lines enclose is the thing drawn, on paper always
+        # and elsewhere where the network holds it.
+        hole = np.full(count + 1, False) if paper else mean < 0.5
+        large = area[1:] > 0.05 * enclosed
+        if large.sum() > 1 or (mean[1:][large] < 0.5).any():
+            doubt = f"a drawing in outlines: which of {int(large.sum())} enclosed parts are filled is a guess"
+    elif not paper or enclosed > 0.3 * subject:
+        # A coloured wall inside the subject is the wall; and so is what is mostly paper within coloured strokes:
+        # spokes, a fence, a net.
+        hole = np.full(count + 1, True)
+    else:
+        hole = mean < FILL_FROM
+    if not lossless:
+        # Shading passes through the wall's colour; a hole stays at it.
+        even = np.bincount(labels.ravel(), (distance < EVEN).ravel(), minlength=count + 1) > 0.5 * area
+        hole &= even | (mean < 0.5)
     hole[0] = False
-    return background | hole[labels]
+    opened = hole[labels]
+    if not lossless:
+        # In a hole no wider than a codec's blocks, the wall rings as well.
+        ringing = distance < RINGING_DOUBTED * _contrast(distance)
+        opened |= (cv2.dilate(opened.astype(np.uint8), np.ones((BLOCK + 1,) * 2, np.uint8)) > 0) & ringing
+    return background | opened, opened, (labels > 0) & ~opened, doubt
 
 
 def _is_paper(wall_lab: np.ndarray) -> bool:
@@ -227,12 +334,34 @@ def _is_paper(wall_lab: np.ndarray) -> bool:
     return bool(lightness > 95 and np.hypot(a, b) < 4)
 
 
-def _is_ink_only(image: np.ndarray, background: np.ndarray) -> bool:
-    drawn = image[~background].astype(np.int64)
+def is_one_ink(image: np.ndarray, background: np.ndarray) -> bool:
+    """Whether what is drawn is strokes of one colour; anti-aliasing goes over from it to the wall.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        background: bool H×W, all that is not ink.
+
+    """
+    ink = cv2.erode((~background).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    drawn = image[ink if ink.any() else ~background].astype(np.int16)
     if not len(drawn):
         return False
-    colourless = drawn.max(axis=1) - drawn.min(axis=1) < 24
-    return bool(colourless.mean() > 0.97 and (drawn.mean(axis=1) < 110).mean() > 0.5)
+    return bool((np.abs(drawn - np.median(drawn, axis=0)).max(axis=1) <= ONE_INK).mean() > 0.9)
+
+
+def is_hollow_outline(image: np.ndarray, alpha: np.ndarray) -> bool:
+    """Whether a mask is strokes of one ink that enclose more than they cover: a drawing, of which they are the outline.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        alpha: float32 H×W, 0..1.
+
+    """
+    outside = alpha < 0.5
+    if outside.all():
+        return False
+    enclosed = outside & ~flood_wall(np.where(outside, np.float32(0.0), np.float32(1.0)), 0.5)
+    return int(enclosed.sum()) > int((~outside).sum()) and is_one_ink(image, outside)
 
 
 def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray) -> np.ndarray | None:
@@ -271,7 +400,8 @@ def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray)
     between = (share > 0.05) & (share < 0.9)
     depth = cv2.distanceTransform(drawn.astype(np.uint8), cv2.DIST_L2, 3)[drawn]
     rim = share[(depth > EDGE) & (depth <= 2 * EDGE)]
-    fades = rim.size >= 64 and float(np.median(rim)) < 0.3
+    # All along: a product's soft shadow fades on one side, and on the other the product has an edge.
+    fades = rim.size >= 64 and float(np.percentile(rim, 90)) < 0.3
     changes_hue = float(np.ptp(np.median(line, axis=0))) >= 0.5 * min(contrast, 60.0)
     if float(between.mean()) < 0.3 or not (changes_hue or fades):
         return None
@@ -280,6 +410,8 @@ def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray)
     deep = share[depth > 4 * EDGE]
     level = rim.size >= 64 and deep.size >= 64 and float(np.median(rim)) > 0.5 * float(np.median(deep))
     if level or float(np.percentile(share, 90)) < 0.5:
+        return None
+    if float((steps(image)[drawn][between] == 0).mean()) > MOST_EVEN:
         return None
     alpha = np.zeros(drawn.shape, dtype=np.float32)
     alpha[drawn] = np.clip(share, 0.0, 1.0)

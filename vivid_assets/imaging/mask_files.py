@@ -4,15 +4,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.containers import UnreadablePicture
+from vivid_assets.imaging.encoding import with_provenance
+from vivid_assets.imaging.unreadable import UnreadablePicture
 
 
-def encode_mask(alpha: NDArray[np.float32]) -> bytes:
-    """``alpha`` (float32 H×W, 0..1) as a PNG, rounded to the nearest of 256 steps."""
+def encode_mask(alpha: NDArray[np.float32], *, provenance: str | None = None) -> bytes:
+    """``alpha`` (float32 H×W, 0..1) as a PNG, rounded to the nearest of 256 steps; ``provenance`` as in ``encode``."""
     levels = np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
     # Runs compress a mask as well as anything does, at a fifth of the time.
     _, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])
-    return data.tobytes()
+    return data.tobytes() if provenance is None else with_provenance(data.tobytes(), provenance)
 
 
 def decode_mask(data: bytes) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from vivid_assets.imaging.matte import GIVEN, Alpha, fit_alpha
 def blend_native(
     image: NDArray[Any],
     alpha: Alpha,
-    background: NDArray[np.uint8],
+    background: NDArray[Any],
     *,
     visible: NDArray[np.float32] | None = None,
     refine: bool = True,
@@ -25,22 +25,24 @@ def blend_native(
         image: uint8 or uint16 H×W×3 sRGB, the source.
         alpha: of the same aspect. A given one is used as it is, interpolated where its size is another; a network's is
             corrected at its own size and brought up with the image as guide.
-        background: uint8 sRGB of any size and aspect; scaled to cover the image and cut to its middle.
-        visible: float32 H×W, 0..1: what of the image is to be seen, where a network's alpha does not know it.
+        background: uint8 sRGB, or uint16 as the image, of any size and aspect; scaled to cover the image and cut to
+            its middle.
+        visible: float32 H×W, 0..1: what of the image is to be seen at all, where ``alpha`` is not its own transparency.
         refine: whether the photograph may correct a network's alpha.
         options: passed on to ``blend``.
     """
     height, width = image.shape[:2]
     behind: NDArray[Any] = cover(background, height, width)
     if image.dtype == np.uint16:
-        behind = behind.astype(np.uint16) * 257
-    if alpha.origin in GIVEN:
+        behind = behind if behind.dtype == np.uint16 else behind.astype(np.uint16) * 257
+    if alpha.origin == "own":
         return blend(image, fit_alpha(alpha.values, height, width), behind, refine=False, **options)
-    return blend_any(image, alpha.values, behind, visible=visible, refine=refine, **options)
+    values = fit_alpha(alpha.values, height, width) if alpha.origin in GIVEN else alpha.values
+    return blend_any(image, values, behind, visible=visible, refine=refine and alpha.origin not in GIVEN, **options)
 
 
-def cover(background: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """``background`` (uint8 H×W×3) scaled so that it covers ``height`` × ``width`` pixels, and its middle cut out."""
+def cover(background: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """``background`` (uint8 or uint16 H×W×3) scaled to cover ``height`` × ``width`` pixels, and its middle cut out."""
     rows, columns = background.shape[:2]
     if (rows, columns) == (height, width):
         return background

@@ -1,5 +1,6 @@
 """From a decoded picture in whatever mode its file has to sRGB colour and alpha."""
 
+from io import BytesIO
 from typing import Any
 
 import cv2
@@ -7,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from vivid_assets.imaging.containers import UnreadablePicture
+from vivid_assets.imaging.boxes import item_property
+from vivid_assets.imaging.containers import jxl_header
+from vivid_assets.imaging.declared_colors import convert, declared_colors, refuse_hdr
 from vivid_assets.imaging.profiles import lab_profile, to_srgb
+from vivid_assets.imaging.tiff import PHOTOMETRIC, WHITE_IS_0
+from vivid_assets.imaging.unreadable import UnreadablePicture
 
 Planes = tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.uint16] | None, list[str]]
 
@@ -30,15 +35,21 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
         UnreadablePicture: samples that nothing gives a meaning. A damaged file may raise anything else.
     """
     notes = []
-    sixteen = _has_16_bits(image, data, kind)
+    sixteen = _depth(image, data, kind) > 8
+    if kind == "TIFF" and image.mode.startswith("I;16"):
+        _refuse_unscaled(image)
     base, alpha = _split(image, sixteen)
     rgb16 = None
     if sixteen and want_16:
-        rgb16, alpha = _sixteen_bits(image, base, alpha, data)
+        rgb16, alpha = _sixteen_bits(image, base, alpha, data, kind)
     profile = image.info.get("icc_profile")
     if base.mode == "LAB":
         profile = lab_profile()
-    if isinstance(profile, bytes) and profile:
+    profile = profile if isinstance(profile, bytes) else b""
+    declared, said = declared_colors(image, data, kind, bool(profile))
+    notes += said
+    if profile and declared is None:
+        refuse_hdr(profile)
         converted, note = to_srgb(base, profile)
         if converted is not None:
             # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
@@ -46,18 +57,34 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
         notes += [note] if note else []
     elif base.mode == "CMYK":
         notes.append("CMYK without a profile converted to RGB")
+        declared = None
+    if declared is not None and rgb16 is not None:
+        rgb16 = convert(rgb16, declared)
     rgb = _to_8(rgb16) if rgb16 is not None else np.array(base if base.mode == "RGB" else base.convert("RGB"))
+    if declared is not None:
+        rgb = convert(rgb, declared) if rgb16 is None else rgb
+        notes.append(f"colours converted from {declared.name} to sRGB")
     if sixteen:
-        notes.append("16 bits a channel" if rgb16 is not None or not want_16 else "16 bits a channel taken as 8")
+        bits = _depth(image, data, kind)
+        notes.append(f"{bits} bits a channel" + ("" if rgb16 is not None or not want_16 else " taken as 8"))
     if alpha is not None and alpha.min() == 1:
         alpha = None
     return rgb, alpha, rgb16, notes
 
 
-def _has_16_bits(image: Any, data: bytes, kind: str) -> bool:
+def _depth(image: Any, data: bytes, kind: str) -> int:
+    """Bits a channel in the file."""
     if kind == "PNG":
-        return data[24] == 16
-    return kind == "TIFF" and max(image.tag_v2.get(258, (1,))) == 16
+        return data[24]
+    if kind == "TIFF":
+        return int(max(image.tag_v2.get(258, (1,))))
+    if kind == "HEIF":
+        return int(image.info.get("bit_depth", 8))
+    if kind == "AVIF" and (box := item_property(data, b"pixi")) and len(box) > 5:
+        return max(box[5:])
+    if kind == "JXL" and (header := jxl_header(data)):
+        return header.bits
+    return 8
 
 
 def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -65,10 +92,40 @@ def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def _refuse_unscaled(image: Any) -> None:
+    """Twelve bits of a camera in samples of sixteen come out black, and nothing in a TIFF says so."""
+    brightest = image.getextrema()[1]
+    if 256 <= brightest < 4096:
+        raise UnreadablePicture(
+            f"The TIFF's brightest sample is {brightest:,} of 65,535, as if 12 bits were stored in 16: "
+            "it would come out nearly black; save it with its values scaled to 16 bits."
+        )
+
+
+def _grey_16(image: Any) -> NDArray[np.uint16]:
+    grey = np.asarray(image).astype(np.uint16)
+    # Pillow turns white-is-zero round at 8 bits only.
+    return ~grey if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_0 else grey
+
+
+def _all_bits(data: bytes, kind: str) -> NDArray[Any] | None:
+    """All bits of the same picture, blue first, or None."""
+    if kind == "HEIF":
+        from pillow_heif import open_heif
+
+        file = open_heif(BytesIO(data), convert_hdr_to_8bit=False, bgr_mode=True)
+        # It fills 16 bits from the left and leaves the rest zero: white would not be 65,535.
+        values, bits = np.asarray(file[file.primary_index]), int(file.info.get("bit_depth", 8))
+        if values.dtype != np.uint16 or not 8 < bits <= 16:
+            return None
+        return ((values >> 16 - bits).astype(np.uint32) * 65_535 // ((1 << bits) - 1)).astype(np.uint16)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if kind in ("PNG", "TIFF") else None
+
+
 def _split(image: ImageFile.ImageFile, sixteen: bool) -> tuple[Image.Image, NDArray[np.float32] | None]:
     """Colour (mode L, RGB, CMYK or LAB) and alpha (0–1), or None."""
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint16)
+        grey = _grey_16(image)
         key = image.info.get("transparency")
         alpha = None if key is None else (grey != key).astype(np.float32)
         return Image.fromarray(_to_8(grey)), alpha
@@ -90,21 +147,23 @@ def _split(image: ImageFile.ImageFile, sixteen: bool) -> tuple[Image.Image, NDAr
 
 
 def _sixteen_bits(
-    image: ImageFile.ImageFile, base: Image.Image, alpha: NDArray[np.float32] | None, data: bytes
+    image: ImageFile.ImageFile, base: Image.Image, alpha: NDArray[np.float32] | None, data: bytes, kind: str
 ) -> tuple[NDArray[np.uint16] | None, NDArray[np.float32] | None]:
     """(rgb16, alpha) with all 16 bits, of which Pillow drops half where there is more than one channel.
 
-    OpenCV is asked only after Pillow has decoded the file whole, and believed only where both agree; else rgb16 is
-    None and alpha stays what it was.
+    Another decoder is asked only after Pillow has decoded the file whole, and believed only where both agree; else
+    rgb16 is None and alpha stays what it was.
     """
     if image.mode.startswith("I;16"):
-        return np.repeat(np.asarray(image).astype(np.uint16)[..., None], 3, axis=-1), alpha
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        return np.repeat(_grey_16(image)[..., None], 3, axis=-1), alpha
+    values = _all_bits(data, kind)
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         return None, alpha
     rgb16 = np.ascontiguousarray(values[..., 2::-1]).astype(np.uint16)
     narrow = np.asarray(base.convert("RGB"))
-    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > 1:
+    # The way from Y'CbCr rounds at each depth by itself.
+    same = 4 if kind == "HEIF" else 1
+    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > same:
         return None, alpha
     if values.shape[2] == 4 and "A" in image.getbands():
         alpha = np.divide(values[..., 3], 65535, dtype=np.float32)

@@ -8,7 +8,9 @@ http://cv.iptc.org/newscodes/digitalsourcetype/
 
 from typing import Literal, get_args
 from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
+
+from vivid_assets.imaging.carried import Carried, xmp_elements
 
 # In the vocabulary's words: "Edited using generative AI" (a background from a diffusion model behind a
 # photographed subject); "Composite of elements" (any of which may or may not be generative); "Composite of
@@ -23,12 +25,13 @@ VIVID = "https://ns.vivid-assets.invalid/1.0/"
 TOOL = "vivid_assets"
 
 
-def xmp_packet(source_type: SourceType | None, provenance: str | None) -> bytes:
+def xmp_packet(source_type: SourceType | None, provenance: str | None, carried: Carried | None = None) -> bytes:
     """The XMP packet to embed, UTF-8; the same input gives the same bytes.
 
     Args:
         source_type: how the picture came about, a term of the IPTC vocabulary.
         provenance: a digest or another short printable text that identifies what the picture was made from.
+        carried: its source's maker and rights.
 
     Raises:
         ValueError: a source type outside the vocabulary used here, or an unprintable provenance.
@@ -42,13 +45,30 @@ def xmp_packet(source_type: SourceType | None, provenance: str | None) -> bytes:
         if not provenance.isprintable():
             raise ValueError("provenance must be printable text without line breaks")
         attributes |= {"xmlns:vivid": VIVID, "vivid:Provenance": provenance}
+    elements = ""
+    for prefix, namespace, name, text in xmp_elements(carried) if carried else ():
+        attributes[f"xmlns:{prefix}"] = namespace
+        elements += f"\n   {_element(prefix, name, text)}"
     written = "\n   ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
+    closing = f">{elements}\n  </rdf:Description>" if elements else "/>"
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n <rdf:RDF xmlns:rdf="{RDF}">\n'
-        f'  <rdf:Description rdf:about=""\n   {written}/>\n'
+        f'  <rdf:Description rdf:about=""\n   {written}{closing}\n'
         ' </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="r"?>'
     ).encode()
+
+
+def _element(prefix: str, name: str, text: str) -> str:
+    """A property as XMP writes it: a list of creators, a text in one language, or a plain value."""
+    if name == "creator":
+        names = "".join(f"<rdf:li>{escape(one)}</rdf:li>" for one in text.split("; "))
+        inside = f"<rdf:Seq>{names}</rdf:Seq>"
+    elif name in ("rights", "UsageTerms"):
+        inside = f'<rdf:Alt><rdf:li xml:lang="x-default">{escape(text)}</rdf:li></rdf:Alt>'
+    else:
+        inside = escape(text)
+    return f"<{prefix}:{name}>{inside}</{prefix}:{name}>"
 
 
 def parse_xmp(packet: bytes) -> dict[str, str]:

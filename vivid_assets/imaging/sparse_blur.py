@@ -24,12 +24,6 @@ def window(sigma: float) -> Array:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _add(weight, values, total):  # type: ignore[no-untyped-def]
-    for i in range(len(total)):
-        total[i] += weight * values[i]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _count(row, sign, asked):  # type: ignore[no-untyped-def]
     for x in range(len(asked)):
         asked[x] += sign * row[x]

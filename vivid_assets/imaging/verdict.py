@@ -7,7 +7,7 @@ so everything here is measured on absolute probabilities, before any stretch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ SEVERITY = (
     OVERRIDE,
     GOOD,
     AGREED,
+    "disputed",
     "uncertain",
     "unstable",
     "fragmented",
@@ -62,6 +63,8 @@ class Thresholds:
     """Least intersection over union of the mask with that of the mirrored picture. 0..1."""
     min_agreement: float = 0.85
     """Least intersection over union with another tier for a doubtful mask to be accepted after all. 0..1."""
+    min_kept: float = 0.9
+    """Least intersection over union of the mask that is written with the trusted network's answer. 0..1."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,77 @@ def agreement(one: np.ndarray, other: np.ndarray) -> float:
     a, b = one > 0.5, other > 0.5
     union = int((a | b).sum())
     return float((a & b).sum()) / union if union else 1.0
+
+
+def compare(alpha: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+    """What finishing made of a network's answer.
+
+    Args:
+        alpha: float, H×W, what is written.
+        probability: the network's raw answer; the same shape.
+
+    Returns:
+        ``agreement`` (intersection over union), and what was ``added`` and ``removed``, as shares of the network's
+        subject.
+
+    """
+    written, seen = alpha > 0.5, probability > 0.5
+    area = max(int(seen.sum()), 1)
+    return {
+        "agreement": round(agreement(alpha, probability), 4),
+        "added": round(float((written & ~seen).sum()) / area, 4),
+        "removed": round(float((seen & ~written).sum()) / area, 4),
+    }
+
+
+def judge_written(
+    alpha: np.ndarray,
+    probability: np.ndarray,
+    verdict: Verdict,
+    thresholds: Thresholds,
+    *,
+    exact: bool = False,
+    translucent: bool = False,
+    doubt: str = "",
+) -> Verdict:
+    """Judge the alpha that is written, whatever it was made by.
+
+    Args:
+        alpha: float, H×W.
+        probability: the raw answer of the network that was asked; the same shape.
+        verdict: on that answer. One that is not accepted stands, and the answer counts for nothing against ``alpha``.
+        thresholds: see ``min_agreement``.
+        exact: whether ``alpha`` was read from colours that are exact to the last bit. Then only what the network is
+            sure of speaks against it: it fills the room between letters without being so.
+        translucent: whether it is ink, which is soft within, and which networks fill.
+        doubt: what of it is a guess, in a sentence.
+
+    Returns:
+        ``verdict``, or the fault of ``alpha``; ``disputed`` where it and a trusted network's answer differ by more
+        than a rim, or where it is a guess.
+
+    """
+    if not verdict.accepted:
+        return verdict
+    limits = replace(thresholds, min_confidence=0.0, max_uncertain=np.inf) if translucent else thresholds
+    own = judge(measure(alpha), limits)
+    # What two tiers agreed on has had its fault weighed.
+    if not own.accepted and verdict.name == GOOD:
+        return Verdict(own.name, f"of the mask as written: {own.reason}")
+    if doubt:
+        return Verdict("disputed", doubt)
+    if exact and translucent:
+        return verdict
+    sure = (probability < 0.05) | (probability > 0.95) if exact else np.ones(alpha.shape, dtype=bool)
+    shared = agreement(alpha * sure, probability * sure)
+    if shared < thresholds.min_kept:
+        made = compare(alpha * sure, probability * sure)
+        return Verdict(
+            "disputed",
+            f"overlaps the network's answer by {shared:.2f}, least {thresholds.min_kept:.2f}: "
+            f"{made['added']:.0%} added, {made['removed']:.0%} taken away",
+        )
+    return verdict
 
 
 def as_mapping(figures: Figures | None) -> Mapping[str, float]:

@@ -1,17 +1,25 @@
-"""From the raw probability that won to the alpha that is written."""
+"""From the raw probability that won to the alpha that is written: candidates, what speaks for each, and a choice.
+
+The pixels' exactness chooses. Where they are exact (``exactness``), colour tells the subject from its wall better than
+any network; where they are not, a trusted network is not overruled on colour, however much the detector takes the
+picture for a drawing.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vivid_assets.imaging.drawing_net import drawn_probability
+from vivid_assets.imaging.exactness import is_drawn, is_smooth
 from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
 from vivid_assets.imaging.ink_strokes import stroke_matte
 from vivid_assets.imaging.line_art_matte import (
     fill_regions,
+    is_hollow_outline,
     join_outlines,
     line_art_matte,
     one_ink_matte,
@@ -40,10 +48,37 @@ class Finished:
     """float32 H×W, 0..1."""
     wall: str | None
     """``plain``, ``patterned`` or ``busy`` for a drawing; ``None`` for a photograph."""
+    exact: bool = False
+    """Whether the colours that it was read from are exact to the last bit."""
+    translucent: bool = False
+    """Whether it is ink, soft within by nature."""
+    doubt: str = ""
+    """What of it is a guess, in a sentence; empty where nothing is."""
     drawing_net: TierRecord | None = None
     """The drawing net's record, where it was asked."""
-    by_drawing_net: bool = False
-    """Whether the alpha is its own."""
+    drawn: np.ndarray | None = None
+    """The drawing net's probability, where the alpha is its own."""
+
+    @property
+    def by_drawing_net(self) -> bool:
+        """Whether the alpha is the drawing net's own."""
+        return self.drawn is not None
+
+
+@dataclass
+class _Scene:
+    image: np.ndarray
+    probability: np.ndarray
+    settings: LadderSettings
+    line_art: bool
+    """Whether it is a drawing to the detector and by its pixels."""
+    trusted: bool
+    ask_drawing_net: bool
+    matte: bool
+    asked: TierRecord | None = None
+    """The drawing net's record, once it was asked."""
+    doubt: str = ""
+    """What a candidate that was not taken says against the others."""
 
 
 def finish(
@@ -54,42 +89,94 @@ def finish(
     line_art: bool,
     trusted: bool,
     ask_drawing_net: bool = True,
+    matte: bool = False,
 ) -> Finished:
-    """Cut a drawing from its wall, and bring a photograph's mask to the picture's edges.
+    """Take the first candidate for which enough speaks; the network's own mask is the last, and always there.
 
     Args:
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, raw.
         settings: the ladder's; its thresholds are what the drawing net's mask must reach to be used, too.
-        line_art: what the detector says. Its figures are the whole picture's, so a drawing before a photograph
-            passes for one, until it is found here.
-        trusted: whether the tier's verdict was good. A good mask that takes a part of what the wall's flood leaves
-            (one figure in a drawn scene whose sky is plain) is kept; one that takes in the wall gives way.
+        line_art: what the detector says: one vote, for which the pixels must be exact, too. Its figures are the whole
+            picture's, so a drawing before a photograph passes for one, until it is found here.
+        trusted: whether the tier's verdict was good.
         ask_drawing_net: whether it may answer in the tier's place.
+        matte: whether the network answers an alpha and no probability: a photograph's is used as it is.
 
     """
-    plain = _from_wall(image, probability, trusted) if line_art else _from_ink(image)
-    if plain is not None:
-        return plain
-    record = None
-    busy = line_art or not _wall_is_plain(image)
-    if ask_drawing_net and busy and (line_art or has_flat_parts(image)):
-        started = time.perf_counter()
-        drawn = whole_fills(image, drawn_probability(image, probability))
-        figures = measure(drawn)
-        share = 1.0 if line_art else _drawn_share(drawn, probability)
-        left = _left_alone(figures, settings.thresholds, share)
-        verdict = left or judge(figures, settings.thresholds)
-        seconds = time.perf_counter() - started
-        record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
-        if left is None:
-            return Finished(_busy(image, drawn, settings), "busy", record, by_drawing_net=True)
-    strokes = stroke_matte(image, probability) if busy else None
-    if strokes is not None:
-        return Finished(strokes, "busy", record)
-    if line_art:
-        return Finished(_busy(image, whole_fills(image, probability), settings), "busy", record)
-    return Finished(_photograph(image, probability, settings), None, record)
+    drawn = line_art and is_drawn(image, probability)
+    scene = _Scene(image, probability, settings, drawn, trusted, ask_drawing_net, matte)
+    candidates: list[Callable[[_Scene], Finished | None]] = [_flood, _ink]
+    if drawn or not (_wall_is_plain(image) or is_smooth(image, probability)):
+        candidates += [_drawing_net, _strokes, _fills]
+    found = next((alpha for alpha in (propose(scene) for propose in candidates) if alpha is not None), None)
+    found = found or _photograph(scene)
+    return replace(found, drawing_net=scene.asked, doubt=found.doubt or scene.doubt)
+
+
+def _flood(scene: _Scene) -> Finished | None:
+    """Cut a drawing from its plain or patterned wall by the wall's colour."""
+    found = line_art_matte(scene.image, scene.probability, trusted=scene.trusted) if scene.line_art else None
+    if found is None or not (found.alpha > 0.5).any():
+        return None
+    # One figure in a drawn scene whose sky is plain: the flood leaves all of the scene.
+    inked = np.where(found.fills, 0.0, found.alpha)
+    if scene.trusted and agreement(inked, scene.probability) < 0.3 and _lies_within(scene.probability, inked):
+        return None
+    if scene.trusted and not found.exact:
+        # Codecs leave less than certainty; the network's word counts, but on holes that have kept the wall's colour.
+        shared = agreement(found.alpha, np.where(found.holes, 0.0, scene.probability))
+        if shared < scene.settings.thresholds.min_kept:
+            scene.doubt = f"the wall's colour tells of another subject, which overlaps the network's by {shared:.2f}"
+            return None
+    return Finished(found.alpha, found.wall, exact=found.exact, translucent=found.translucent, doubt=found.doubt)
+
+
+def _ink(scene: _Scene) -> Finished | None:
+    """Cut out a glow or a stamp on a wall of one colour; the detector knows none of them."""
+    ink = one_ink_matte(scene.image)
+    return None if ink is None else Finished(ink, "plain", exact=True, translucent=True)
+
+
+def _drawing_net(scene: _Scene) -> Finished | None:
+    """Ask the drawing net, where parts of the picture are flat; believe it where it is sure of what the tier saw."""
+    image, probability, settings = scene.image, scene.probability, scene.settings
+    if not scene.ask_drawing_net or not (scene.line_art or has_flat_parts(image)):
+        return None
+    started = time.perf_counter()
+    drawn = whole_fills(image, drawn_probability(image, probability))
+    figures = measure(drawn)
+    share = 1.0 if scene.line_art else _drawn_share(drawn, probability)
+    left = _left_alone(figures, settings.thresholds, share)
+    verdict = left or judge(figures, settings.thresholds)
+    seconds = time.perf_counter() - started
+    scene.asked = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
+    return None if left else Finished(_busy(image, drawn, settings), "busy", drawn=drawn)
+
+
+def _strokes(scene: _Scene) -> Finished | None:
+    """Cut out a sign in strokes of one ink, which a network fills."""
+    strokes = stroke_matte(scene.image, scene.probability)
+    return None if strokes is None else Finished(strokes, "busy", translucent=True)
+
+
+def _fills(scene: _Scene) -> Finished | None:
+    """Follow the flat fills of what the network sees of a drawing."""
+    if not scene.line_art:
+        return None
+    return Finished(_busy(scene.image, whole_fills(scene.image, scene.probability), scene.settings), "busy")
+
+
+def _photograph(scene: _Scene) -> Finished:
+    """Keep thin parts, follow the picture's own edges, stretch, open holes."""
+    image, probability, settings = scene.image, scene.probability, scene.settings
+    if scene.matte:
+        return Finished(probability, None)
+    p = keep_extremities(shrink(probability, WORKING_SIDE) if settings.refine else probability)
+    refined = refine_matte(image, p) if settings.refine else p
+    alpha = open_holes(image, stretch(refined, settings.stretch_low, settings.stretch_high))
+    doubt = "outlines in one ink enclose more than they are; what they enclose was left out"
+    return Finished(alpha, None, doubt=doubt if is_hollow_outline(image, alpha) else "")
 
 
 def _wall_is_plain(image: np.ndarray) -> bool:
@@ -116,26 +203,6 @@ def _left_alone(figures: Figures, thresholds: Thresholds, share: float) -> Verdi
         # A print on a shirt, the cover of a book, a logo in a corner.
         return Verdict("part", f"only {share:.0%} of the subject looks drawn, least {LEAST_SHARE:.0%}")
     return None
-
-
-def _photograph(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:
-    """Keep thin parts, follow the picture's own edges, stretch, open holes."""
-    p = keep_extremities(shrink(probability, WORKING_SIDE) if settings.refine else probability)
-    refined = refine_matte(image, p) if settings.refine else p
-    return open_holes(image, stretch(refined, settings.stretch_low, settings.stretch_high))
-
-
-def _from_wall(image: np.ndarray, probability: np.ndarray, trusted: bool) -> Finished | None:
-    found = line_art_matte(image, probability)
-    if found is None or not (found.alpha > 0.5).any():
-        return None
-    contradicted = trusted and agreement(found.alpha, probability) < 0.3 and _lies_within(probability, found.alpha)
-    return None if contradicted else Finished(found.alpha, found.wall)
-
-
-def _from_ink(image: np.ndarray) -> Finished | None:
-    ink = one_ink_matte(image)
-    return None if ink is None else Finished(ink, "plain")
 
 
 def _busy(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:

@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from resources.batches import FirstPictures
 from resources.errors import ModelUnavailable
+from vivid_assets.imaging.exactness import is_drawn
 from vivid_assets.imaging.given import judge_given, packaging, solid_box, visible_part
 from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.matte import Alpha, fit_alpha
@@ -27,13 +29,15 @@ from vivid_assets.imaging.verdict import (
     Verdict,
     agreement,
     as_mapping,
+    compare,
     judge,
     judge_stability,
+    judge_written,
     measure,
 )
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.ladder_settings import LadderSettings
-from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, Mask, MaskRequest, TierRecord
+from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
 from vivid_assets.rows.failures import picture_failure
 
@@ -80,6 +84,7 @@ class Ladder:
         self.settings = settings or LadderSettings()
         self._models: dict[str, MaskModel] = {}
         self._unavailable: dict[str, str] = {}
+        self._first = {tier.name: FirstPictures(f"The tier {tier.name}") for tier in self.tiers}
         self._lock = Lock()
 
     @property
@@ -89,8 +94,21 @@ class Ladder:
 
     @property
     def unavailable(self) -> dict[str, str]:
-        """Tiers that could not load so far, with the reason; for the run's log and the check."""
+        """Tiers that are installed but could not load so far, with the reason; for the run's log and the check."""
         return dict(self._unavailable)
+
+    @property
+    def note(self) -> str | None:
+        """Which tiers are not installed, what is missing and what to do, for a run's beginning; None if all are."""
+        absent = [f"{tier.name} ({tier.missing.rstrip('.')})" for tier in self.tiers if tier.missing]
+        if not absent:
+            return None
+        present = [tier.name for tier in self.tiers if not tier.missing]
+        return (
+            f"Mask tiers that are not installed here: {'; '.join(absent)}. "
+            f"Masks are made by {', '.join(present) or 'none'}. "
+            "Install what is missing, or take these tiers off `tiers` in [masks]."
+        )
 
     def masks(self, images: Sequence[np.ndarray], requests: Sequence[MaskRequest | None] | None = None) -> list[Mask]:
         """One mask per picture.
@@ -105,6 +123,7 @@ class Ladder:
         Raises:
             ValueError: a request names no tier of this ladder, or its box or override does not fit.
             MachineFault: the machine, not a picture, failed (a tier that cannot load is no such fault).
+            ModelUnavailable: no tier at all is installed and can be loaded.
 
         """
         wishes = [wish or MaskRequest() for wish in ([None] * len(images) if requests is None else requests)]
@@ -121,6 +140,8 @@ class Ladder:
             waiting = [t for t in tries.values() if not t.done and t.forced in (None, tier.name)]
             if waiting:
                 self._ask(tier, waiting)
+        if any(t.forced is None and not t.answers for t in tries.values()):
+            self._assert_any_tier()
         done |= zip(tries, _in_threads(self._finish, tries.values()), strict=True)
         return [done[index] for index in range(len(images))]
 
@@ -168,6 +189,12 @@ class Ladder:
             notes=given.notes,
         )
 
+    def _assert_any_tier(self) -> None:
+        reasons = {tier.name: tier.missing or self._unavailable.get(tier.name) for tier in self.tiers}
+        if all(reasons.values()):
+            said = " ".join(f"{name}: {reason}" for name, reason in reasons.items())
+            raise ModelUnavailable(f"No mask tier can be asked. {said} The tier gradients needs no weights.")
+
     def _model(self, tier: Tier) -> MaskModel | None:
         with self._lock:
             if tier.name not in self._models and tier.name not in self._unavailable:
@@ -179,17 +206,19 @@ class Ladder:
 
     def _ask(self, tier: Tier, waiting: list[_Try]) -> None:
         started = time.perf_counter()
-        model = self._model(tier)
+        model = None if tier.missing else self._model(tier)
         if model is None:
-            reason = self._unavailable[tier.name]
+            reason = tier.missing or self._unavailable[tier.name]
             for attempt in waiting:
-                attempt.records.append(TierRecord(tier.name, "unavailable", reason, {}, 0.0))
-                attempt.troubles.append(f"tier {tier.name} could not load: {reason}")
+                attempt.records.append(TierRecord(tier.name, UNAVAILABLE, reason, {}, 0.0))
+                if not tier.missing:
+                    attempt.troubles.append(f"tier {tier.name} could not load: {reason}")
             return None
         try:
             found = _answers(model, [attempt.crop for attempt in waiting])
+            self._judge_first(tier, found)
         except ModelUnavailable as error:
-            # A model that loads its weights on first use.
+            # A model that loads its weights on first use, or that fails on whatever it is given.
             with self._lock:
                 self._unavailable[tier.name] = str(error)
                 del self._models[tier.name]
@@ -200,13 +229,24 @@ class Ladder:
         self._look_again(model, [attempt for attempt in waiting if self._is_doubtful(tier, attempt)])
         return None
 
+    def _judge_first(self, tier: Tier, found: Sequence[np.ndarray | Exception]) -> None:
+        """Raise ModelUnavailable for a tier that has failed on each of its first pictures, in the same way."""
+        for answer in found:
+            if not isinstance(answer, Exception):
+                self._first[tier.name].went_well()
+            # With a ValueError a tier refuses a picture; without weights there is nothing that could be at fault.
+            elif not isinstance(answer, ValueError) and tier.name != "gradients":
+                self._first[tier.name].failed(answer)
+
     def _is_doubtful(self, tier: Tier, attempt: _Try) -> bool:
         """Whether a good mask of this tier is soft enough in parts to be worth a second look."""
         if not attempt.answers or attempt.answers[-1][0] != tier.name or attempt.forced:
             return False
-        _, _, figures, verdict = attempt.answers[-1]
-        drawn = attempt.line_art.probability >= self.settings.line_art_threshold
-        return verdict.accepted and not drawn and figures.unsettled > self.settings.thresholds.max_unsettled
+        _, probability, figures, verdict = attempt.answers[-1]
+        if not verdict.accepted or figures.unsettled <= self.settings.thresholds.max_unsettled:
+            return False
+        drawing = attempt.line_art.probability >= self.settings.line_art_threshold
+        return not (drawing and is_drawn(attempt.crop, probability))
 
     def _look_again(self, model: MaskModel, doubtful: list[_Try]) -> None:
         """Judge masks once more by what the model makes of the mirrored pictures."""
@@ -253,7 +293,8 @@ class Ladder:
         alpha = np.zeros((height, width), dtype=np.float32)
         drawn = attempt.line_art.probability >= self.settings.line_art_threshold
         if not attempt.answers:
-            reason = "no tier answered: " + "; ".join(attempt.troubles)
+            absent = [f"tier {one.tier} is not installed: {one.reason}" for one in attempt.records]
+            reason = "no tier answered: " + "; ".join(attempt.troubles or absent)
             return Mask(
                 alpha,
                 tier="",
@@ -263,12 +304,13 @@ class Ladder:
                 tried=tuple(attempt.records),
                 line_art=drawn,
                 line_art_probability=attempt.line_art.probability,
-                degraded="; ".join(attempt.troubles),
+                degraded="; ".join(attempt.troubles) or None,
             )
         name, probability, figures, verdict = self._choose(attempt)
         answer = TierRecord(name, verdict.name, verdict.reason, as_mapping(figures), 0.0)
         top, bottom, left, right = attempt.window
         wall = None
+        answers = next(tier.answers for tier in self.tiers if tier.name == name)
         if verdict.name != "empty":
             # Gradients are the picture's own edges already.
             settings = replace(self.settings, refine=self.settings.refine and name != "gradients")
@@ -279,6 +321,7 @@ class Ladder:
                 line_art=drawn,
                 trusted=verdict.accepted,
                 ask_drawing_net=attempt.forced is None,
+                matte=answers == "matte",
             )
             alpha[top:bottom, left:right] = found.alpha
             if attempt.visible is not None:
@@ -287,6 +330,18 @@ class Ladder:
             if found.drawing_net is not None:
                 attempt.records.append(found.drawing_net)
                 answer = found.drawing_net if found.by_drawing_net else answer
+            raw = probability if found.drawn is None else found.drawn
+            written = judge_written(
+                found.alpha,
+                raw,
+                Verdict(answer.verdict, answer.reason),
+                self.settings.thresholds,
+                exact=found.exact,
+                translucent=found.translucent,
+                doubt=found.doubt,
+            )
+            made = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
+            answer = TierRecord(answer.tier, written.name, written.reason, made, 0.0)
         return Mask(
             alpha=alpha,
             tier=answer.tier,
@@ -298,6 +353,7 @@ class Ladder:
             line_art_probability=attempt.line_art.probability,
             degraded="; ".join(attempt.troubles) or None,
             line_art_wall=wall,
+            origin=answers if wall is None else "drawing",
         )
 
     def _choose(self, attempt: _Try) -> tuple[str, np.ndarray, Figures, Verdict]:

@@ -14,6 +14,8 @@ SOURCE_ALPHA = "source_alpha"
 """The tier, and the verdict, of a picture whose own transparency is its mask."""
 NO_ANSWER = "failed"
 """The verdict where no tier answered; the alpha is then empty."""
+UNAVAILABLE = "unavailable"
+"""In a ``TierRecord``: the tier is not installed, or could not be loaded."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class TierRecord:
 
     tier: str
     verdict: str
-    """``good`` or the fault's name; ``unavailable`` where it could not load, ``broke`` where it raised."""
+    """``good`` or the fault's name; ``unavailable`` where it is not installed or could not load, ``broke`` where it
+    raised."""
     reason: str
     """One sentence: why the ladder stopped here or went on."""
     figures: Mapping[str, float]
@@ -61,7 +64,7 @@ class Mask:
     line_art_probability: float
     """0..1, from the detector that ran before the tiers."""
     degraded: str | None = None
-    """A sentence where a tier could not load or broke; ``None`` when every tier asked did its work."""
+    """A sentence where a tier that is installed could not load or broke; ``None`` when all did their work."""
     line_art_wall: str | None = None
     """For line art, the wall it was cut from: ``plain``, ``patterned`` or ``busy``."""
     origin: Origin = "probability"
@@ -71,7 +74,7 @@ class Mask:
 
     @property
     def review(self) -> bool:
-        """Whether a person should look: the verdict is not good, or a tier was missing."""
+        """Whether a person should look: the verdict is not good, or a tier broke."""
         return self.verdict not in ("good", "agreed", "override", SOURCE_ALPHA) or self.degraded is not None
 
 

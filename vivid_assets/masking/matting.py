@@ -73,7 +73,7 @@ def matted(masks: Sequence[Mask], images: Sequence[np.ndarray], model: MattingMo
             alpha = np.where(unknown, np.clip(answer, 0, 1), masks[index].alpha).astype(np.float32)
             reason = f"alpha solved in {unknown.mean():.1%} of the picture"
             record = TierRecord(model.name, APPLIED, reason, {}, seconds)
-            done[index] = _recorded(replace(masks[index], alpha=alpha), record)
+            done[index] = _recorded(replace(masks[index], alpha=alpha, origin="matte"), record)
     return [done[index] for index in range(len(masks))]
 
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from vivid_assets.imaging.matte import Origin
+
 
 class MaskModel(Protocol):
     """Anything that says, for each pixel, how probably it belongs to the subject."""
@@ -45,3 +47,7 @@ class Tier:
     """Makes the model, once per ladder. Raises ``resources.errors.ModelUnavailable`` where it cannot."""
     revision: str = ""
     """As the model's own, known before it is loaded, so that a row's key costs no model."""
+    answers: Origin = "probability"
+    """``matte`` where the model's answer is an alpha, soft where the subject is, and is to be left alone."""
+    missing: str | None = None
+    """What is not installed here, in a sentence: such a tier is not asked, and the others are what there is."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from resources import weights
 from resources.errors import ModelUnavailable
 from resources.ray_models import kept_warm
 from resources.u2net import U2Net, revision
-from resources.weights import available
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import MaskModel, Tier
 
@@ -15,7 +15,7 @@ TIER_NAMES = ("birefnet", "u2net", "u2netp", "gradients")
 def make_tiers(names: Sequence[str], birefnet: MaskModel, birefnet_missing: str | None) -> list[Tier]:
     """Tiers in the order of ``names``; no weights are loaded.
 
-    ``birefnet`` is a leased BiRefNet, and ``birefnet_missing`` the reason why it cannot be loaded here, if so.
+    ``birefnet`` is a leased BiRefNet, and ``birefnet_missing`` what of it is not installed here, if anything.
     A tier that is not here has another revision than one that is: once it is, rows that did without are stale.
     """
     return [_tier(name, birefnet, birefnet_missing) for name in names]
@@ -23,15 +23,20 @@ def make_tiers(names: Sequence[str], birefnet: MaskModel, birefnet_missing: str 
 
 def _tier(name: str, birefnet: MaskModel, birefnet_missing: str | None) -> Tier:
     if name == "birefnet":
-        return Tier(name, lambda: _here(birefnet, birefnet_missing), "none" if birefnet_missing else birefnet.revision)
+        known = "none" if birefnet_missing else birefnet.revision
+        return Tier(name, lambda: birefnet, known, answers="matte", missing=birefnet_missing)
     if name in ("u2net", "u2netp"):
-        return Tier(name, lambda: kept_warm(U2Net(name)), revision(name) if available(name) else "none")
+        known = revision(name) if weights.available(name) else "none"
+        return Tier(name, lambda: kept_warm(U2Net(name)), known, missing=_missing(name))
     if name == "gradients":
         return gradient_tier()
     raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(TIER_NAMES)}.")
 
 
-def _here(model: MaskModel, missing: str | None) -> MaskModel:
-    if missing:
-        raise ModelUnavailable(missing)
-    return model
+def _missing(name: str) -> str | None:
+    """Weights that are here but damaged are not missing: loading them says what is wrong."""
+    try:
+        weights.path(name)
+    except ModelUnavailable as error:
+        return str(error)
+    return None

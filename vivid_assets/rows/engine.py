@@ -68,8 +68,9 @@ def materialize_rows(
     """Bring the shard's table of ``stage`` up to date.
 
     ``pictures`` are the shard's live rows of the ledger. A row whose key is unchanged and whose files are there
-    is taken over; so is one that failed for good, unless ``retry_failed``. ``work`` is called only if there is
-    something to do, so a model may be loaded in it. Killed at any moment, the next call goes on from there.
+    is taken over; so is one that failed for good, unless ``retry_failed``, but not one that is degraded. ``work`` is
+    called only if there is something to do, so a model may be loaded in it. Killed at any moment, the next call goes on
+    from there.
     While another run works on the same table, this one waits, and then takes over what that one has done.
     """
     started = time.perf_counter()
@@ -201,7 +202,7 @@ def _work_off(
                 log.warning("%s %s failed: %s", stage.name, name, done.result)
                 progress.add(failed=1)
             else:
-                row = _row(stage, name, OK, None, done.row.key, done.seconds) | dict(done.result)
+                row = _ok_row(stage, done.row, done.result, done.seconds)
                 progress.add(done=1)
             rows[name] = row
             journal.append(row)
@@ -214,6 +215,13 @@ def _work_off(
         journal.flush()
         raise
     return rows
+
+
+def _ok_row(stage: Stage, row: Row, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    lacks = result.get(stage.degraded) if stage.degraded else None
+    # By its key a degraded row is never up to date, and what is made from it knows it from the whole one.
+    key = digest([row.key, lacks]) if lacks else row.key
+    return _row(stage, row.picture, OK, None, key, seconds, transient=bool(lacks)) | dict(result)
 
 
 def _row(

@@ -24,7 +24,8 @@ COMMON = pa.schema(
 """The columns that a row of every stage has.
 
 ``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
-``error`` is a sentence for people; ``transient`` says that trying again may help; ``key`` is the digest of
+``error`` is a sentence for people; ``transient`` says that trying again may help, also to a row that is ``ok`` but
+degraded (``Stage.degraded``); ``key`` is the digest of
 everything the result depends on; ``seconds`` is the work spent on this picture; ``sizes`` are those of the row's
 files in bytes, by which a file that was lost or cut off is noticed.
 """
@@ -61,12 +62,16 @@ class Stage:
     """The stage's own columns, after the common ones."""
     files: tuple[str, ...] = ()
     """Those of ``columns`` that hold a path in the store; a row counts only while its files are there, whole."""
+    degraded: str | None = None
+    """That of ``columns`` which says, in a sentence, that a row was made with less than was asked for, since a part of
+    the machine failed. Such a row stands, is tried again by the next run, and has a key of its own, so that what was
+    made from it is stale once it is whole."""
     asks: tuple[str, ...] = ()
     """Columns of the ledger that are read: the picture's content and what the user asks for it."""
     reads: tuple[Reads, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.files:
+        for name in (*self.files, *([self.degraded] if self.degraded else [])):
             if name not in self.columns.names:
                 raise ValueError(f"{self.name} has no column {name!r}")
         for read in self.reads:

@@ -34,6 +34,12 @@ def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any
     return {} if table is None else {row["picture"]: row for row in table.to_pylist()}
 
 
+def read_statuses(store: Store, stage: str, shard: str) -> dict[str, str]:
+    """The status of each of the shard's pictures in the stage of that name; empty as with ``read_rows``."""
+    table = _read(store, f"tables/{stage}/{shard}.parquet")
+    return {} if table is None else dict(zip(*(table[name].to_pylist() for name in ("picture", "status")), strict=True))
+
+
 def write_rows(
     store: Store,
     stage: Stage,

@@ -34,6 +34,8 @@ class Work(Generic[Loaded, Computed]):
     compute: Callable[[Sequence[Loaded]], Sequence[Computed | Exception]]
     save: Callable[[Row, Computed], Mapping[str, Any]]
     batch_size: int = 1
+    order: Callable[[Row], Any] | None = None
+    """The order in which rows are worked on, so that those that can be computed together come together."""
     threads: int = os.cpu_count() or 2
 
 
@@ -57,7 +59,7 @@ def perform(rows: Sequence[Row], work: Work[Any, Any]) -> Iterator[Done]:
     At most two batches and a handful of rows are in memory. A fault of the machine is raised after everything
     that was finished by then has been yielded.
     """
-    waiting = iter(rows)
+    waiting = iter(sorted(rows, key=work.order) if work.order else rows)
     loading: deque[tuple[Row, Future]] = deque()
     saving: deque[tuple[Row, float, Future]] = deque()
     ahead = work.batch_size + work.threads
@@ -150,8 +152,9 @@ def _as_failure(error: Exception) -> PictureFailure:
 
 
 def _tell(error: Exception, failure: PictureFailure) -> None:
-    expected = isinstance(error, (PictureFailure, ValueError, OSError))
-    _log.warning("%s", failure, exc_info=None if expected else error)
+    """Log the traceback of a fault in the code; what is expected is told with the row."""
+    if not isinstance(error, (PictureFailure, ValueError, OSError)):
+        _log.warning("%s", failure, exc_info=error)
 
 
 def _finished(saving: deque[tuple[Row, float, Future]]) -> Iterator[Done]:

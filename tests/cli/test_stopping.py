@@ -1,0 +1,153 @@
+"""Signals end a run and not a shard, and ``vivid ui`` with all its servers. Real processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+from PIL import Image
+
+from resources.store import Store
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.rows.tables import read_rows
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")]
+VIVID = str(Path(sys.executable).with_name("vivid"))
+
+
+@pytest.fixture
+def place(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(6):
+        picture = np.full((100, 100, 3), 214, np.uint8)
+        picture[30:70, 30:70] = (180, 40, 30 * number)
+        Image.fromarray(picture).save(pictures / f"{number}.png")
+    (pictures / "catalogue.toml").write_text(
+        'prompt = "teal paper"\nshard_size = 2\n[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "VIVID_STORE")}
+    subprocess.run([VIVID, "catalogue", "add", "spring", "pictures"], cwd=tmp_path, env=environment, check=True)
+    return tmp_path, environment
+
+
+def _wait(condition, what, seconds=300):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, what
+        time.sleep(0.1)
+    return found
+
+
+def _start(place, *command):
+    folder, environment = place
+    output = (folder / "output").open("w")
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+
+
+def _said(place):
+    return (place[0] / "output").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
+    folder, environment = place
+    process = _start(place, VIVID, "catalogue", "run", "spring")
+    _wait(lambda: "masks spring-00000: 2 of 2" in _said(place), "the second stage begins")
+    process.send_signal(number)
+    assert process.wait(300) == 128 + number
+    said = _said(place)
+    assert "Stopped; what was finished stays. Run it again to go on." in said
+    assert "Traceback" not in said
+    assert "spring-00001 (" not in said, "the next shard was begun"
+    assert len(read_rows(Store(root=str(folder / "vivid_store")), PREPARED_IMAGES, "spring-00000")) == 2
+    with dg.DagsterInstance.from_config(str(folder / "vivid_store" / "dagster")) as instance:
+        assert [run.is_finished for run in instance.get_runs()] == [True]
+
+    again = subprocess.run(
+        [VIVID, "catalogue", "run", "spring"], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "prepared_images spring-00000: all 2 pictures are up to date" in again.stdout
+    assert len([*(folder / "vivid_store" / "composites" / "spring").iterdir()]) == 6
+
+
+_STUCK = """
+import os, signal, sys, time
+from vivid_assets.cli import catalogue, main
+
+def stuck(*_):
+    print("here", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("not yet", flush=True)
+
+catalogue.bring_up_to_date = stuck
+sys.argv = ["vivid", "catalogue", "run", "spring"]
+main.app()
+"""
+
+
+def test_a_second_signal_ends_at_once(place):
+    process = _start(place, sys.executable, "-c", _STUCK)
+    _wait(lambda: "here" in _said(place), "the command works")
+    process.send_signal(signal.SIGINT)
+    _wait(lambda: "not yet" in _said(place), "the first one is told to whoever works")
+
+    def is_gone():
+        # Two within half a second are taken for one: a terminal and a parent may both send it.
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    _wait(is_gone, "the second one ends it")
+    assert process.returncode == 130
+
+
+def _processes(session):
+    """The command lines of a session's processes."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, *numbers = (entry / "stat").read_text().rpartition(") ")[2].split()
+            if int(numbers[2]) == session and state != "Z":
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _serves(process):
+    """The session of the servers, once all of them run; None before."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    if not children:
+        assert process.poll() is None
+        return None
+    commands = _processes(int(children[0]))
+    wanted = ("dagster_webserver", "dagster._daemon", "code-server")
+    return int(children[0]) if all(any(one in command for command in commands) for one in wanted) else None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_server_outlives_the_ui(place, number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = _start(place, VIVID, "ui", "--port", str(port))
+    session = None
+    try:
+        session = _wait(lambda: _serves(process), "web server, daemon and code server run")
+        process.send_signal(number)
+        assert process.wait(120) == (128 + number if number != signal.SIGKILL else -number)
+        _wait(lambda: not _processes(session), "no server is left")
+    finally:
+        process.kill()
+        if session and _processes(session):
+            os.killpg(session, signal.SIGKILL)

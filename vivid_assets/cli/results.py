@@ -1,0 +1,202 @@
+"""What the one-picture commands read and write: every file is known, and may be written, before anything is computed.
+
+A result carries the mark of its picture and its command. What is at a result's place already is replaced only if it
+has that mark, or by ``--force``; what the command reads is never replaced.
+"""
+
+import hashlib
+import mimetypes
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vivid_assets.imaging.codec import SUFFIXES, Format, UnreadablePicture, read_provenance
+from vivid_assets.imaging.containers import identify
+
+FORMATS: dict[str, Format] = {**{suffix: format_ for format_, suffix in SUFFIXES.items()}, ".jpeg": "jpeg"}
+"""What is written, by the file's suffix."""
+WITH_ALPHA = (".png", ".webp")
+
+_MARK = "one-picture:"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A file that is to be written."""
+
+    what: str
+    """In a person's words: composite, cut-out or mask."""
+    path: Path
+    suffixes: tuple[str, ...]
+    """Those of the formats that can hold it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture, and where its results go."""
+
+    command: str
+    picture: Path
+    results: tuple[Result, ...]
+
+    def mark(self, result: Result) -> str:
+        """What says in ``result``'s file that it is of this picture and this command."""
+        known = "\0".join((self.command, result.what, str(self.picture.resolve())))
+        return _MARK + hashlib.blake2b(known.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+    def check(self, reads: Iterable[Path], *, force: bool) -> None:
+        """See that every result can be written, and make its folder. Raises ValueError or OSError, saying what to do.
+
+        ``reads`` is all that the command reads.
+        """
+        for result in self.results:
+            path = result.path
+            if path.suffix.lower() not in result.suffixes:
+                known = " or ".join(result.suffixes)
+                raise ValueError(f"A {result.what} can be {known}, not what {str(path)!r} says: name it so.")
+            if path.is_dir():
+                raise ValueError(f"{str(path)!r} is a folder: name the {result.what}'s file.")
+            if twin := next((read for read in reads if _are_one(path, read)), None):
+                raise ValueError(
+                    f"The {result.what} would overwrite {str(twin)!r}, which is read: name another file with --output."
+                )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(path.parent, os.W_OK):
+                raise ValueError(f"Nothing can be written in the folder {str(path.parent)!r}: choose another --output.")
+            self._check_free(result, force=force)
+
+    def write(self, files: Mapping[str, bytes], *, force: bool) -> None:
+        """Write the results by ``what`` they are, each whole or not at all."""
+        for result in self.results:
+            # Looked at again: minutes may have passed.
+            self._check_free(result, force=force)
+            part = result.path.with_name(f".{uuid.uuid4().hex}.part")
+            try:
+                part.write_bytes(files[result.what])
+                part.replace(result.path)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def _check_free(self, result: Result, *, force: bool) -> None:
+        if os.path.lexists(result.path) and not force and _mark_of(result.path) != self.mark(result):
+            raise ValueError(
+                f"{str(result.path)!r} is there already, and not as this command's {result.what} of "
+                f"{str(self.picture)!r}: name another file with --output, or replace it with --force."
+            )
+
+
+def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files that are given and the pictures directly in the folders that are; sentences for what was left out.
+
+    Raises ValueError when there is no picture.
+    """
+    found: dict[Path, Path] = {}
+    left_out: list[str] = []
+    for path in given:
+        if not path.is_dir():
+            found.setdefault(path.resolve(), path)
+            continue
+        results, others = [], []
+        for entry in sorted(path.iterdir()):
+            if entry.name.startswith(".") or not entry.is_file():
+                continue
+            if not _seems_a_picture(entry):
+                others.append(entry.name)
+            elif _mark_of(entry).startswith(_MARK):
+                results.append(entry.name)
+            else:
+                found.setdefault(entry.resolve(), entry)
+        for names, why in ((results, "results of earlier commands"), (others, "no pictures")):
+            if names:
+                left_out.append(f"{str(path)!r}: left out {len(names)} files that are {why}: {_listed(names)}.")
+    if not found:
+        raise ValueError(" ".join([f"There is no picture in {_listed(str(path) for path in given)}.", *left_out]))
+    return list(found.values()), left_out
+
+
+def place(
+    command: str,
+    pictures: Sequence[Path],
+    endings: Mapping[str, str],
+    suffixes: Mapping[str, tuple[str, ...]],
+    *,
+    output: Path | None,
+    to_folder: bool,
+) -> list[Job]:
+    """A job a picture. Its results are named as it is, with ``endings`` by what they are, beside it or in ``output``.
+
+    ``output`` names a folder where there is one of that name or ``to_folder``, else the file of the only picture's
+    first result; the others are named after it. Pictures of one name but for the suffix keep theirs in the results'.
+    Raises ValueError when ``output`` does not fit, or two pictures would have the same results.
+    """
+    folder = output if output is not None and (to_folder or output.is_dir() or str(output).endswith(os.sep)) else None
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ValueError(f"{str(folder)!r} is a file: for several pictures --output names a folder.")
+    if folder is not None and not folder.exists() and folder.suffix.lower() in FORMATS:
+        raise ValueError(f"{str(folder)!r} is named as a picture: for several pictures --output names a folder.")
+    if output is not None and folder is None:
+        (picture,) = pictures
+        first = next(iter(endings))
+        stem = output.stem.removesuffix(Path(endings[first]).stem)
+        paths = {what: output.with_name(stem + ending) for what, ending in endings.items()} | {first: output}
+        return [_job(command, picture, paths, suffixes)]
+    place_of = {picture: folder or picture.parent for picture in pictures}
+    stems = Counter((place_of[picture].resolve(), picture.stem.casefold()) for picture in pictures)
+    jobs = []
+    for picture in pictures:
+        alone = stems[place_of[picture].resolve(), picture.stem.casefold()] == 1
+        name = picture.stem if alone else picture.name
+        paths = {what: place_of[picture] / (name + ending) for what, ending in endings.items()}
+        jobs.append(_job(command, picture, paths, suffixes))
+    owner: dict[str, Path] = {}
+    for job in jobs:
+        for result in job.results:
+            other = owner.setdefault(str(result.path).casefold(), job.picture)
+            if other is not job.picture:
+                raise ValueError(
+                    f"{str(other)!r} and {str(job.picture)!r} would both become {str(result.path)!r}: give them one "
+                    "after the other, each with an --output of its own."
+                )
+    return jobs
+
+
+def _job(command: str, picture: Path, paths: Mapping[str, Path], suffixes: Mapping[str, tuple[str, ...]]) -> Job:
+    return Job(command, picture, tuple(Result(what, path, suffixes[what]) for what, path in paths.items()))
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Whether two names are one file, here or on a disk that does not tell capitals from small letters."""
+    with suppress(OSError):
+        if path.samefile(other):
+            return True
+    first, second = (str(one.parent.resolve() / one.name).casefold() for one in (path, other))
+    return first == second
+
+
+def _mark_of(path: Path) -> str:
+    """The mark in a file; empty where there is none, or no picture."""
+    try:
+        return read_provenance(path.read_bytes()).get("provenance", "")
+    except (OSError, UnreadablePicture):
+        return ""
+
+
+def _seems_a_picture(path: Path) -> bool:
+    """By its name, or else by its first bytes."""
+    if (mimetypes.guess_type(path.name)[0] or "").startswith("image/"):
+        return True
+    try:
+        with path.open("rb") as file:
+            identify(file.read(512))
+    except (OSError, UnreadablePicture):
+        return False
+    return True
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
