@@ -26,7 +26,7 @@ from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFil
 
 COMPOSITES = Stage(
     name="composites",
-    version="2",
+    version="3",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -94,6 +94,7 @@ def composites(
                 quality=None if file_format == "png" else wanted.quality,
                 source_type=source_type,
                 provenance=row.key,
+                carried=picture.carried,
             )
         store.write(file, data)
         return {

@@ -20,7 +20,7 @@ from vivid_assets.settings import SettingsFile
 
 PREPARED_IMAGES = Stage(
     name="prepared_images",
-    version="1",
+    version="2",
     columns=pa.schema(
         [
             ("file", pa.string()),
