@@ -31,7 +31,7 @@ from vivid_assets.settings import SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="11",
+    version="12",
     columns=pa.schema(
         [
             ("file", pa.string()),
