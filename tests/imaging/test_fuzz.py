@@ -24,12 +24,14 @@ SCRIPT = """
 import io, json, resource, signal, sys, time, warnings
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
+import pillow_heif, pillow_jxl
 from PIL import Image
 from vivid_assets.imaging.codec import UnreadablePicture, decode
 
 files, seconds, memory = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 warnings.simplefilter("ignore")
+pillow_heif.register_heif_opener()
 
 def made(kind, **options):
     dice = np.random.default_rng(len(kind))
@@ -42,6 +44,7 @@ WHOLE = [
     made("JPEG"), made("JPEG", progressive=True),
     made("PNG"), made("WEBP"), made("WEBP", lossless=True), made("TIFF"), made("TIFF", compression="tiff_lzw"),
     made("TIFF", compression="jpeg"), made("GIF"), made("BMP"), made("AVIF"),
+    made("HEIF"), made("JXL"),
 ]
 counts = {"made": 0, "decoded": 0, "refused": 0, "slowest": 0.0}
 

@@ -99,6 +99,7 @@ def composites(
                 quality=None if file_format == "png" else wanted.quality,
                 source_type=source_type,
                 provenance=row.key,
+                carried=picture.carried,
             )
         store.write(file, data)
         return {

@@ -171,7 +171,7 @@ def _to_picture(
         width, height = height, width
     rgb, alpha, rgb16, converted = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
     if frames > 1:
-        notes = [*notes, f"first of {frames} frames"]
+        notes = [*notes, f"{'main one' if kind == 'HEIF' else 'first'} of {frames} frames"]
     if longest:
         rgb, alpha = _reduce(rgb, alpha, longest)
     return Picture(
@@ -284,6 +284,14 @@ def _guarded(step: Callable[[], T]) -> T:
         ) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
+        if (
+            isinstance(error, NotImplementedError)
+            or "unsupported" in reason.lower()
+            or "not supported" in reason.lower()
+        ):
+            raise UnreadablePicture(
+                f"The file is of a variant that is not read ({reason}); save it anew as PNG, JPEG or TIFF."
+            ) from error
         raise UnreadablePicture(
             f"The file is damaged or cut off and cannot be decoded ({reason}); copy it again from its source."
         ) from error
@@ -337,6 +345,9 @@ def _load(image: Any, kind: str) -> None:
                 return block
         raise EOFError
 
+    if kind == "HEIF":
+        # The plugin's own way forgives what is missing where the process does; this one does not.
+        image._heif_file[image.tell()].load()
     image.load_read = read_or_fail
     image.load()
 

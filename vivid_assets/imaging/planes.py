@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
+from vivid_assets.imaging import png
 from vivid_assets.imaging.boxes import item_property
 from vivid_assets.imaging.containers import jxl_header
 from vivid_assets.imaging.declared_colors import convert, declared_colors, refuse_hdr
@@ -38,10 +39,18 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
     sixteen = _depth(image, data, kind) > 8
     if kind == "TIFF" and image.mode.startswith("I;16"):
         _refuse_unscaled(image)
+    colour_key = png.body_of(data, b"tRNS") if kind == "PNG" and image.mode in ("L", "RGB") else None
+    if colour_key and data[24] in (2, 4) and "transparency" in image.info:
+        # Pillow scales the samples to 8 bits and leaves the key as it is.
+        image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
     base, alpha = _split(image, sixteen)
     rgb16 = None
-    if sixteen and want_16:
+    if sixteen and (want_16 or colour_key):
         rgb16, alpha = _sixteen_bits(image, base, alpha, data, kind)
+        if rgb16 is not None and colour_key and len(colour_key) == 6:
+            # By its high bytes alone a neighbouring colour would be clear too.
+            alpha = (rgb16 != np.frombuffer(colour_key, ">u2")).any(axis=-1).astype(np.float32)
+        rgb16 = rgb16 if want_16 else None
     profile = image.info.get("icc_profile")
     if base.mode == "LAB":
         profile = lab_profile()

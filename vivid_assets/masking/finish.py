@@ -30,6 +30,7 @@ from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
 from vivid_assets.imaging.resizing import shrink
 from vivid_assets.imaging.verdict import JUDGED_AT, Figures, Thresholds, Verdict, agreement, judge, measure
 from vivid_assets.imaging.wall import fit_wall, to_lab
+from vivid_assets.imaging.wall_gaps import open_gaps
 from vivid_assets.imaging.wall_matte import open_holes
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import TierRecord
@@ -168,13 +169,13 @@ def _fills(scene: _Scene) -> Finished | None:
 
 
 def _photograph(scene: _Scene) -> Finished:
-    """Keep thin parts, follow the picture's own edges, stretch, open holes."""
+    """Keep thin parts, follow the picture's own edges, stretch, open holes and the gaps between hairs."""
     image, probability, settings = scene.image, scene.probability, scene.settings
     if scene.matte:
         return Finished(probability, None)
     p = keep_extremities(shrink(probability, WORKING_SIDE) if settings.refine else probability)
     refined = refine_matte(image, p) if settings.refine else p
-    alpha = open_holes(image, stretch(refined, settings.stretch_low, settings.stretch_high))
+    alpha = open_gaps(image, open_holes(image, stretch(refined, settings.stretch_low, settings.stretch_high)))
     doubt = "outlines in one ink enclose more than they are; what they enclose was left out"
     return Finished(alpha, None, doubt=doubt if is_hollow_outline(image, alpha) else "")
 
