@@ -13,7 +13,7 @@ from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode, encode
 from vivid_assets.imaging.given import packaging
 from vivid_assets.imaging.mask_files import encode_mask
-from vivid_assets.imaging.transparency import over_white
+from vivid_assets.imaging.transparency import opaque
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Row, Stage
 from vivid_assets.rows.work import each
@@ -71,7 +71,7 @@ def prepared_images(
             store.write(alpha_file, encode_mask(alpha))
             if (why := packaging(alpha)) is not None:
                 notes.append(f"its own transparency is no cut-out: {why}")
-            rgb = over_white(rgb, alpha)
+            rgb = opaque(picture)
         store.write(f"{stem}.png", encode(rgb))
         return {
             "file": f"{stem}.png",

@@ -18,7 +18,9 @@ from resources.errors import MachineFault
 from vivid_assets.cli.console import complain, console, errors, say
 
 if TYPE_CHECKING:
-    from vivid_assets.cli.wanted import Wanted
+    from collections.abc import Callable
+
+    from vivid_assets.cli.wanted import Wanted, Wish
     from vivid_assets.settings import Settings
 
 models_app = typer.Typer(
@@ -85,9 +87,8 @@ def pull(
             )
     failed = False
     wanted: list[Wanted] = []
-    for ask in [partial(by_name, name, variant, _settings) for name in names or []] or [
-        lambda: by_settings(_settings())
-    ]:
+    asked: list[Callable[[], Wish]] = [partial(by_name, name, variant, _settings) for name in names or []]
+    for ask in asked or [lambda: by_settings(_settings())]:
         try:
             wish = ask()
         except MachineFault as error:

@@ -10,14 +10,14 @@ NOTE_OVER_WHITE = "the background is transparent in parts, which are shown white
 
 
 def over_white(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency.
-
-    Where ``alpha`` cannot be a cut-out, what is behind it is shown as far as there is anything.
-    """
-    opacity = shown_alpha(alpha)[..., None]
+    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency."""
+    opacity = alpha[..., None]
     return np.rint(rgb * opacity + 255 * (1 - opacity)).astype(np.uint8)
 
 
 def opaque(picture: Picture) -> NDArray[np.uint8]:
-    """The picture's colours, over white where it is transparent."""
-    return picture.rgb if picture.alpha is None else over_white(picture.rgb, picture.alpha)
+    """The picture's colours, over white where it is transparent.
+
+    Where its transparency cannot be a cut-out, what is behind it is shown as far as there is anything.
+    """
+    return picture.rgb if picture.alpha is None else over_white(picture.rgb, shown_alpha(picture.alpha))
