@@ -87,9 +87,8 @@ def pull(
             )
     failed = False
     wanted: list[Wanted] = []
-    for ask in [partial(by_name, name, variant, _settings) for name in names or []] or [
-        lambda: by_settings(_settings())
-    ]:
+    asked: list[Callable[[], Wish]] = [partial(by_name, name, variant, _settings) for name in names or []]
+    for ask in asked or [lambda: by_settings(_settings())]:
         try:
             wish = ask()
         except MachineFault as error:
