@@ -1,7 +1,7 @@
 """How good the masks are: per tier, for the ladder, with and without refinement; against outside references.
 
     python benchmarks/masks.py --masks IMAGES TRUTH --mattes IMAGES TRUTH --cartoons DIR --walls DIR \\
-        --catalogue DIR --models u2netp u2net --isnet FILE --modnet FILE
+        --catalogue DIR --sweeps DIR --models u2netp u2net --isnet FILE --modnet FILE
 
 One run makes all tables of ``docs/masks.md``; whatever is left out is left out of them.
 
@@ -9,7 +9,10 @@ One run makes all tables of ``docs/masks.md``; whatever is left out is left out 
   how often the verdict refuses a good mask and accepts a bad one.
 * ``--mattes``: photographs and true alpha (alphamatting.com …): SAD and gradient error as well.
 * ``--cartoons``: RGBA cut-outs, laid over white, coloured, black, shaded, striped and noisy walls, and over eight
-  photographs of ``--walls``, as they are and through JPEG: outline recall, holes kept, coverage error.
+  photographs of ``--walls``, as they are and through JPEG: outline recall, holes kept, coverage error. Before plain
+  walls through JPEG, also how many have false subject, of more than 3 pixels from the drawing.
+* ``--sweeps``: products before plain sweeps and elsewhere, without truth: the mask that is written against the
+  network's own answer.
 * ``--catalogue``: product photos without truth; the gradient tier against ``--isnet``'s masks.
 * ``--isnet``, ``--modnet``: onnx weights of outside references, only to compare with.
 * ``--limit N``: at most N pictures of each folder, spread evenly.
@@ -244,6 +247,49 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
         print(f"{wall:20s}" + "".join(f"{v:9.4f}" for v in means) + f"{under:7d}/{len(values)}")
 
 
+def cartoons_through_jpeg(folder: Path, name: str) -> None:
+    """Drawings before plain walls, after a lossy codec."""
+    model = network(name)
+    ladder = Ladder([Tier(name, lambda: model, revision(name)), gradient_tier()])
+    rows = []
+    for path in pictures(folder):
+        picture = Image.open(path)
+        if picture.mode != "RGBA" or (np.asarray(picture)[..., 3] < 5).mean() < 0.02:
+            continue
+        picture.thumbnail((800, 800))
+        margin = int(0.12 * max(picture.size))
+        cutout = np.pad(np.asarray(picture), ((margin, margin), (margin, margin), (0, 0)))
+        alpha = cutout[..., 3:].astype(np.float32) / 255.0
+        beyond = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+        for colour in ((255, 255, 255), (232, 226, 214), (90, 160, 210)):
+            image = over(cutout[..., :3], alpha, np.full(cutout[..., :3].shape, colour, np.float32))
+            for quality in (95, 85, 75):
+                mask = ladder.masks([through_jpeg(image, quality)])[0]
+                false = bool((mask.alpha[beyond] > 0.5).any())
+                rows.append((false, false and not mask.review, np.abs(mask.alpha - alpha[..., 0]).mean(), mask.review))
+    false, unsaid, error, review = np.array(rows, dtype=float).T
+    print(f"\ncartoons before plain walls through JPEG 95, 85, 75: {folder}; {name}")
+    print(f"{false.sum():.0f} of {len(rows)} with false subject beyond 3 pixels, {unsaid.sum():.0f} not for review;")
+    print(f"MAE {error.mean():.4f}; {review.sum():.0f} for review")
+
+
+def sweeps(folder: Path, name: str) -> None:
+    """What finishing makes of a network's answer for products, of which it should make little."""
+    model = network(name)
+    ladder = Ladder([Tier(name, lambda: model, revision(name)), gradient_tier()])
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and "mask" not in path.stem)
+    found = []
+    for path in paths:
+        image = load(path)
+        mask = ladder.masks([image])[0]
+        found.append((agreement(mask.alpha, model.probabilities([image])[0]), mask, path.stem))
+    under = sorted((shared, mask.verdict, stem) for shared, mask, stem in found if shared < 0.9)
+    drawn = sum(mask.line_art for _, mask, _ in found)
+    review = sum(mask.review for _, mask, _ in found)
+    print(f"\nproducts: {folder}; {name}: {len(found)} pictures, {drawn} taken for drawings, {review} for review")
+    print(f"{len(under)} overlap the network's answer by under .9", *under, sep="\n  ")
+
+
 def catalogue(folder: Path, isnet: Path, name: str) -> None:
     reference, model = Onnx(isnet, 1024, 1.0), network(name)
     rows = []
@@ -298,7 +344,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--masks", type=Path, nargs=2, metavar=("IMAGES", "TRUTH"))
     parser.add_argument("--mattes", type=Path, nargs=2, metavar=("IMAGES", "TRUTH"))
-    for option in ("--cartoons", "--walls", "--catalogue", "--isnet", "--modnet", "--pictures"):
+    for option in ("--cartoons", "--walls", "--catalogue", "--sweeps", "--isnet", "--modnet", "--pictures"):
         parser.add_argument(option, type=Path)
     parser.add_argument("--models", nargs="+", default=["u2netp"])
     parser.add_argument("--limit", type=int)
@@ -320,6 +366,9 @@ def main() -> None:
         against_truth("true alpha", *arguments.mattes, found)
     if arguments.cartoons:
         cartoons(arguments.cartoons, arguments.models[0], arguments.walls)
+        cartoons_through_jpeg(arguments.cartoons, arguments.models[0])
+    if arguments.sweeps:
+        sweeps(arguments.sweeps, arguments.models[-1])
     if arguments.catalogue:
         catalogue(arguments.catalogue, arguments.isnet, arguments.models[0])
     print(f"\n{time.perf_counter() - started:.0f} s in all")

@@ -33,6 +33,8 @@ DARK = 25.0
 #: before one that did not.
 NEAR_LOSSY = 2.5
 NEAR_LOSSLESS = 0.8
+#: Most noise of a drawn wall, in ΔE: rounding leaves .3 where it is shaded.
+SHADED = 0.4
 #: Of an edge's contrast, what a lossy codec's ringing in its blocks reaches at most, where the network denies the
 #: pixel; and where it only does not hold it.
 RINGING, RINGING_DOUBTED = 0.3, 0.15
@@ -101,11 +103,11 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     believed = probability if trusted else np.full_like(probability, 0.5 - 1e-3)
     near = max(NEAR_LOSSY, 4.0 * wall.noise)
     distance = _without_frame(wall_distance(lab, wall), near, believed)
-    lossless = wall.noise < NEAR_LOSSLESS / 4 and is_clean(distance, 0.0)
-    if lossless:
-        near = NEAR_LOSSLESS
-    else:
+    lossless = wall.noise < SHADED and is_clean(image, distance, wall.noise)
+    if not lossless:
         distance = _without_ringing(distance, believed)
+    elif wall.noise < NEAR_LOSSLESS / 4:
+        near = NEAR_LOSSLESS
     reached = _without_shadow(distance, lab, wall, believed)
     if not lossless and trusted:
         reached = np.where(_deep_within(probability > HELD), np.float32(np.inf), reached)
@@ -200,10 +202,10 @@ def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probabili
     # Light from the sides tints shadows.
     tint = SHADOW_HUE + SHADOW_TINT * np.hypot(wall.colour[..., 1], wall.colour[..., 2])
     dark = (share < 1.0) & (share > 0.3) & (hue < tint) & (probability < 0.5)
-    shadow = (dark & (slope < SOFT)).astype(np.uint8)
+    soft = dark & (slope < SOFT)
     # Up to the thing that casts it, whose own edge is steep.
-    shadow = cv2.dilate(shadow, np.ones((7, 7), np.uint8)) > 0
-    return np.where(dark & shadow, np.float32(0.0), distance)
+    beside = cv2.dilate((soft & (distance > NEAR_LOSSY)).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    return np.where(soft | (dark & beside), np.float32(0.0), distance)
 
 
 def _deep_within(held: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ import numpy as np
 from vivid_assets.imaging.gradients import gradient_mask
 from vivid_assets.masking.model import Tier
 
+GRADIENTS = "gradients"
+"""The rung's name."""
 #: Raised when the algorithm changes what it answers.
 REVISION = "1"
 
@@ -16,7 +18,7 @@ REVISION = "1"
 class GradientModel:
     """``MaskModel`` over ``gradient_mask``."""
 
-    name = "gradients"
+    name = GRADIENTS
     revision = REVISION
 
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -30,4 +32,4 @@ class GradientModel:
 
 def gradient_tier() -> Tier:
     """Make the rung for ``Ladder``."""
-    return Tier("gradients", GradientModel, REVISION)
+    return Tier(GRADIENTS, GradientModel, REVISION)

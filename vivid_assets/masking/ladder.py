@@ -17,7 +17,6 @@ import numpy as np
 
 from resources.batches import FirstPictures
 from resources.errors import ModelUnavailable
-from vivid_assets.imaging.exactness import is_drawn
 from vivid_assets.imaging.given import judge_given, packaging, solid_box, visible_part
 from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.matte import Alpha, fit_alpha
@@ -36,6 +35,7 @@ from vivid_assets.imaging.verdict import (
     measure,
 )
 from vivid_assets.masking.finish import finish
+from vivid_assets.masking.gradient_tier import GRADIENTS
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import MaskModel, Tier
@@ -242,11 +242,9 @@ class Ladder:
         """Whether a good mask of this tier is soft enough in parts to be worth a second look."""
         if not attempt.answers or attempt.answers[-1][0] != tier.name or attempt.forced:
             return False
-        _, probability, figures, verdict = attempt.answers[-1]
-        if not verdict.accepted or figures.unsettled <= self.settings.thresholds.max_unsettled:
-            return False
-        drawing = attempt.line_art.probability >= self.settings.line_art_threshold
-        return not (drawing and is_drawn(attempt.crop, probability))
+        _, _, figures, verdict = attempt.answers[-1]
+        drawn = attempt.line_art.probability >= self.settings.line_art_threshold
+        return verdict.accepted and not drawn and figures.unsettled > self.settings.thresholds.max_unsettled
 
     def _look_again(self, model: MaskModel, doubtful: list[_Try]) -> None:
         """Judge masks once more by what the model makes of the mirrored pictures."""
@@ -340,6 +338,8 @@ class Ladder:
                 translucent=found.translucent,
                 doubt=found.doubt,
             )
+            if written.accepted and name == GRADIENTS:
+                written = self._against_networks(attempt, found.alpha, written)
             made = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
             answer = TierRecord(answer.tier, written.name, written.reason, made, 0.0)
         return Mask(
@@ -355,6 +355,17 @@ class Ladder:
             line_art_wall=wall,
             origin=answers if wall is None else "drawing",
         )
+
+    def _against_networks(self, attempt: _Try, alpha: np.ndarray, verdict: Verdict) -> Verdict:
+        """A mask by colour alone, which a network before it contradicts, is for a person to look at."""
+        for other, probability, _, refused in attempt.answers:
+            if other != GRADIENTS and refused.name != "empty":
+                shared = agreement(alpha, probability)
+                if shared < self.settings.thresholds.min_agreement:
+                    return Verdict(
+                        "disputed", f"{other} was refused ({refused.name}), and overlaps by {shared:.2f} only"
+                    )
+        return verdict
 
     def _choose(self, attempt: _Try) -> tuple[str, np.ndarray, Figures, Verdict]:
         if attempt.done:
