@@ -83,7 +83,6 @@ SOFT_FILES = {
     "16 bits": file_of(DEEP),
     "16 bits in three channels": cv_file(np.dstack([DEEP] * 3)),
     "16 bits, TIFF": cv_file(DEEP, ".tiff"),
-    "floats, TIFF": file_of(SOFT.astype(np.float32), "TIFF"),
     "green with a soft edge": file_of(painted(GREEN, SOFT)),
     "a cut-out's alpha": file_of(np.dstack([np.full((HEIGHT, WIDTH, 3), 90, np.uint8), SHADES])),
     "a cut-out's alpha of 16 bits": cv_file(np.dstack([np.full_like(DEEP, 9000)] * 3 + [DEEP])),
@@ -100,7 +99,7 @@ SOFT_FILES = {
 def test_shades_stay_shades(name):
     found = read_mask(SOFT_FILES[name]).values
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, SOFT, atol=(1e-4 if "16" in name or "floats" in name else 0.51 / 255))
+    np.testing.assert_allclose(found, SOFT, atol=(1e-4 if "16" in name else 0.51 / 255))
 
 
 def test_a_coloured_mask_through_jpeg_is_a_subject_with_a_blurred_edge():
@@ -142,3 +141,8 @@ def test_what_is_no_picture_is_refused_with_a_sentence(data, words):
 def test_a_mask_over_the_limit_of_pixels_is_refused_by_its_header():
     with pytest.raises(ValueError, match="over the limit"):
         read_mask(file_of(np.zeros((100, 100), np.uint8)), max_pixels=5000)
+
+
+def test_a_mask_of_32_bit_numbers_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match="16 bits"):
+        read_mask(file_of(SOFT.astype(np.float32), "TIFF"))

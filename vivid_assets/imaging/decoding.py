@@ -264,7 +264,7 @@ def _samples(image: Any, data: bytes) -> tuple[NDArray[Any], NDArray[np.uint8] |
         return values if values.ndim == 2 else values[..., [2, 1, 0, 3][: values.shape[2]]], None, alpha
     if image.mode == "1":
         return np.asarray(image.convert("L")), None, alpha
-    known = ("L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I;16L")
+    known = ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L")
     return np.asarray(image if image.mode in known else image.convert("RGB")), None, alpha
 
 

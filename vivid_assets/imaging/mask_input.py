@@ -50,18 +50,14 @@ def read_mask(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Alpha:
 
 
 def _unit(values: Array) -> tuple[Array, list[str]]:
-    """Scale samples of any type to float32 0..1, by the bits that they use."""
+    """Scale samples of 8 or 16 bits to float32 0..1, by the bits that they use."""
     if values.dtype == np.uint8:
         return values.astype(np.float32) / np.float32(255), []
-    floats = np.issubdtype(values.dtype, np.floating)
-    numbers = np.maximum(np.nan_to_num(values.astype(np.float64)), 0)
-    top = float(numbers.max(initial=0))
-    if floats and top <= 1:
-        return numbers.astype(np.float32), []
+    top = int(values.max(initial=0))
     if top <= 255:
         # Eight bits of labels or shades in a wider type.
-        return (numbers / 255).astype(np.float32), [f"the mask's values end at {top:g}; 255 was taken for white"]
-    return np.minimum(numbers / 65535, 1).astype(np.float32), []
+        return values.astype(np.float32) / np.float32(255), [f"the mask's values end at {top}; 255 was taken for white"]
+    return np.minimum(values.astype(np.float32) / np.float32(65535), 1), []
 
 
 def _has_colors(unit: Array) -> bool:
