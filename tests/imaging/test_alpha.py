@@ -129,3 +129,42 @@ def test_an_alpha_of_the_photographs_size_is_not_filtered() -> None:
     alpha = strands()
     photo = np.zeros((160, 160, 3), np.uint8)
     np.testing.assert_array_equal(upsample_alpha(alpha, photo), alpha)
+
+
+def feathered(size: int) -> tuple[np.ndarray, np.ndarray]:
+    alpha = strands(size)
+    return alpha, cv2.GaussianBlur(alpha, (0, 0), 3 * size / 512)
+
+
+@pytest.mark.parametrize("size", [512, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("wall", WALLS[1:3])
+def test_a_feathered_alpha_is_sharpened_at_any_size(size: int, wall: tuple[int, int, int]) -> None:
+    alpha, soft = feathered(size)
+    refined, _, evidence = refine_alpha(capture(alpha, wall), soft)
+    assert evidence.verdict == "blurred"
+    assert evidence.sigma == pytest.approx(3 * size / 512, rel=0.15)
+    band = (alpha > 0.02) & (alpha < 0.98)
+    assert np.abs(refined - alpha)[band].mean() < 0.3 * np.abs(soft - alpha)[band].mean()
+
+
+@pytest.mark.parametrize("sigma", [2, 6, 12])
+@pytest.mark.parametrize("wall", [(90, 55, 40), *WALLS])
+def test_what_is_not_sharp_is_never_called_exact(sigma: float, wall: tuple[int, int, int]) -> None:
+    alpha = strands(300)
+    picture = capture(alpha, wall)
+    rng = np.random.default_rng(2)
+    for photograph in (picture, rng.random(picture.shape, np.float32)):
+        _, _, evidence = refine_alpha(photograph, cv2.GaussianBlur(alpha, (0, 0), sigma))
+        assert evidence.verdict != "exact"
+        assert evidence.sharpness < 0.45
+
+
+@pytest.mark.parametrize("wall", WALLS)
+def test_a_hard_edge_gets_the_alpha_that_the_photograph_shows(wall: tuple[int, int, int]) -> None:
+    y, x = np.mgrid[:200, :200]
+    alpha = np.clip(60.5 - np.hypot(y - 100, x - 100), 0, 1).astype(np.float32)
+    hard = (alpha > 0.5).astype(np.float32)
+    refined, _, _ = refine_alpha(capture(alpha, wall), hard)
+    edge = (alpha > 0) & (alpha < 1)
+    assert np.abs(refined - alpha)[edge].mean() < 0.25 * np.abs(hard - alpha)[edge].mean()
+    assert np.abs(refined - alpha)[~edge].max() < 0.15

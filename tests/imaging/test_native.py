@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.imaging.color import srgb_to_linear
+from vivid_assets.imaging.color import (
+    ciede2000,
+    linear_to_srgb,
+    linear_to_uint8,
+    rgb_to_lab,
+    srgb_to_linear,
+    to_uint8,
+)
 from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.native import blend_native, cover
 
@@ -93,6 +100,26 @@ def test_of_a_networks_alpha_nothing_is_left_where_the_picture_shows_nothing(dis
     blended = blend_native(image, Alpha(small, "probability"), np.zeros((8, 8, 3), np.uint8), visible=visible)
     assert not blended.alpha[:150].any()
     assert blended.alpha[160:200, 200].min() == 1
+
+
+@pytest.mark.parametrize("wall", [(60, 170, 75), (182, 180, 177)])
+@pytest.mark.slow
+def test_a_networks_mask_is_corrected_as_well_for_a_larger_picture(wall):
+    error = {}
+    for size in (1024, 2048):
+        alpha = strands(size)
+        weight = alpha[..., None]
+        front, behind = (srgb_to_linear(np.uint8([[color]])) for color in ((120, 60, 40), wall))
+        seen = linear_to_srgb(weight * front + (1 - weight) * behind)
+        noise = np.random.default_rng(1).standard_normal(seen.shape, np.float32) * np.float32(1.2 / 255)
+        small = cv2.resize(alpha, (1024, 1024), interpolation=cv2.INTER_AREA)
+        answer = Alpha(cv2.GaussianBlur(small, (0, 0), 1.5), "probability")
+        blended = blend_native(to_uint8(seen + noise), answer, np.full((8, 8, 3), (30, 50, 110), np.uint8))
+        assert blended.evidence.verdict == "blurred"
+        soft = (alpha > 0.02) & (alpha < 0.98)
+        truth = linear_to_uint8(weight * front + (1 - weight) * srgb_to_linear(np.uint8([[(30, 50, 110)]])))
+        error[size] = ciede2000(rgb_to_lab(blended.composite[soft]), rgb_to_lab(truth[soft])).mean()
+    assert error[2048] < 1.1 * error[1024]
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 200), (200, 100), (33, 77), (500, 20)])

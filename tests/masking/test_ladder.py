@@ -375,3 +375,13 @@ def test_a_tier_that_breaks_on_each_of_its_first_pictures_is_asked_no_more(photo
     asked = len(best.asked)
     ladder.masks([photo])
     assert len(best.asked) == asked
+
+
+@pytest.mark.parametrize("answers", ["matte", "probability"])
+def test_a_matte_is_written_as_it_is_and_a_probability_is_brought_to_the_pictures_edges(photo, answers):
+    soft = cv2.GaussianBlur(firm(photo), (0, 0), 6)
+    model = Says("best", lambda image: soft)
+    (mask,) = Ladder([Tier("best", lambda: model, "1", answers=answers)]).masks([photo])
+    assert mask.origin == answers
+    lost = np.abs(mask.alpha - soft)[(soft > 0.02) & (soft < 0.98)].mean()
+    assert lost == 0 if answers == "matte" else lost > 0.02

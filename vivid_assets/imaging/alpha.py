@@ -45,6 +45,7 @@ _BAND = 2  # pixels on either side of a hard edge that are solved anew
 _WIDEN = 0.15  # mean difference in a band's outer half from which it is widened
 _SNAP = np.float32(0.06)  # of a solved hard edge, nearness to 0 and 1 that is noise
 _SHARP = (0.45, 0.58)  # sharpness from which an alpha begins to be, and that from which it is, left alone
+_LEAST_TRUST = 0.02  # mean trust in the photograph's own alpha under which it has no say
 _GRAIN = np.float32(0.1)  # how much of its own colour a subject or wall varies by, in the projection's variance
 _PRIORS = {"blurred": np.float32(44), "coarse": np.float32(10)}  # precision of the alpha that a round starts from
 _ENOUGH_PIXELS = 40_000  # soft pixels that the evidence is taken from in a larger picture
@@ -151,8 +152,8 @@ def weigh(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, t
 
     detail, own_detail = given - blurred(alpha, 1.0), own.ravel()[places] - blurred(own, 1.0)
     power, own_power = float(trust @ detail**2), float(trust @ own_detail**2)
-    if own_power < 1e-9:
-        return Evidence(1.0, 0.0, 0.0, 1.0)
+    if own_power < 1e-9 or float(trust.mean()) < _LEAST_TRUST:
+        return Evidence(0.0, 0.0, 0.0, 1.0)
     power = max(power, 1e-12)
     sharpness = (power / own_power) ** 0.5
     agreement = float(trust @ (detail * own_detail)) / (power * own_power) ** 0.5
@@ -260,7 +261,7 @@ def _refine_at_half(
     height, width = (-(-side // 2) for side in alpha.shape)
     less, light = (cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in (alpha, image))
     refined, _, found = refine_alpha(light, less, rounds=rounds, noise=noise, threads=threads)
-    if not large and found.verdict != "blurred":
+    if found.verdict != "blurred" and (not large or evidence.verdict == "unheard"):
         return None
     up = bring_up(refined, light, image, whole(*alpha.shape), noise, threads)
     colors = estimate_colors(image, up, noise=noise, threads=threads)
