@@ -33,6 +33,7 @@ from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.color import srgb_to_linear
 from vivid_assets.imaging.compositing import blend
 from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.native import blend_native
 
 
@@ -115,9 +116,11 @@ def photographs(folder: Path, masks: Path) -> None:
             continue
         picture, alpha = decode(path.read_bytes()).rgb, decode_mask(mask.read_bytes())
         covered = cv2.resize(behind, picture.shape[1::-1])
-        result = blend_native(picture, alpha, covered, threads=1)
+        result = blend_native(picture, Alpha(alpha, "probability"), covered, threads=1)
         mp = picture.shape[0] * picture.shape[1] / 1e6
-        spent = cpu_ms(lambda p=picture, a=alpha, b=covered: blend_native(p, a, b, threads=1), mp, 3)  # type: ignore[misc]
+        spent = cpu_ms(
+            lambda p=picture, a=Alpha(alpha, "probability"), b=covered: blend_native(p, a, b, threads=1), mp, 3
+        )  # type: ignore[misc]
         soft = float(((result.alpha > 0) & (result.alpha < 1)).mean())
         found.setdefault(result.evidence.verdict if result.evidence else "no soft edge", []).append((spent, soft))
     print("\n| alpha is | photographs | soft | blend, mask enlarged |\n| --- | ---: | ---: | ---: |")

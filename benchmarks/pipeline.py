@@ -33,6 +33,7 @@ from vivid_assets.imaging.codec import decode, encode
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.line_art import detect_line_art
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.native import blend_native
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import MaskRequest
@@ -66,7 +67,7 @@ def bare_loop(folder: Path, out: Path, tiers: tuple[str, ...], count: int) -> fl
                 render(read_prompt("sage green paper"), *size, seed=42, temperature=light.temperature)
             )
         alpha, scene = decode_mask((out / "mask.png").read_bytes()), decode(backdrops[size]).rgb
-        blended = blend_native(decode(path.read_bytes()).rgb, alpha, scene, mode="unmix")
+        blended = blend_native(decode(path.read_bytes()).rgb, Alpha(alpha, "probability"), scene, mode="unmix")
         (out / path.name).write_bytes(encode(blended.composite, format="jpeg", quality=92))
     return time.perf_counter() - started
 

@@ -48,7 +48,8 @@ COMPOSITES = Stage(
 )
 
 _GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
-# Source, composite and foreground, and what un-mixing holds at most: nine times the picture in float32.
+# Source, composite and foreground, and what un-mixing holds at most: nine times the picture in float32. In 16 bits, and
+# in Lab, it is twice that.
 _BLENDING = budget_of_memory(130)
 
 
@@ -84,7 +85,7 @@ def composites(
         )
         alpha = _alpha(store, source, row, picture)
         scene = read_stored(store, background["file"], decode).rgb
-        with _BLENDING.take(picture.size[0] * picture.size[1]):
+        with _BLENDING.take(picture.size[0] * picture.size[1] * (1 if deep is None and mode == "unmix" else 2)):
             blended = blend_native(
                 picture.rgb if deep is None else deep,
                 alpha,
