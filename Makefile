@@ -12,7 +12,8 @@ ui:
 
 ## Everything: style, types, floors, and all tests
 test: check
-	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m ""
+	@# The tests start some hundred processes: whatever the machine says, bytecode is kept between them.
+	@env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m ""
 
 ## What takes an hour: a hundred kills in the middle of a run
 soak:
