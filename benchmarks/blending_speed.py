@@ -114,13 +114,11 @@ def photographs(folder: Path, masks: Path) -> None:
         mask = masks / f"{path.stem}.png"
         if not mask.exists():
             continue
-        picture, alpha = decode(path.read_bytes()).rgb, decode_mask(mask.read_bytes())
+        picture, alpha = decode(path.read_bytes()).rgb, Alpha(decode_mask(mask.read_bytes()), "probability")
         covered = cv2.resize(behind, picture.shape[1::-1])
-        result = blend_native(picture, Alpha(alpha, "probability"), covered, threads=1)
+        result = blend_native(picture, alpha, covered, threads=1)
         mp = picture.shape[0] * picture.shape[1] / 1e6
-        spent = cpu_ms(
-            lambda p=picture, a=Alpha(alpha, "probability"), b=covered: blend_native(p, a, b, threads=1), mp, 3
-        )  # type: ignore[misc]
+        spent = cpu_ms(lambda p=picture, a=alpha, b=covered: blend_native(p, a, b, threads=1), mp, 3)  # type: ignore[misc]
         soft = float(((result.alpha > 0) & (result.alpha < 1)).mean())
         found.setdefault(result.evidence.verdict if result.evidence else "no soft edge", []).append((spent, soft))
     print("\n| alpha is | photographs | soft | blend, mask enlarged |\n| --- | ---: | ---: | ---: |")
