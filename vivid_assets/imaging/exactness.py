@@ -10,8 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.color import colour_codes
-from vivid_assets.imaging.wall import fit_wall, to_lab
+from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import wall_distance
 
 #: Side of the largest block of a codec whose colours have half the resolution, in pixels: an edge's ringing ends there.
@@ -28,10 +27,6 @@ EVEN_FILLS = 0.1
 SMOOTH_WALL = 0.96
 #: Noise of a wall, in ΔE, up to which it is one colour; rounding leaves .3 where light falls off: it must be clean.
 ONE_COLOUR = 0.1
-#: Distance from the wall, in ΔE, that is none.
-EVEN = 0.4
-#: Share of the picture from which a colour is a fill's.
-COMMON = 5e-4
 #: Depth, in pixels, from which a fill is looked at, and the least share of the subject that is so deep.
 DEPTH = 4
 DEEP = 0.02
@@ -54,7 +49,7 @@ def is_drawn(image: np.ndarray, probability: np.ndarray) -> bool:
         seen |= (distance > SURELY_OTHER).astype(np.uint8)
     slight, none = _even(step, seen)
     if wall.plain:
-        if slight < EVEN_WALL or (wall.noise > ONE_COLOUR and not is_clean(image, distance, wall.noise)):
+        if slight < EVEN_WALL or (wall.noise > ONE_COLOUR and not is_clean(image, wall, distance)):
             return False
     elif slight > SMOOTH_WALL > none:
         # A wall and a floor in soft light: smooth, as no photograph behind a drawing is, and not one colour each.
@@ -87,25 +82,24 @@ def _even(step: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
     return float((step[beyond] <= 1).mean()), float((step[beyond] == 0).mean())
 
 
-def is_clean(image: np.ndarray, distance: np.ndarray, noise: float) -> bool:
-    """Whether a wall is as even right beside the drawing as elsewhere, which no lossy codec leaves so.
+def is_clean(image: np.ndarray, wall: Wall, distance: np.ndarray) -> bool:
+    """Whether a plain wall is as exact right beside the drawing as elsewhere, which no lossy codec leaves so.
 
-    The frame does not tell: JPEG rings only in the blocks that the drawing touches. There it makes colours of its own;
-    a faint outline has one.
+    The frame does not tell: JPEG rings only in the blocks that the drawing touches. There it leaves a wall that is a
+    few levels off; a drawing has other colours there, or the wall.
 
     Args:
         image: uint8 H×W×3 sRGB.
+        wall: its wall.
         distance: float32 H×W, from the wall, in ΔE.
-        noise: the wall's; rounding leaves some where light falls off.
 
     """
     subject = (distance > SURELY_OTHER).astype(np.uint8)
     around = cv2.dilate(subject, np.ones((BLOCK + 3,) * 2, np.uint8)) - cv2.dilate(subject, np.ones((5, 5), np.uint8))
-    if not around.any():
-        return False
-    other = (around > 0) & (distance > max(EVEN, 3.0 * noise))
-    _, counts = np.unique(colour_codes(image[other][None])[0], return_counts=True)
-    return bool(counts[counts < COMMON * image.shape[0] * image.shape[1]].sum() < 0.05 * around.sum())
+    colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
+    # Rounding leaves 1 where the wall is shaded.
+    off = np.abs(image - colour).max(axis=2)[around > 0]
+    return bool((off < 4.6).any() and (off[off < 4.6] > 1.1).mean() < 0.06)
 
 
 def steps(image: np.ndarray) -> np.ndarray:

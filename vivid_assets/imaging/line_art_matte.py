@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.exactness import BLOCK, EVEN, EVEN_WALL, ONE_COLOUR, SURELY_OTHER, is_clean, steps
+from vivid_assets.imaging.exactness import BLOCK, EVEN_WALL, ONE_COLOUR, SURELY_OTHER, is_clean, steps
 from vivid_assets.imaging.palette_wall import fit_palette, palette_distance, spread_wall
 from vivid_assets.imaging.wall import Wall, fit_wall, to_lab
 from vivid_assets.imaging.wall_matte import EDGE, edge_alpha, enclosed_holes, flood_wall, wall_distance
@@ -42,6 +42,11 @@ RINGING, RINGING_DOUBTED = 0.3, 0.15
 DENIED, HELD = 0.05, 0.95
 #: How deep within what a network holds the wall's colour counts nothing, as a share of the longest side.
 HELD_DEEP = 0.02
+#: How wide the rim of a network's mask is, as a share of the longest side, and how much of the subject may be lost
+#: within it on paper where there is a shadow.
+RIM, MOST_LOST = 0.004, 0.02
+#: Distance of a hole's mean colour from the wall's, in ΔE, at most, after a lossy codec.
+SAME_MEAN = 2.0
 #: A soft shadow: steps of lightness (0..100) a pixel, at most, and how far its hue may lie from the wall's, in ΔE.
 SOFT, SHADOW_HUE = 4.0, 4.0
 #: …and as a share of the wall's chroma besides.
@@ -97,13 +102,13 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
             image, distance, flood_wall(distance, near), near, probability, palette, lossless=True
         )
         alpha = edge_alpha(image, spread_wall(image, background), background)
-        return LineArtMatte(alpha, "patterned", fills, holes, exact=False, doubt=doubt)
+        return LineArtMatte(alpha, "patterned", fills, holes, exact=_is_exact(lab, palette), doubt=doubt)
     if not wall.plain:
         return None
     believed = probability if trusted else np.full_like(probability, 0.5 - 1e-3)
     near = max(NEAR_LOSSY, 4.0 * wall.noise)
     distance = _without_frame(wall_distance(lab, wall), near, believed)
-    lossless = wall.noise < SHADED and is_clean(image, distance, wall.noise)
+    lossless = wall.noise < SHADED and is_clean(image, wall, distance)
     if not lossless:
         distance = _without_ringing(distance, believed)
     elif wall.noise < NEAR_LOSSLESS / 4:
@@ -112,26 +117,33 @@ def line_art_matte(image: np.ndarray, probability: np.ndarray, *, trusted: bool 
     if not lossless and trusted:
         reached = np.where(_deep_within(probability > HELD), np.float32(np.inf), reached)
     colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
+    flooded, same = flood_wall(reached, near), ""
+    lost = flooded & _deep_within(believed > 0.5, RIM)
+    if _is_paper(wall.colour) and lost.sum() > MOST_LOST * (~flooded).sum() and _casts(distance, reached, flooded):
+        # A sticker's white rim, a white cup: where it has the paper's colour, only its shadow tells.
+        flooded = flood_wall(np.where(_deep_within(believed > 0.5, RIM), np.float32(np.inf), reached), near)
+        same = "white on white, by its shadow: its edge is the network's guess"
     background, holes, fills, doubt = _with_holes(
-        image, distance, flood_wall(reached, near), near, probability, wall.colour, lossless=lossless
+        image, distance, flooded, near, probability, wall.colour, lossless=lossless
     )
     if not lossless:
         background = _without_crumbs(background, distance, probability)
-    ink = _one_ink(image, colour, flood_wall(distance, near)) if wall.noise < ONE_COLOUR else None
+    ink = _one_ink(image, colour, flood_wall(distance, near), probability) if wall.noise < ONE_COLOUR else None
     if ink is not None:
         return LineArtMatte(ink, "plain", np.zeros_like(fills), holes, exact=True, translucent=True)
     # Between a dark wall and a fill, an outline two pixels wide looks like their mixture.
     reach = 1 if float(np.median(wall.colour[..., 0])) < DARK else EDGE
     return LineArtMatte(
-        edge_alpha(image, colour, background, reach), "plain", fills, holes, exact=lossless, doubt=doubt
+        edge_alpha(image, colour, background, reach), "plain", fills, holes, exact=lossless, doubt=doubt or same
     )
 
 
-def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
+def one_ink_matte(image: np.ndarray, probability: np.ndarray | None = None) -> np.ndarray | None:
     """Cut out a glow or a stamp: one translucent ink on a wall of one colour.
 
     Args:
         image: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1, a network's raw answer, if there is one.
 
     Returns:
         float32 H×W, 0..1; ``None`` where the frame is not one colour, or the picture not one ink on it.
@@ -145,7 +157,15 @@ def one_ink_matte(image: np.ndarray) -> np.ndarray | None:
     beyond = cv2.erode(background.astype(np.uint8), np.ones((2 * BLOCK + 1,) * 2, np.uint8)) > 0
     if beyond.any() and float((steps(image)[beyond] <= 1).mean()) < EVEN_WALL:
         return None
-    return _one_ink(image, np.broadcast_to(colour, image.shape), background)
+    seen = np.zeros(background.shape, np.float32) if probability is None else probability
+    return _one_ink(image, np.broadcast_to(colour, image.shape), background, seen)
+
+
+def _is_exact(lab: np.ndarray, palette: np.ndarray) -> bool:
+    """Whether nearly all of the picture's frame has a pattern's own colours, to the last bit."""
+    frame = np.concatenate([lab[:2].reshape(-1, 3), lab[-2:].reshape(-1, 3), *(lab[:, c] for c in (0, 1, -2, -1))])
+    nearest = np.min([np.linalg.norm(frame - colour, axis=1) for colour in palette], axis=0)
+    return bool((nearest < NEAR_LOSSLESS / 2).mean() > 0.85)
 
 
 def _without_frame(distance: np.ndarray, near: float, probability: np.ndarray) -> np.ndarray:
@@ -168,7 +188,7 @@ def _without_ringing(distance: np.ndarray, probability: np.ndarray) -> np.ndarra
     from the wall as the edge that it makes.
     """
     contrast = _contrast(distance)
-    share = np.where(probability < DENIED, RINGING, np.where(probability < 0.5, RINGING_DOUBTED, 0.0))
+    share = np.where(probability < DENIED, RINGING, np.where(probability < 0.75, RINGING_DOUBTED, 0.0))
     # A codec's steps are no smaller beside a weak edge.
     denied = (probability < DENIED) & (distance < SURELY_OTHER) & (contrast > SURELY_OTHER)
     return np.where((distance < share * contrast) | denied, np.float32(0.0), distance)
@@ -195,6 +215,8 @@ def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probabili
     A shadow is the wall's light times a share, so its colour lies on the line from the wall's to black; and it has no
     edge, as a fill and a stroke have.
     """
+    if float(np.median(wall.colour[..., 0])) < DARK:
+        return distance
     share = np.clip(lab[..., 0] / np.maximum(wall.colour[..., 0], 1.0), 0.0, 1.0)
     hue = np.hypot(*(lab[..., c] - share * wall.colour[..., c] for c in (1, 2)))
     smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0)
@@ -208,8 +230,13 @@ def _without_shadow(distance: np.ndarray, lab: np.ndarray, wall: Wall, probabili
     return np.where(soft | (dark & beside), np.float32(0.0), distance)
 
 
-def _deep_within(held: np.ndarray) -> np.ndarray:
-    depth = max(1, round(HELD_DEEP * max(held.shape)))
+def _casts(distance: np.ndarray, reached: np.ndarray, flooded: np.ndarray) -> bool:
+    """Whether a soft shadow of some size was counted as wall."""
+    return bool(((reached == 0) & (distance > NEAR_LOSSY)).sum() > MOST_LOST * (~flooded).sum())
+
+
+def _deep_within(held: np.ndarray, share: float = HELD_DEEP) -> np.ndarray:
+    depth = max(1, round(share * max(held.shape)))
     # Where the picture ends, what is held goes on.
     padded = np.pad(held.astype(np.uint8), 1, mode="edge")
     return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > depth
@@ -318,8 +345,10 @@ def _with_holes(
     else:
         hole = mean < FILL_FROM
     if not lossless:
-        # Shading passes through the wall's colour; a hole stays at it.
-        even = np.bincount(labels.ravel(), (distance < EVEN).ravel(), minlength=count + 1) > 0.5 * area
+        # Ringing goes both ways and leaves the mean; shading that comes near the wall's colour keeps to its side.
+        offset = to_lab(image) - wall_lab
+        sums = [np.bincount(labels.ravel(), offset[..., c].ravel(), minlength=count + 1) for c in range(3)]
+        even = np.linalg.norm(sums, axis=0) < SAME_MEAN * area
         hole &= even | (mean < 0.5)
     hole[0] = False
     opened = hole[labels]
@@ -366,7 +395,9 @@ def is_hollow_outline(image: np.ndarray, alpha: np.ndarray) -> bool:
     return int(enclosed.sum()) > int((~outside).sum()) and is_one_ink(image, outside)
 
 
-def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray) -> np.ndarray | None:
+def _one_ink(
+    image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray, probability: np.ndarray
+) -> np.ndarray | None:
     """Alpha of a drawing in one translucent ink (a glow, a stamp), or ``None`` when it is anything else.
 
     Every pixel then lies on the line from the wall's colour to the ink's, and its place there is its alpha. A grey
@@ -377,6 +408,7 @@ def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray)
         image: uint8 H×W×3 sRGB.
         wall_colour: float32 H×W×3, 0..255.
         background: bool H×W.
+        probability: float32 H×W, 0..1, a network's raw answer.
 
     Returns:
         float32 H×W, 0..1.
@@ -406,6 +438,11 @@ def _one_ink(image: np.ndarray, wall_colour: np.ndarray, background: np.ndarray)
     fades = rim.size >= 64 and float(np.percentile(rim, 90)) < 0.3
     changes_hue = float(np.ptp(np.median(line, axis=0))) >= 0.5 * min(contrast, 60.0)
     if float(between.mean()) < 0.3 or not (changes_hue or fades):
+        return None
+    # A black product with its shadow fades into the wall, too; but what a network holds of it is mostly ink, and of a
+    # sign mostly wall.
+    held = share[probability[drawn] > HELD]
+    if not changes_hue and held.size and float(np.median(held)) > 0.5:
         return None
     # A pale product on white paper lies on a line too, towards its darkest detail. But little of it is as dark as that,
     # and it is as far from the wall at its rim as inside.

@@ -262,13 +262,15 @@ def judge_written(
     """
     if not verdict.accepted:
         return verdict
-    limits = replace(thresholds, min_confidence=0.0, max_uncertain=np.inf) if translucent else thresholds
-    own = judge(measure(alpha), limits)
-    # What two tiers agreed on has had its fault weighed.
-    if not own.accepted and verdict.name == GOOD:
-        return Verdict(own.name, f"of the mask as written: {own.reason}")
     if doubt:
         return Verdict("disputed", doubt)
+    if verdict.name == AGREED:
+        # A doubtful answer, whose faults two tiers' agreement has outweighed.
+        return verdict
+    limits = replace(thresholds, min_confidence=0.0, max_uncertain=np.inf) if translucent else thresholds
+    own = judge(measure(alpha), limits)
+    if not own.accepted:
+        return Verdict(own.name, f"of the mask as written: {own.reason}")
     if exact and translucent:
         return verdict
     sure = (probability < 0.05) | (probability > 0.95) if exact else np.ones(alpha.shape, dtype=bool)

@@ -135,7 +135,7 @@ def _flood(scene: _Scene) -> Finished | None:
 
 def _ink(scene: _Scene) -> Finished | None:
     """Cut out a glow or a stamp on a wall of one colour; the detector knows none of them."""
-    ink = one_ink_matte(scene.image)
+    ink = one_ink_matte(scene.image, scene.probability)
     return None if ink is None else Finished(ink, "plain", exact=True, translucent=True)
 
 
