@@ -34,7 +34,7 @@ from vivid_assets.settings import SettingsFile, configured
 
 MASKS = Stage(
     name="masks",
-    version="12",
+    version="13",
     columns=pa.schema(
         [
             ("file", pa.string()),
