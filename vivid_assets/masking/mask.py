@@ -53,7 +53,7 @@ class Mask:
     tier: str
     """Who answered: a tier's name, ``override`` for a user's mask, or ``source_alpha``."""
     verdict: str
-    """The verdict on the raw probabilities of the tier that answered; for a user's own mask ``override``, for the
+    """The verdict on the tier's answer and on the alpha made of it; for a user's own mask ``override``, for the
     source's own transparency ``source_alpha``, or the fault that a person should look at;
     ``failed``, with an empty tier and an alpha of zeros, where no tier could answer."""
     reason: str
