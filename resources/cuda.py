@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 _DRIVERS = ("libcuda.so.1", "nvcuda.dll")
-_NO_DEVICE = 100
+_NO_DEVICE = {34, 100}
+"""No GPU is there; 34 is what the toolkit's stub of the driver answers."""
 _AMD = Path("/dev/kfd")
 
 
@@ -36,7 +37,7 @@ def cuda_driver() -> CudaDriver | None:
         return CudaDriver(
             devices=0 if code else count.value,
             version=f"{version.value // 1000}.{version.value % 1000 // 10}" if known else "",
-            fault=f"the NVIDIA driver does not start (error {code})" if code not in (0, _NO_DEVICE) else "",
+            fault=_does_not_start(code) if code and code not in _NO_DEVICE else "",
         )
     return None
 
@@ -45,3 +46,13 @@ def gpu_shown() -> bool:
     """Whether a driver shows a GPU that PyTorch may be able to compute on: NVIDIA's, or AMD's in the kernel."""
     driver = cuda_driver()
     return bool(driver and driver.devices) or _AMD.exists()
+
+
+def gpu_expected() -> bool:
+    """Whether this machine's user counts on a GPU: one is shown, or would be if its driver started."""
+    driver = cuda_driver()
+    return gpu_shown() or bool(driver and driver.fault)
+
+
+def _does_not_start(code: int) -> str:
+    return f"the NVIDIA driver does not start (error {code}). Restart the machine, or install the driver anew"

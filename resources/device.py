@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
-from resources.cuda import cuda_driver, gpu_shown
+from resources.cuda import cuda_driver, gpu_expected, gpu_shown
 from resources.errors import MachineFault, ModelUnavailable
 
 DType = Literal["auto", "float32", "float16", "bfloat16"]
@@ -101,8 +101,8 @@ def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float1
             (any free one), ``cuda:1``.
         dtype: ``auto`` is ``half`` on CUDA and float32 elsewhere, where halves are slow or missing.
         half: what ``auto`` means on CUDA.
-        heavy: ``auto`` does not mean the CPU where a GPU is there that PyTorch cannot use: who has a GPU does not
-            expect a night on the CPU.
+        heavy: ``auto`` does not mean the CPU where a GPU is there that cannot be used, by PyTorch or since its driver
+            does not start: who has a GPU does not expect a night on the CPU.
 
     Raises:
         MachineFault: the device that was asked for is not there, or cannot compute in that precision. Never
@@ -119,7 +119,7 @@ def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float1
         name, why = device, f"device {device}, as the settings ask"
     elif reason is None:
         name, why = "cuda", f"device auto: this machine has {_cuda_name(_usable_gpus()[0])}"
-    elif heavy and gpu_shown():
+    elif heavy and gpu_expected():
         raise ModelUnavailable(f"{reason[0].upper()}{reason[1:]}. Or set device to cpu, to compute there all the same.")
     else:
         name, why = "cpu", f"device auto: the CPU, because {reason}"
@@ -133,7 +133,7 @@ def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float1
     if bad and not _torch().cuda.is_bf16_supported(including_emulation=False):
         raise MachineFault(f"{_cuda_name(_index(name))} cannot compute in bfloat16. Set dtype to float16 or float32.")
     decided = Device(name, chosen, f"{why}; precision {chosen} ({'auto' if dtype == 'auto' else 'as set'}).")  # type: ignore[arg-type]
-    level = logging.WARNING if reason and gpu_shown() else logging.INFO
+    level = logging.WARNING if reason and gpu_expected() else logging.INFO
     _log.log(level, "%s", decided.why)
     return decided
 
@@ -275,5 +275,5 @@ def _cuda_name(index: int) -> str:
 
 if __name__ == "__main__":
     # For tools/setup: what is wrong with a GPU that a driver shows; nothing where there is none, or it can be used.
-    if gpu_shown() and (_trouble := device_trouble()):
+    if gpu_expected() and (_trouble := device_trouble()):
         print(f"{_trouble}.")

@@ -14,6 +14,7 @@ def driver(monkeypatch, devices, version="12.2"):
     found = CudaDriver(devices, version) if devices else None
     monkeypatch.setattr("resources.device.cuda_driver", lambda: found)
     monkeypatch.setattr("resources.device.gpu_shown", lambda: bool(devices))
+    monkeypatch.setattr("resources.device.gpu_expected", lambda: bool(devices))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
-from resources.cuda import gpu_shown
+from resources.cuda import gpu_expected
 from resources.generators import choose_generator
 from resources.scene_cache import CachedScene, SceneCache, is_whole
 from resources.scenes import Scene, SceneRequest, Subject, bucket
@@ -100,7 +100,7 @@ def backgrounds(
     sdxl = configured(sdxl, wanted.sdxl)
     generator, why = choose_generator(wanted.backgrounds.generator, sdxl)
     # Who has a GPU expects SDXL; the others need not be alarmed.
-    unexpected = wanted.backgrounds.generator == "auto" and generator == BACKDROP and gpu_shown()
+    unexpected = wanted.backgrounds.generator == "auto" and generator == BACKDROP and gpu_expected()
     context.log.log(logging.WARNING if unexpected else logging.INFO, "%s", why)
     in_place = wanted.backgrounds.place == "inpaint" and generator == SDXL_SCENE
     if wanted.backgrounds.place == "inpaint" and not in_place:
