@@ -8,6 +8,7 @@ from PIL import Image
 
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.masking.ladder import Ladder
 
 pytestmark = pytest.mark.slow
 
@@ -41,3 +42,20 @@ def test_birefnet_answers_and_what_it_cannot_do_goes_to_the_next_tier(pipeline, 
     empty = rows["dark.png"]
     assert empty["review"], empty
     assert json.loads(empty["tried"])[0]["verdict"] != "good"
+
+
+def test_small_batches_for_a_small_gpu_do_not_slow_down_the_cpu(pipeline, monkeypatch):
+    """What finishes masks, and U²-Net, works on as many pictures at once as there are cores."""
+    for number in range(4):
+        Image.fromarray(disc(paint=200 + number)).save(pipeline.folder / f"{number}.png")
+    given, masks = [], Ladder.masks
+
+    def watched(self, images, requests=None):
+        given.append(len(images))
+        return masks(self, images, requests)
+
+    monkeypatch.setattr(Ladder, "masks", watched)
+    pipeline.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n[birefnet]\nbatch_size = 1\n')
+    pipeline.scan()
+    pipeline.run()
+    assert given == [4]

@@ -57,6 +57,9 @@ MASKS = Stage(
     reads=(Reads(PREPARED_IMAGES, ("file", "alpha_file", "source_width", "source_height")),),
 )
 
+_LEAST = 8
+"""Pictures that are solved at a time, at least: a core each for the networks and filters of the CPU."""
+
 
 # First, since backgrounds may be painted around the masks' subjects.
 @shard_asset(MASKS, kinds={"onnx", "huggingface"}, pool="gpu", priority=1)
@@ -108,7 +111,8 @@ def masks(
     birefnet = configured(birefnet, wanted.birefnet)
     vitmatte = configured(vitmatte, wanted.vitmatte)
     matting = wanted.masks.matting == "vitmatte"
-    at_once = max(birefnet.batch_size, vitmatte.batch_size if matting else 1)
+    # The models cut it to their own sizes; a small one for a small GPU must not slow down what works on the CPU.
+    at_once = max(_LEAST, birefnet.batch_size, vitmatte.batch_size if matting else 1)
     with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
         ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
         if ladder.note:
