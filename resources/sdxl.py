@@ -67,7 +67,7 @@ class SDXL(Resource):
         sampler = self.sampling
         parts = (
             self._model_weights().identity,
-            self._vae_weights().identity if self.vae else "its own VAE",
+            self._vae_weights().identity if self.vae else "its own VAE, by its own statistics",
             self.sampler,
             sampler.steps,
             sampler.guidance,
