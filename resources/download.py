@@ -4,7 +4,6 @@ Both write into a file of the caller's and check nothing but the size; the diges
 does not answer must cost seconds, so that the next one can be tried.
 """
 
-import ensurepip
 import errno
 import importlib.util
 import os
@@ -183,14 +182,16 @@ def pip_command() -> list[str]:
     """
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
-    carried = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
-    if carried:
+    # Debian's Python comes without, unless python3-venv is installed.
+    ensurepip = importlib.util.find_spec("ensurepip")
+    bundled = Path(ensurepip.origin).parent / "_bundled" if ensurepip and ensurepip.origin else None
+    if bundled and (carried := sorted(bundled.glob("pip-*.whl"))):
         # A wheel of pip is a program as it is; see pip's documentation, "Installation", "Standalone".
         return [sys.executable, str(carried[-1] / "pip")]
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "pip"]
     raise DownloadFailed(
-        f"there is no pip to reach the package index with; install it with: {sys.executable} -m ensurepip"
+        "there is no pip to reach the package index with: install pip or uv (Debian: apt install python3-venv)"
     )
 
 

@@ -256,6 +256,20 @@ def test_an_index_configured_for_uv_is_used(tiny, server, tmp_path, monkeypatch)
     assert weights.pull("tiny").read_bytes() == CONTENT
 
 
+def test_a_python_without_pip_and_without_ensurepip_does_without(tmp_path):
+    """Debian's, unless python3-venv is installed: the commands start, and what needs pip says what to install."""
+    code = (
+        "import sys; sys.modules['ensurepip'] = sys.modules['pip'] = None\n"
+        "from resources import download\n"
+        "try: print(download.pip_command())\n"
+        "except download.DownloadFailed as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert "install pip or uv" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("content", "member", "message"),
     [
