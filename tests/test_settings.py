@@ -68,3 +68,22 @@ def test_who_cannot_inpaint_is_not_asked_to():
     with pytest.raises(ValueError, match=r"backgrounds: .*place inpaint needs SDXL"):
         parse('[backgrounds]\ngenerator = "backdrop"\nplace = "inpaint"')
     assert parse('[backgrounds]\nplace = "inpaint"').backgrounds.place == "inpaint"
+
+
+@pytest.mark.parametrize("text", ['masks = "u2net"', "masks = 3", "[[masks]]\nrefine = true"])
+def test_a_table_that_is_none_is_named_whatever_a_catalogue_says(text):
+    with pytest.raises(ValueError, match=r"^vivid\.toml: masks: Input should be a table, written \[masks\]"):
+        parse_settings(text, where="vivid.toml", overrides={"masks": {"refine": False}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[masks]\ntiers = "u2net"', r"masks\.tiers: Input should be a list, as in \['u2net'\]"),
+        ('[masks]\nthresholds = "high"', r"written \[masks\.thresholds\]"),
+        ('[composites]\nformat = "jpg"', "or 'webp', and not 'jpg'"),
+    ],
+)
+def test_what_should_be_there_and_what_is(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse(text)

@@ -213,7 +213,7 @@ class Settings(BaseModel):
             model(**entries)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {_said(first)}") from error
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {said(first)}") from error
         return entries
 
     @model_validator(mode="after")
@@ -251,7 +251,7 @@ def configured(model: Model, entries: Mapping[str, Any]) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(map(str, first["loc"]))
-        raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {first['msg']}") from error
+        raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {said(first)}") from error
 
 
 class SettingsFile(Resource):
@@ -289,7 +289,8 @@ def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str
     """TOML ``text`` and ``overrides`` as Settings. Raises ValueError with a sentence that names the bad entry."""
     merged = {**parse_toml(text, where=where)}
     for stage, entries in overrides.items():
-        merged[stage] = {**merged.get(stage, {}), **entries}
+        if isinstance(table := merged.get(stage, {}), dict):
+            merged[stage] = {**table, **entries}
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -338,7 +339,7 @@ def _sentence(error: ValidationError, model: type[BaseModel] = Settings) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":
-        return ": ".join(filter(None, (".".join(location), _said(first))))
+        return ": ".join(filter(None, (".".join(location), said(first))))
     if len(location) == 1:
         return unknown_entry(location[0], model.model_fields)
     return f"{'.'.join(location)}: {_no_entry(location[-1], _entries(model, location[0]))}"
@@ -358,6 +359,14 @@ def _no_entry(name: str, known: Iterable[str], what: str = "entry") -> str:
     return f"there is no {what} {name!r}{did_you_mean(name, known) or '.'} There are {', '.join(known)}."
 
 
-def _said(error: Any) -> str:
-    """Pydantic's message, without the words that it puts before a validator's own."""
-    return str(error["msg"]).removeprefix("Value error, ")
+def said(error: Any) -> str:
+    """Pydantic's message in a person's words: a validator's own, or what should be there and what is."""
+    if error["type"] == "value_error":
+        return str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        table = ".".join(map(str, error["loc"]))
+        return f"Input should be a table, written [{table}] on a line of its own, and its entries below it"
+    if error["type"] == "tuple_type":
+        return f"Input should be a list, as in [{error['input']!r}]"
+    given = repr(error["input"])
+    return str(error["msg"]) + (f", and not {given}" if len(given) <= 60 else "")

@@ -358,3 +358,17 @@ def test_the_outcome_is_text_whatever_the_names_are(store, folder):
     assert sum("has control characters in its name: rename it" in note for note in notes) == 2
     assert json.loads(store.read("catalogues/c/outcome.json"))["count"] == 2
     assert len(live_pictures(store, "c-00000")) == 1
+
+
+def test_a_disk_s_own_folders_are_nobody_s_to_list(store, folder, monkeypatch):
+    """At the top of a disk: only root may list lost+found, and no user can take it away."""
+    (folder / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert taken(store, folder) == (["good.jpg"], [])

@@ -49,6 +49,8 @@ UNDERSTOOD = {
     "tab": TAB.encode(),
     "bar": SEMICOLON.replace(";", "|").encode(),
     "Excel's first line": ("sep=;\r\n" + SEMICOLON).encode(),
+    "Excel's first line, in capitals": ("SEP=;\n" + SEMICOLON).encode(),
+    "Excel's first line, saved again as a cell": ('"sep=,",\n' + CSV).encode(),
     "quoted header": b'"image";"prompt"' + SEMICOLON[len("image;prompt") :].encode(),
     "UTF-8 with its mark": codecs.BOM_UTF8 + CSV.encode(),
     "UTF-16, Excel's Unicode text": TAB.encode("utf-16"),
@@ -188,7 +190,7 @@ REFUSED = {
     "cut off in a letter": ("manifest.csv", b"image,prompt\nred.png,gr\xc3", "cut off in the middle of a character"),
     "JSON cut off": ("manifest.jsonl", b'{"image": "red.png"}\n{"image": "sho', "cut off in its last line"),
     "Parquet cut off": ("manifest.parquet", b"PAR1" + bytes(40), "cannot be read"),
-    "no images": ("manifest.csv", b"picture,prompt\nred.png,x\n", "no column 'image', only picture, prompt"),
+    "no images": ("manifest.csv", b"picture,prompt\nred.png,x\n", "no column 'image', only 'picture', 'prompt': name"),
 }
 
 
@@ -269,3 +271,60 @@ def test_a_catalogue_file_of_any_size_is_not_read(store, folder):
         file.truncate(1 << 30)
     with pytest.raises(ValueError, match="is too large to be what its name says"):
         asked(store, folder)
+
+
+@pytest.mark.parametrize("tail", ["", "x.png,,,,"], ids=["even", "ragged"])
+def test_a_cell_is_its_text_also_where_it_looks_like_none(store, folder, tail):
+    (folder / "manifest.csv").write_text(f"image,scene,prompt\nred.png,NA,null\nshoes/left.jpg,,\n{tail}\n")
+    prompts, _ = asked(store, folder)
+    assert prompts["red.png"] == "null"
+    seeds = {row["picture"]: row["seed"] for row in live_pictures(store, "c-00000")}
+    assert seeds["red.png"] != seeds["shoes/left.jpg"] == 42, "the scene NA has a seed of its own"
+
+
+def test_whole_numbers_with_decimals_are_whole_and_thousands_are_not_guessed(store, folder):
+    lines = ["image;seed", "red.png;42,0", "grün.jpg;7.0", "shoes/left.jpg;1.000"]
+    (folder / "manifest.csv").write_text("\n".join(lines))
+    _, notes = asked(store, folder)
+    assert {row["picture"]: row["seed"] for row in live_pictures(store, "c-00000")} == {"red.png": 42, "grün.jpg": 7}
+    assert notes == ["The manifest's line for 'shoes/left.jpg' has a seed that is no whole number."]
+
+
+def test_lines_of_spaces_are_no_lines(store, folder):
+    (folder / "manifest.csv").write_text("image;prompt\nred.png;x\n ; \n  \n\t;\n")
+    assert asked(store, folder) == ({"red.png": "x"}, [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["catalog.toml", "catalogue.toml.txt", "Catalogue.yaml", "manifest.csv.txt", "Manifest (1).csv", "manifest.xlsx"],
+)
+def test_a_file_that_is_nearly_named_as_one_that_is_read_is_named(store, folder, name):
+    (folder / name).write_text("image,prompt\nred.png,x\n")
+    prompts, notes = asked(store, folder)
+    assert len(prompts) == 3
+    (note,) = [note for note in notes if "is not read" in note]
+    assert repr(name) in note and ("catalogue.toml" if name[0] in "cC" else "manifest.csv") in note
+
+
+def test_beside_what_is_read_other_versions_of_it_are_nobodys_business(store, folder):
+    for name in ("manifest.csv", "manifest-old.csv", "manifests.txt"):
+        (folder / name).write_text("image,prompt\nred.png,x\n")
+    assert asked(store, folder) == ({"red.png": "x"}, [])
+
+
+@pytest.mark.parametrize(("name", "meant"), [("override", "overrides"), ("Background", "backgrounds")])
+def test_a_folder_that_is_nearly_named_as_one_of_no_pictures_is_named(store, folder, name, meant):
+    (folder / name).mkdir()
+    (folder / name / "red.png").write_bytes(PNG)
+    prompts, notes = asked(store, folder)
+    assert f"{name}/red.png" in prompts
+    assert notes == [f"The folder {name!r} holds pictures of the catalogue; is {meant!r} meant?"]
+
+
+def test_very_many_backgrounds_that_are_not_there_are_counted(store, folder):
+    lines = [f"red{number}.png,wall{number}.jpg" for number in range(200)]
+    (folder / "manifest.csv").write_text("\n".join(["image,background", "red.png,", *lines]))
+    _, notes = asked(store, folder)
+    named = [note for note in notes if "background" in note]
+    assert len(named) == 51 and named[-1] == "The manifest names 150 more backgrounds that are not there."

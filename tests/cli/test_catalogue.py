@@ -97,3 +97,50 @@ def test_a_folder_in_trouble_is_a_sentence_and_in_the_status(vivid, folder):
     assert "2 removed" in accepted.output
     (folder / "catalogue.toml").write_text("[masks]\nrefine = false\n")
     assert "catalogue.toml has changed since the last scan" in vivid("catalogue", "status").output
+
+
+def test_a_fresh_demo_takes_away_what_the_demo_made_and_nothing_else(vivid, tmp_path, monkeypatch):
+    monkeypatch.setattr("vivid_assets.cli.demo.bring_up_to_date", lambda *_: [])
+    monkeypatch.setattr("resources.weights.available", lambda _: True)
+    mine = tmp_path / "mine" / "wedding" / "1.jpg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    for _ in range(2):
+        ran = vivid("demo", "--folder", str(tmp_path / "mine"), "--fresh")
+        assert ran.exit_code == 0, ran.output
+        assert mine.read_bytes() == b"mine"
+        assert (tmp_path / "mine" / "catalogue" / "manifest.csv").exists()
+        assert not (tmp_path / "mine" / "catalogue" / "old.png").exists(), "the second is a fresh one"
+        (tmp_path / "mine" / "catalogue" / "old.png").write_bytes(b"old")
+
+
+def test_a_demo_that_was_stopped_while_it_drew_begins_again(vivid, tmp_path, monkeypatch):
+    monkeypatch.setattr("vivid_assets.cli.demo.bring_up_to_date", lambda *_: [])
+    monkeypatch.setattr("resources.weights.available", lambda _: True)
+
+    def stopped(folder):
+        folder.mkdir(parents=True)
+        (folder / "half.png").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr("vivid_assets.demo_pictures.write_demo_catalogue", stopped)
+        assert vivid("demo", "--folder", str(tmp_path / "mine")).exit_code == 130
+    assert vivid("demo", "--folder", str(tmp_path / "mine")).exit_code == 0
+    found = {path.name for path in (tmp_path / "mine" / "catalogue").iterdir()}
+    assert {"manifest.csv", "cartoon-owl.png"} <= found and "half.png" not in found
+
+
+def test_a_damaged_record_of_one_catalogue_hides_nothing_of_the_others(vivid, folder, tmp_path):
+    for name in ("broken", "sound"):
+        vivid("catalogue", "add", name, str(folder))
+        vivid("catalogue", "scan", name)
+    (tmp_path / "store" / "catalogues" / "broken" / "settings.json").write_text("{bad")
+    table = tmp_path / "store" / "tables" / "masks" / "broken-00000.parquet"
+    for _ in ("settings", "table too"):
+        ran = vivid("catalogue", "status")
+        assert ran.exit_code == 0, ran.output
+        assert "broken" in ran.output and "damaged" in ran.output
+        assert "sound (1 shards)" in ran.output
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_bytes(b"no table")

@@ -1,5 +1,6 @@
 """``vivid replace`` and ``vivid mask`` as a user runs them."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -409,3 +410,30 @@ class TestSeveral:
         vivid("mask", tmp_path / "in", "--output", tmp_path / "out")
         assert len(loaded) == 1
         assert len([*(tmp_path / "out").iterdir()]) == 3
+
+
+def test_a_full_disk_names_the_file(photo, monkeypatch):
+    def full(path, _data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ran = vivid("mask", photo, *TIERS)
+    assert ran.exit_code == 1
+    assert f"{photo.with_name('photo-mask.png')}: No space left on device." in ran.output
+
+
+def test_what_a_folder_has_beside_pictures_is_named(photo, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(tmp_path / "pipe.png")
+    ran = vivid("mask", tmp_path, "--output", tmp_path / "masks", *TIERS)
+    assert ran.exit_code == 0, ran.output
+    assert "links to nothing, pipes or devices: gone.jpg, pipe.png" in ran.output
+    assert "left out 1, folders in it: sub" in ran.output
+
+
+@pytest.mark.parametrize("named", ["#ggg", "white"])
+def test_a_background_that_is_neither_file_nor_colour_says_how_a_colour_is_written(photo, named):
+    ran = vivid("replace", photo, "--background", named, *TIERS)
+    assert ran.exit_code == 1
+    assert repr(named) in ran.output and "#ffffff" in ran.output

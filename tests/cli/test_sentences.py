@@ -222,3 +222,13 @@ def test_the_version_is_told(vivid):
     assert vivid("--version") == (0, f"vivid_assets {vivid_assets.__version__}")
     ran = subprocess.run([sys.executable, "-m", "vivid_assets", "--version"], capture_output=True, text=True)
     assert ran.stdout.split() == ["vivid_assets", vivid_assets.__version__]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["replace", "x.png", "--no-such[/b]"], ["catalogue", "add", "a", "b", "[/b]\x1b[31mred"], ["[/b]"]]
+)
+def test_a_command_that_is_written_wrongly_is_no_fault_of_the_program(vivid, arguments):
+    code, said = vivid(*arguments)
+    assert code == 2
+    assert "[/b]" in said and "--help" in said
+    assert "fault of vivid_assets" not in said and "\x1b" not in said

@@ -179,7 +179,7 @@ def _walk(root: UPath, below: str, skipped: set[str], store: UPath | None) -> _F
             continue
         for entry in inside:
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or entry.name in _THE_SYSTEMS:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 if name.casefold() not in skipped:
@@ -202,11 +202,14 @@ def _walk(root: UPath, below: str, skipped: set[str], store: UPath | None) -> _F
                 refused[name] = _NO_FILE.format(name)
     if unlisted:
         raise ValueError(
-            f"{len(unlisted)} folders of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
+            f"{_many(len(unlisted), 'folder')} of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
             "What is in them is not known, so nothing is taken for removed."
         )
     return entries, refused, stores
 
+
+_THE_SYSTEMS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})
+"""Folders that file systems keep at the top of a disk, which nobody may list and nobody can take away."""
 
 _NO_FILE = "{!r} is a link to nothing, a linked folder, a pipe or a device, and no file."
 
@@ -315,6 +318,10 @@ def _count(names: list[str], looked_at: Mapping[str, tuple[str, str]]) -> str:
     more = f", and {len(groups) - len(parts)} more kinds" if len(groups) > len(parts) else ""
     many = f"{len(names)} files are no pictures" if len(names) > 1 else "1 file is no picture"
     return f"{many} that can be read: {'; '.join(parts)}{more}."
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _hint(name: str, looked_at: Mapping[str, tuple[str, str]]) -> str:

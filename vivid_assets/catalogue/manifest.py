@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
-from vivid_assets.spelling import did_you_mean
 
 COLUMNS = {
     "image": "the picture's path below the catalogue's folder",
@@ -90,18 +89,21 @@ def read_manifest(path: UPath, hint: Callable[[str], str]) -> tuple[pa.Table, li
     if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
         raise ValueError(f"The manifest {path} has more than one column {twice[0]!r}.")
     if "image" not in table.column_names:
-        meant = did_you_mean("image", table.column_names) or "."
-        raise NoImages(f"The manifest {path} has no column 'image', only {', '.join(table.column_names)}{meant}")
+        found = ", ".join(map(repr, filter(None, table.column_names))) or "nothing"
+        raise NoImages(
+            f"The manifest {path} has no column 'image', only {found}: name the column of the pictures' paths 'image'."
+        )
     notes += _look_at_names(table.column_names, path)
     text = pa.table({name: _as_text(table, name, path) for name in COLUMNS})
     # Lines of nothing but separators, as spreadsheets leave them below the last one.
-    empty = functools.reduce(pc.and_, (pc.equal(text[name], "") for name in COLUMNS))
+    empty = functools.reduce(pc.and_, (pc.equal(pc.utf8_trim_whitespace(text[name]), "") for name in COLUMNS))
     if pc.any(empty).as_py():
         text = text.filter(pc.invert(empty))
-    # As pandas writes whole numbers in a column with gaps.
-    text = _replaced(text, "seed", lambda seeds: pc.replace_substring_regex(seeds, r"\.0+$", ""))
     for name in ("seed", "tier", "box", "digest"):
         text = _replaced(text, name, pc.utf8_trim_whitespace)
+    # As pandas writes whole numbers in a column with gaps, and spreadsheets with a decimal comma. Not 1.000, which is a
+    # thousand there.
+    text = _replaced(text, "seed", lambda seeds: pc.replace_substring_regex(seeds, r"^(\d+)[.,]0$", r"\1"))
     for name in ("image", "background"):
         text = _replaced(text, name, _tidy)
     text, refused = _refuse(text, hint)
@@ -139,8 +141,8 @@ def _as_unicode(data: bytes, path: UPath, notes: list[str]) -> str:
 def _from_csv(text: str, path: UPath, notes: list[str]) -> pa.Table:
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    if match := re.match(r"sep=(.)\r?\n", text):
-        # Excel's own first line.
+    if match := re.match(r'"?sep=(.)"?[;,|\t ]*(?:\r\n?|\n)', text, re.IGNORECASE):
+        # Excel's own first line, also as other spreadsheets save it.
         separator, text = match[1], text[match.end() :]
     else:
         text = text.lstrip("\r\n")
@@ -160,7 +162,7 @@ def _from_csv(text: str, path: UPath, notes: list[str]) -> pa.Table:
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=separator, newlines_in_values=True, invalid_row_handler=note_ragged
             ),
-            convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True, column_types=_types(text, separator)),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=_types(text, separator)),
         )
         if not ragged and all(name.strip() for name in table.column_names):
             return table
@@ -168,7 +170,7 @@ def _from_csv(text: str, path: UPath, notes: list[str]) -> pa.Table:
 
 
 def _types(text: str, separator: str) -> dict[str, pa.DataType]:
-    """Every column as text: nothing is guessed from what a cell looks like. 007 and 1e9 stay what they are."""
+    """Every column as text: nothing is guessed from what a cell looks like. 007, 1e9 and NA stay what they are."""
     return dict.fromkeys(_header(text, separator), pa.string())
 
 

@@ -17,7 +17,7 @@ from vivid_assets.catalogue.source import OVERRIDES
 from vivid_assets.spelling import Nearest, plain
 
 _ALSO_NAMED = 3
-_ALSO_COMPARED = 50
+ALSO_COMPARED = 50
 """Names that are looked at for what is meant by them; each costs milliseconds."""
 
 
@@ -57,12 +57,12 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
         else:
             absent.append(name)
     near = Nearest(names) if absent else None
-    for name in absent[:_ALSO_COMPARED]:
+    for name in absent[:ALSO_COMPARED]:
         found = near.to(name) if near else None
         meant = f"; did you mean {found!r}?" if found else "."
         notes.append(f"The manifest's line for {name!r} names a picture that is not in the folder{meant}")
-    if len(absent) > _ALSO_COMPARED:
-        notes.append(f"{len(absent) - _ALSO_COMPARED} more lines of the manifest name pictures that are not there.")
+    if len(absent) > ALSO_COMPARED:
+        notes.append(f"{len(absent) - ALSO_COMPARED} more lines of the manifest name pictures that are not there.")
     images = [renamed.get(name, name) for name in manifest["image"].to_pylist()]
     again = [bool(one) for one in seen_before(images).to_pylist()]
     notes += [
@@ -111,7 +111,7 @@ def match_overrides(pictures: pa.ChunkedArray, overrides: Iterable[str]) -> tupl
             unmatched += 1
             if unmatched == 1:
                 near = Nearest(names)
-            found = near.to(stem) if unmatched <= _ALSO_COMPARED else None
+            found = near.to(stem) if unmatched <= ALSO_COMPARED else None
             hint = f"; did you mean {f'{OVERRIDES}/{found}.png'!r}?" if found else "."
             notes.append(f"The mask {override!r} fits no picture{hint}")
         elif len(meant) > 1:

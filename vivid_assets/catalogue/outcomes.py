@@ -48,7 +48,8 @@ def tell_outcome(store: Store, catalogue: str, tell: Callable[[str, str], None])
         tell(f"Catalogue {catalogue} is scanned again", text or "Nothing is left out.")
     elif notes:
         tell(f"Catalogue {catalogue} wants a look", text)
-    _write(store, catalogue, outcome | {"told": news})
+    # Read again: telling takes a while, and a scan by hand may have noted something else in it.
+    _write(store, catalogue, read_outcome(store, catalogue) | {"told": news})
 
 
 def _write(store: Store, catalogue: str, outcome: dict[str, Any]) -> None:

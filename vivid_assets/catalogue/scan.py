@@ -1,8 +1,9 @@
 """A scan: what is new, changed, removed or asked for differently since the last one."""
 
+import difflib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,13 +19,13 @@ from resources.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
 from vivid_assets.catalogue.listing import UNREADABLE, Listing, content_digests, file_state, list_files
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
-from vivid_assets.catalogue.matching import match_images, match_overrides, without_collisions
+from vivid_assets.catalogue.matching import ALSO_COMPARED, match_images, match_overrides, without_collisions
 from vivid_assets.catalogue.outcomes import note_outcome
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
 from vivid_assets.imaging.containers import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
-from vivid_assets.spelling import did_you_mean
+from vivid_assets.spelling import Nearest, did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     else:
         listing = _list(store, catalogue, besides=apart)
         refused += _without_own_files(listing, manifest_path).sentences()
+        refused += _nearly_named(catalogue, listing, has_manifest=manifest_path is not None)
         if manifest is None:
             pictures = listing.pictures["picture"]
             empty = pa.array([""] * len(pictures), pa.string())
@@ -198,7 +200,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
     overrides = pa.array(matched, pa.string())
     own = sorted({*pc.unique(manifest["background"]).to_pylist()} - {""} - available.keys())
-    stamps = available | masks | _stat(catalogue, own, [*available, *pictures.to_pylist()] if own else [], refused)
+    stamps = available | masks | _stat(catalogue, own, lambda: [*available, *pictures.to_pylist()], refused)
     if not file.background_folder and not own:
         refused += _unused_backgrounds(catalogue)
     used = sorted({*pc.unique(backgrounds).to_pylist(), *pc.unique(overrides).to_pylist()} - {""})
@@ -240,6 +242,38 @@ def _without_own_files(listing: Listing, manifest: UPath | None) -> Listing:
     own = {CATALOGUE_FILE, *MANIFEST_NAMES, *([manifest.name.lower()] if manifest else [])}
     is_own = pa.array([name.lower() in own for name in listing.others["picture"].to_pylist()], pa.bool_())
     return replace(listing, others=listing.others.filter(pc.invert(is_own)))
+
+
+def _nearly_named(catalogue: Catalogue, listing: Listing, *, has_manifest: bool) -> list[str]:
+    """A sentence for each file and folder at the top whose name is nearly one that means something."""
+    sought = {} if catalogue.top_files(CATALOGUE_FILE) else {"catalogue": _SETTINGS_LIKE}
+    sought |= {} if has_manifest else {"manifest": _TABLE_LIKE}
+    notes = []
+    for name in listing.others["picture"].to_pylist():
+        stem, *suffixes = name.lower().split(".")
+        for meant, like in sought.items():
+            if "/" not in name and like.intersection(suffixes) and _is_nearly(stem, meant):
+                notes.append(f"The file {name!r} is not read: {_NAMED_SO[meant]}.")
+    folders = {name.partition("/")[0] for name in listing.pictures["picture"].to_pylist() if "/" in name}
+    notes += [
+        f"The folder {name!r} holds pictures of the catalogue; is {meant!r} meant?"
+        for name in sorted(folders)
+        for meant in (OVERRIDES, _BACKGROUNDS)
+        if _is_nearly(name.lower(), meant)
+    ]
+    return notes
+
+
+_TABLE_LIKE = frozenset({"csv", "json", "jsonl", "numbers", "ods", "parquet", "tsv", "txt", "xls", "xlsx"})
+_SETTINGS_LIKE = frozenset({"cfg", "ini", "json", "toml", "txt", "yaml", "yml"})
+_NAMED_SO = {
+    "catalogue": f"a catalogue's settings are in {CATALOGUE_FILE}",
+    "manifest": f"a manifest is {', '.join(name for name in MANIFEST_NAMES if name.startswith('manifest'))}",
+}
+
+
+def _is_nearly(name: str, meant: str) -> bool:
+    return name.startswith(meant) or bool(difflib.get_close_matches(name, [meant], cutoff=0.85))
 
 
 def _unused_backgrounds(catalogue: Catalogue) -> list[str]:
@@ -343,19 +377,25 @@ def _folder(store: Store, catalogue: Catalogue, folder: str, refused: list[str])
     return {row["picture"]: f"{row['size']}-{row['stamp']}" for row in listing.pictures.to_pylist()}
 
 
-def _stat(catalogue: Catalogue, names: list[str], known: list[str], refused: list[str]) -> dict[str, str]:
+def _stat(catalogue: Catalogue, names: list[str], known: Callable[[], list[str]], refused: list[str]) -> dict[str, str]:
     """Stamps of single files; one that is not there is left out, and said."""
     stamps = {}
+    absent = []
     for name in names:
         # A link out of the folder, or to a pipe, is as good as not there: it is neither read nor waited for.
         if (catalogue.root / name).exists() and catalogue.holds(name):
             size, stamp = file_state(catalogue.root / name)
             stamps[name] = f"{size}-{stamp}"
         else:
-            inside = f"{_BACKGROUNDS}/{name}"
-            near = [inside] if (catalogue.root / inside).exists() else known
-            meant = did_you_mean(name, near) or "."
-            refused.append(f"The manifest names a background {name!r} that is not in the folder{meant}")
+            absent.append(name)
+    near = Nearest(known()) if absent else None
+    for name in absent[:ALSO_COMPARED]:
+        inside = f"{_BACKGROUNDS}/{name}"
+        found = inside if (catalogue.root / inside).exists() else near.to(name) if near else None
+        meant = f"; did you mean {found!r}?" if found else "."
+        refused.append(f"The manifest names a background {name!r} that is not in the folder{meant}")
+    if len(absent) > ALSO_COMPARED:
+        refused.append(f"The manifest names {len(absent) - ALSO_COMPARED} more backgrounds that are not there.")
     return stamps
 
 

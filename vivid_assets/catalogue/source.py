@@ -25,6 +25,7 @@ from vivid_assets.settings import (
     Settings,
     parse_catalogue_settings,
     parse_toml,
+    said,
     toml_text,
     unknown_entry,
 )
@@ -57,7 +58,7 @@ class CatalogueFile(BaseModel):
     @field_validator("manifest", "background_folder")
     @classmethod
     def _is_below(cls, name: str) -> str:
-        if name and (why := why_refused(name.rstrip("/"))):
+        if name and (why := why_refused(name.rstrip("/") or name)):
             raise ValueError(f"{name!r} {why}")
         return name
 
@@ -170,7 +171,7 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
         return CatalogueFile.model_validate(entries | {"settings": settings})
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ValueError(f"{where}: {'.'.join(map(str, first['loc']))}: {said(first)}") from error
 
 
 def register(store: Store, name: str, url: str) -> Catalogue:

@@ -39,8 +39,8 @@ def add(
 ) -> None:
     """Make a folder of pictures known under a name. Nothing is read or written there.
 
-    The folder may hold a `catalogue.toml` (defaults such as the prompt) and a `manifest.csv` or `.parquet`
-    (image, prompt, negative_prompt, seed, scene, background, tier, box; or Hugging Face's `metadata.csv`).
+    The folder may hold a `catalogue.toml` (defaults such as the prompt) and a `manifest.csv`, `.tsv`, `.jsonl` or
+    `.parquet` (image, prompt, negative_prompt, seed, scene, background, tier, box; or Hugging Face's `metadata.csv`).
 
     Example: `vivid catalogue add spring ./pictures`
     """
@@ -167,11 +167,8 @@ def status(
 
     Example: `vivid catalogue status`
     """
-    from resources.errors import DamagedTable
-    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from resources.errors import MachineFault
     from vivid_assets.catalogue.source import each_registered, find, registered
-    from vivid_assets.rows.stage import FAILED, OK
-    from vivid_assets.rows.tables import read_statuses
 
     opened = open_store(store)
     catalogues = [find(opened, name)] if name else registered(opened)
@@ -182,20 +179,29 @@ def status(
             say((f"{broken}: {why}", "red"))
     for catalogue in catalogues:
         try:
-            shards = shards_of(opened, catalogue.name)
-        except DamagedTable as error:
+            console.print(_stage_table(opened, catalogue.name))
+            _tell_outcome(opened, catalogue)
+        except (ValueError, MachineFault) as error:
+            # A damaged record of one catalogue hides nothing of the others.
             say((f"{catalogue.name}: {error}", "red"))
-            continue
-        table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{catalogue.name} ({len(shards)} shards)")
-        live = {shard: [picture["picture"] for picture in live_pictures(opened, shard)] for shard in shards}
-        for stage in _STAGES:
-            counts: Counter[str] = Counter()
-            for shard in shards:
-                statuses = read_statuses(opened, stage, shard)
-                counts.update(statuses.get(picture, "to do") for picture in live[shard])
-            table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
-        console.print(table)
-        _tell_outcome(opened, catalogue)
+
+
+def _stage_table(store: "Store", name: str) -> Table:
+    """How many of the catalogue's pictures each stage has done, failed and still has before it."""
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.rows.stage import FAILED, OK
+    from vivid_assets.rows.tables import read_statuses
+
+    shards = shards_of(store, name)
+    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({len(shards)} shards)")
+    live = {shard: [picture["picture"] for picture in live_pictures(store, shard)] for shard in shards}
+    for stage in _STAGES:
+        counts: Counter[str] = Counter()
+        for shard in shards:
+            statuses = read_statuses(store, stage, shard)
+            counts.update(statuses.get(picture, "to do") for picture in live[shard])
+        table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
+    return table
 
 
 def _tell_outcome(store: "Store", catalogue: "Catalogue") -> None:

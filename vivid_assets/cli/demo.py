@@ -28,11 +28,17 @@ def demo_command(
 
     started = time.monotonic()
     store = open_store(str(folder / "store"), to_write=True)
-    if fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     pictures = folder / "catalogue"
+    # The folder may be anybody's: only what a demo made there goes.
+    if fresh and store.exists("catalogues/demo/catalogue.json"):
+        for made in (pictures, folder / "store"):
+            shutil.rmtree(made, ignore_errors=True)
     if not pictures.exists():
-        write_demo_catalogue(pictures)
+        # Under its name once it is whole: a demo that was stopped here would go on with half its pictures.
+        part = folder / ".catalogue.part"
+        shutil.rmtree(part, ignore_errors=True)
+        write_demo_catalogue(part)
+        part.rename(pictures)
     if not weights.available("u2netp"):
         say("Getting the weights of U²-NetP (4.6 MB) …")
         weights.pull("u2netp", say=say)

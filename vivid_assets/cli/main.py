@@ -22,6 +22,9 @@ from vivid_assets.cli.replace import mask_command, replace_command
 from vivid_assets.cli.stopping import Stopped, stoppable
 from vivid_assets.cli.ui import ui_command
 
+_UsageError: Any = typer.BadParameter.__base__
+"""A command that is not written as it must be; Typer exports this kind of it alone."""
+
 
 class _Sentences(TyperGroup):
     """What went wrong as a sentence on standard error, and an exit code; a traceback only when asked for."""
@@ -37,7 +40,7 @@ class _Sentences(TyperGroup):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
-        except typer.BadParameter as error:
+        except _UsageError as error:
             error.message = shown(error.message)
             raise
         except KeyboardInterrupt as stop:

@@ -240,6 +240,8 @@ def own_background(named: str) -> Scene:
         digits = named[1:] if len(named) == 7 else "".join(2 * digit for digit in named[1:])
         colour = np.array([[[int(digits[i : i + 2], 16) for i in (0, 2, 4)]]], np.uint8)
         return Scene(None, colour, f"the colour {named}", is_generated=False)
+    if not Path(named).exists():
+        raise ValueError(f"There is no background picture {named!r}. (A colour is written as #ffffff or #fff.)")
     picture = decode(Path(named).read_bytes())
     if picture.alpha is None:
         return Scene(picture, picture.rgb, named, is_generated=False)

@@ -78,6 +78,9 @@ class Job:
             try:
                 part.write_bytes(files[result.what])
                 part.replace(result.path)
+            except OSError as error:
+                # A full disk's fault names no file.
+                raise OSError(error.errno, error.strerror, str(result.path)) from error
             finally:
                 part.unlink(missing_ok=True)
 
@@ -100,19 +103,28 @@ def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
         if not path.is_dir():
             found.setdefault(path.resolve(), path)
             continue
-        results, others = [], []
+        results, others, folders, odd = [], [], [], []
         for entry in sorted(path.iterdir()):
-            if entry.name.startswith(".") or not entry.is_file():
+            if entry.name.startswith("."):
                 continue
-            if not _seems_a_picture(entry):
+            if entry.is_dir():
+                folders.append(entry.name)
+            elif not entry.is_file():
+                odd.append(entry.name)
+            elif not _seems_a_picture(entry):
                 others.append(entry.name)
             elif _mark_of(entry).startswith(_MARK):
                 results.append(entry.name)
             else:
                 found.setdefault(entry.resolve(), entry)
-        for names, why in ((results, "results of earlier commands"), (others, "no pictures")):
+        for names, why in (
+            (results, "results of earlier commands"),
+            (others, "no pictures"),
+            (odd, "links to nothing, pipes or devices"),
+            (folders, "folders in it"),
+        ):
             if names:
-                left_out.append(f"{str(path)!r}: left out {len(names)} files that are {why}: {_listed(names)}.")
+                left_out.append(f"{str(path)!r}: left out {len(names)}, {why}: {_listed(names)}.")
     if not found:
         raise ValueError(" ".join([f"There is no picture in {_listed(str(path) for path in given)}.", *left_out]))
     return list(found.values()), left_out
