@@ -358,3 +358,37 @@ def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tm
     assert run() == [("made", "a"), ("used", "a")]
     assert not read_rows(store, made, "s-0")["a"]["transient"]
     assert run() == []
+
+
+def materialize_note(store, columns, result):
+    """A stage of those columns over one picture; how many rows it made."""
+    made = []
+
+    def note(row):
+        made.append(row.picture)
+        return dict(result)
+
+    stage = Stage(name="note", version="1", columns=pa.schema([(name, pa.string()) for name in columns]))
+    materialize_rows(
+        stage,
+        "s",
+        [{"picture": "a", "content": "x"}],
+        lambda: each(note),
+        store=store,
+        settings={},
+        revision={},
+        log=LOG,
+    )
+    return len(made)
+
+
+def test_a_column_that_is_new_makes_rows_stale_though_nobody_raised_the_version(tmp_path):
+    store = Store(root=str(tmp_path))
+    assert materialize_note(store, ["text"], {"text": "one"}) == 1
+    assert materialize_note(store, ["text"], {"text": "one"}) == 0
+    assert materialize_note(store, ["text", "length"], {"text": "one", "length": "3"}) == 1
+
+
+def test_a_misspelt_column_is_refused_and_not_dropped(tmp_path):
+    with pytest.raises(ValueError, match="'txet', which is none of its columns"):
+        materialize_note(Store(root=str(tmp_path)), ["text"], {"txet": "one"})

@@ -218,6 +218,8 @@ def _work_off(
 
 
 def _ok_row(stage: Stage, row: Row, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    if unknown := sorted(result.keys() - {*stage.schema.names}):
+        raise ValueError(f"{stage.name} gave {unknown[0]!r}, which is none of its columns: {stage.columns.names}")
     lacks = result.get(stage.degraded) if stage.degraded else None
     # By its key a degraded row is never up to date, and what is made from it knows it from the whole one.
     key = digest([row.key, lacks]) if lacks else row.key

@@ -115,7 +115,9 @@ def row_key(
         if len(values) < len(read[reads.stage.name]):
             values["key"] = upstream_keys.get(reads.stage.name)
         depends_on[reads.stage.name] = values
-    return digest([stage.name, stage.version, asked, depends_on, settings, revision])
+    # A column that is new would be null in rows that are taken over.
+    columns = [f"{column.name} {column.type}" for column in stage.columns]
+    return digest([stage.name, stage.version, columns, asked, depends_on, settings, revision])
 
 
 def digest(value: Any) -> str:
