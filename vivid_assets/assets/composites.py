@@ -28,7 +28,7 @@ from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFil
 
 COMPOSITES = Stage(
     name="composites",
-    version="3",
+    version="4",
     columns=pa.schema(
         [
             ("file", pa.string()),
