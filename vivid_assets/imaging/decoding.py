@@ -45,8 +45,8 @@ class Picture:
         rgb: uint8, height × width × 3, gamma-encoded sRGB, 0–255. Where ``alpha`` is 0 the colours are
             whatever the file holds there.
         alpha: float32, height × width, 0 (clear) to 1 (solid), not premultiplied; None if all is solid.
-        rgb16: uint16, height × width × 3, gamma-encoded sRGB, 0–65535, if the file has 16 bits a channel
-            in sRGB and was decoded at full size; else None.
+        rgb16: uint16, height × width × 3, gamma-encoded sRGB, 0–65535, if the file has more than 8 bits
+            a channel, in colours that are reached at full depth, and was decoded at full size; else None.
         notes: what was done to the picture that its owner may want to know, each a phrase.
         format: "JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF" or "JXL".
         size: (width, height) in pixels of the upright original, whatever size ``rgb`` was decoded at.

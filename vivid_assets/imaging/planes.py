@@ -11,7 +11,9 @@ from PIL import Image, ImageFile
 from vivid_assets.imaging import png
 from vivid_assets.imaging.boxes import item_property
 from vivid_assets.imaging.containers import jxl_header
-from vivid_assets.imaging.declared_colors import convert, declared_colors, refuse_hdr
+from vivid_assets.imaging.declared_colors import declared_colors, linear_colors, refuse_hdr
+from vivid_assets.imaging.linear_colors import LinearColors
+from vivid_assets.imaging.matrix_profiles import matrix_colors
 from vivid_assets.imaging.profiles import lab_profile, to_srgb
 from vivid_assets.imaging.tiff import PHOTOMETRIC, WHITE_IS_0
 from vivid_assets.imaging.unreadable import UnreadablePicture
@@ -60,25 +62,35 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
     if profile and declared is None:
         refuse_hdr(profile)
         converted, note = to_srgb(base, profile)
-        if converted is not None:
-            # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
-            base, rgb16 = converted, None
         notes += [note] if note else []
+        if converted is not None:
+            colours = matrix_colors(profile) if base.mode in ("L", "RGB") else None
+            if colours is not None:
+                notes += _outside(colours, np.asarray(base.convert("RGB")) if rgb16 is None else rgb16)
+            # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
+            rgb16 = colours.convert(rgb16) if colours is not None and rgb16 is not None else None
+            base = converted
     elif base.mode == "CMYK":
         notes.append("CMYK without a profile converted to RGB")
         declared = None
-    if declared is not None and rgb16 is not None:
-        rgb16 = convert(rgb16, declared)
-    rgb = _to_8(rgb16) if rgb16 is not None else np.array(base if base.mode == "RGB" else base.convert("RGB"))
+    values: NDArray[Any] = np.array(base if base.mode == "RGB" else base.convert("RGB")) if rgb16 is None else rgb16
     if declared is not None:
-        rgb = convert(rgb, declared) if rgb16 is None else rgb
-        notes.append(f"colours converted from {declared.name} to sRGB")
+        colours = linear_colors(declared)
+        notes += [f"colours converted from {declared.name} to sRGB", *_outside(colours, values)]
+        values = colours.convert(values)
+    rgb, rgb16 = (values, None) if values.dtype == np.uint8 else (_to_8(values), values)
     if sixteen:
         bits = _depth(image, data, kind)
         notes.append(f"{bits} bits a channel" + ("" if rgb16 is not None or not want_16 else " taken as 8"))
     if alpha is not None and alpha.min() == 1:
         alpha = None
     return rgb, alpha, rgb16, notes
+
+
+def _outside(colours: LinearColors, values: NDArray[Any]) -> list[str]:
+    """What the way to sRGB takes away, where that is a hundredth of the picture."""
+    share = colours.share_outside(values)
+    return [f"{share:.0%} of the pixels have colours that sRGB lacks, clipped to it"] if share >= 0.01 else []
 
 
 def _depth(image: Any, data: bytes, kind: str) -> int:
