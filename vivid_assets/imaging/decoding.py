@@ -31,8 +31,9 @@ MAX_FRAMES = 1_000
 # Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
 # the limit of pixels may have 20 of them, a smaller one more.
 MAX_SCANS = (20, 100)
-# The worst of all formats, a lossless WebP, takes 31 bytes for each of its pixels.
-_DECODING = budget_of_memory(31)
+# The worst of all take 36 bytes for each of their pixels: 16 bits a channel with alpha; a lossless WebP, 31.
+BYTES_PER_PIXEL = 40
+_DECODING = budget_of_memory(BYTES_PER_PIXEL)
 
 T = TypeVar("T")
 

@@ -20,6 +20,9 @@ from vivid_assets.imaging.unreadable import UnreadablePicture
 
 Planes = tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.uint16] | None, list[str]]
 
+# What is looked at or changed at once, so that a picture is in memory but few times.
+_ROWS = 256
+
 
 def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) -> Planes:
     """Take colour and alpha out of decoded pixels in any mode; nothing is turned or reduced.
@@ -110,7 +113,16 @@ def _depth(image: Any, data: bytes, kind: str) -> int:
 
 def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """0–65535 to 0–255, rounded to the nearest."""
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    narrow = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _ROWS):
+        narrow[top : top + _ROWS] = (values[top : top + _ROWS].astype(np.uint32) + 128) // 257
+    return narrow
+
+
+def _most_apart(deep: NDArray[np.uint16], narrow: NDArray[np.uint8]) -> int:
+    """The largest difference between the high bytes and a picture of 8 bits."""
+    strips = (slice(top, top + _ROWS) for top in range(0, len(narrow), _ROWS))
+    return max(int(np.abs((deep[rows] >> 8).astype(np.int16) - narrow[rows]).max()) for rows in strips)
 
 
 def _refuse_unscaled(image: Any) -> None:
@@ -180,11 +192,11 @@ def _sixteen_bits(
     values = _all_bits(data, kind)
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         return None, alpha
-    rgb16 = np.ascontiguousarray(values[..., 2::-1]).astype(np.uint16)
+    rgb16 = np.ascontiguousarray(values[..., 2::-1])
     narrow = np.asarray(base.convert("RGB"))
     # The way from Y'CbCr rounds at each depth by itself.
     same = 4 if kind == "HEIF" else 1
-    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > same:
+    if rgb16.shape != narrow.shape or _most_apart(rgb16, narrow) > same:
         return None, alpha
     if values.shape[2] == 4 and "A" in image.getbands():
         alpha = np.divide(values[..., 3], 65535, dtype=np.float32)
