@@ -1,7 +1,7 @@
 """What a picture takes from before it is decoded until its composite is encoded, in bytes a pixel.
 
-``python -m tests.support.composite_memory PICTURE [MASK MODE FORMAT ORIGIN]`` in a process of its own prints the figure; of
-decoding alone without a mask.
+``python -m tests.support.composite_memory PICTURE [MASK MODE FORMAT ORIGIN]`` in a process of its own prints it;
+of decoding alone without a mask.
 """
 
 import sys

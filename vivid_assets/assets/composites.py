@@ -49,8 +49,11 @@ COMPOSITES = Stage(
 
 _GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
 BYTES_PER_PIXEL = 130
-"""What a composite takes, from its source's decoding to its own encoding, where all of it is soft and its mask of its own
-size: measured with 8 bits a channel 100, with 16 bits 113; 64 and 83 where little is soft (``tests/imaging/test_memory.py``)."""
+"""What a composite takes, from its source's decoding to its own encoding, with a margin.
+
+Measured where all of it is soft and its mask of its own size: with 8 bits a channel 100, with 16 bits 113; where little
+is soft 64 and 83 (``tests/imaging/test_memory.py``).
+"""
 
 _MAKING = budget_of_memory(BYTES_PER_PIXEL)
 
