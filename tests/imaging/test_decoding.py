@@ -235,7 +235,7 @@ def test_display_p3_is_converted(as_file, format_):
     linear = linear.clip(0, 1)
     expected = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
     assert largest_difference(picture.rgb, np.rint(expected)) <= 1
-    assert picture.notes == ("colours converted from P3   built-in to sRGB",)
+    assert picture.notes[0] == "colours converted from P3   built-in to sRGB"
 
 
 @pytest.mark.parametrize("profile", [b"not a profile", srgb_profile()[:200], b"\0" * 128])

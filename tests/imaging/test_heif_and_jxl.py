@@ -96,14 +96,14 @@ def test_a_profile_is_converted(as_file):
     from tests.imaging.test_decoding import P3
 
     plain, wide = (decode(as_file(shown(), "HEIF", **EXACT["HEIF"], **extra)) for extra in ({}, {"icc_profile": P3}))
-    assert wide.notes == ("colours converted from P3   built-in to sRGB",)
+    assert wide.notes[0] == "colours converted from P3   built-in to sRGB"
     assert not np.array_equal(plain.rgb, wide.rgb)
 
 
 def test_numbers_are_obeyed_and_high_dynamic_range_is_refused(as_file):
     options = {"color_primaries": 12, "transfer_characteristics": 13}
     picture = decode(as_file(shown(), "HEIF", quality=-1, **options))
-    assert picture.notes == ("colours converted from Display P3 (nclx) to sRGB",)
+    assert picture.notes[0] == "colours converted from Display P3 (nclx) to sRGB"
     with pytest.raises(UnreadablePicture, match=r"high dynamic range \(HLG\)"):
         decode(as_file(shown(), "HEIF", color_primaries=9, transfer_characteristics=18))
 
@@ -116,9 +116,14 @@ def test_the_size_of_a_jpeg_xl_is_in_its_header(as_file, size, container):
     assert not header.is_animated
 
 
-def test_sixteen_bits_of_a_jpeg_xl_are_noted(as_file):
-    grey = Image.fromarray(shown()[..., 0].astype(np.uint16) * 257)
-    assert "16 bits a channel taken as 8" in decode(as_file(grey, "JXL", lossless=True)).notes
+def test_a_grey_jpeg_xl_keeps_sixteen_bits(as_file):
+    # Its writer declares linear light, by a profile of its own.
+    grey = np.arange(0, 65_536, 16, dtype=np.uint16).reshape(64, 64)
+    picture = decode(as_file(Image.fromarray(grey), "JXL", lossless=True))
+    assert picture.notes == ("colours converted from Gra_D65_Rel_Lin to sRGB", "16 bits a channel")
+    right = grey / 65_535
+    right = np.where(right <= 0.0031308, 12.92 * right, 1.055 * right ** (1 / 2.4) - 0.055)
+    assert np.abs(picture.rgb16[..., 0] / 65_535 - right).max() < 1e-4
 
 
 def test_an_animated_jpeg_xl_is_refused_by_name():

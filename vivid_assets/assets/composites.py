@@ -28,7 +28,7 @@ from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFil
 
 COMPOSITES = Stage(
     name="composites",
-    version="3",
+    version="4",
     columns=pa.schema(
         [
             ("file", pa.string()),
@@ -41,16 +41,21 @@ COMPOSITES = Stage(
     files=("file",),
     asks=("mask", "mask_content"),
     reads=(
-        Reads(PREPARED_IMAGES, ("file", "source_format")),
+        Reads(PREPARED_IMAGES, ("file", "source_format", "source_width", "source_height")),
         Reads(BACKGROUNDS, ("file", "generator")),
         Reads(MASKS, ("file", "origin")),
     ),
 )
 
 _GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
-# Source, composite and foreground, and what un-mixing holds at most: nine times the picture in float32. In 16 bits, and
-# in Lab, it is twice that.
-_BLENDING = budget_of_memory(130)
+BYTES_PER_PIXEL = 130
+"""What a composite takes, from its source's decoding to its own encoding, with a margin.
+
+Measured where all of it is soft and its mask of its own size: with 8 bits a channel 100, with 16 bits 113; where little
+is soft 64 and 83 (``tests/imaging/test_memory.py``).
+"""
+
+_MAKING = budget_of_memory(BYTES_PER_PIXEL)
 
 
 @shard_asset(COMPOSITES, kinds={"numpy"})
@@ -72,6 +77,11 @@ def composites(
     wanted, max_pixels = all_settings.composites, round(all_settings.prepared_images.max_megapixels * 1e6)
 
     def compose(row: Row) -> dict[str, Any]:
+        prepared = row.read["prepared_images"]
+        with _MAKING.take(prepared["source_width"] * prepared["source_height"]):
+            return composed(row)
+
+    def composed(row: Row) -> dict[str, Any]:
         mask, background = row.read["masks"], row.read["backgrounds"]
         # A source with transparency holds pure foreground colour: there is no old wall to take out.
         mode = "alpha" if mask["origin"] == "own" else wanted.mode
@@ -85,23 +95,22 @@ def composites(
         )
         alpha = _alpha(store, source, row, picture)
         scene = read_stored(store, background["file"], decode).rgb
-        with _BLENDING.take(picture.size[0] * picture.size[1] * (1 if deep is None and mode == "unmix" else 2)):
-            blended = blend_native(
-                picture.rgb if deep is None else deep,
-                alpha,
-                scene,
-                mode=mode,
-                visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
-                **wanted.model_dump(include=BLEND_OPTIONS),
-            )
-            data = encode(
-                blended.composite,
-                format=file_format,
-                quality=None if file_format == "png" else wanted.quality,
-                source_type=source_type,
-                provenance=row.key,
-                carried=picture.carried,
-            )
+        blended = blend_native(
+            picture.rgb if deep is None else deep,
+            alpha,
+            scene,
+            mode=mode,
+            visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
+            **wanted.model_dump(include=BLEND_OPTIONS),
+        )
+        data = encode(
+            blended.composite,
+            format=file_format,
+            quality=None if file_format == "png" else wanted.quality,
+            source_type=source_type,
+            provenance=row.key,
+            carried=picture.carried,
+        )
         store.write(file, data)
         return {
             "file": file,

@@ -21,7 +21,7 @@ from vivid_assets.settings import SettingsFile
 
 PREPARED_IMAGES = Stage(
     name="prepared_images",
-    version="2",
+    version="3",
     columns=pa.schema(
         [
             ("file", pa.string()),

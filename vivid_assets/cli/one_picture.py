@@ -20,6 +20,7 @@ from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.codec import Format, Picture, SourceType, decode, encode, resize_to_fit
 from vivid_assets.imaging.compositing import Blend
+from vivid_assets.imaging.cutout import emptied
 from vivid_assets.imaging.given import shown_alpha
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.mask_files import encode_mask
@@ -281,6 +282,6 @@ def composite_file(
 
 
 def cutout_file(blended: Blend, format_: Format, picture: Picture, mark: str) -> bytes:
-    """The subject alone, with its alpha."""
-    foreground = np.ascontiguousarray(blended.foreground)
+    """The subject alone, with its alpha, and nothing of the room that it was taken from."""
+    foreground = emptied(blended.foreground, blended.alpha)
     return encode(foreground, format=format_, alpha=blended.alpha, provenance=mark, carried=picture.carried)

@@ -93,6 +93,14 @@ def encode_one(value, guess, thresholds):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def encode_deep(value):  # type: ignore[no-untyped-def]
+    """Find the 16-bit sRGB code of one linear value."""
+    light = min(float(value), 1.0) if value > 0.0 else 0.0  # 0 also for NaN
+    coded = light * 12.92 if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
+    return np.uint16(coded * 65535 + 0.5)
+
+
+@numba.njit(cache=True, nogil=True)
 def _encode_rows(linear, out, guess, thresholds, first, end):  # type: ignore[no-untyped-def]
     for y in range(first, end):
         for x in range(linear.shape[1]):

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from vivid_assets.imaging.alpha import Evidence
 from vivid_assets.imaging.color import (
+    encode_deep,
     encode_one,
     encoding_tables,
     lab_to_linear,
     linear_to_lab,
-    linear_to_srgb,
     srgb_to_linear,
-    to_uint16,
 )
 from vivid_assets.imaging.deprojection import Falloff, deproject_lab
 from vivid_assets.imaging.foreground import unmix
@@ -160,15 +159,20 @@ def _deprojected(
 ) -> Array:
     if wall is None or not soft.any():
         return source
-    lab = deproject_lab(linear_to_lab(source[soft]), wall, strength=strength, limit=limit, falloff=falloff)
     front = source.copy()
-    front[soft] = np.clip(lab_to_linear(lab), 0, 1)
+    for top in range(0, len(soft), 256):
+        rows, here = slice(top, top + 256), soft[top : top + 256]
+        lab = deproject_lab(linear_to_lab(source[rows][here]), wall, strength=strength, limit=limit, falloff=falloff)
+        front[rows][here] = np.clip(lab_to_linear(lab), 0, 1)
     return front
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _mix(background, light, roots, source, alpha, front, back, changed, guess, thresholds, out, cut, first, end):  # type: ignore[no-untyped-def]
-    """Write the changed pixels of an 8-bit composite and cut-out; ``light`` is each code's, ``roots`` its root."""
+    """Write the changed pixels of a composite and cut-out; ``light`` is each code's, ``roots`` its root.
+
+    Of 256 codes or of 65,536, as ``out`` has 8 bits or 16.
+    """
     one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
         for x in range(alpha.shape[1]):
@@ -188,8 +192,12 @@ def _mix(background, light, roots, source, alpha, front, back, changed, guess, t
                 f, b = front[y, x, c], back[y, x, c]
                 left_out = source[y, x, c] - a * f - (one - a) * b
                 mixed = a * f + (one - a) * light[background[y, x, c]] + keep * left_out
-                out[y, x, c] = encode_one(mixed, guess, thresholds)
-                cut[y, x, c] = encode_one(f, guess, thresholds)
+                if len(light) == 256:
+                    out[y, x, c] = encode_one(mixed, guess, thresholds)
+                    cut[y, x, c] = encode_one(f, guess, thresholds)
+                else:
+                    out[y, x, c] = encode_deep(mixed)
+                    cut[y, x, c] = encode_deep(f)
 
 
 def _assemble(
@@ -204,18 +212,9 @@ def _assemble(
 ) -> tuple[Array, Array]:
     """Mix the composite and the cut-out; source and background are copied where nothing is mixed."""
     composite, cut = image.copy(), image.copy()
-    if image.dtype == np.uint8:
-        light = srgb_to_linear(np.arange(256, dtype=np.uint8))
-        planes = (np.ascontiguousarray(background), light, np.sqrt(light), source, alpha, front, back, changed)
-        run_strips(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
-        return composite, cut
-    composite[alpha <= 0] = background[alpha <= 0]
-    a, f, b = alpha[changed][:, None], front[changed], back[changed]
-    new = srgb_to_linear(background[changed])
-    apart = np.abs(np.sqrt(new) - np.sqrt(np.maximum(b, 0))).max(axis=1, keepdims=True)
-    keep = np.maximum(1 - apart / _SAME_WALL, 0) * np.minimum(a * _FADE_IN, 1)
-    mixed = a * f + (1 - a) * new + keep * (source[changed] - a * f - (1 - a) * b)
-    composite[changed], cut[changed] = to_uint16(linear_to_srgb(mixed)), to_uint16(linear_to_srgb(f))
+    light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
+    planes = (np.ascontiguousarray(background), light, np.sqrt(light), source, alpha, front, back, changed)
+    run_strips(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
     return composite, cut
 
 

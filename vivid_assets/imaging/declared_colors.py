@@ -14,6 +14,7 @@ from PIL import ExifTags
 
 from vivid_assets.imaging import png
 from vivid_assets.imaging.boxes import item_property
+from vivid_assets.imaging.linear_colors import LinearColors, srgb_to_light
 from vivid_assets.imaging.unreadable import UnreadablePicture
 
 Chromaticities = tuple[float, ...]
@@ -83,24 +84,13 @@ def declared_colors(image: Any, data: bytes, kind: str, has_profile: bool) -> tu
     return None, []
 
 
-def convert(values: NDArray[Any], declared: DeclaredColors) -> NDArray[Any]:
-    """uint8 or uint16 height × width × 3 in the declared colours to sRGB, as the same type."""
-    most = np.iinfo(values.dtype).max
-    steps = np.linspace(0, 1, most + 1)
-    light = _srgb_to_light(steps) if declared.exponent == 0 else steps**declared.exponent
-    if np.allclose(declared.primaries, SRGB, atol=0.002):
-        table = np.rint(_light_to_srgb(light) * most).astype(values.dtype)
-        return table[values]
-    matrix = (np.linalg.inv(_to_xyz(SRGB)) @ _adapted(declared.primaries)).astype(np.float32)
-    light = light.astype(np.float32)
-    # A fine table in the root of light, which is as even as the eye: no step of 16 bits is lost by more than one.
-    fine = np.arange(65_536) / 65_535
-    encoded = np.rint(_light_to_srgb(fine**2) * most).astype(values.dtype)
-    changed = np.empty_like(values)
-    for top in range(0, len(values), 256):
-        linear = (light[values[top : top + 256]] @ matrix.T).clip(0, 1)
-        changed[top : top + 256] = encoded[np.rint(np.sqrt(linear) * 65_535).astype(np.uint16)]
-    return changed
+def linear_colors(declared: DeclaredColors) -> LinearColors:
+    """The same as a curve and a matrix."""
+    steps = np.linspace(0, 1, 65_536)
+    light = srgb_to_light(steps) if declared.exponent == 0 else steps**declared.exponent
+    same = np.allclose(declared.primaries, SRGB, atol=0.002)
+    matrix = np.eye(3) if same else np.linalg.inv(_to_xyz(SRGB)) @ _adapted(declared.primaries)
+    return LinearColors(np.repeat(light[:, None], 3, axis=1), matrix)
 
 
 def refuse_hdr(profile: bytes) -> None:
@@ -187,11 +177,3 @@ def _adapted(primaries: Chromaticities) -> NDArray[np.float64]:
     matrix, target = _to_xyz(primaries), _to_xyz(SRGB)
     cones = bradford @ target.sum(axis=1) / (bradford @ matrix.sum(axis=1))
     return np.linalg.inv(bradford) @ np.diag(cones) @ bradford @ matrix
-
-
-def _srgb_to_light(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def _light_to_srgb(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)

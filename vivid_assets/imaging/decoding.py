@@ -31,8 +31,9 @@ MAX_FRAMES = 1_000
 # Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
 # the limit of pixels may have 20 of them, a smaller one more.
 MAX_SCANS = (20, 100)
-# The worst of all formats, a lossless WebP, takes 31 bytes for each of its pixels.
-_DECODING = budget_of_memory(31)
+# The worst of all take 36 bytes for each of their pixels: 16 bits a channel with alpha; a lossless WebP, 31.
+BYTES_PER_PIXEL = 40
+_DECODING = budget_of_memory(BYTES_PER_PIXEL)
 
 T = TypeVar("T")
 
@@ -45,8 +46,8 @@ class Picture:
         rgb: uint8, height × width × 3, gamma-encoded sRGB, 0–255. Where ``alpha`` is 0 the colours are
             whatever the file holds there.
         alpha: float32, height × width, 0 (clear) to 1 (solid), not premultiplied; None if all is solid.
-        rgb16: uint16, height × width × 3, gamma-encoded sRGB, 0–65535, if the file has 16 bits a channel
-            in sRGB and was decoded at full size; else None.
+        rgb16: uint16, height × width × 3, gamma-encoded sRGB, 0–65535, if the file has more than 8 bits
+            a channel, in colours that are reached at full depth, and was decoded at full size; else None.
         notes: what was done to the picture that its owner may want to know, each a phrase.
         format: "JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF" or "JXL".
         size: (width, height) in pixels of the upright original, whatever size ``rgb`` was decoded at.

@@ -35,7 +35,8 @@ class PixelBudget:
 def budget_of_memory(bytes_per_pixel: int) -> PixelBudget:
     """The budget that fills a quarter of the memory that there is, at ``bytes_per_pixel``.
 
-    A process has two of them, for decoding and for blending, and a machine often two runs.
+    A process has two of them, for what is only decoded and for composites from their decoding to their encoding, and a
+    machine often two runs.
     """
     return PixelBudget(max(1, usable_memory() // 4 // bytes_per_pixel))
 

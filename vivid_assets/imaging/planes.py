@@ -11,12 +11,17 @@ from PIL import Image, ImageFile
 from vivid_assets.imaging import png
 from vivid_assets.imaging.boxes import item_property
 from vivid_assets.imaging.containers import jxl_header
-from vivid_assets.imaging.declared_colors import convert, declared_colors, refuse_hdr
+from vivid_assets.imaging.declared_colors import declared_colors, linear_colors, refuse_hdr
+from vivid_assets.imaging.linear_colors import LinearColors
+from vivid_assets.imaging.matrix_profiles import matrix_colors
 from vivid_assets.imaging.profiles import lab_profile, to_srgb
 from vivid_assets.imaging.tiff import PHOTOMETRIC, WHITE_IS_0
 from vivid_assets.imaging.unreadable import UnreadablePicture
 
 Planes = tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.uint16] | None, list[str]]
+
+# What is looked at or changed at once, so that a picture is in memory but few times.
+_ROWS = 256
 
 
 def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) -> Planes:
@@ -60,25 +65,35 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
     if profile and declared is None:
         refuse_hdr(profile)
         converted, note = to_srgb(base, profile)
-        if converted is not None:
-            # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
-            base, rgb16 = converted, None
         notes += [note] if note else []
+        if converted is not None:
+            colours = matrix_colors(profile) if base.mode in ("L", "RGB") else None
+            if colours is not None:
+                notes += _outside(colours, np.asarray(base.convert("RGB")) if rgb16 is None else rgb16)
+            # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
+            rgb16 = colours.convert(rgb16) if colours is not None and rgb16 is not None else None
+            base = converted
     elif base.mode == "CMYK":
         notes.append("CMYK without a profile converted to RGB")
         declared = None
-    if declared is not None and rgb16 is not None:
-        rgb16 = convert(rgb16, declared)
-    rgb = _to_8(rgb16) if rgb16 is not None else np.array(base if base.mode == "RGB" else base.convert("RGB"))
+    values: NDArray[Any] = np.array(base if base.mode == "RGB" else base.convert("RGB")) if rgb16 is None else rgb16
     if declared is not None:
-        rgb = convert(rgb, declared) if rgb16 is None else rgb
-        notes.append(f"colours converted from {declared.name} to sRGB")
+        colours = linear_colors(declared)
+        notes += [f"colours converted from {declared.name} to sRGB", *_outside(colours, values)]
+        values = colours.convert(values)
+    rgb, rgb16 = (values, None) if values.dtype == np.uint8 else (_to_8(values), values)
     if sixteen:
         bits = _depth(image, data, kind)
         notes.append(f"{bits} bits a channel" + ("" if rgb16 is not None or not want_16 else " taken as 8"))
     if alpha is not None and alpha.min() == 1:
         alpha = None
     return rgb, alpha, rgb16, notes
+
+
+def _outside(colours: LinearColors, values: NDArray[Any]) -> list[str]:
+    """What the way to sRGB takes away, where that is a hundredth of the picture."""
+    share = colours.share_outside(values)
+    return [f"{share:.0%} of the pixels have colours that sRGB lacks, clipped to it"] if share >= 0.01 else []
 
 
 def _depth(image: Any, data: bytes, kind: str) -> int:
@@ -98,7 +113,16 @@ def _depth(image: Any, data: bytes, kind: str) -> int:
 
 def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """0–65535 to 0–255, rounded to the nearest."""
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    narrow = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _ROWS):
+        narrow[top : top + _ROWS] = (values[top : top + _ROWS].astype(np.uint32) + 128) // 257
+    return narrow
+
+
+def _most_apart(deep: NDArray[np.uint16], narrow: NDArray[np.uint8]) -> int:
+    """The largest difference between the high bytes and a picture of 8 bits."""
+    strips = (slice(top, top + _ROWS) for top in range(0, len(narrow), _ROWS))
+    return max(int(np.abs((deep[rows] >> 8).astype(np.int16) - narrow[rows]).max()) for rows in strips)
 
 
 def _refuse_unscaled(image: Any) -> None:
@@ -168,11 +192,11 @@ def _sixteen_bits(
     values = _all_bits(data, kind)
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         return None, alpha
-    rgb16 = np.ascontiguousarray(values[..., 2::-1]).astype(np.uint16)
+    rgb16 = np.ascontiguousarray(values[..., 2::-1])
     narrow = np.asarray(base.convert("RGB"))
     # The way from Y'CbCr rounds at each depth by itself.
     same = 4 if kind == "HEIF" else 1
-    if rgb16.shape != narrow.shape or np.abs((rgb16 >> 8).astype(np.int16) - narrow).max() > same:
+    if rgb16.shape != narrow.shape or _most_apart(rgb16, narrow) > same:
         return None, alpha
     if values.shape[2] == 4 and "A" in image.getbands():
         alpha = np.divide(values[..., 3], 65535, dtype=np.float32)
