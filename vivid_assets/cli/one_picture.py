@@ -187,7 +187,7 @@ class Scenes:
 
     def _drawn(self, solved: Solved) -> Scene:
         look = read_prompt(self._prompt)
-        height, width = solved.small.shape[:2]
+        height, width = solved.picture.rgb.shape[:2]
         light = measure_light(solved.small).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
         rgb = render(look, height, width, seed=self._seed, temperature=light)
