@@ -68,10 +68,10 @@ def read_prompt(prompt: str) -> BackdropLook:
     used = set(refused)
     paper = _paper(words, used, phrases)
     kelvin, brightness, contrast, glow, window = _light(words, used)
-    related = {i for place in phrases for i in place}
-    sides = [i for i, word in enumerate(words) if word in SIDES and i not in used | related]
+    sides = [i for i, word in enumerate(words) if word in SIDES and i not in used and i not in phrases]
     used.update(sides)
-    rest = [i for i, word in enumerate(words) if i not in used | related and word not in FILLERS and word[0].isalnum()]
+    said = used | phrases.keys()
+    rest = [i for i, word in enumerate(words) if i not in said and word not in FILLERS and word[0].isalnum()]
     return BackdropLook(
         paper=paper,
         kelvin=kelvin,
@@ -140,14 +140,14 @@ def _noun_phrase_end(words: list[str], start: int) -> int:
     return i
 
 
-def _relations(words: list[str]) -> list[range]:
-    """Where the words stand after which comes what is behind or below the subject: on, against, in front of."""
-    found: list[range] = []
+def _relations(words: list[str]) -> dict[int, range]:
+    """“on”, “against”, “in front of”: after which comes what is below or behind the subject. By place, the phrase."""
+    found: dict[int, range] = {}
     i = 0
     while i < len(words):
         length = next((n for n in (3, 2, 1) if " ".join(words[i : i + n]) in BEHIND | UNDER), 0)
         if length:
-            found.append(range(i, i + length))
+            found.update(dict.fromkeys(range(i, i + length), range(i, i + length)))
         i += length or 1
     return found
 
@@ -182,7 +182,7 @@ class _Candidate(NamedTuple):
     place: range
 
 
-def _paper(words: list[str], used: set[int], relations: list[range]) -> Color:
+def _paper(words: list[str], used: set[int], relations: dict[int, range]) -> Color:
     """The paper's colour, and its words into ``used``.
 
     Taken is, in this order: a background's colour by name; what follows “against” or “before”; what follows “on” or
@@ -225,7 +225,7 @@ def _chains(words: list[str], places: list[range]) -> list[range]:
     return joined
 
 
-def _rank(words: list[str], place: range, relations: list[range], used: set[int], kind: int) -> int:
+def _rank(words: list[str], place: range, relations: dict[int, range], used: set[int], kind: int) -> int:
     noun = _noun_after(words, place)
     said_of = _said_of(words, place)
     relation = _relation_before(words, place, relations)
@@ -289,12 +289,11 @@ def _said_of(words: list[str], place: range) -> str | None:
     return None
 
 
-def _relation_before(words: list[str], place: range, relations: list[range]) -> range | None:
+def _relation_before(words: list[str], place: range, relations: dict[int, range]) -> range | None:
     """“on”, “against” and the like, where the colour stands in what follows it."""
     for i in range(place.start - 1, -1, -1):
-        for relation in relations:
-            if i in relation:
-                return relation
+        if i in relations:
+            return relations[i]
         if not words[i][0].isalnum() or (words[i] in BOUNDARIES and words[i] != "of"):
             return None
     return None
