@@ -27,13 +27,11 @@ from PIL import Image
 from vivid_assets.imaging.color import (
     ciede2000,
     linear_to_srgb,
-    linear_to_uint8,
     rgb_to_lab,
     srgb_to_linear,
     to_uint8,
 )
 from vivid_assets.imaging.compositing import blend
-from vivid_assets.imaging.foreground import blur_fusion
 
 Array = NDArray[Any]
 Method = Callable[[Array, Array, Array], Array]
@@ -154,7 +152,7 @@ def capture(cutout: Cutout, wall: str, spill: float = 0.0) -> Case:
     seen = linear_to_srgb(weight * front + (1 - weight) * light)
     noise = np.random.default_rng(len(cutout.name)).normal(0, NOISE / 255, seen.shape)
     background = fit(new, height, width)
-    truth = linear_to_uint8(weight * cutout.color + (1 - weight) * srgb_to_linear(background))
+    truth = to_uint8(linear_to_srgb(weight * cutout.color + (1 - weight) * srgb_to_linear(background)))
     return Case(cutout, wall, to_uint8(seen + noise), background, truth)
 
 
@@ -168,6 +166,22 @@ def blurred_alpha(case: Case, sigma: float = 1.5) -> Array:
     return np.clip(cv2.GaussianBlur(case.cutout.alpha, (0, 0), sigma), 0, 1)
 
 
+def blur_fusion(image: Array, alpha: Array, radii: tuple[int, int] = (45, 3)) -> Array:
+    """Estimate the foreground (float32 HxWx3) by two rounds of blurred averages (Forte 2021).
+
+    ``image`` is linear light, ``alpha`` 0..1.
+    """
+    a = alpha[..., None].astype(np.float32)
+    front, back = image, image
+    for radius in radii:
+        size = (2 * radius + 1,) * 2
+        blurred_a = cv2.blur(alpha.astype(np.float32), size)[..., None]
+        mean_front = cv2.blur(front * a, size) / (blurred_a + 1e-5)
+        back = cv2.blur(back * (1 - a), size) / (1 - blurred_a + 1e-5)
+        front = np.clip(mean_front + a * (image - a * mean_front - (1 - a) * back), 0, 1)
+    return front.astype(np.float32)
+
+
 def _mix_srgb(front: Array, alpha: Array, background: Array) -> Array:
     weight = alpha[..., None]
     return to_uint8(weight * front + (1 - weight) * (background / np.float32(255)))
@@ -175,7 +189,7 @@ def _mix_srgb(front: Array, alpha: Array, background: Array) -> Array:
 
 def _mix_linear(front: Array, alpha: Array, background: Array) -> Array:
     weight = alpha[..., None]
-    return linear_to_uint8((weight * front + (1 - weight) * srgb_to_linear(background)).astype(np.float32))
+    return to_uint8(linear_to_srgb(weight * front + (1 - weight) * srgb_to_linear(background)))
 
 
 def _peers(closed_form: bool) -> dict[str, Method]:

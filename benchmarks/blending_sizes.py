@@ -25,7 +25,6 @@ from vivid_assets.imaging.codec import resize_to_fit
 from vivid_assets.imaging.color import (
     ciede2000,
     linear_to_srgb,
-    linear_to_uint8,
     rgb_to_lab,
     srgb_to_linear,
     to_uint8,
@@ -112,7 +111,7 @@ def main() -> None:
                 seconds[size] += time.process_time() - started
                 soft = (cutout.alpha > 0.02) & (cutout.alpha < 0.98)
                 weight, front = cutout.alpha[soft][:, None], cutout.color[soft]
-                exact = linear_to_uint8(weight * front + (1 - weight) * srgb_to_linear(background[soft]))
+                exact = to_uint8(linear_to_srgb(weight * front + (1 - weight) * srgb_to_linear(background[soft])))
                 delta = ciede2000(rgb_to_lab(blended.composite[soft]), rgb_to_lab(exact))
                 found[size] = float(delta.mean()), float(np.abs(blended.alpha - cutout.alpha)[soft].mean())
                 verdicts[size][blended.evidence.verdict if blended.evidence else "none"] += 1

@@ -36,11 +36,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from benchmarks import mask_measures as measures
 from benchmarks.train_line_art import emblem_alpha, through_jpeg
 from resources.u2net import U2Net, revision
 from vivid_assets.demo_drawings import cartoon_owl
 from vivid_assets.demo_pictures import write_demo_catalogue
-from vivid_assets.imaging import mask_measures as measures
 from vivid_assets.imaging.gradients import gradient_mask
 from vivid_assets.imaging.verdict import Thresholds, agreement
 from vivid_assets.masking.finish import finish

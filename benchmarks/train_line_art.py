@@ -160,9 +160,14 @@ def fit(x: np.ndarray, y: np.ndarray, ridge: float = 1.0, rounds: int = 60) -> t
     return beta[:-1], float(beta[-1])
 
 
+def fixed_thresholds(figures: line_art.LineArtFigures) -> bool:
+    """Answer as the original program did."""
+    return figures.edge_density > 0.05 and (figures.unique_colours < 0.1 or figures.dark_share > 0.05)
+
+
 def report(name: str, figures: list[line_art.LineArtFigures], labels: np.ndarray) -> None:
     ours = np.array([line_art.classify(f) > 0.5 for f in figures]) == (labels > 0.5)
-    fixed = np.array([line_art.fixed_thresholds(f) for f in figures]) == (labels > 0.5)
+    fixed = np.array([fixed_thresholds(f) for f in figures]) == (labels > 0.5)
     for title, right in (("trained", ours), ("fixed thresholds", fixed)):
         each = ", ".join(
             f"{kind} {right[labels == value].mean():.3f}"

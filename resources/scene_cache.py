@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from resources.claims import Claim, Claims
 from resources.scenes import Scene, SceneRequest, bucket
 from resources.store import Store
@@ -73,12 +71,6 @@ class SceneCache:
     def path(self, key: str) -> str:
         """Where the scene of a key lies, relative to the store."""
         return f"{self._folder}/{key[:2]}/{key}.png"
-
-    def read(self, scene: CachedScene) -> np.ndarray:
-        """The picture, uint8 H×W×3 sRGB."""
-        from PIL import Image
-
-        return np.asarray(Image.open(io.BytesIO(self._store.read(scene.path))).convert("RGB"))
 
     def estimate(self, keys: Iterable[str]) -> Estimate:
         """How many scenes would have to be made for requests with these keys; makes none."""

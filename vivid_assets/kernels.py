@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.backdrop import read_prompt, render
 from vivid_assets.imaging.gradients import gradient_mask
 from vivid_assets.imaging.light import measure_light
 from vivid_assets.imaging.line_art import detect_line_art
@@ -33,6 +34,7 @@ def compile_kernels() -> None:
 
 def _blends() -> None:
     photograph, alpha = _photograph()
+    render(read_prompt(""), 100, 150, seed=1)
     scene = np.full((100, 150, 3), (40, 60, 120), np.uint8)
     # The mask smaller than its picture, as it is of a photograph's.
     half = shrink(alpha, _SIDE // 2)

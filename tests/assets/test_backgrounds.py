@@ -2,8 +2,10 @@
 
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from resources.batches import PictureError
 from resources.scene_cache import SceneCache
@@ -11,9 +13,12 @@ from resources.scenes import Scene
 from resources.sdxl import SDXL
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.cli.estimate import demand_of
+from vivid_assets.cli.main import app
+from vivid_assets.imaging.backdrop import look_of, render
 from vivid_assets.imaging.codec import decode
 
 TIERS = '[masks]\ntiers = ["gradients"]\n'
+BACKDROPS = TIERS + '[backgrounds]\ngenerator = "backdrop"\n'
 OTHER_MASKS = TIERS + "refine = false\n"
 
 
@@ -193,6 +198,60 @@ def test_where_backdrops_are_drawn_nothing_is_painted_in_place(ready, monkeypatc
     ready.say(TIERS + '[backgrounds]\nplace = "inpaint"\n')
     ready.run()
     assert generators(ready) == ["backdrop", "backdrop", "own"]
+
+
+def composite_of(pipeline, name):
+    return decode(pipeline.store.read(pipeline.rows(COMPOSITES)[name]["file"])).rgb
+
+
+@pytest.mark.parametrize(("name", "size"), [("a.png", 400), pytest.param("a.jpg", 2500, marks=pytest.mark.slow)])
+def test_a_run_and_replace_draw_the_same_picture(pipeline, monkeypatch, name, size):
+    """Smaller than the models' size and larger; where nothing is subject, the composite is the backdrop as drawn."""
+    prompt = "red ball on pale sage, window light"
+    pipeline.say(BACKDROPS + '[composites]\nformat = "png"\n')
+    pipeline.put(name, size=size)
+    (pipeline.folder / "manifest.csv").write_text(f'image,prompt,seed\n{name},"{prompt}",7\n')
+    pipeline.scan()
+    pipeline.run()
+    monkeypatch.setenv("VIVID_SETTINGS", str(pipeline.settings_file))
+    out = pipeline.folder.parent / "replaced.png"
+    command = ["replace", str(pipeline.folder / name), "--prompt", prompt, "--seed", "7", "--output", str(out)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    composite = composite_of(pipeline, name)
+    np.testing.assert_array_equal(composite, decode(out.read_bytes()).rgb)
+    row = pipeline.rows(BACKGROUNDS)[name]
+    drawn = render(look_of(row["recipe"]), size, size, seed=7)
+    corner = np.s_[: size // 8, : size // 8]
+    np.testing.assert_array_equal(composite[corner], drawn[corner])
+    assert max(decode(pipeline.store.read(row["file"])).size) == min(size, 1024)
+
+
+def test_what_makes_a_backdrop_and_its_composite_anew(pipeline):
+    def says(prompt):
+        (pipeline.folder / "manifest.csv").write_text(f'image,prompt\na.png,"{prompt}"\n')
+        pipeline.scan()
+
+    pipeline.put("a.png")
+    says("sage")
+    pipeline.run()
+    corner = composite_of(pipeline, "a.png")[:20, :20].astype(int)
+    pipeline.say(BACKDROPS + '[composites]\nmode = "alpha"\n')
+    counts = pipeline.run()
+    assert (counts["backgrounds"], counts["composites"]) == (0, 1)
+    says("navy")
+    counts = pipeline.run()
+    assert (counts["masks"], counts["backgrounds"], counts["composites"]) == (0, 1, 1)
+    assert composite_of(pipeline, "a.png")[:20, :20].astype(int).mean() < corner.mean() - 50
+
+
+def test_a_very_long_picture_has_a_backdrop(pipeline):
+    strip = np.full((40, 20000, 3), 210, np.uint8)
+    strip[10:30, 9000:11000] = (30, 40, 180)
+    cv2.imwrite(str(pipeline.folder / "strip.png"), strip)
+    pipeline.scan()
+    pipeline.run()
+    assert composite_of(pipeline, "strip.png").shape == (40, 20000, 3)
 
 
 @pytest.mark.slow

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.blending import blur_fusion
+from tests.support.light import linear_to_uint8
 from vivid_assets.imaging.alpha import hard_edges
-from vivid_assets.imaging.color import ciede2000, linear_to_uint8, rgb_to_lab, srgb_to_linear, to_uint8
+from vivid_assets.imaging.color import ciede2000, rgb_to_lab, srgb_to_linear, to_uint8
 from vivid_assets.imaging.compositing import Mode, blend
-from vivid_assets.imaging.foreground import blur_fusion
 
 MODES: tuple[Mode, ...] = ("unmix", "article", "alpha")
 

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivid_assets.imaging.foreground import estimate_colors, unmix
-from vivid_assets.imaging.multilevel import estimate_multilevel
 
 
 def scene(seed: int, height: int = 60, width: int = 70) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -40,13 +39,15 @@ def test_pixels_that_are_not_soft_are_not_touched() -> None:
 
 
 def test_on_a_plain_wall_stripes_come_through_that_smoothing_would_lose() -> None:
+    from pymatting import estimate_foreground_ml
+
     _, alpha, _, _ = scene(2)
     stripes = (np.arange(alpha.shape[0]) // 2 % 2)[:, None, None]
     front = np.broadcast_to(np.where(stripes, np.float32(0.7), np.float32(0.05)), (*alpha.shape, 3))
     a, wall = alpha[..., None], np.float32((0.6, 0.4, 0.1))
     image = np.ascontiguousarray(a * front + (1 - a) * wall, np.float32)
     f, _ = unmix(image, alpha, estimate_colors(image, alpha))
-    smooth, _ = estimate_multilevel(image, alpha)
+    smooth = estimate_foreground_ml(image, alpha)
     middle = (alpha > 0.3) & (alpha < 0.7)
     assert np.abs(f - front)[middle].mean() < 0.25 * np.abs(smooth - front)[middle].mean()
 
@@ -58,23 +59,6 @@ def test_any_size_and_any_alpha_give_numbers_in_range(shape: tuple[int, int], va
     f, _ = unmix(image, np.full(shape, value, np.float32), estimate_colors(image, np.full(shape, value, np.float32)))
     assert np.isfinite(f).all()
     assert ((f >= 0) & (f <= 1)).all()
-
-
-@pytest.mark.parametrize("crop", [(slice(0, 100), slice(0, 130)), (slice(40, 111), slice(30, 67))])
-def test_multilevel_is_pymattings(photograph: np.ndarray, crop: tuple[slice, slice]) -> None:
-    from pymatting import estimate_foreground_ml
-
-    image = (photograph[crop] / np.float32(255)).astype(np.float32)
-    height, width = image.shape[:2]
-    y, x = np.mgrid[:height, :width]
-    alpha = np.clip((width / 2 - x + 5 * np.sin(y / 4)) / 15 + 0.5, 0, 1).astype(np.float32)
-    theirs, their_back = estimate_foreground_ml(image, alpha, return_background=True)
-    ours, our_back = estimate_multilevel(image, alpha, everywhere=True)
-    assert np.abs(ours - theirs).mean() < 1e-5
-    assert np.abs(our_back - their_back).mean() < 1e-5
-    lean, _ = estimate_multilevel(image, alpha)
-    soft = (alpha > 0.1) & (alpha < 0.9)
-    assert np.abs(lean - theirs)[soft].mean() < 5e-3
 
 
 def test_too_little_alpha_before_an_uneven_wall_burns_nothing_out() -> None:

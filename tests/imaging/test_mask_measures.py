@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vivid_assets.imaging.mask_measures import (
+from benchmarks.mask_measures import (
     boundary_iou,
     f_measures,
     gradient_error,

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.light import linear_to_uint8
 from vivid_assets.imaging.color import (
     ciede2000,
     linear_to_srgb,
-    linear_to_uint8,
     rgb_to_lab,
     srgb_to_linear,
     to_uint8,

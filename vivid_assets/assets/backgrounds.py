@@ -24,7 +24,7 @@ from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
-from vivid_assets.imaging.backdrop import read_prompt, render
+from vivid_assets.imaging.backdrop import read_prompt, recipe, render
 from vivid_assets.imaging.codec import decode, encode
 from vivid_assets.imaging.mask_files import decode_mask
 from vivid_assets.imaging.transparency import opaque
@@ -36,12 +36,13 @@ from vivid_assets.settings import SettingsFile, configured
 
 BACKGROUNDS = Stage(
     name="backgrounds",
-    version="2",
+    version="3",
     columns=pa.schema(
         [
             ("file", pa.string()),
             ("generator", pa.string()),
             ("seed", pa.int64()),
+            ("recipe", pa.string()),
             ("reused", pa.bool_()),
             ("unused_words", pa.list_(pa.string())),
         ]
@@ -71,7 +72,7 @@ painted in place. In a run masks come first by their priority.
 
 OWN, SDXL_SCENE, SDXL_INPAINT, BACKDROP = "own", "sdxl", "sdxl_inpaint", "backdrop"
 
-_BACKDROP_VERSION = "1"
+_BACKDROP_VERSION = "2"
 _LONGEST_OWN = 4096
 _OWN_VERSION = "2"
 _BATCH = 64
@@ -92,7 +93,8 @@ def backgrounds(
 
     A row says who made it: `own` is the user's picture, `sdxl` a generated scene, `sdxl_inpaint` one painted around the
     picture's subject, `backdrop` the drawn studio sweep (`unused_words` are the prompt's words that a sweep cannot
-    show). Scenes are kept by what they depend on, for all catalogues: the same prompt, seed and size is made once.
+    show; `file` shows it at the models' size, the composite draws it at its own from `recipe` and `seed`). Scenes are
+    kept by what they depend on, for all catalogues: the same prompt, seed and size is made once.
     Stale when the prompt, the seed, the size, the own background or the generator changes; painted around the subject
     also when the picture or its mask does.
     """
@@ -166,7 +168,7 @@ def _kept(store: Store, source: Catalogue, row: Row) -> dict[str, Any] | Excepti
         except ValueError as error:
             return PictureFailure(f"Its background {name!r} cannot be used: {error}")
         store.write(scene, encode(opaque(picture), format="jpeg", quality=95))
-    return {"file": scene, "generator": OWN, "seed": None, "reused": reused, "unused_words": []}
+    return {"file": scene, "generator": OWN, "seed": None, "recipe": None, "reused": reused, "unused_words": []}
 
 
 def _subject(store: Store, row: Row) -> Subject:
@@ -201,9 +203,11 @@ def _drawn(cache: SceneCache, rows: Sequence[Row]) -> list[dict[str, Any] | Exce
         alike = [row for row in rows if row.read["analysis"]["temperature"] == temperature]
         requests = [_request(row, row.read["enhanced_prompts"]["user_prompt"]) for row in alike]
 
-        def key(request: SceneRequest, light: str = temperature) -> str:
+        def key(request: SceneRequest, light: Any = temperature) -> str:
             size = [request.height, request.width]
-            return digest([BACKDROP, _BACKDROP_VERSION, request.prompt, request.seed, *size, light])
+            return digest(
+                [BACKDROP, _BACKDROP_VERSION, recipe(read_prompt(request.prompt), light), request.seed, *size]
+            )
 
         def draw(wanted: Sequence[SceneRequest], light: Any = temperature) -> list[Scene | Exception]:
             return [
@@ -212,8 +216,11 @@ def _drawn(cache: SceneCache, rows: Sequence[Row]) -> list[dict[str, Any] | Exce
             ]
 
         for row, request, scene in zip(alike, requests, cache.get(requests, key, draw), strict=True):
-            unused = list(read_prompt(request.prompt).unused_words)
-            made[row.picture] = _columns(scene, BACKDROP, request.seed, unused)
+            look = read_prompt(request.prompt)
+            columns = _columns(scene, BACKDROP, request.seed, look.unused_words)
+            if isinstance(columns, dict):
+                columns["recipe"] = recipe(look, temperature)
+            made[row.picture] = columns
     return [made[row.picture] for row in rows]
 
 
@@ -227,6 +234,7 @@ def _columns(
         "file": scene.path,
         "generator": generator,
         "seed": seed,
+        "recipe": None,
         "reused": not scene.made,
         "unused_words": list(unused_words),
     }

@@ -1,20 +1,24 @@
 """Composites: the subject before its new background, at the source's own size."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from partitions.shards import catalogue_of
 from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
+from vivid_assets.assets.backgrounds import BACKDROP, BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
 from vivid_assets.assets.masks import MASKS, persons_mask
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
+from vivid_assets.imaging.backdrop import look_of, render
 from vivid_assets.imaging.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
 from vivid_assets.imaging.given import shown_alpha
 from vivid_assets.imaging.mask_files import decode_mask
@@ -42,7 +46,7 @@ COMPOSITES = Stage(
     asks=("mask", "mask_content"),
     reads=(
         Reads(PREPARED_IMAGES, ("file", "source_format", "source_width", "source_height")),
-        Reads(BACKGROUNDS, ("file", "generator")),
+        Reads(BACKGROUNDS, ("file", "generator", "recipe", "seed")),
         Reads(MASKS, ("file", "origin")),
     ),
 )
@@ -94,7 +98,7 @@ def composites(
             "compositeWithTrainedAlgorithmicMedia" if background["generator"] in _GENERATIVE else "composite"
         )
         alpha = _alpha(store, source, row, picture)
-        scene = read_stored(store, background["file"], decode).rgb
+        scene = _scene(store, background, *picture.rgb.shape[:2])
         blended = blend_native(
             picture.rgb if deep is None else deep,
             alpha,
@@ -146,6 +150,13 @@ def _alpha(store: Store, source: Catalogue, row: Row, picture: Picture) -> Alpha
     if mask["origin"] == "person":
         return persons_mask(source, row.asked["mask"], *picture.rgb.shape[:2])
     return Alpha(read_stored(store, mask["file"], decode_mask), mask["origin"])
+
+
+def _scene(store: Store, background: Mapping[str, Any], height: int, width: int) -> NDArray[np.uint8]:
+    """The background: a backdrop drawn at the picture's size, so that its grain is a photograph's; others as stored."""
+    if background["generator"] == BACKDROP:
+        return render(look_of(background["recipe"]), height, width, seed=background["seed"])
+    return read_stored(store, background["file"], decode).rgb
 
 
 def output_format(picture: str, source_format: str, wanted: CompositesSettings) -> tuple[Format, str]:

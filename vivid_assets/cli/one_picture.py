@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from resources.sdxl import SDXL
 from resources.vitmatte import VitMatte
 from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.backdrop import read_prompt, render
-from vivid_assets.imaging.codec import Format, Picture, SourceType, decode, encode, resize_to_fit
+from vivid_assets.imaging.codec import Format, Picture, SourceType, decode, encode
 from vivid_assets.imaging.compositing import Blend
 from vivid_assets.imaging.cutout import emptied
 from vivid_assets.imaging.given import shown_alpha
 from vivid_assets.imaging.light import measure_light
-from vivid_assets.imaging.mask_files import encode_mask
+from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.mask_input import read_mask
 from vivid_assets.imaging.matte import GIVEN, Alpha
 from vivid_assets.imaging.native import blend_native
@@ -119,8 +119,10 @@ class Masks:
         Raises ValueError when the picture cannot be read, the mask does not fit, or no tier can answer.
         """
         wanted = self._settings.prepared_images
-        picture = decode(data, max_pixels=round(wanted.max_megapixels * 1e6))
-        small = resize_to_fit(opaque(picture), wanted.longest)
+        max_pixels = round(wanted.max_megapixels * 1e6)
+        picture = decode(data, max_pixels=max_pixels)
+        # Decoded again, and the mask as its file would hold it: as a run does, so that both make the same picture.
+        small = opaque(decode(data, longest=wanted.longest, max_pixels=max_pixels))
         notes: tuple[str, ...] = picture.notes
         override = None if picture.alpha is None else Alpha(picture.alpha, "own")
         if mask is not None:
@@ -138,6 +140,8 @@ class Masks:
             raise found
         if found.verdict == NO_ANSWER:
             raise ValueError(found.degraded or found.reason)
+        if given is None:
+            found = replace(found, alpha=decode_mask(encode_mask(found.alpha)))
         if override is not None and given is None:
             notes += (found.tried[0].reason,)
         if given is not None and found.review:
@@ -188,7 +192,7 @@ class Scenes:
 
     def _drawn(self, solved: Solved) -> Scene:
         look = read_prompt(self._prompt)
-        height, width = solved.small.shape[:2]
+        height, width = solved.picture.rgb.shape[:2]
         light = measure_light(solved.small).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
         rgb = render(look, height, width, seed=self._seed, temperature=light)

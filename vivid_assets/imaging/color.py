@@ -11,8 +11,6 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.strips import run_strips
-
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -98,21 +96,6 @@ def encode_deep(value):  # type: ignore[no-untyped-def]
     light = min(float(value), 1.0) if value > 0.0 else 0.0  # 0 also for NaN
     coded = light * 12.92 if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
     return np.uint16(coded * 65535 + 0.5)
-
-
-@numba.njit(cache=True, nogil=True)
-def _encode_rows(linear, out, guess, thresholds, first, end):  # type: ignore[no-untyped-def]
-    for y in range(first, end):
-        for x in range(linear.shape[1]):
-            out[y, x] = encode_one(linear[y, x], guess, thresholds)
-
-
-def linear_to_uint8(linear: Floats, threads: int | None = None) -> Bytes:
-    """Convert linear light of any shape to 8-bit sRGB, as ``to_uint8(linear_to_srgb(x))`` would, faster."""
-    rows = np.ascontiguousarray(linear, np.float32).reshape(len(linear), -1)
-    out = np.empty(rows.shape, np.uint8)
-    run_strips(_encode_rows, len(rows), rows, out, *_code_of_linear(), threads=threads)
-    return out.reshape(linear.shape)
 
 
 def encoding_tables() -> tuple[Bytes, Floats]:

@@ -311,19 +311,3 @@ def unmix(
     around: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
     run_strips(_wiener, len(alpha), image, alpha, variance, *at, grain, around, front, back, threads=threads)
     return front, back
-
-
-def blur_fusion(image: Array, alpha: Array, radii: tuple[int, int] = (45, 3)) -> Array:
-    """Estimate the foreground (float32 HxWx3) by two rounds of blurred averages (Forte 2021), for comparison.
-
-    ``image`` is linear light, ``alpha`` 0..1.
-    """
-    a = alpha[..., None].astype(np.float32)
-    front, back = image, image
-    for radius in radii:
-        size = (2 * radius + 1,) * 2
-        blurred_a = cv2.blur(alpha.astype(np.float32), size)[..., None]
-        mean_front = cv2.blur(front * a, size) / (blurred_a + 1e-5)
-        back = cv2.blur(back * (1 - a), size) / (1 - blurred_a + 1e-5)
-        front = np.clip(mean_front + a * (image - a * mean_front - (1 - a) * back), 0, 1)
-    return front.astype(np.float32)

@@ -100,11 +100,6 @@ def inputs(figures: LineArtFigures) -> np.ndarray:
     return np.concatenate([values, np.sqrt(values)])
 
 
-def fixed_thresholds(figures: LineArtFigures) -> bool:
-    """Answer as the original program did; kept to be compared with."""
-    return figures.edge_density > 0.05 and (figures.unique_colours < 0.1 or figures.dark_share > 0.05)
-
-
 @cache
 def _trained() -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     stored = json.loads(_WEIGHTS.read_text())

@@ -33,6 +33,9 @@ _PAPERS: dict[str, str] = {
     "eucalyptus": "#93a99a", "jade": "#4f9a78", "fern": "#5d8a4f", "pastel": "#e4d9dc",
     "rose gold": "#b9867a", "hot pink": "#e0559a", "olive green": "#6f7345", "brick red": "#94402f",
     "dove grey": "#bdbcba", "sea green": "#4f9187", "pale gold": "#dcc58f",
+    "steel grey": "#71797e", "bottle green": "#1f4a35", "hunter green": "#345240", "burnt orange": "#bb5a26",
+    "baby pink": "#efc4cf", "slate blue": "#5f6f93", "oxblood": "#4d1d20", "ecru": "#d8cfba", "oatmeal": "#ddd2bf",
+    "champagne": "#e7d3b0", "gunmetal": "#4a4e53", "jet black": "#1f1f20",
 }  # fmt: skip
 
 COLORS: dict[str, Color] = {
@@ -55,6 +58,17 @@ THINGS: dict[str, Color] = {
         "office": "#d5d6d5", "library": "#6d4f3a", "gallery": "#e8e7e4", "rock": "#8c857c", "granite": "#8b8a89",
     }.items()
 }  # fmt: skip
+
+# Papers without a colour of their own: "a gold ring on a dark background".
+TONES: dict[str, Color] = {
+    "dark": (58, 59, 61),
+    "light": (228, 227, 224),
+    "pale": (228, 227, 224),
+    "bright": (236, 235, 233),
+    "neutral": (205, 204, 201),
+    "plain": (205, 204, 201),
+    "simple": (205, 204, 201),
+}
 
 # (share of the way to white (+) or black (-), factor of chroma, shift along Lab b)
 MODIFIERS: dict[str, tuple[float, float, float]] = {

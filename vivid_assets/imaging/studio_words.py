@@ -34,6 +34,8 @@ LIGHTS: dict[str, LightWord] = {
     "candlelight": LightWord(2600, 0.7, 0.75),
     "candle": LightWord(2600, 0.7, 0.75),
     "candlelit": LightWord(2600, 0.7, 0.75),
+    "white light": LightWord(6500),
+    "white lighting": LightWord(6500),
     "tungsten": LightWord(3300),
     "fireplace": LightWord(2800, 0.7, 0.7),
     "lamp": LightWord(3500, 0.85, 0.6),
@@ -90,18 +92,43 @@ def _words(text: str) -> frozenset[str]:
 
 
 # What a colour's name stands before when it is the background's: "a red apple on a white table" is white.
+WALLS = _words("backdrop backdrops background backgrounds bg cyclorama cyc")
 SURFACES = _words(
-    "backdrop background wall walls paper studio seamless sweep floor table tabletop counter countertop surface room "
-    "cloth canvas muslin fabric interior kitchen shelf desk"
+    "wall walls paper studio seamless sweep floor table tables tabletop counter countertop surface room cloth canvas "
+    "muslin fabric interior kitchen shelf desk"
+)
+# What else a subject stands on or before. Alone such a word may be the subject: "a red blanket".
+GROUNDS = _words(
+    "tablecloth plinth pedestal podium platform slab board boards plank planks tile tiles tiled rug carpet mat ground "
+    "sheet bedding bedspread blanket curtain curtains drape drapes screen panel card cardboard acrylic plexiglass "
+    "mirror glass ledge windowsill sill bench worktop gradient fur wool felt satin silk cotton burlap suede foam "
+    "parquet tarmac asphalt pavement metal steel aluminium aluminum"
 )
 
-NEGATIONS = _words("no not without never")
+# What is behind the subject follows these, and what is below it those.
+BEHIND = frozenset({"against", "before", "in front of"})
+UNDER = frozenset({"on", "over", "upon", "onto", "atop", "on top of"})
+# The places that a subject is in follow these.
+PLACES = _words("in at by near inside amid beside within")
+# A phrase ends before these.
+BOUNDARIES = PLACES | _words(
+    "with from to for under and or but while through between of as behind around against before on over upon onto atop"
+)
+# What may stand between a surface and its colour: "the wall is painted in sage".
+LINKS = _words("is are in of be should painted coloured colored colour color tone : a an the very all")
+ARTICLES = _words("a an the some its my our this that very")
+# What a colour before it is not the paper's.
+SHONE = _words("light lights lighting lit glow glowing shadow shadows rim lamp lamps candle candles highlights halo")
+
+NEGATIONS = _words("no not without never non avoid avoiding except excluding neither nor isn't don't") | frozenset(
+    {"instead of", "rather than", "anything but", "other than", "free of"}
+)
 
 # Words that ask for nothing, or for what a studio sweep is anyway.
 FILLERS = _words(
-    "a an the and or of on in at with from to for by is its it this that some very my our light lights lighting lit "
-    "backdrop background wall floor studio seamless paper sweep photo photograph photography picture image shot "
-    "product portrait professional clean simple minimal minimalist plain high quality detailed sharp focus "
-    "photorealistic elegant color colour coloured colored tone tones shade gentle side key ambient hour day time "
-    "setting scene surface"
+    "a an the and or but of on in at with from to for by is are be its it this that some very my our all just only any "
+    "use using used too so nothing isolated placed painted light lights lighting lit backdrop background bg wall walls "
+    "floor studio seamless paper sweep photo photograph photography picture image shot product portrait professional "
+    "clean simple minimal minimalist plain high quality detailed sharp focus photorealistic elegant color colour "
+    "coloured colored tone tones shade gentle side key ambient hour day time setting scene surface"
 )
