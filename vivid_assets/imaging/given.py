@@ -28,9 +28,9 @@ def packaging(alpha: Array) -> str | None:
         return f"{figures.coverage:.0%} of the picture is solid"
     if figures.border > limits.max_border:
         return f"{figures.border:.0%} of the frame is solid"
-    top, bottom, left, right = solid_box(alpha)
-    filled = solid[top:bottom, left:right].mean()
-    if filled > _RECTANGLE:
+    # What shows at all counts, so that a rectangle with a soft side or a glow is a cut-out.
+    top, bottom, left, right = _box(alpha > _NOTHING)
+    if alpha[top:bottom, left:right].mean() > _RECTANGLE:
         return "the solid part is a rectangle"
     return None
 
@@ -49,10 +49,13 @@ def shown_alpha(alpha: Array) -> Array:
 
 def solid_box(alpha: Array) -> tuple[int, int, int, int]:
     """The rectangle that holds every solid pixel: top, bottom, left, right; the whole where there is none."""
-    solid = alpha > 0.5
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    return _box(alpha > 0.5)
+
+
+def _box(where: Array) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
     if not len(rows):
-        return 0, alpha.shape[0], 0, alpha.shape[1]
+        return 0, where.shape[0], 0, where.shape[1]
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
