@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from io import BytesIO
@@ -44,15 +45,22 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tiny_birefnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place of the test's own for the code of models, and none of the code that earlier tests have imported."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.fixture
+def tiny_birefnet(tmp_path: Path, hub_code: None) -> Path:
     """A model folder as BiRefNet's: custom code, configuration, weights.
 
     Its logit is the picture's normalised brightness, so that its answer can be foreseen.
     """
     from benchmarks.architectures import save_tiny_birefnet
 
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     return save_tiny_birefnet(tmp_path / "birefnet")
 
 

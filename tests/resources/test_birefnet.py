@@ -201,9 +201,7 @@ def test_onnx_files_of_one_size_and_precision_are_not_asked_for_another(onnx, ph
 
 
 def test_onnx_asks_for_the_provider_that_is_meant(onnx, photograph, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "Some GPU")
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("resources.device.device_trouble", lambda *_: None)
     monkeypatch.setattr("resources.lease._uuids", lambda device: {"test-gpu": "cuda:0"})
     with pytest.raises(MachineFault, match="no CUDAExecutionProvider"):
         masks(onnx | {"device": "cuda"}, [photograph])

@@ -9,9 +9,7 @@ from benchmarks import models
 pytestmark = pytest.mark.slow
 
 
-def test_every_part_is_measured_against_the_plain_way(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+def test_every_part_is_measured_against_the_plain_way(tmp_path, capsys, hub_code):
     written = tmp_path / "table.md"
     rows = models.main(
         ["--tiny", "--device=cpu", "--pictures=1", "--steps=1", "--batches=2", "--compile=off", f"--output={written}"]

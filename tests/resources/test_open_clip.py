@@ -158,7 +158,7 @@ def test_the_default_weights_are_where_open_clip_has_them(settings, monkeypatch,
     from resources.clip_model import pretrained_weights
 
     default = OpenClip()
-    assert default._weights() == pretrained_weights(default.model, default.pretrained, default.hub_revision)
+    assert default.weights() == pretrained_weights(default.model, default.pretrained, default.hub_revision)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert "vivid models pull" in OpenClip().missing()
     assert OpenClip(download=True).missing() is None
