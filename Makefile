@@ -15,12 +15,12 @@ test: check
 	@# The tests start some hundred processes: whatever the machine says, bytecode is kept between them. One more at a
 	@# time than there are cores, since who tests a live Dagster mostly waits for its next tick.
 	@env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 .venv/bin/python -m pytest \
-		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder -m ""
+		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder -m "not soak"
 
-## What takes an hour: a hundred kills in the middle of a run
+## What takes long: a hundred kills in the middle of a run, a store that stalls, whole models compiled
 soak:
 	@tools/setup dev
-	@VIVID_KILLS=100 .venv/bin/python -m pytest -m slow tests/faults/test_kill.py
+	@VIVID_KILLS=100 .venv/bin/python -m pytest -m "soak or slow" tests/faults tests/resources/test_sdxl.py
 
 ## The quick part: style, types, floors; then `.venv/bin/pytest` runs the quick tests
 check:

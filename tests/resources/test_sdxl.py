@@ -328,7 +328,7 @@ def test_no_memory_to_decode_means_tiles_and_no_step_again(settings, monkeypatch
     assert all(difference(one, other) <= LEVELS for one, other in zip(tiled, expected, strict=True))
 
 
-@pytest.mark.parametrize("how", ["blocks", "whole"])
+@pytest.mark.parametrize("how", ["blocks", pytest.param("whole", marks=pytest.mark.soak)])
 def test_compiled_a_broken_picture_is_made_again_without_compiling_anew(settings, monkeypatch, how):
     import torch
 
@@ -350,7 +350,7 @@ def test_compiled_a_broken_picture_is_made_again_without_compiling_anew(settings
     torch._dynamo.reset()
 
 
-@pytest.mark.parametrize("how", ["blocks", "whole"])
+@pytest.mark.parametrize("how", ["blocks", pytest.param("whole", marks=pytest.mark.soak)])
 def test_compiled_it_is_traced_without_a_break_and_batches_are_filled(settings, monkeypatch, unet_batches, how):
     """Dynamo's tracing (``fullgraph``) is real; the machine code that Inductor would make is left out."""
     import torch
