@@ -6,6 +6,7 @@ import pytest
 
 from vivid_assets.demo_drawings import DRAWINGS
 from vivid_assets.imaging.color import linear_to_srgb, srgb_to_linear, to_uint8
+from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.native import blend_native
 from vivid_assets.imaging.wall_gaps import open_gaps
 
@@ -55,7 +56,7 @@ def test_the_demo_s_fur_has_no_green_fringe(fur):
     fringe = (filled > 0.5) & (fur.alpha < 0.9)
 
     def composite(alpha: np.ndarray) -> np.ndarray:
-        return blend_native(fur.picture, alpha, grey, mode="unmix").composite
+        return blend_native(fur.picture, Alpha(alpha, "probability"), grey, mode="unmix").composite
 
     exact, was, now = (green(composite(a), fringe) for a in (fur.alpha, filled, open_gaps(fur.picture, filled)))
     assert was > exact + 20, "the picture shows the fault"

@@ -100,16 +100,14 @@ def test_what_was_set_to_be_probabilities_and_is_none_stops(tmp_path):
 @pytest.fixture
 def gpu_for_torch_alone(monkeypatch):
     """A GPU that PyTorch sees, and an onnxruntime that is built for the CPU."""
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "Some GPU")
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("resources.device.device_trouble", lambda *_: None)
     monkeypatch.setattr("resources.lease._uuids", lambda device: {"test-gpu-onnx": "cuda:0"})
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
 
 
 def test_auto_takes_the_provider_that_is_there_and_says_so(tmp_path, gpu_for_torch_alone, caplog):
     file = save_brightness(tmp_path / "u2netp.onnx", sigmoid=True)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="resources"):
         assert masks(onnx_model=str(file), device="auto").shape == (32, 32)
     assert "this onnxruntime has CPUExecutionProvider, and no CUDA" in caplog.text
 
