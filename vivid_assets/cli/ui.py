@@ -74,6 +74,8 @@ def _end_with(parent: int) -> Callable[[], None] | None:
     libc = ctypes.CDLL(None)
 
     def prepare() -> None:
+        # A shell lets what it starts in the background ignore it; the servers end by it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
