@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from resources.device import free_memory
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable, first_line
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -170,5 +170,5 @@ def _is_dead_device(error: BaseException) -> bool:
 
 def _first_line(error: BaseException) -> str:
     """As a sentence."""
-    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    line = first_line(error)
     return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from resources.cuda import cuda_driver, gpu_expected, gpu_shown
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable, first_line
 
 DType = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -188,7 +188,7 @@ def _initialisation_fault() -> str:
     try:
         _torch().cuda.init()
     except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         first = re.sub(r"Did you run some cuda functions.*?\? ?", "", first)
         return re.split(r"\.\s+Please\b", first)[0].rstrip(".")
     return "it finds no device"

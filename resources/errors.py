@@ -15,3 +15,8 @@ class ModelUnavailable(MachineFault):
 
 class DamagedTable(MachineFault):
     """A table's file is there but cannot be read. What it held can be made again; the message says which."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a library's error says; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

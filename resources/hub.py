@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from resources.errors import ModelUnavailable
+from resources.errors import ModelUnavailable, first_line
 from resources.remote_code import absent_files
 
 _CHUNK = 1 << 20
@@ -128,7 +128,7 @@ class Weights:
         try:
             return Path(snapshot_download(self.source, revision=self.revision, allow_patterns=self.patterns))
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise ModelUnavailable(
                 f"{self.source} (revision {self.revision}) could not be fetched from the hub: {reason}. "
                 "Check its name, its revision and the network, or copy the hub's cache from a machine that has it."

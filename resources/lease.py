@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from resources.batches import is_out_of_memory
 from resources.device import Device, decide, free_memory, usable_gpus
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.gpu_lock import hold_one_of
 
 Model = TypeVar("Model")
@@ -64,7 +64,7 @@ class Shared(Generic[Model]):
         except MachineFault:
             raise
         except Exception as error:
-            raise MachineFault(f"There is no device for {self._what}: {_reason(error)}") from error
+            raise MachineFault(f"There is no device for {self._what}: {first_line(error)}") from error
 
     def _loaded(self, device: Device) -> Model:
         try:
@@ -74,8 +74,8 @@ class Shared(Generic[Model]):
         except Exception as error:
             # Whatever a library raises here, no picture can be processed without the model.
             if is_out_of_memory(error):
-                raise MachineFault(f"No memory on {device.name} to load {self._what}: {_reason(error)}") from error
-            raise ModelUnavailable(f"{self._what} could not be loaded: {_reason(error)}") from error
+                raise MachineFault(f"No memory on {device.name} to load {self._what}: {first_line(error)}") from error
+            raise ModelUnavailable(f"{self._what} could not be loaded: {first_line(error)}") from error
 
     def free(self) -> None:
         """Let go of the model and its device."""
@@ -128,10 +128,6 @@ def _clear(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from resources.batches import PictureError
 from resources.device import Device, decide
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.hub import check_digest
 
 Segmenter = Callable[[np.ndarray], np.ndarray]
@@ -125,7 +125,7 @@ def pull_onnx(model: str) -> Path:
     except MachineFault:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelUnavailable(
             f"{model} could not be fetched from rembg's release page ({reason}). Check the network, or put "
             f"{model}.onnx into rembg's folder by hand."

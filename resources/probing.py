@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from resources.batches import is_out_of_memory
 from resources.device import Device
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable, first_line
 
 
 def probe(what: str, device: Device, run: Callable[[], object]) -> None:
@@ -21,7 +21,7 @@ def probe(what: str, device: Device, run: Callable[[], object]) -> None:
     except RuntimeError as error:
         if device.dtype == "float32" or is_out_of_memory(error):
             raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelUnavailable(
             f"{what} does not compute in {device.dtype} on {device.name} ({reason}): set its dtype to auto or float32."
         ) from error

