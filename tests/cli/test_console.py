@@ -3,6 +3,8 @@
 import io
 import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,18 @@ def test_there_is_one_console():
             assert "rich.console" not in text, source.name
             assert not re.search(r"\bprint\(", re.sub(r"(console|errors)\.print\(", "", text)), source.name
         assert not re.search(r"\[/?(bold|red|green|yellow|dim)\]", text), f"{source.name} has markup, which is printed"
+
+
+def test_a_library_that_logs_to_the_root_doubles_no_line():
+    code = """
+import logging
+from vivid_assets.cli.console import listen
+listen(logging.INFO)
+logging.info("open_clip says this to the root logger")
+logging.getLogger("resources.lease").info("Loaded a model")
+logging.getLogger("resources.lease").warning("A warning of ours")
+logging.getLogger("library").warning("A warning \\x1b[2J of theirs")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["  Loaded a model", "  A warning of ours"]
+    assert done.stderr.splitlines() == ["A warning ␛[2J of theirs"]

@@ -80,8 +80,20 @@ class LogLines(logging.Handler):
             say_logged(record, record.getMessage())
 
 
+class OthersWarnings(logging.Handler):
+    """Prints what libraries warn of, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not was_said(record):
+            complain((record.getMessage(), "yellow"))
+
+
 def listen(level: int) -> None:
-    """Have the project's own loggers printed from ``level`` on."""
+    """Have the project's own loggers printed from ``level`` on, and warnings of the others."""
+    root = logging.getLogger()
+    if not root.handlers:
+        # Else the first library that calls ``logging.info`` gives it one, and every line is printed twice.
+        root.addHandler(OthersWarnings(logging.WARNING))
     for name in OWN_LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(handler, LogLines) for handler in logger.handlers):
