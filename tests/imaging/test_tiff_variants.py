@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 from tests.imaging.tiff_files import page, tiff
 from vivid_assets.imaging.codec import UnreadablePicture, decode
 
-WHITE_IS_0, BLACK_IS_0, RGB, PALETTE, INKS, LAB = 0, 1, 2, 3, 5, 8
+WHITE_IS_0, BLACK_IS_0, RGB, PALETTE, INKS, LAB, ICC_LAB = 0, 1, 2, 3, 5, 8, 9
 DTYPES = {8: np.uint8, 16: np.uint16}
 
 
@@ -92,6 +92,18 @@ def test_lab(apart):
     assert np.abs(picture.rgb - mild * 255).max() <= 5
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("deflate", [False, True])
+def test_icc_lab_is_cie_lab_with_its_middle_at_128(deflate, order, apart):
+    mild = 0.35 + 0.4 * shown(3)
+    lab = lab_of(mild)
+    as_cie = decode(tiff(page(lab, LAB)))
+    as_icc = lab ^ np.array([0, 128, 128], np.uint8)
+    picture = decode(tiff(page(as_icc, ICC_LAB, apart=apart, deflate=deflate, order=order), order=order))
+    assert (picture.rgb == as_cie.rgb).all()
+
+
 @pytest.mark.parametrize(
     ("samples", "photometric", "bits", "tags", "named"),
     [
@@ -106,7 +118,7 @@ def test_lab(apart):
         (stored(shown(2), 16), BLACK_IS_0, 16, {338: ("H", [2])}, "2 channels of 16 bits"),
         (np.dstack([stored(shown(4), 8)] * 2)[..., :5], INKS, 8, {338: ("H", [2])}, "CMYK with transparency"),
         (stored(shown(4), 8), INKS, 8, {332: ("H", [2])}, "other inks than CMYK"),
-        (stored(shown(3), 8), 9, 8, {}, "ICC Lab"),
+        (stored(shown(3), 16), ICC_LAB, 16, {}, "16 bits a channel in a palette, Y'CbCr or Lab"),
         (stored(shown(3), 8), 6, 8, {}, "Y'CbCr without JPEG"),
         (stored(shown(3), 8), 77, 8, {}, "not known"),
         (stored(shown(1), 16), PALETTE, 16, {}, "16 bits a channel in a palette"),

@@ -32,11 +32,10 @@ MAX_SUB_IFDS = 16
 # Uncompressed, CCITT (three), LZW, JPEG (old and new), deflate (two numbers), PackBits, LZMA, Zstandard, WebP.
 READ_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000, 50001}
 _JPEG = (6, 7)
-WHITE_IS_0, BLACK_IS_0, RGB, PALETTE, INKS, YCBCR, CIE_LAB = 0, 1, 2, 3, 5, 6, 8
-_COLOURS = {WHITE_IS_0: 1, BLACK_IS_0: 1, RGB: 3, PALETTE: 1, INKS: 4, YCBCR: 3, CIE_LAB: 3}
+WHITE_IS_0, BLACK_IS_0, RGB, PALETTE, INKS, YCBCR, CIE_LAB, ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
+_COLOURS = {WHITE_IS_0: 1, BLACK_IS_0: 1, RGB: 3, PALETTE: 1, INKS: 4, YCBCR: 3, CIE_LAB: 3, ICC_LAB: 3}
 _UNREAD_COLOURS = {
     4: "is a mask for another picture",
-    9: "is in ICC Lab",
     10: "is in ITU Lab (fax)",
     32844: "holds logarithmic light (LogL)",
     32845: "holds logarithmic light (LogLuv)",
@@ -198,14 +197,16 @@ def refuse_unread(page: Page) -> None:
         why = f"has {bits} bits a channel" if bits else "has channels of different bits"
     elif bits < 8 and (samples > 1 or colour not in (WHITE_IS_0, BLACK_IS_0, PALETTE)):
         why = f"has {samples} channels of {bits} bits"
-    elif bits == 16 and colour in (PALETTE, YCBCR, CIE_LAB):
+    elif bits == 16 and colour in (PALETTE, YCBCR, CIE_LAB, ICC_LAB):
         why = "has 16 bits a channel in a palette, Y'CbCr or Lab"
     elif samples < _COLOURS[colour]:
         why = f"has {samples} channels, too few for its colours"
     elif colour == INKS and (page.integer(INK_SET, 1) != 1 or samples > 4):
         why = "is CMYK with transparency or further inks" if samples > 4 else "has other inks than CMYK"
-    elif colour in (PALETTE, CIE_LAB) and samples > _COLOURS[colour]:
+    elif colour in (PALETTE, CIE_LAB, ICC_LAB) and samples > _COLOURS[colour]:
         why = "is Lab or a palette with further channels"
+    elif colour == ICC_LAB and packing in _JPEG:
+        why = "is ICC Lab as JPEG"
     elif colour == YCBCR and (packing not in _JPEG or page.lies_apart):
         why = "is Y'CbCr without JPEG, or in planes"
     elif samples > 6 or (bits == 16 and samples == 2):
@@ -225,6 +226,9 @@ def plain_file(data: bytes, page: Page) -> bytes:
     """
     if page.lies_apart:
         return _lay_together(data, page)
+    if page.integer(PHOTOMETRIC, -1) == ICC_LAB:
+        as_rgb = _with_page(data, page, {PHOTOMETRIC: ("H", [RGB]), ICC: None, 274: None})
+        return _uncompressed(data, page, np.asarray(TiffImagePlugin.TiffImageFile(BytesIO(as_rgb))))
     # Pillow does not read a big-endian BigTIFF, and takes the first page, whatever it is.
     return data if page.is_first and not page.big else _with_page(data, page, {})
 
@@ -262,13 +266,23 @@ def _lay_together(data: bytes, page: Page) -> bytes:
         if grey.size != (width, height) or grey.mode not in ("L", "I;16", "I;16B", "I;16L"):
             raise EOFError("a plane is not what it says")
         together[..., plane] = np.asarray(grey)
-    pixels = together.astype(page.order + kind.str[1:]).tobytes()
-    changes = {
+    return _uncompressed(data, page, together)
+
+
+def _uncompressed(data: bytes, page: Page, samples: NDArray[np.unsignedinteger]) -> bytes:
+    """A file of ``page`` with these samples (H×W×C, as it stores them), pixel by pixel; ICC Lab as CIE Lab."""
+    photometric = page.integer(PHOTOMETRIC, -1)
+    if photometric == ICC_LAB:
+        # Of the same values, a and b have their middle at 128 there, and are signed here.
+        photometric, samples = CIE_LAB, samples ^ np.array([0, 128, 128], np.uint8)
+    pixels = samples.astype(page.order + samples.dtype.str[1:]).tobytes()
+    changes: dict[int, tuple[str, list[int]] | None] = {
+        PHOTOMETRIC: ("H", [photometric]),
         PLANAR: ("H", [1]),
         COMPRESSION: ("H", [1]),
         STRIPS: ("I", [8]),
         STRIP_BYTES: ("I", [len(pixels)]),
-        ROWS: ("I", [height]),
+        ROWS: ("I", [page.size[1]]),
         **dict.fromkeys((TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, PREDICTOR, 347)),
     }
     return _with_page(data, page, changes, pixels)
