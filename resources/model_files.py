@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from resources.errors import ModelUnavailable
 from resources.hub import Weights
+from resources.pipeline_files import needed
 
 BIREFNET = ("config.json", "*.py", "model.safetensors")
 VITMATTE = ("config.json", "model.safetensors")
@@ -51,6 +52,8 @@ def recognised(source: str, revision: str, there: Collection[str], variant: str 
         ModelUnavailable: it holds none of the kinds of models that are used here.
     """
     if "model_index.json" in there:
+        if not {"unet/config.json", "text_encoder_2/config.json"} <= set(there):
+            return Weights(source, revision, needed(there, variant or ""))
         if variant is None:
             variant = "fp16" if "unet/diffusion_pytorch_model.fp16.safetensors" in there else ""
         files = sdxl(variant, own_vae="vae/config.json" in there)
@@ -60,6 +63,6 @@ def recognised(source: str, revision: str, there: Collection[str], variant: str 
         if all(any(name.endswith(".py") for name in there) if file == "*.py" else file in there for file in files):
             return Weights(source, revision, files)
     raise ModelUnavailable(
-        f"{source} at {revision} holds no model that is used here: neither an SDXL pipeline in diffusers' layout, nor "
+        f"{source} at {revision} holds no model that is used here: neither a pipeline in diffusers' layout, nor "
         "a config.json with model.safetensors, diffusion_pytorch_model.safetensors or open_clip_model.safetensors."
     )

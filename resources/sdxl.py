@@ -1,7 +1,7 @@
 """SDXL: scenes from prompts."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +9,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from resources.batches import Batches
 from resources.device import Device, DeviceName, DType, decide, device_trouble
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import ModelUnavailable
 from resources.hub import Weights
-from resources.lease import Shared, lease
+from resources.lease import lease
 from resources.model_files import SDXL_OPTIONAL, VAE
 from resources.model_files import sdxl as sdxl_files
 from resources.packages import demand
 from resources.resource import Resource
 from resources.samplers import SAMPLERS, Sampler, SamplerName
-from resources.scenes import Scene, SceneRequest, bucket
+from resources.scene_maker import SceneMaker
+from resources.scenes import SceneRequest
 from resources.sdxl_load import load_sdxl
 from resources.sdxl_model import SdxlModel
 
@@ -78,11 +78,11 @@ class SDXL(Resource):
         return "sdxl-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
     @contextmanager
-    def lease(self) -> Iterator["SceneMaker"]:
+    def lease(self) -> Iterator[SceneMaker]:
         """A generator for as long as the block runs: loaded on its first call, freed when the block ends."""
         key = f"{self.revision} {self.device} {self.dtype} {self.compile}"
         with lease(key, self._load, self._device, what=f"SDXL ({self.model}, {self.sampler})") as shared:
-            yield SceneMaker(shared, self.size, self.batch_size, fill=self.compile != "off")
+            yield SceneMaker(shared, self.size, self.batch_size, "SDXL", fill=self.compile != "off")
 
     def key(self, request: SceneRequest) -> str:
         """The digest of everything that the scene depends on."""
@@ -180,57 +180,3 @@ class SDXL(Resource):
             compiled=self.compile,
             device=device,
         )
-
-
-class SceneMaker:
-    """A leased SDXL: call it with requests."""
-
-    def __init__(self, shared: Shared[SdxlModel], size: int, batch_size: int, *, fill: bool) -> None:
-        self._shared = shared
-        self._size = size
-        self._fill = fill
-        self._batches: Batches[SceneRequest, Scene | Exception] = Batches(self._make, batch_size, "SDXL")
-
-    def __call__(self, requests: Sequence[SceneRequest]) -> list[Scene | Exception]:
-        """The scenes, in the order of the requests; an exception as an entry is that scene's failure.
-
-        Requests of equal shape are made together, over different prompts and seeds. Give all that there are:
-        what is given one by one is made one by one.
-
-        Raises:
-            ModelUnavailable: on the first call, if weights are not here or cannot be loaded.
-            MachineFault: the device that was asked for is not there or has failed, or not one scene fits.
-        """
-        groups: dict[tuple, list[int]] = {}
-        scenes: dict[int, Scene | Exception] = {}
-        for index, request in enumerate(requests):
-            try:
-                groups.setdefault(self._alike(request), []).append(index)
-            except MachineFault:
-                raise
-            except Exception as error:
-                # Without the traceback, whose frames hold the model beyond its lease.
-                scenes[index] = error.with_traceback(None)
-        for indices in groups.values():
-            made = self._batches([requests[index] for index in indices])
-            scenes.update(zip(indices, made, strict=True))
-        return [scenes[index] for index in range(len(requests))]
-
-    def _alike(self, request: SceneRequest) -> tuple:
-        """What requests must have in common to be made in one batch."""
-        with self._shared.use() as model:
-            words = model.words(request)
-        return *bucket(request.height, request.width, self._size), request.subject is not None, words
-
-    def _make(self, requests: list[SceneRequest]) -> list[Scene | Exception]:
-        # A compiled model is compiled anew for each batch size, so there are few: 1, 2, 4, … and the full one.
-        slots = slots_for(len(requests), self._batches.size) if self._fill else len(requests)
-        filled = requests + [requests[-1]] * (slots - len(requests))
-        sides = bucket(requests[0].height, requests[0].width, self._size)
-        with self._shared.use() as model:
-            return model.make(filled, sides)[: len(requests)]
-
-
-def slots_for(count: int, largest: int) -> int:
-    """The batch that ``count`` scenes are made in by a compiled model: the next power of two, at most ``largest``."""
-    return min(largest, 1 << (count - 1).bit_length())

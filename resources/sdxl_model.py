@@ -17,8 +17,8 @@ from resources.scenes import Scene, SceneRequest, Subject
 
 _log = logging.getLogger(__name__)
 
-# A decoded NaN is 0; no scene, however dark, has no pixel above this (of 255).
-_BLACK = 3
+BLACK = 3
+"""A decoded NaN is 0; no scene, however dark, has no pixel above this (of 255)."""
 _OPAQUE = 0.9
 
 
@@ -119,7 +119,7 @@ class SdxlModel:
                     continue
                 whole = ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
                 array = whole.permute(1, 2, 0).cpu().numpy()
-                pictures.append(array if int(array.max()) >= _BLACK else None)
+                pictures.append(array if int(array.max()) >= BLACK else None)
         return pictures
 
     def _decode(self, vae: Any, latent: Any) -> Any:

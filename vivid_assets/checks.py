@@ -13,6 +13,7 @@ import dagster as dg
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
+from resources.generators import NOT_GENERATED
 from resources.store import Store
 from vivid_assets.catalogue.progress import read_progress, shards_noted
 from vivid_assets.imaging.codec import decode
@@ -185,7 +186,7 @@ def judge_halo(outcome: Outcome, background: Background) -> Judged:
 
 def judge_black(outcome: Outcome, background: Background) -> Judged:
     """Whether the diffusion model gave pictures: a safety filter, or a half-precision overflow, gives black ones."""
-    generated = [row for row in outcome.with_status(OK) if row["generator"].startswith("sdxl")]
+    generated = [row for row in outcome.with_status(OK) if row["generator"] not in NOT_GENERATED]
     noted = background.noted()
     if outcome.computed == 0 and "black" in noted:
         number, examples = int(noted["black"]), []

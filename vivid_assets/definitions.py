@@ -10,6 +10,7 @@ from resources.open_clip import OpenClip
 from resources.resource import Resource
 from resources.sdxl import SDXL
 from resources.store import Store, place_of
+from resources.text_to_image import TextToImage
 from resources.vitmatte import VitMatte
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
@@ -53,6 +54,7 @@ defs = dg.Definitions(
             "settings": SETTINGS,
             "open_clip": OpenClip(),
             "sdxl": SDXL(),
+            "text_to_image": TextToImage(),
             "birefnet": BiRefNet(),
             "vitmatte": VitMatte(),
             "alerts": Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),

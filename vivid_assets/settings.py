@@ -16,9 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from upath import UPath
 
 from resources.birefnet import BiRefNet
+from resources.generators import SDXL as SDXL_NAME
+from resources.generators import TEXT_TO_IMAGE, GeneratorName, SceneGenerator
 from resources.open_clip import OpenClip
 from resources.resource import Resource
 from resources.sdxl import SDXL
+from resources.text_to_image import TextToImage
 from resources.vitmatte import VitMatte
 from vivid_assets.imaging.verdict import Thresholds
 from vivid_assets.spelling import did_you_mean
@@ -45,9 +48,10 @@ class PreparedImagesSettings(PreparedImagesLook):
 class BackgroundsSettings(StageSettings):
     """Where backgrounds come from; a catalogue's own folder of backgrounds goes before both."""
 
-    generator: Literal["auto", "sdxl", "backdrop"] = Field(
+    generator: GeneratorName = Field(
         "auto",
-        description="sdxl; backdrop, the drawn studio; auto, SDXL where it can be used (GPU, weights), else backdrop.",
+        description="sdxl; text_to_image, another pipeline of diffusers; backdrop, the drawn studio; auto, SDXL where "
+        "it can be used (GPU, weights), else backdrop.",
     )
     place: Literal["scene", "inpaint"] = Field(
         "scene",
@@ -57,8 +61,8 @@ class BackgroundsSettings(StageSettings):
 
     @model_validator(mode="after")
     def _who_can_inpaint(self) -> "BackgroundsSettings":
-        if self.place == "inpaint" and self.generator == "backdrop":
-            raise ValueError("place inpaint needs SDXL: the drawn backdrop knows no subject")
+        if self.place == "inpaint" and self.generator not in ("auto", SDXL_NAME):
+            raise ValueError(f"place inpaint needs SDXL: the generator {self.generator} knows no subject")
         return self
 
 
@@ -159,6 +163,13 @@ class SdxlLook(StageSettings):
     guidance: float = Field(-1.0, ge=-1, le=50)
 
 
+class TextToImageLook(StageSettings):
+    """How a background is painted by another pipeline; entries of the TextToImage resource, steps with an end."""
+
+    steps: int = Field(0, ge=0, le=150)
+    guidance: float = Field(-1.0, ge=-1, le=50)
+
+
 class VitMatteLook(StageSettings):
     """How wide an edge is solved; an entry of the VitMatte resource."""
 
@@ -179,6 +190,7 @@ class CatalogueSettings(StageSettings):
     review: ReviewSettings = ReviewSettings()
     open_clip: ClipLook = ClipLook()
     sdxl: SdxlLook = SdxlLook()
+    text_to_image: TextToImageLook = TextToImageLook()
     vitmatte: VitMatteLook = VitMatteLook()
 
     def said(self) -> dict[str, dict[str, Any]]:
@@ -200,10 +212,11 @@ class Settings(BaseModel):
     nights: NightsSettings = NightsSettings()
     open_clip: dict[str, Any] = Field(default_factory=dict, description="Entries of the OpenClip resource.")
     sdxl: dict[str, Any] = Field(default_factory=dict, description="Entries of the SDXL resource.")
+    text_to_image: dict[str, Any] = Field(default_factory=dict, description="Entries of the TextToImage resource.")
     birefnet: dict[str, Any] = Field(default_factory=dict, description="Entries of the BiRefNet resource.")
     vitmatte: dict[str, Any] = Field(default_factory=dict, description="Entries of the VitMatte resource.")
 
-    @field_validator("open_clip", "sdxl", "birefnet", "vitmatte")
+    @field_validator("open_clip", "sdxl", "text_to_image", "birefnet", "vitmatte")
     @classmethod
     def _known_entries(cls, entries: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         model: Any = _RESOURCES[info.field_name or ""]
@@ -231,14 +244,20 @@ class Settings(BaseModel):
 READ_BY = {
     "prepared_images": ("prepared_images",),
     "analysis": ("open_clip",),
-    "backgrounds": ("backgrounds", "sdxl"),
+    "backgrounds": ("backgrounds", "sdxl", "text_to_image"),
     "masks": ("masks", "birefnet", "vitmatte"),
     "composites": ("composites",),
     "review": ("review",),
 }
 """The tables whose entries are in a stage's row keys."""
 
-_RESOURCES = {"open_clip": OpenClip, "sdxl": SDXL, "birefnet": BiRefNet, "vitmatte": VitMatte}
+_RESOURCES = {
+    "open_clip": OpenClip,
+    "sdxl": SDXL,
+    "text_to_image": TextToImage,
+    "birefnet": BiRefNet,
+    "vitmatte": VitMatte,
+}
 """The tables whose entries are those of a resource."""
 
 Model = TypeVar("Model", bound=Resource)
@@ -252,6 +271,16 @@ def configured(model: Model, entries: Mapping[str, Any]) -> Model:
         first = error.errors()[0]
         entry = ".".join(map(str, first["loc"]))
         raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {said(first)}") from error
+
+
+def scene_generators(
+    settings: Settings, sdxl: SDXL | None = None, text_to_image: TextToImage | None = None
+) -> dict[str, SceneGenerator]:
+    """The models that can make scenes, by the generator's name, as the settings have them; the first is ``auto``'s."""
+    return {
+        SDXL_NAME: configured(sdxl or SDXL(), settings.sdxl),
+        TEXT_TO_IMAGE: configured(text_to_image or TextToImage(), settings.text_to_image),
+    }
 
 
 class SettingsFile(Resource):

@@ -11,6 +11,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
+from resources.text_to_image import TextToImage
 from resources.vitmatte import VitMatte
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, register
@@ -74,6 +75,7 @@ class Pipeline:
                 "settings": SettingsFile(path=str(self.settings_file)),
                 "open_clip": OpenClip(),
                 "sdxl": SDXL(),
+                "text_to_image": TextToImage(),
                 "birefnet": BiRefNet(),
                 "vitmatte": VitMatte(),
             },

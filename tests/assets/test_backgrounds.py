@@ -11,6 +11,7 @@ from resources.batches import PictureError
 from resources.scene_cache import SceneCache
 from resources.scenes import Scene
 from resources.sdxl import SDXL
+from tests.support.tiny_pipelines import save_tiny
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app
@@ -78,7 +79,7 @@ def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(re
     assert subject.alpha[80, 80] == 1
     assert subject.alpha[2, 2] == 0
     assert set(ready.run().values()) == {0}
-    demand = demand_of(ready.store, "spring", SDXL(), in_place=True)
+    demand = demand_of(ready.store, "spring", "sdxl", SDXL(), in_place=True)
     assert (demand.own, SceneCache(ready.store).estimate(demand.keys).to_make) == (1, 0)
 
     (ready.folder / "overrides").mkdir()
@@ -264,3 +265,24 @@ def test_with_the_real_pipeline_the_scene_keeps_the_subject(ready, tiny_sdxl):
     assert generators(ready) == ["sdxl_inpaint", "sdxl_inpaint", "own"]
     composite = decode(ready.store.read(ready.rows(COMPOSITES)["a.png"]["file"])).rgb
     assert np.abs(composite[80, 80].astype(int) - (180, 40, 30)).max() <= 4
+
+
+@pytest.mark.slow
+def test_another_pipeline_of_diffusers_makes_the_scenes(ready, tmp_path):
+    """FLUX's real class with random weights."""
+    folder = save_tiny("FLUX", tmp_path / "flux")
+    model = f'[text_to_image]\nmodel = "{folder}"\nsize = 64\nsteps = 2\ndevice = "cpu"\n'
+    ready.say(f'{TIERS}[backgrounds]\ngenerator = "text_to_image"\n{model}')
+    assert ready.run()["backgrounds"] == 3
+    rows = ready.rows(BACKGROUNDS)
+    assert generators(ready) == ["text_to_image", "text_to_image", "own"]
+    assert rows["a.png"]["file"] == rows["b.png"]["file"], "one scene for one prompt"
+    assert set(ready.run().values()) == {0}
+
+
+def test_a_pipeline_that_is_not_named_stops_the_step_with_the_setting(ready):
+    ready.say(f'{TIERS}[backgrounds]\ngenerator = "text_to_image"\n')
+    result = ready.materialize("spring-00000")
+    assert not result.success
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert "The generator text_to_image has no model" in str(failed.step_failure_data.error)

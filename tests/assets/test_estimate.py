@@ -34,7 +34,7 @@ def test_before_the_analysis_a_range_is_given(three):
 def test_finished_prompts_are_counted_exactly_and_cached_scenes_are_free(three):
     three.run()
     assert "2, of which 0 are in the cache" in estimate(three)
-    keys = demand_of(three.store, "spring", SDXL()).keys
+    keys = demand_of(three.store, "spring", "sdxl", SDXL()).keys
     assert len(keys) == 3
     cache = SceneCache(three.store)
     three.store.write(cache.path(keys[0]), three.store.read(three.rows(PREPARED_IMAGES)["a.png"]["file"]))
@@ -45,5 +45,5 @@ def test_an_own_background_costs_nothing(three):
     three.put("wall.png")
     (three.folder / "manifest.csv").write_text("image,background\na.png,wall.png\nb.png,wall.png\n")
     three.scan()
-    assert demand_of(three.store, "spring", SDXL()).own == 2
+    assert demand_of(three.store, "spring", "sdxl", SDXL()).own == 2
     assert "scenes to make" in estimate(three)

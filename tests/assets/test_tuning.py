@@ -9,6 +9,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
+from resources.text_to_image import TextToImage
 from resources.vitmatte import VitMatte
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.assets.trials import trials
@@ -96,6 +97,7 @@ def try_out(pipeline, name, **settings):
             "settings": SettingsFile(path=str(pipeline.settings_file)),
             "open_clip": OpenClip(),
             "sdxl": SDXL(),
+            "text_to_image": TextToImage(),
             "birefnet": BiRefNet(),
             "vitmatte": VitMatte(),
         },

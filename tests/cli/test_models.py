@@ -142,10 +142,24 @@ REPOSITORIES = {
             "model_index.json",
             "sd_xl.safetensors",
             "vae/config.json",
+            "text_encoder_2/config.json",
+            "unet/config.json",
             "unet/diffusion_pytorch_model.fp16.safetensors",
             "unet/diffusion_pytorch_model.safetensors",
         ],
         "unet/diffusion_pytorch_model.fp16",
+    ),
+    "someone/flux": (
+        [
+            "model_index.json",
+            "flux.safetensors",
+            "text_encoders/t5xxl.safetensors",
+            "text_encoder_2/config.json",
+            "text_encoder_2/model.safetensors",
+            "transformer/config.json",
+            "transformer/diffusion_pytorch_model-00001-of-00001.safetensors",
+        ],
+        "transformer/diffusion_pytorch_model-00001-of-00001",
     ),
     "someone/vae": (["config.json", "diffusion_pytorch_model.safetensors"], "diffusion_pytorch_model"),
     "someone/unet": (["config.json", "diffusion_pytorch_model.fp16.safetensors"], "diffusion_pytorch_model.fp16"),
@@ -186,13 +200,41 @@ def test_any_repository_of_a_kind_that_is_used_can_be_pulled_by_its_name(vivid_m
     (files,) = fetched
     assert (files.source, files.revision) == (source, "c" * 40), "pinned to the commit that the branch is at"
     assert f"{REPOSITORIES[source][1]}.safetensors" in files.patterns
-    assert not {"pytorch_model.bin", "sd_xl.safetensors"} & set(files.patterns)
+    others = {"pytorch_model.bin", "sd_xl.safetensors", "flux.safetensors", "text_encoders/t5xxl.safetensors"}
+    assert not others & set(files.patterns)
     assert " MB)" in output
 
 
 def test_of_a_pipeline_the_float32_files_can_be_asked_for(vivid_models, hub, fetched):
     vivid_models("pull", "someone/pipeline", "--variant", "")
     assert "unet/diffusion_pytorch_model.safetensors" in fetched[0].files
+
+
+def test_pull_without_a_name_gets_the_pipeline_that_the_settings_name(
+    vivid_models, pulled, converted, hub, monkeypatch, tmp_path
+):
+    (tmp_path / "vivid.toml").write_text(
+        '[backgrounds]\ngenerator = "text_to_image"\n[text_to_image]\nmodel = "someone/flux"\n'
+        f'model_revision = "{"c" * 40}"\n[masks]\ntiers = ["gradients"]\n'
+    )
+    monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
+    asked = []
+
+    def snapshot(source, revision, allow_patterns):
+        asked.append((source, revision, allow_patterns))
+        place = tmp_path / "hub" / "models--someone--flux" / "snapshots" / revision
+        for name in allow_patterns:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text('{"_class_name": "FluxPipeline"}' if name == "model_index.json" else "{}")
+        return str(place)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    code, output = vivid_models("pull")
+    assert code == 0, output
+    ((source, revision, files),) = asked
+    assert (source, revision) == ("someone/flux", "c" * 40)
+    assert "transformer/diffusion_pytorch_model-00001-of-00001.safetensors" in files
+    assert "flux.safetensors" not in files
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "org/name@abc"])

@@ -14,6 +14,7 @@ from resources.birefnet import BiRefNet
 from resources.onnx_masks import KNOWN
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
+from resources.text_to_image import TextToImage
 from resources.vitmatte import VitMatte
 from vivid_assets.cli.main import app
 from vivid_assets.cli.models import models_app
@@ -70,6 +71,7 @@ MODELS = [
     SDXL(model="someone/else-xl", model_revision=OTHER),
     *(SDXL(sampler=name) for name in ("lightning-4", "lightning-8", "hyper-8")),
     SDXL(sampler="lcm", sampler_revision=OTHER),
+    TextToImage(model="someone/flux", model_revision=OTHER),
     BiRefNet(trust_remote_code=True),
     BiRefNet(trust_remote_code=True, hr_model="ZhengPeng7/BiRefNet_HR"),
     *(
@@ -105,7 +107,7 @@ def test_the_command_that_a_missing_model_names_fetches_all_of_it(model, monkeyp
         for name in files.patterns:
             file = place / name.replace("*", "net")
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
+            file.write_text('{"_class_name": "FluxPipeline"}' if name == "model_index.json" else "")
         return place
 
     def pull(name, **_):

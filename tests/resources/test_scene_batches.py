@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from resources.scene_cache import SceneCache
+from resources.scene_maker import SceneMaker, slots_for
 from resources.scenes import Scene, SceneRequest, bucket
-from resources.sdxl import SDXL, SceneMaker, slots_for
+from resources.sdxl import SDXL
 from resources.store import Store
 from vivid_assets.assets.backgrounds import order_of_scene
 from vivid_assets.rows.stage import Row
@@ -42,7 +43,7 @@ def work_off(requests: list[SceneRequest], name: str, *, batch_size: int = 8, co
     """The batches that a shard's scenes are made in by the stage's own parts."""
     sdxl, counted = SDXL(batch_size=batch_size), Counted()
     cache = SceneCache(Store(root=f"memory://{name}"), chunk=2 * batch_size, poll_s=0.01)
-    maker = SceneMaker(counted, sdxl.size, batch_size, fill=compiled)
+    maker = SceneMaker(counted, sdxl.size, batch_size, "SDXL", fill=compiled)
     of_row = {str(number): request for number, request in enumerate(requests)}
 
     def make(batch: list[Row]) -> list:

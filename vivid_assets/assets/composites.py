@@ -11,8 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from partitions.shards import catalogue_of
+from resources.generators import BACKDROP, NOT_GENERATED
 from resources.store import Store
-from vivid_assets.assets.backgrounds import BACKDROP, BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
+from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.masks import MASKS, persons_mask
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
@@ -51,7 +52,6 @@ COMPOSITES = Stage(
     ),
 )
 
-_GENERATIVE = {SDXL_SCENE, SDXL_INPAINT}
 BYTES_PER_PIXEL = 130
 """What a composite takes, from its source's decoding to its own encoding, with a margin.
 
@@ -95,7 +95,7 @@ def composites(
         deep = picture.rgb16 if file_format == "png" else None
         file = f"composites/{catalogue}/{row.picture}{suffix}"
         source_type: SourceType = (
-            "compositeWithTrainedAlgorithmicMedia" if background["generator"] in _GENERATIVE else "composite"
+            "composite" if background["generator"] in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
         )
         alpha = _alpha(store, source, row, picture)
         scene = _scene(store, background, *picture.rgb.shape[:2])

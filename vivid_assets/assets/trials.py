@@ -12,6 +12,7 @@ from resources.birefnet import BiRefNet
 from resources.open_clip import OpenClip
 from resources.sdxl import SDXL
 from resources.store import Store
+from resources.text_to_image import TextToImage
 from resources.trial_store import TrialStore
 from resources.vitmatte import VitMatte
 from vivid_assets.assets.analysis import analysis
@@ -59,6 +60,7 @@ def trials(
     settings: dg.ResourceParam[SettingsFile],
     open_clip: dg.ResourceParam[OpenClip],
     sdxl: dg.ResourceParam[SDXL],
+    text_to_image: dg.ResourceParam[TextToImage],
     birefnet: dg.ResourceParam[BiRefNet],
     vitmatte: dg.ResourceParam[VitMatte],
 ) -> dg.MaterializeResult:
@@ -85,6 +87,7 @@ def trials(
                 "settings": tried,
                 "open_clip": open_clip,
                 "sdxl": sdxl,
+                "text_to_image": text_to_image,
                 "birefnet": birefnet,
                 "vitmatte": vitmatte,
             },

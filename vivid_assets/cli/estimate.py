@@ -12,7 +12,7 @@ from vivid_assets.cli.console import console
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 
 if TYPE_CHECKING:
-    from resources.sdxl import SDXL
+    from resources.generators import SceneGenerator
     from resources.store import Store
 
 
@@ -35,27 +35,29 @@ def estimate_command(
     name: Annotated[str, typer.Argument(help="The catalogue's name.", show_default=False)],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Count the scenes that SDXL would have to make, without making any; the same scene is counted once.
+    """Count the scenes that the model would have to make, without making any; the same scene is counted once.
 
     Exact for pictures whose prompts are finished. For the others the light and the subject may still add words, so
     that a range is given: run `enhanced_prompts`, which needs no generator, to narrow it.
 
     Example: `vivid catalogue estimate spring`
     """
-    from resources.generators import choose_generator
+    from resources.generators import SDXL, choose_generator
     from resources.progress import duration
     from resources.scene_cache import SceneCache
-    from resources.sdxl import SDXL
     from vivid_assets.catalogue.scan import catalogue_settings
     from vivid_assets.catalogue.source import find
-    from vivid_assets.settings import SettingsFile, configured
+    from vivid_assets.settings import SettingsFile, scene_generators
 
     opened = open_store(store)
     find(opened, name)
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
     in_place = settings.backgrounds.place == "inpaint"
-    sdxl = configured(SDXL(), settings.sdxl)
-    demand = demand_of(opened, name, sdxl, in_place=in_place)
+    models = scene_generators(settings)
+    choice = choose_generator(settings.backgrounds.generator, models)
+    # Where backdrops are drawn the estimate is of what SDXL would have to make elsewhere.
+    wished = choice.name if choice.model else SDXL
+    demand = demand_of(opened, name, wished, models[wished], in_place=in_place)
     known = SceneCache(opened).estimate(demand.keys)
     fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
 
@@ -73,19 +75,18 @@ def estimate_command(
     else:
         table.add_row("time", "unknown: no scene has been made in this store yet")
     console.print(table)
-    generator, why = choose_generator(settings.backgrounds.generator, sdxl)
-    where = "On this machine" if generator == "sdxl" else "On this machine none of these is made"
-    console.print(f"{where}. {why}", markup=False, highlight=False)
+    where = "On this machine" if choice.model else "On this machine none of these is made"
+    console.print(f"{where}. {choice.why}", markup=False, highlight=False)
 
 
-def demand_of(store: "Store", name: str, sdxl: "SDXL", *, in_place: bool = False) -> Demand:
+def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator", *, in_place: bool = False) -> Demand:
     """What the catalogue's live pictures ask for.
 
     ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
     whatever has changed since.
     """
     from resources.scenes import SceneRequest
-    from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT, SDXL_SCENE
+    from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT
     from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
     from vivid_assets.assets.prepared_images import PREPARED_IMAGES
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
@@ -93,7 +94,7 @@ def demand_of(store: "Store", name: str, sdxl: "SDXL", *, in_place: bool = False
     from vivid_assets.rows.tables import read_rows
 
     demand = Demand()
-    generator = SDXL_INPAINT if in_place else SDXL_SCENE
+    generator = SDXL_INPAINT if in_place else generator
     for shard in shards_of(store, name):
         prepared, prompts, made = (read_rows(store, s, shard) for s in (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS))
         demand.seconds += [
@@ -114,7 +115,7 @@ def demand_of(store: "Store", name: str, sdxl: "SDXL", *, in_place: bool = False
                 scene = SceneRequest(
                     words["prompt"], words["negative_prompt"], picture["seed"], size["height"], size["width"]
                 )
-                demand.keys.append(sdxl.key(scene))
+                demand.keys.append(model.key(scene))
             elif not (size and size["status"] != OK):
                 demand.unanalysed.append((picture["prompt"], picture["negative_prompt"], picture["seed"]))
     return demand

@@ -12,9 +12,8 @@ import numpy as np
 
 from resources.birefnet import BiRefNet
 from resources.errors import ModelUnavailable
-from resources.generators import Generator, choose_generator
+from resources.generators import BACKDROP, Choice, SceneGenerator, choose_generator
 from resources.scenes import SceneRequest, Subject
-from resources.sdxl import SDXL
 from resources.vitmatte import VitMatte
 from vivid_assets.imaging.alpha import upsample_alpha
 from vivid_assets.imaging.backdrop import read_prompt, render
@@ -33,7 +32,7 @@ from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
 from vivid_assets.masking.tiers import TIER_NAMES, make_tiers
-from vivid_assets.settings import BLEND_OPTIONS, MasksSettings, Settings, configured
+from vivid_assets.settings import BLEND_OPTIONS, MasksSettings, Settings, configured, scene_generators
 
 OWN_ALPHA = "the source itself"
 
@@ -163,32 +162,32 @@ class Scenes:
     ) -> None:
         """Nothing is loaded yet.
 
-        Raises ValueError or OSError for a background that cannot be read, and ModelUnavailable when SDXL is asked for
-        by name and cannot be had.
+        Raises ValueError or OSError for a background that cannot be read, and ModelUnavailable when a model is asked
+        for by name and cannot be had.
         """
         self._settings, self._leases = settings, leases
         self._prompt, self._seed = prompt, seed
         self._own = own_background(background) if background else None
         self._made: dict[str, np.ndarray] = {}
         self.why = ""
-        self._generator: Generator = "backdrop"
+        self._choice = Choice(BACKDROP, None, "")
         if self._own is None:
-            self._sdxl = configured(SDXL(), settings.sdxl)
             asked = generator or settings.backgrounds.generator
-            self._generator, why = choose_generator(asked, self._sdxl)
-            self.why = why if asked == "auto" else ""
-            if self._generator == "sdxl" and (missing := self._sdxl.missing()):
+            self._choice = choose_generator(asked, scene_generators(settings))
+            self.why = self._choice.why if asked == "auto" else ""
+            if self._choice.model and (missing := self._choice.model.missing()):
                 raise ModelUnavailable(missing)
 
     @cached_property
     def _generate(self) -> Callable[..., Any]:
-        return self._leases.enter_context(self._sdxl.lease())
+        assert self._choice.model
+        return self._leases.enter_context(self._choice.model.lease())
 
     def scene(self, solved: Solved) -> Scene:
         """A background for the picture."""
         if self._own is not None:
             return self._own
-        return self._generated(solved) if self._generator == "sdxl" else self._drawn(solved)
+        return self._generated(solved, self._choice.model) if self._choice.model else self._drawn(solved)
 
     def _drawn(self, solved: Solved) -> Scene:
         look = read_prompt(self._prompt)
@@ -198,7 +197,7 @@ class Scenes:
         rgb = render(look, height, width, seed=self._seed, temperature=light)
         return Scene(None, rgb, f"studio backdrop{unseen}", is_generated=False)
 
-    def _generated(self, solved: Solved) -> Scene:
+    def _generated(self, solved: Solved, model: SceneGenerator) -> Scene:
         from vivid_assets.prompts.enhance import enhance
 
         light = measure_light(solved.small)
@@ -213,7 +212,7 @@ class Scenes:
             width,
             subject=Subject(solved.small, solved.mask.alpha) if in_place else None,
         )
-        key = self._sdxl.key(request)
+        key = model.key(request)
         if key not in self._made:
             (made,) = self._generate([request])
             if isinstance(made, Exception):
@@ -221,7 +220,9 @@ class Scenes:
             if in_place:
                 self._made.clear()  # no other picture has this one
             self._made[key] = made.image
-        return Scene(None, self._made[key], f"SDXL{', around the subject' if in_place else ''}", is_generated=True)
+        return Scene(
+            None, self._made[key], f"{self._choice.name}{', around the subject' if in_place else ''}", is_generated=True
+        )
 
 
 @contextmanager

@@ -38,6 +38,7 @@ class Generator(StrEnum):
 
     auto = "auto"
     sdxl = "sdxl"
+    text_to_image = "text_to_image"
     backdrop = "backdrop"
 
 

@@ -12,6 +12,7 @@ from resources import weights
 from resources.device import device_trouble
 from resources.download import Progress
 from resources.errors import ModelUnavailable
+from resources.generators import TEXT_TO_IMAGE
 from resources.hub import Weights
 from resources.model_files import recognised
 from resources.onnx_masks import KNOWN, is_path, pull_onnx
@@ -110,6 +111,9 @@ def by_settings(settings: "Settings") -> Wish:
         except ModelUnavailable as error:
             wish.refused.append(f"{what}: {error}")
     generator = settings.backgrounds.generator
+    if generator == TEXT_TO_IMAGE:
+        _add_text_to_image(wish, settings)
+        return wish
     trouble = device_trouble(sdxl.device) if generator == "auto" else None
     if generator != "backdrop" and not trouble:
         for files in sdxl.weights():
@@ -122,6 +126,21 @@ def by_settings(settings: "Settings") -> Wish:
     elif trouble:
         wish.left_out.append(f"SDXL is left out, and backgrounds are drawn: {trouble}.")
     return wish
+
+
+def _add_text_to_image(wish: Wish, settings: "Settings") -> None:
+    from resources.text_to_image import TextToImage
+    from vivid_assets.settings import configured
+
+    model = configured(TextToImage(), settings.text_to_image)
+    try:
+        (files,) = model.weights()
+    except ModelUnavailable as error:
+        wish.refused.append(str(error))
+        return
+    if not files.is_local:
+        title = f"{files.source}@{files.revision}"
+        wish.wanted.append(Wanted(title, None, lambda _progress, _say: model.pull()[0]))
 
 
 def _add_birefnet(wish: Wish, settings: "Settings") -> None:

@@ -49,7 +49,12 @@ COLUMNS = (
     _text("user_prompt", "enhanced_prompts", "user_prompt", "the user's own words, which the prompt begins with"),
     _text("user_negative_prompt", "enhanced_prompts", "user_negative_prompt", "the user's own negative words"),
     Column("seed", pa.int64(), "backgrounds", "seed", "seed of the background"),
-    _text("generator", "backgrounds", "generator", "sdxl, sdxl_inpaint (around the subject), backdrop (drawn) or own"),
+    _text(
+        "generator",
+        "backgrounds",
+        "generator",
+        "sdxl, sdxl_inpaint (around the subject), text_to_image, backdrop (drawn) or own",
+    ),
     _text("subject_type", "analysis", "subject_type", "what CLIP sees; unknown or unavailable else"),
     _number("subject_confidence", "analysis", "subject_confidence", "CLIP's probability for it"),
     _text("lighting", "analysis", "lighting", "what CLIP says of the picture's light; unknown or unavailable else"),
