@@ -17,10 +17,10 @@ test: check
 	@env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 .venv/bin/python -m pytest \
 		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder -m "not soak"
 
-## What takes long: a hundred kills in the middle of a run, a store that stalls, whole models compiled
+## What takes long: a hundred kills in the middle of a run, a store that stalls, whole models compiled, the whole demo
 soak:
 	@tools/setup dev
-	@VIVID_KILLS=100 .venv/bin/python -m pytest -m "soak or slow" tests/faults tests/resources/test_sdxl.py
+	@.venv/bin/python -m pytest -m soak
 
 ## The quick part: style, types, floors; then `.venv/bin/pytest` runs the quick tests
 check:

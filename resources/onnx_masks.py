@@ -1,8 +1,11 @@
 """Mask networks as ONNX files through onnxruntime: rembg's and others of the same interface."""
 
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,9 +138,28 @@ def pull_onnx(model: str) -> Path:
 def _session(model: str) -> Any:
     if model not in KNOWN:
         raise ModelUnavailable(f"rembg knows no mask model {model!r}; there are: {', '.join(KNOWN)}.")
-    from rembg.sessions import sessions_class
+    return next(session for session in rembg_sessions() if session.name() == model)
 
-    return next(session for session in sessions_class if session.name() == model)
+
+@cache
+def rembg_sessions() -> list[Any]:
+    """The classes of rembg's sessions, without the rest of rembg.
+
+    Importing it whole has numba compile all of pymatting, which takes the better part of a minute the first time, for
+    functions that nobody calls here.
+    """
+    whole = sys.modules.get("rembg")
+    if whole is None:
+        spec = find_spec("rembg")
+        assert spec is not None, "a requirement of this package"
+        sys.modules["rembg"] = module_from_spec(spec)
+    try:
+        from rembg.sessions import sessions_class
+    finally:
+        # Who imports rembg later gets all of it.
+        if whole is None:
+            del sys.modules["rembg"]
+    return list(sessions_class)
 
 
 def decide_provider(device: str) -> Device:

@@ -1,5 +1,7 @@
-"""A small catalogue on disk, a store, and a real Dagster instance that runs the whole graph over it."""
+"""A small catalogue on disk, a store, and a Dagster instance in memory that runs the whole graph over it."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,8 +15,9 @@ from resources.sdxl import SDXL
 from resources.store import Store
 from resources.text_to_image import TextToImage
 from resources.vitmatte import VitMatte
+from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.scan import scan
-from vivid_assets.catalogue.source import Catalogue, register
+from vivid_assets.catalogue.source import Catalogue, find, register
 from vivid_assets.definitions import ASSETS
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
@@ -28,16 +31,23 @@ def product(color, size=160):
 
 
 class Pipeline:
-    """A catalogue, its store and its instance; ``run`` materialises a shard and counts what was computed."""
+    """A catalogue, its store and its instance; ``run`` materialises a shard and counts what was computed.
+
+    In a new folder, or in one that another ``Pipeline`` has left.
+    """
 
     def __init__(self, root: Path, instance: dg.DagsterInstance):
         self.folder = root / "pictures"
-        self.folder.mkdir()
         self.store = Store(root=str(root / "store"))
         self.settings_file = root / "vivid.toml"
         self.instance = instance
         self.catalogue: Catalogue | None = None
-        self.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n')
+        if self.folder.exists():
+            self.catalogue = find(self.store, "spring")
+            instance.add_dynamic_partitions("shards", shards_of(self.store, "spring"))
+        else:
+            self.folder.mkdir()
+            self.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n')
 
     def say(self, settings: str) -> None:
         self.settings_file.write_text(settings)
@@ -88,7 +98,34 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(tmp_path):
-    home = tmp_path / "dagster"
-    home.mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as instance:
+    # Records in files would take most of a run's time.
+    with dg.DagsterInstance.ephemeral() as instance:
         yield Pipeline(tmp_path, instance)
+
+
+@pytest.fixture(scope="module")
+def left_by(tmp_path_factory):
+    """``left_by(prepare)``: a folder as ``prepare(pipeline)`` left it, which is called once in a module."""
+    copies: dict[Callable[[Pipeline], None], tuple[Path, Path]] = {}
+
+    def restored(prepare: Callable[[Pipeline], None]) -> Path:
+        if prepare not in copies:
+            root, copy = tmp_path_factory.mktemp("prepared"), tmp_path_factory.mktemp("copy") / "root"
+            with dg.DagsterInstance.ephemeral() as instance:
+                prepare(Pipeline(root, instance))
+            shutil.copytree(root, copy)
+            copies[prepare] = root, copy
+        root, copy = copies[prepare]
+        # In the same place each time, since the store says where the catalogue is.
+        shutil.rmtree(root)
+        shutil.copytree(copy, root)
+        return root
+
+    return restored
+
+
+@pytest.fixture
+def pipeline_after(left_by):
+    """``pipeline_after(prepare)``: a pipeline that goes on from where ``prepare`` left one; see ``left_by``."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield lambda prepare: Pipeline(left_by(prepare), instance)

@@ -12,8 +12,7 @@ from vivid_assets.export.part import SCHEMA
 from vivid_assets.imaging.codec import decode, read_provenance
 
 
-@pytest.fixture
-def exported(pipeline):
+def export_two_shards(pipeline):
     """A catalogue of four pictures in two shards; one of them is no picture."""
     for name in ("a.png", "b.png", "shoes/red.jpg"):
         pipeline.put(name)
@@ -22,6 +21,11 @@ def exported(pipeline):
     pipeline.scan()
     for shard in ("spring-00000", "spring-00001"):
         pipeline.run(shard)
+
+
+@pytest.fixture
+def exported(pipeline_after):
+    pipeline = pipeline_after(export_two_shards)
     pipeline.dataset = pipeline.store.path("export/spring")
     return pipeline
 

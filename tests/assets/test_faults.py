@@ -80,11 +80,9 @@ def test_what_stays_as_it_is_fails_at_once(ready, monkeypatch, fault):
 def test_a_dead_cuda_context_asks_for_a_run_in_a_new_process(pipeline, tmp_path, monkeypatch):
     """With the run retries that ship: a failed step is not tried again, but this one is."""
     root = tmp_path / "with retries"
-    (root / "dagster").mkdir(parents=True)
+    root.mkdir()
     shipped = yaml.safe_load(files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8"))
-    with dg.DagsterInstance.local_temp(
-        str(root / "dagster"), overrides={"run_retries": shipped["run_retries"]}
-    ) as instance:
+    with dg.DagsterInstance.ephemeral(settings={"run_retries": shipped["run_retries"]}) as instance:
         pipeline = type(pipeline)(root, instance)
         pipeline.put("a.png")
         pipeline.scan()

@@ -28,8 +28,7 @@ def save(path, pixels):
     cv2.imwrite(str(path), pixels)
 
 
-@pytest.fixture
-def done(pipeline):
+def bring_given_alphas_through(pipeline):
     alpha = strands()
     subject = np.full((SIZE, SIZE, 3), (30, 40, 120), np.uint8)
     before_green = np.where(alpha[..., None] > 0, subject, np.uint8([80, 170, 60])).astype(np.uint8)
@@ -48,7 +47,11 @@ def done(pipeline):
     pipeline.say('[masks]\ntiers = ["gradients"]\n[composites]\nformat = "png"\n')
     pipeline.scan()
     pipeline.run()
-    return pipeline, alpha
+
+
+@pytest.fixture
+def done(pipeline_after):
+    return pipeline_after(bring_given_alphas_through), strands()
 
 
 def test_given_alphas_reach_the_composite_as_they_are(done):

@@ -11,15 +11,18 @@ def computed(**counts):
     return dict.fromkeys(STAGE_NAMES, 0) | counts
 
 
-@pytest.fixture
-def done(pipeline):
+def bring_three_through(pipeline):
     """Three pictures with a prompt each, brought through once."""
     for name, color in (("a.png", (180, 40, 30)), ("b.png", (40, 120, 60)), ("c.png", (50, 60, 160))):
         pipeline.put(name, color)
     (pipeline.folder / "manifest.csv").write_text("image,prompt\na.png,red paper\nb.png,blue paper\nc.png,grey paper\n")
     pipeline.scan()
     assert pipeline.run() == computed(**dict.fromkeys(STAGE_NAMES, 3))
-    return pipeline
+
+
+@pytest.fixture
+def done(pipeline_after):
+    return pipeline_after(bring_three_through)
 
 
 def test_nothing_changed_nothing_is_computed(done):

@@ -9,15 +9,18 @@ from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, judge
 PAGE = "review/spring-00000.html"
 
 
-@pytest.fixture
-def reviewed(pipeline):
+def bring_two_of_three_through(pipeline):
     """Two pictures that come through and one that is no picture."""
     for name in ("a.png", "b.png"):
         pipeline.put(name, size=900)
     (pipeline.folder / "c.png").write_bytes(b"no picture")
     pipeline.scan()
     pipeline.run()
-    return pipeline
+
+
+@pytest.fixture
+def reviewed(pipeline_after):
+    return pipeline_after(bring_two_of_three_through)
 
 
 def test_a_failed_picture_is_in_the_review_with_its_reason(reviewed):

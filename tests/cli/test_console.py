@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vivid_assets.cli import console as terminal
-from vivid_assets.cli.console import Terminal, listen, say, shown
+from vivid_assets.cli.console import Terminal, listening, say, shown
 
 HOSTILE = [
     "x[/b].png",
@@ -83,13 +83,23 @@ def test_shown_is_as_long_and_has_nothing_that_steers(text):
 
 def test_log_lines_are_text_and_stay_indented(printed):
     logger = logging.getLogger("resources.some_model")
-    listen(logging.INFO)
-    try:
+    with listening(logging.INFO):
         out = printed(lambda _: logger.info("loading %s", "x[/b]\n✓ all is well\x1b[2J"))
-    finally:
-        listen(logging.WARNING)
     assert out == "  loading x[/b]\n  ✓ all is well␛[2J\n"
-    assert printed(lambda _: logger.info("not heard any more")) == ""
+
+
+def test_a_logger_is_printed_once_and_no_longer_than_is_listened(printed):
+    """Whoever calls a command within a process, such as a test, hears nothing of what comes after it."""
+    logger = logging.getLogger("resources")
+    before = logger.level
+    with listening(logging.WARNING):
+        with listening(logging.INFO):
+            assert printed(lambda _: logger.info("once")) == "  once\n"
+            logger.setLevel(logging.DEBUG)
+        assert printed(lambda _: logger.info("too little")) == ""
+        assert printed(lambda _: logger.warning("once")) == "  once\n"
+    assert logger.level == before
+    assert printed(lambda _: logger.warning("not heard any more")) == ""
 
 
 def test_there_is_one_console():
@@ -106,12 +116,12 @@ def test_there_is_one_console():
 def test_a_library_that_logs_to_the_root_doubles_no_line():
     code = """
 import logging
-from vivid_assets.cli.console import listen
-listen(logging.INFO)
-logging.info("open_clip says this to the root logger")
-logging.getLogger("resources.lease").info("Loaded a model")
-logging.getLogger("resources.lease").warning("A warning of ours")
-logging.getLogger("library").warning("A warning \\x1b[2J of theirs")
+from vivid_assets.cli.console import listening
+with listening(logging.INFO):
+    logging.info("open_clip says this to the root logger")
+    logging.getLogger("resources.lease").info("Loaded a model")
+    logging.getLogger("resources.lease").warning("A warning of ours")
+    logging.getLogger("library").warning("A warning \\x1b[2J of theirs")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["  Loaded a model", "  A warning of ours"]

@@ -1,19 +1,17 @@
-"""``vivid catalogue retry`` in processes of its own, as a person runs it."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""``vivid catalogue retry`` as a person runs it."""
 
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+from vivid_assets.cli.main import app
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def vivid(tmp_path):
+def vivid(tmp_path, monkeypatch):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     wall = np.full((160, 160, 3), 215, np.uint8)
@@ -21,15 +19,15 @@ def vivid(tmp_path):
     cv2.imwrite(str(pictures / "sound.png"), wall)
     settings = tmp_path / "vivid.toml"
     settings.write_text('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n')
-    environment = os.environ | {
-        "VIVID_STORE": str(tmp_path / "store"),
-        "VIVID_SETTINGS": str(settings),
-        "DAGSTER_HOME": str(tmp_path / "dagster"),
-    }
+    monkeypatch.setenv("VIVID_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("VIVID_SETTINGS", str(settings))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments):
-        command = [str(Path(sys.executable).with_name("vivid")), "catalogue", *arguments]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        ran = CliRunner().invoke(app, ["catalogue", *arguments])
+        assert ran.exit_code == 0, ran.output
+        return ran.output
 
     run("add", "spring", str(pictures))
     return pictures, run

@@ -14,6 +14,7 @@ from resources.hub import Weights
 from resources.sdxl import SDXL
 from resources.store import Store
 from vivid_assets.assets.stages import BACKGROUNDS
+from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import read_rows
 
 pytestmark = [
@@ -56,6 +57,7 @@ def vivid(tmp_path):
     return run
 
 
+@pytest.mark.soak
 def test_the_demo_passes_and_says_which_generator_and_why(vivid, tmp_path, u2netp):
     done = vivid("demo", "--folder", str(tmp_path / "demo"), driver=13020)
     said = " ".join(done.stdout.split())
@@ -86,7 +88,7 @@ def test_with_a_driver_that_pytorch_refuses_sdxl_computes_nothing(vivid, tmp_pat
     settings = tmp_path / "vivid.toml"
     settings.write_text('[masks]\ntiers = ["gradients"]\n[sdxl]\nsize = 64\nsteps = 1\n')
     at = {"driver": 12020, "VIVID_SETTINGS": str(settings)}
-    assert vivid("catalogue", "add", "spring", str(pictures), "--store", store, **at).returncode == 0
+    register(Store(root=store), "spring", str(pictures))
     done = vivid("catalogue", "run", "spring", "--store", store, **at)
     said = " ".join(done.stdout.split())
     assert done.returncode == 0, said + done.stderr

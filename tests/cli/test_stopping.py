@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +13,9 @@ import pytest
 from PIL import Image
 
 from resources.store import Store
+from tests.support.waiting import HANG_S, until
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import read_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")]
@@ -25,7 +26,7 @@ VIVID = str(Path(sys.executable).with_name("vivid"))
 def place(tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    for number in range(6):
+    for number in range(4):
         picture = np.full((100, 100, 3), 214, np.uint8)
         picture[30:70, 30:70] = (180, 40, 30 * number)
         Image.fromarray(picture).save(pictures / f"{number}.png")
@@ -33,16 +34,8 @@ def place(tmp_path):
         'prompt = "teal paper"\nshard_size = 2\n[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "VIVID_STORE")}
-    subprocess.run([VIVID, "catalogue", "add", "spring", "pictures"], cwd=tmp_path, env=environment, check=True)
+    register(Store(root=str(tmp_path / "vivid_store")), "spring", str(pictures))
     return tmp_path, environment
-
-
-def _wait(condition, what, seconds=300):
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, what
-        time.sleep(0.1)
-    return found
 
 
 def _start(place, *command):
@@ -55,13 +48,17 @@ def _said(place):
     return (place[0] / "output").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def _wait_for(text, process, place):
+    until(lambda: text in _said(place), alive=lambda: process.poll() is None, log=lambda: _said(place))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
     folder, environment = place
     process = _start(place, VIVID, "catalogue", "run", "spring")
-    _wait(lambda: "masks spring-00000: 2 of 2" in _said(place), "the second stage begins")
+    _wait_for("masks spring-00000: 2 of 2", process, place)
     process.send_signal(number)
-    assert process.wait(300) == 128 + number
+    assert process.wait(HANG_S) == 128 + number
     said = _said(place)
     assert "Stopped; what was finished stays. Run it again to go on." in said
     assert "Traceback" not in said
@@ -74,7 +71,7 @@ def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
         [VIVID, "catalogue", "run", "spring"], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     assert "prepared_images spring-00000: all 2 pictures are up to date" in again.stdout
-    assert len([*(folder / "vivid_store" / "composites" / "spring").iterdir()]) == 6
+    assert len([*(folder / "vivid_store" / "composites" / "spring").iterdir()]) == 4
 
 
 _STUCK = """
@@ -82,12 +79,13 @@ import os, signal, sys, time
 from vivid_assets.cli import catalogue, main
 
 def stuck(*_):
-    print("here", flush=True)
+    state = "here"
     while True:
         try:
+            print(state, flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
-            print("not yet", flush=True)
+            state = "not yet"
 
 catalogue.bring_up_to_date = stuck
 sys.argv = ["vivid", "catalogue", "run", "spring"]
@@ -97,16 +95,16 @@ main.app()
 
 def test_a_second_signal_ends_at_once(place):
     process = _start(place, sys.executable, "-c", _STUCK)
-    _wait(lambda: "here" in _said(place), "the command works")
+    _wait_for("here", process, place)
     process.send_signal(signal.SIGINT)
-    _wait(lambda: "not yet" in _said(place), "the first one is told to whoever works")
+    _wait_for("not yet", process, place)  # the first one is told to whoever works
 
     def is_gone():
         # Two within half a second are taken for one: a terminal and a parent may both send it.
         process.send_signal(signal.SIGINT)
         return process.poll() is not None
 
-    _wait(is_gone, "the second one ends it")
+    until(is_gone)
     assert process.returncode == 130
 
 
@@ -135,7 +133,7 @@ def _serves(process):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.soak)])
 def test_no_server_outlives_the_ui(place, number):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -143,10 +141,10 @@ def test_no_server_outlives_the_ui(place, number):
     process = _start(place, VIVID, "ui", "--port", str(port))
     session = None
     try:
-        session = _wait(lambda: _serves(process), "web server, daemon and code server run")
+        session = until(lambda: _serves(process), alive=lambda: process.poll() is None, log=lambda: _said(place))
         process.send_signal(number)
-        assert process.wait(120) == (128 + number if number != signal.SIGKILL else -number)
-        _wait(lambda: not _processes(session), "no server is left")
+        assert process.wait(HANG_S) == (128 + number if number != signal.SIGKILL else -number)
+        until(lambda: not _processes(session))
     finally:
         process.kill()
         if session and _processes(session):

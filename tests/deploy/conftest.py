@@ -1,4 +1,4 @@
-"""One small catalogue of four shards, what an ordinary local run makes of it, and an S3 server."""
+"""One small catalogue of three shards, what an ordinary local run makes of it, and an S3 server."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ from vivid_assets.catalogue.source import find, register
 from vivid_assets.settings import SettingsFile
 
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
-SHARDS = [f"spring-{number:05}" for number in range(4)]
+SHARDS = [f"spring-{number:05}" for number in range(3)]
 
 # How long something took, and who of several came first: what two good runs differ in.
 _CHANCE = {"seconds", "reused"}
@@ -128,7 +128,7 @@ def settings(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
-    """Four products, a shard each."""
+    """Three products, a shard each."""
     folder = tmp_path_factory.mktemp("source") / "pictures"
     folder.mkdir()
     (folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 1\n')

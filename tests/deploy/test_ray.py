@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster, by the configuration that is shipped: a head, two workers, four shards."""
+"""Runs on a Ray cluster, by the configuration that is shipped: a head, two workers, three shards."""
 
 import os
 import sys
@@ -82,7 +82,7 @@ def cluster(environment, new_database):
 
 @pytest.fixture(scope="module")
 def ran(cluster, environment, pictures, settings, make_deployed, launch_shards, tmp_path_factory):
-    """The store after four runs, and the Ray nodes that they ran on."""
+    """The store after three runs, and the Ray nodes that they ran on."""
     root = tmp_path_factory.mktemp("ray")
     (root / "home").mkdir()
     (root / "home" / "dagster.yaml").write_bytes(CONFIGURATION.read_bytes())
@@ -107,15 +107,15 @@ def ran(cluster, environment, pictures, settings, make_deployed, launch_shards, 
         runs = until(ended)
         jobs = {job.metadata["dagster/run-id"]: job for job in client.list_jobs()}
         logs = "\n".join(client.get_job_logs(job.submission_id)[-2000:] for job in jobs.values())
-        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 4, logs
+        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 3, logs
     return root / "store", [jobs[run].driver_node_id for run in launched]
 
 
-def test_four_shards_on_two_workers_equal_a_local_run_byte_for_byte(
+def test_three_shards_on_two_workers_equal_a_local_run_byte_for_byte(
     ran, environment, pictures, settings, make_deployed, contents, differences, tmp_path
 ):
     store, nodes = ran
-    assert len(nodes) == 4
+    assert len(nodes) == 3
     assert len(set(nodes)) == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("VIVID_WARM_MODELS")
@@ -126,9 +126,9 @@ def test_four_shards_on_two_workers_equal_a_local_run_byte_for_byte(
 
 
 def test_the_model_stays_warm_from_run_to_run(ran, cluster):
-    """Four runs, a process and a picture each, have asked one actor, or one on each node, as Ray counts nodes here."""
+    """Three runs, a process and a picture each, have asked one actor, or one on each node, as Ray counts nodes here."""
     store, _ = ran
-    tables = [read_rows(Store(root=str(store)), MASKS, f"spring-{number:05}") for number in range(4)]
+    tables = [read_rows(Store(root=str(store)), MASKS, f"spring-{number:05}") for number in range(3)]
     assert all('"tier": "u2netp"' in row["tried"] for rows in tables for row in rows.values())
     import ray
 
@@ -138,5 +138,5 @@ def test_the_model_stays_warm_from_run_to_run(ran, cluster):
         asked = [ray.get(actor.about.remote())["pictures"] for actor in actors]
     finally:
         ray.shutdown()
-    assert sum(asked) == 4
+    assert sum(asked) == 3
     assert max(asked) > 1, "a model that was loaded in one run has answered another"

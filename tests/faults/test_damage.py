@@ -63,7 +63,7 @@ def done(driver, tmp_path_factory, make_small):
     return catalogue, catalogue.result()
 
 
-@pytest.mark.parametrize("damage", [cut, empty, flip])
+@pytest.mark.parametrize("damage", [cut, pytest.param(empty, marks=pytest.mark.soak), flip])
 @pytest.mark.parametrize("case", CASES)
 def test_the_next_run_mends_it(done, driver, differences, case, damage):
     catalogue, result = done

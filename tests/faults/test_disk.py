@@ -32,7 +32,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(driver, make_small, unlike_clea
     ballast = tiny_disk / "ballast"
     stopped = 0
     # From hardly any room to enough: each run stops somewhere else.
-    for room in (0, 4, 16, 40, 80):
+    for room in (0, 16, 80):
         fill(ballast, leaving=room << 10)
         status = driver.run(catalogue, flush_seconds=-1.0)
         ballast.unlink()
@@ -40,7 +40,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(driver, make_small, unlike_clea
         stopped += status
         assert catalogue.partial() == []
         assert [*(tiny_disk / "store" / ".parts").iterdir()] == []
-    assert stopped >= 3
+    assert stopped >= 2
     assert "No room left to write" in catalogue.log()
     assert driver.run(catalogue) == 0, catalogue.log()[-3000:]
     assert unlike_clean(catalogue) == []

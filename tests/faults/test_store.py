@@ -10,8 +10,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     "plan",
-    [{"stall": 0.03}, {"err": 0.01}, {"lie": 0.03}, {"err": 0.005, "stall": 0.01, "lie": 0.02}],
-    ids=["stalls", "errs", "lies", "all at once"],
+    [
+        pytest.param({"stall": 0.03}, id="stalls", marks=pytest.mark.soak),
+        pytest.param({"err": 0.01}, id="errs", marks=pytest.mark.soak),
+        pytest.param({"lie": 0.03}, id="lies", marks=pytest.mark.soak),
+        pytest.param({"err": 0.005, "stall": 0.01, "lie": 0.02}, id="all at once"),
+    ],
 )
 def test_whatever_the_store_does_the_end_is_that_of_a_clean_run(small, driver, unlike_clean, capsys, plan):
     """Runs under faults end well or with a sentence; the first undisturbed one afterwards completes what is missing."""

@@ -38,7 +38,9 @@ def test_pixels_that_are_not_soft_are_not_touched() -> None:
     np.testing.assert_array_equal(f[hard], image[hard])
 
 
-def test_on_a_plain_wall_stripes_come_through_that_smoothing_would_lose() -> None:
+def test_on_a_plain_wall_stripes_come_through_that_smoothing_would_lose(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As plain Python: numba would compile all of pymatting for most of a minute.
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     from pymatting import estimate_foreground_ml
 
     _, alpha, _, _ = scene(2)

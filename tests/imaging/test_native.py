@@ -65,7 +65,7 @@ def strands(size):
     return cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-@pytest.mark.parametrize("size", [700, 1500, pytest.param(2600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [700, 1500, pytest.param(2600, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("under", ["black", "white", "bleed"])
 @pytest.mark.parametrize("origin", ["own", "person"])
 def test_a_given_alpha_is_the_composites_alpha_at_any_size(size, under, origin):

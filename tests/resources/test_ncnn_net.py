@@ -33,14 +33,32 @@ def converted(home):
     return folder
 
 
-def test_it_answers_as_onnxruntime_does(home, photograph):
+@pytest.fixture(scope="module")
+def conversion(u2netp, tmp_path_factory):
+    """The folder that is made of the weights."""
+    home = tmp_path_factory.mktemp("converted")
+    shutil.copy(u2netp, home / "u2netp.onnx")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("U2NET_HOME", str(home))
+        network()
+    return converted(home)
+
+
+@pytest.fixture
+def done(home, conversion):
+    """A ``home`` whose weights are converted."""
+    shutil.copytree(conversion, home / conversion.name)
+    return home
+
+
+def test_it_answers_as_onnxruntime_does(done, photograph):
     import onnxruntime
 
     x = preprocess(photograph)
-    session = onnxruntime.InferenceSession(str(home / "u2netp.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(done / "u2netp.onnx"), providers=["CPUExecutionProvider"])
     (expected,) = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: x[None]})
     np.testing.assert_allclose(network().run(x), expected[0], atol=2e-4)
-    assert sorted(file.name for file in converted(home).iterdir()) == ["digests.json", "net.bin", "net.param"]
+    assert sorted(file.name for file in converted(done).iterdir()) == ["digests.json", "net.bin", "net.param"]
 
 
 def test_weights_are_converted_once(home, photograph, monkeypatch):
@@ -50,9 +68,9 @@ def test_weights_are_converted_once(home, photograph, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
-def test_a_damaged_conversion_is_made_again(home, photograph, damage):
+def test_a_damaged_conversion_is_made_again(done, photograph, damage):
     first = network().run(preprocess(photograph))
-    file = converted(home) / "net.bin"
+    file = converted(done) / "net.bin"
     whole = file.read_bytes()
     if damage == "missing":
         file.unlink()
@@ -99,10 +117,8 @@ def test_a_full_disk_is_said_and_leaves_nothing(home, monkeypatch):
     assert not [entry for entry in home.iterdir() if entry.is_dir()]
 
 
-def test_what_a_killed_conversion_left_is_swept(home):
-    network()
-    name = converted(home).name
-    shutil.rmtree(converted(home))
+def test_what_a_killed_conversion_left_is_swept(home, conversion):
+    name = conversion.name
     (home / f".{name}-killed").mkdir()
     network()
     assert [entry.name for entry in home.iterdir() if entry.is_dir()] == [name]

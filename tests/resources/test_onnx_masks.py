@@ -8,7 +8,7 @@ import pytest
 
 from resources.birefnet import BiRefNet
 from resources.errors import MachineFault, ModelUnavailable
-from resources.onnx_masks import KNOWN, NORMALISATIONS, onnx_file, pull_onnx
+from resources.onnx_masks import KNOWN, NORMALISATIONS, onnx_file, pull_onnx, rembg_sessions
 from tests.resources.tiny_onnx import save_brightness
 
 PICTURE = np.full((32, 32, 3), (200, 100, 40), np.uint8)
@@ -46,8 +46,6 @@ def test_each_network_sees_the_picture_as_it_was_trained_to(tmp_path, name):
 def test_all_of_rembg_s_networks_of_one_mask_are_known_and_normalised_as_rembg_does(monkeypatch):
     """rembg's own code is asked what it feeds each; that it divides each picture by its maximum is left out."""
     from PIL import Image
-    from rembg.sessions import sessions_class
-    from rembg.sessions.base import BaseSession
 
     class Seen(Exception):
         pass
@@ -55,10 +53,12 @@ def test_all_of_rembg_s_networks_of_one_mask_are_known_and_normalised_as_rembg_d
     def normalize(self, img, mean, std, size, *_, **__):
         raise Seen(mean, std)
 
-    monkeypatch.setattr(BaseSession, "normalize", normalize)
+    sessions = rembg_sessions()
+    (base,) = {one for session in sessions for one in session.__mro__ if one.__name__ == "BaseSession"}
+    monkeypatch.setattr(base, "normalize", normalize)
     others = {"dis_custom", "ben_custom", "u2net_custom", "u2net_cloth_seg", "sam", "withoutbg", "atlascloud"}
-    assert {session.name() for session in sessions_class} == KNOWN.keys() | others
-    for session in sessions_class:
+    assert {session.name() for session in sessions} == KNOWN.keys() | others
+    for session in sessions:
         if session.name() in KNOWN:
             made = session.__new__(session)
             made.inner_session = SimpleNamespace(run=None)

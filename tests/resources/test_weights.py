@@ -19,6 +19,7 @@ import pytest
 from resources import download, weights
 from resources.errors import MachineFault, ModelUnavailable
 from resources.hub import Weights as HubFiles
+from resources.onnx_masks import rembg_sessions
 
 CONTENT = bytes(range(256)) * 4000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -367,8 +368,7 @@ def test_two_pulls_at_once_fetch_once(tiny, server, home):
     ],
 )
 def test_the_place_follows_rembg_s_variables(monkeypatch, tmp_path, environment, folder):
-    from rembg.sessions.u2netp import U2netpSession
-
+    (session,) = (session for session in rembg_sessions() if session.name() == "u2netp")
     for name in ("U2NET_HOME", "XDG_DATA_HOME", "REMBG_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -377,7 +377,7 @@ def test_the_place_follows_rembg_s_variables(monkeypatch, tmp_path, environment,
     assert new == tmp_path / folder / "u2netp.onnx"
     new.parent.mkdir(parents=True)
     new.touch()
-    assert Path(U2netpSession.resolve_existing("u2netp.onnx")) == new
+    assert Path(session.resolve_existing("u2netp.onnx")) == new
 
 
 def test_both_of_rembgs_places_are_looked_in(monkeypatch, tmp_path):

@@ -82,6 +82,7 @@ def name(page):
 
 
 def reopen(page):
+    """Reload the page as it is, with all that it has stored."""
     # A new process reads the storage; what was written within the last instant may not have reached it.
     stored = "JSON.stringify(Object.entries(localStorage).sort())"
     written = page.evaluate(stored)
@@ -212,10 +213,12 @@ def test_flags_last_and_are_listed_with_the_mask_to_drop(page, tmp_path):
 def test_a_picture_made_anew_sheds_its_flag(page, folder):
     page.keyboard.press("End")
     page.keyboard.press("f")
+    reopen(page)
+    assert page.locator("#flag-count").inner_text() == "1"
     (folder / "spring-00000.html").write_bytes(
         review_page("spring-00000", [*ROWS[:1], row("b.png", key="another"), *ROWS[2:]])
     )
-    reopen(page)
+    page.reload()
     assert page.locator("#flag-count").inner_text() == "0"
     assert page.locator("#notice").inner_text() == "1 flag cleared: made anew or removed since."
 

@@ -6,7 +6,8 @@ never within it, and no character of it can steer the terminal.
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -88,15 +89,28 @@ class OthersWarnings(logging.Handler):
             complain((record.getMessage(), "yellow"))
 
 
-def listen(level: int) -> None:
-    """Have the project's own loggers printed from ``level`` on, and warnings of the others."""
-    root = logging.getLogger()
+@contextmanager
+def listening(level: int) -> Iterator[None]:
+    """Within it the project's own loggers are printed from ``level`` on, and warnings of the others.
+
+    After it all loggers are as they were before.
+    """
+    root, others = logging.getLogger(), OthersWarnings(logging.WARNING)
     if not root.handlers:
         # Else the first library that calls ``logging.info`` gives it one, and every line is printed twice.
-        root.addHandler(OthersWarnings(logging.WARNING))
-    for name in OWN_LOGGERS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(handler, LogLines) for handler in logger.handlers):
-            # First: Dagster's handler, added during a run, rewrites the record's message.
-            logger.handlers.insert(0, LogLines())
+        root.addHandler(others)
+    loggers = [logging.getLogger(name) for name in OWN_LOGGERS]
+    before = [logger.level for logger in loggers]
+    lines = LogLines()
+    for logger in loggers:
+        # First: Dagster's handler, added during a run, rewrites the record's message.
+        logger.handlers.insert(0, lines)
         logger.setLevel(level)
+    try:
+        yield
+    finally:
+        root.removeHandler(others)
+        for logger, level_before in zip(loggers, before, strict=True):
+            logger.removeHandler(lines)
+            # Dagster, for one, sets the level of the loggers that an instance records, and leaves it.
+            logger.setLevel(level_before)

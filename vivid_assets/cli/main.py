@@ -14,7 +14,7 @@ import vivid_assets
 from resources.errors import MachineFault
 from vivid_assets.cli.blend import blend_command
 from vivid_assets.cli.catalogue import catalogue_app
-from vivid_assets.cli.console import complain, console, listen, shown
+from vivid_assets.cli.console import complain, console, listening, shown
 from vivid_assets.cli.demo import demo_command
 from vivid_assets.cli.estimate import estimate_command
 from vivid_assets.cli.models import models_app
@@ -34,9 +34,8 @@ class _Sentences(TyperGroup):
             if isinstance(stream, TextIOWrapper):
                 # A terminal or pipe that cannot show a character is no reason to stop.
                 stream.reconfigure(errors="replace")
-        listen(logging.WARNING)
         try:
-            with stoppable():
+            with listening(logging.WARNING), stoppable():
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise

@@ -2,8 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -11,7 +10,7 @@ from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard
 from resources.store import Store
 from vivid_assets.catalogue.settings_versions import observations
-from vivid_assets.cli.console import listen, say, say_logged, was_said
+from vivid_assets.cli.console import listening, say, say_logged, was_said
 from vivid_assets.cli.stopping import stop_if_told
 from vivid_assets.settings import SettingsFile
 
@@ -53,7 +52,8 @@ def run_shards(
     computed = 0
     for number, shard in enumerate(shards, start=1):
         say((shard, "bold"), f" ({number} of {len(shards)})")
-        with _listening():
+        # Models and store are heard too: which device is chosen, what is loaded, what is waited for.
+        with listening(logging.INFO):
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=shard,
@@ -70,16 +70,6 @@ def run_shards(
                 say((f"  {shard} {step}: {reason}", "red"))
     say(f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date.")
     return failed
-
-
-@contextmanager
-def _listening() -> Iterator[None]:
-    """Within it models and store are heard too: which device is chosen, what is loaded, what is waited for."""
-    listen(logging.INFO)
-    try:
-        yield
-    finally:
-        listen(logging.WARNING)
 
 
 def _computed(event: dg.DagsterEvent) -> int:
