@@ -41,13 +41,26 @@ class ClipModel:
             features = self.module.encode_image(pixels, normalize=True).float()
             scale = self.module.logit_scale.exp().float() / temperature
             answers = {
-                question: (scale * features @ texts.T).softmax(dim=-1).cpu().tolist()
+                question: self._probabilities(scale * features @ texts.T).cpu().tolist()
                 for question, texts in self.texts.items()
             }
         return [
             {question: dict(zip(self.labels[question], rows[i], strict=True)) for question, rows in answers.items()}
             for i in range(len(images))
         ]
+
+    def _probabilities(self, logits: Any) -> Any:
+        """Of the labels in each row; they sum to 1.
+
+        A model of SigLIP's kind (Zhai et al. 2023) has learned for each label by itself whether it is true: of two that
+        are both true neither is then made unlikely. CLIP has learned which of them is the likeliest.
+        """
+        import torch
+
+        if (bias := getattr(self.module, "logit_bias", None)) is not None:
+            # Each sigmoid's share of their sum, in logarithms: of labels that are all most unlikely it is right too.
+            logits = torch.nn.functional.logsigmoid(logits + bias.float())
+        return logits.softmax(dim=-1)
 
     def _prepare(self, image: np.ndarray) -> Any:
         from PIL import Image

@@ -1,6 +1,8 @@
 """OpenCLIP with a small random model and the real tokenizer: wiring, batches, gate, faults."""
 
 import hashlib
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +76,35 @@ def test_the_probabilities_are_open_clips_own(settings, pictures, tiny_clip):
         wanted = (module.logit_scale.exp() * image @ torch.stack(rows).T).softmax(dim=-1)[0].tolist()
     (scores,) = classify(settings, pictures[:1])
     assert list(scores.subject.probabilities.values()) == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("bias", [-12.0, 0.0, 12.0])
+def test_a_model_of_siglips_kind_is_asked_of_each_label_by_itself(settings, pictures, tiny_clip, tmp_path, bias):
+    """Its sigmoids' shares: where all labels are true none is made unlikely, where none is, one still leads."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "siglip"
+    shutil.copytree(tiny_clip, folder)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    save_file(weights | {"logit_bias": torch.tensor(bias)}, folder / "open_clip_model.safetensors")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["init_logit_bias"] = -10.0
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    (plain,) = classify(settings, pictures[:1])
+    (scores,) = classify({"model": f"local-dir:{folder}", "device": "cpu"}, pictures[:1])
+    asked = scores.subject.probabilities
+    # CLIP's own softmax tells the logits up to what they have in common; the network is the same.
+    with OpenClip(**settings).lease() as classifier:
+        classifier.classify(pictures[:1])
+        with classifier._shared.use() as model, torch.inference_mode():
+            features = model.module.encode_image(model._prepare(pictures[0])[None], normalize=True)
+            logits = (model.module.logit_scale.exp() * features @ model.texts[SUBJECT].T)[0]
+    sigmoids = torch.sigmoid(logits + bias)
+    assert list(asked.values()) == pytest.approx((sigmoids / sigmoids.sum()).tolist(), abs=1e-5)
+    assert sum(asked.values()) == pytest.approx(1, abs=1e-5)
+    if bias < 0:  # the tail of a sigmoid is an exponential: the shares are CLIP's
+        assert list(asked.values()) == pytest.approx(list(plain.subject.probabilities.values()), abs=0.01)
 
 
 def test_the_gate(settings, pictures):
