@@ -212,6 +212,8 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
 def register(store: Store, name: str, url: str) -> Catalogue:
     """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
     catalogue = _at(name, url)
+    if not store.is_local:
+        store.assert_creates_once()
     if not store.create(_record(name), catalogue.model_dump_json(indent=2).encode()):
         known = find(store, name)
         if known.url != catalogue.url:
