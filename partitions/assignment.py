@@ -3,10 +3,14 @@
 Append-only: a new picture, and one whose content changed, goes into new shards; the old row of a changed or
 removed picture is retired; an unchanged picture never moves. So a night's work is dense: ten thousand changes
 in a million are twenty full shards, and not two thousand shards with five pictures each.
+
+What was there before goes back to where its results are: a picture that returns takes its retired row back, and one
+that only changed its name, or its folder, goes into the shard where it was under the old one.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,8 +41,15 @@ REQUEST = pa.schema(
 FOUND = pa.schema([("picture", pa.string()), *IDENTITY, *REQUEST])
 """What a scan found: a row per picture. No column holds nulls; absent text is empty."""
 
-LEDGER = pa.schema([*FOUND, ("shard", pa.string()), ("retired", pa.string())])
-"""Every picture ever seen. ``retired`` is empty for a live row, else ``changed`` or ``removed``."""
+LEDGER = pa.schema([*FOUND, ("shard", pa.string()), ("retired", pa.string()), ("returns", pa.int64())])
+"""Every picture ever seen.
+
+``retired`` is empty for a live row, else ``changed``, ``removed`` or ``renamed``. ``returns`` says how often the row
+has come back, so that its shard is seen to have work again.
+"""
+
+NO_FILE = "missing"
+"""The content of a picture that is asked for and not there."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,10 @@ class Assignment:
     removed: int
     rerequested: int
     unchanged: int
+    returned: int
+    """Of the new and changed ones those that take back the row that they had."""
+    renamed: int
+    """Of the new ones those that are where they were under another name."""
 
     @property
     def shards_to_run(self) -> list[str]:
@@ -69,7 +84,7 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
         raise ValueError(f"shard_size must be at least 1, not {shard_size}")
     _refuse_duplicates(found)
     if _is_as_before(ledger, found):
-        return Assignment(ledger, [], [], new=0, changed=0, removed=0, rerequested=0, unchanged=len(found))
+        return Assignment(ledger, [], [], 0, 0, 0, 0, unchanged=len(found), returned=0, renamed=0)
 
     live = pc.equal(ledger["retired"], "")
     active, archive = ledger.filter(live), ledger.filter(pc.invert(live))
@@ -84,34 +99,75 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     after = found.filter(is_known).sort_by("picture")
     same_content = pc.equal(before["content"], after["content"])
     changed_before, changed = before.filter(pc.invert(same_content)), after.filter(pc.invert(same_content))
-    rerequested = before["shard"].filter(pc.and_(same_content, _differs(before, after, REQUEST.names)))
-    kept, kept_shards = after.filter(same_content), before["shard"].filter(same_content)
+    rerequested = before.select(["shard"]).filter(pc.and_(same_content, _differs(before, after, REQUEST.names)))
+    kept, kept_places = after.filter(same_content), before.select(["shard", "returns"]).filter(same_content)
     # A million pictures take some hundred megabytes in each of these.
     del active, before, after
 
-    entering = pa.concat_tables([new, changed]).sort_by("picture")
+    archive = pa.concat_tables(
+        [archive, _placed(changed_before, changed_before, "changed"), _placed(removed, removed, "removed")]
+    )
+    archive, returning, entering = _take_back(archive, pa.concat_tables([new, changed]))
+    archive, moved, entering = _renamed(archive, entering)
+    entering = entering.sort_by("picture")
     first = 1 + max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=-1)
     shards = [shard_key(catalogue, first + position // shard_size) for position in range(len(entering))]
+    places = pa.table({"shard": pa.array(shards, pa.string()), "returns": pa.array([0] * len(shards), pa.int64())})
 
-    rows = pa.concat_tables(
-        [
-            archive,
-            _placed(changed_before, changed_before["shard"], "changed"),
-            _placed(removed, removed["shard"], "removed"),
-            _placed(kept, kept_shards, ""),
-            _placed(entering, pa.chunked_array([shards], pa.string()), ""),
-        ]
-    )
+    rows = pa.concat_tables([archive, _placed(kept, kept_places, ""), returning, moved, _placed(entering, places, "")])
+    touched = pa.concat_tables([rerequested, returning.select(["shard"]), moved.select(["shard"])])
     return Assignment(
         ledger=rows.sort_by([("shard", "ascending"), ("picture", "ascending"), ("content", "ascending")]),
         new_shards=sorted(set(shards)),
-        touched_shards=sorted(pc.unique(rerequested).to_pylist()),
+        touched_shards=sorted(pc.unique(touched["shard"]).to_pylist()),
         new=len(new),
         changed=len(changed),
         removed=len(removed),
         rerequested=len(rerequested),
         unchanged=len(kept) - len(rerequested),
+        returned=len(returning),
+        renamed=len(moved),
     )
+
+
+def _take_back(archive: pa.Table, entering: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """The archive without the rows that live again, these rows, and what of ``entering`` (schema FOUND) is left."""
+    if not len(entering) or not len(archive):
+        return archive, LEDGER.empty_table(), entering
+    position = pc.index_in(_identity(entering), _identity(archive))
+    is_back = pc.is_valid(position)
+    places = archive.take(position.filter(is_back))
+    returning = _placed(entering.filter(is_back), _once_more(places), "")
+    stays = pc.invert(pc.is_in(_identity(archive), value_set=_identity(returning)))
+    return archive.filter(stays), returning, entering.filter(pc.invert(is_back))
+
+
+def _renamed(archive: pa.Table, entering: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """As ``_take_back``: pictures whose content was here under a name that is gone, each in that one's shard."""
+    by_content: dict[str, list[int]] = {}
+    if len(entering):
+        free = pc.and_(pc.not_equal(archive["retired"], "renamed"), pc.not_equal(archive["content"], NO_FILE))
+        wanted = pc.and_(free, pc.is_in(archive["content"], value_set=entering["content"]))
+        for index in np.flatnonzero(wanted.to_numpy(zero_copy_only=False)).tolist():
+            by_content.setdefault(archive["content"][index].as_py(), []).append(index)
+    if not by_content:
+        return archive, LEDGER.empty_table(), entering
+    contents = entering["content"].to_pylist()
+    pairs = [(row, by_content[content].pop()) for row, content in enumerate(contents) if by_content.get(content)]
+    rows, places = [row for row, _ in pairs], [place for _, place in pairs]
+    is_moved, is_place = np.isin(np.arange(len(entering)), rows), np.isin(np.arange(len(archive)), places)
+    moved = _placed(entering.take(rows), _once_more(archive.take(places)), "")
+    retired = pc.if_else(pa.array(is_place), "renamed", archive["retired"])
+    archive = archive.set_column(archive.schema.get_field_index("retired"), LEDGER.field("retired"), retired)
+    return archive, moved, entering.filter(pa.array(~is_moved))
+
+
+def _identity(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(rows["picture"], rows["content"], "\x1f")
+
+
+def _once_more(places: pa.Table) -> pa.Table:
+    return pa.table({"shard": places["shard"], "returns": pc.add(places["returns"], 1)})
 
 
 def _is_as_before(ledger: pa.Table, found: pa.Table) -> bool:
@@ -120,8 +176,10 @@ def _is_as_before(ledger: pa.Table, found: pa.Table) -> bool:
     return live.equals(found.sort_by("picture"))
 
 
-def _placed(rows: pa.Table, shards: pa.ChunkedArray, retired: str) -> pa.Table:
-    columns = [*(rows[name] for name in FOUND.names), shards, pa.array([retired] * len(rows), pa.string())]
+def _placed(rows: pa.Table, places: pa.Table, retired: str) -> pa.Table:
+    """Rows of FOUND as rows of the ledger; ``places`` has the shard and the returns of each."""
+    why = pa.array([retired] * len(rows), pa.string())
+    columns = [*(rows[name] for name in FOUND.names), places["shard"], why, places["returns"]]
     return pa.table(columns, schema=LEDGER)
 
 

@@ -2,7 +2,8 @@
 
 A claim is a small file beside the place of the result, created only if it is not there yet. Its holder
 refreshes it while it works; one that is not refreshed any more is stale, and the next number may be claimed.
-Numbering, rather than replacing, lets exactly one of several waiters take over.
+Numbering, rather than replacing, lets exactly one of several waiters take over. Who takes over puts its own mark on the
+stale ones: their holder, should it wake, finds that it holds nothing any more. Nobody touches what is not its own.
 
 Whether a claim is refreshed is watched by the waiter's own monotonic clock, so clocks that differ or jump do
 not matter. The claim of a process of this machine that has died is stale at once.
@@ -47,6 +48,8 @@ class Claims:
             if self.store.create(path, self._stamp(claim)):
                 # A stale claim below that changed since was given back and perhaps taken anew.
                 if all(self._look(lower) == stamp for lower, stamp in below.items()):
+                    for lower in below:
+                        self.store.write(lower, self._stamp(claim))
                     return claim
                 self.store.remove([path])
                 return None
@@ -57,16 +60,20 @@ class Claims:
             number += 1
 
     def release(self, claim: "Claim") -> None:
-        """Give the claim back, with those of dead runs before it."""
+        """Give the claim back, with those that it took over."""
         # The highest last: as long as it is there, a waiter that counts up from 0 finds it.
-        self.store.remove(self._path(claim.key, n) for n in range(claim.number + 1))
+        paths = [self._path(claim.key, number) for number in range(claim.number + 1)]
+        self.store.remove(path for path in paths if self._is_of(path, claim))
 
     def is_held(self, claim: "Claim") -> bool:
         """Whether the claim is still this holder's: one that slept too long may have been taken over."""
-        stamp = self._look(claim.path)
-        if stamp is None or claim.holder.encode() not in stamp:
-            return False
-        return self._look(self._path(claim.key, claim.number + 1)) is None
+        return self._is_of(claim.path, claim) and self._look(self._path(claim.key, claim.number + 1)) is None
+
+    def assert_held(self, claim: "Claim") -> None:
+        """Raises MachineFault unless the claim is still this holder's. Asked before what others must not see undone."""
+        if not self.is_held(claim):
+            what = self.folder.rpartition("/")[2]
+            raise MachineFault(f"Another run took over {what} {claim.key} while this one stood still.")
 
     @contextmanager
     def held(self, key: str, *, poll_s: float = 1.0) -> Iterator["Claim"]:
@@ -94,7 +101,8 @@ class Claims:
             while not done.wait(self.stale_after_s / 4):
                 for claim in held:
                     try:
-                        self.store.write(claim.path, self._stamp(claim))
+                        if self._is_of(claim.path, claim):
+                            self.store.write(claim.path, self._stamp(claim))
                     except Exception as error:
                         # The store may be back before the claim is stale.
                         _log.warning("The claim on %s could not be refreshed: %s", claim.key, error)
@@ -115,6 +123,10 @@ class Claims:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         stamp = {"holder": claim.holder, "process": this_process(), "at": at, "fresh": uuid.uuid4().hex}
         return json.dumps(stamp).encode()
+
+    def _is_of(self, path: str, claim: "Claim") -> bool:
+        stamp = self._look(path)
+        return stamp is not None and claim.holder.encode() in stamp
 
     def _look(self, path: str) -> bytes | None:
         try:

@@ -19,6 +19,8 @@ from resources.processes import is_gone, this_process
 PARTS = ".parts"
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+"""What file systems without hard links say, and such as have enough of one file's."""
 _BAD_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ}
 _ABANDONED_AFTER_S = 7 * 24 * 3600
 
@@ -45,8 +47,47 @@ def create(root: Path, target: Path, data: bytes) -> bool:
             os.link(part, target)
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # exFAT, some network shares: at most once all the same; whoever reads it too early finds it damaged.
+            if not _create_plainly(target, data):
+                return False
         _sync_folder(target.parent)
     return True
+
+
+def _create_plainly(target: Path, data: bytes) -> bool:
+    try:
+        with target.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def link(root: Path, source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target`` too, replacing what is there; a copy where the disk has no hard links.
+
+    Raises FileNotFoundError where there is no source; else as ``write`` does.
+    """
+    folder = root / PARTS
+    part = folder / f"{this_process()}~{uuid.uuid4().hex}.part"
+    with _spoken(target, source):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                os.link(source, part)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(source, part)
+            _move(part, target)
+        finally:
+            # Still there where both names were the same file already.
+            part.unlink(missing_ok=True)
 
 
 def sweep(root: Path) -> None:
@@ -104,10 +145,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _spoken(target: Path) -> Iterator[None]:
+def _spoken(target: Path, source: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and source is not None and not source.exists():
+            raise
         if error.errno in _FULL_DISK:
             raise MachineFault(f"No room left to write {target}: free some disk space and run again.") from error
         if error.errno in _BAD_NAME:

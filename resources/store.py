@@ -3,10 +3,13 @@
 import io
 import os
 import re
+import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -115,6 +118,38 @@ class Store(Resource):
             return local_files.create(self._local_root, Path(target.path), data)
         return self._upload(relative, data, mode="create")
 
+    def link(self, source: str, target: str) -> None:
+        """Have the file ``source`` at ``target`` too: a hard link, or a copy made by the store itself.
+
+        Raises FileNotFoundError where there is no ``source``, and MachineFault as ``write`` does.
+        """
+        if self.is_local:
+            local_files.link(self._local_root, Path(self.path(source).path), Path(self.path(target).path))
+            return
+        origin, place = self.path(source), self.path(target)
+        try:
+            place.fs.copy(origin.path, place.path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise MachineFault(f"The store took no file {place}: {error}") from error
+        place.fs.invalidate_cache(place.path)
+
+    def is_linked(self, source: str, target: str) -> bool:
+        """Whether ``target`` is ``source``'s other name, or a whole copy that was made since ``source`` was written."""
+        origin, place = self.path(source), self.path(target)
+        try:
+            if self.is_local:
+                first, second = Path(origin.path).stat(), Path(place.path).stat()
+                if first.st_ino and os.path.samestat(first, second):
+                    return True
+                return first.st_size == second.st_size and first.st_nlink == 1 and first.st_mtime <= second.st_mtime
+            one, other = origin.fs.info(origin.path), place.fs.info(place.path)
+        except FileNotFoundError:
+            return False
+        written, copied = (_modified(info) for info in (one, other))
+        return one.get("size") == other.get("size") and written is not None and written <= copied
+
     def remove(self, relatives: Iterable[str]) -> None:
         for relative in relatives:
             self.path(relative).unlink(missing_ok=True)
@@ -152,6 +187,23 @@ class Store(Resource):
     def _local_root(self) -> Path:
         return Path(self._root.path)
 
+    def assert_creates_once(self) -> None:
+        """Raises ValueError where the store creates what is there already, though claims and ledger rest on a no."""
+        probe = f"probes/{uuid.uuid4().hex}"
+        try:
+            if [self.create(probe, data) for data in (b"first", b"second")] != [True, False]:
+                raise ValueError(
+                    f"{self.root} cannot be a store for several runs: it replaces an object that should only be "
+                    "created (If-None-Match: *). Use a server that refuses it, or a shared folder."
+                )
+        finally:
+            self.remove([probe])
+
+    def _there(self, relative: str) -> bytes | None:
+        with suppress(OSError):
+            return self.read(relative)
+        return None
+
     def _upload(self, relative: str, data: bytes, mode: str) -> bool:
         target = self.path(relative)
         try:
@@ -159,6 +211,9 @@ class Store(Resource):
         except FileExistsError:
             return False
         except OSError as error:
+            # Servers say in many ways that an object is there; after a lost answer it may be this very one.
+            if mode == "create" and (found := self._there(relative)) is not None:
+                return found == data
             raise MachineFault(f"The store took no file {target}: {error}") from error
         # One request more, so that no row vouches for a file that a faulty store has lost or cut off.
         target.fs.invalidate_cache(target.path)
@@ -169,6 +224,11 @@ class Store(Resource):
                 + (f"has {there:,} bytes of it." if there is not None else "does not have it.")
             )
         return True
+
+
+def _modified(info: dict[str, Any]) -> Any:
+    """When an object was written, as its store tells; None where it does not."""
+    return next((info[name] for name in ("LastModified", "mtime", "updated", "created") if info.get(name)), None)
 
 
 def as_path(url: str) -> UPath:

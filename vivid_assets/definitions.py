@@ -22,8 +22,9 @@ from vivid_assets.assets.prepared_images import prepared_images
 from vivid_assets.assets.review import review
 from vivid_assets.assets.stage_settings import STAGE_SETTINGS
 from vivid_assets.assets.trials import trials
-from vivid_assets.automation.alerts import failed_checks, failed_runs
+from vivid_assets.automation.alerts import failures
 from vivid_assets.automation.jobs import catalogue_job, retry_job
+from vivid_assets.automation.lost_runs import lost_runs
 from vivid_assets.automation.nights import arrivals, nightly
 from vivid_assets.automation.reruns import rerun_failed, rerun_failed_shards
 from vivid_assets.automation.tuning import settings_changes
@@ -46,7 +47,7 @@ defs = dg.Definitions(
     assets=[*ASSETS, *STAGE_SETTINGS, trials],
     jobs=[catalogue_job, retry_job, rerun_failed],
     schedules=[nightly],
-    sensors=[arrivals, settings_changes, rerun_failed_shards, failed_runs, failed_checks],
+    sensors=[arrivals, settings_changes, lost_runs, rerun_failed_shards, failures],
     resources={
         name: _in_dagster(resource)
         for name, resource in {

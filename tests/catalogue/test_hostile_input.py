@@ -137,14 +137,14 @@ def test_what_became_a_link_after_the_scan_is_not_followed(store, folder, tmp_pa
     (folder / "good.jpg").unlink()
     (folder / "good.jpg").symlink_to(tmp_path / "secret.jpg")
     with pytest.raises(ValueError, match="leads out of the catalogue's folder"):
-        catalogue.read("good.jpg")
+        catalogue.read("good.jpg", "unreadable:")
 
 
 def test_a_file_too_large_to_be_a_picture_is_not_read(store, folder):
     with (folder / "huge.jpg").open("wb") as file:
         file.truncate(2 << 30)
     with pytest.raises(ValueError, match=r"over the limit of 1\.1 GB"):
-        register(store, "c", str(folder)).read("huge.jpg")
+        register(store, "c", str(folder)).read("huge.jpg", "unreadable:")
 
 
 LINES = [

@@ -74,15 +74,6 @@ def test_a_touched_picture_with_the_same_content_is_unchanged(store, catalogue, 
     assert scan(store, catalogue).shards_to_run == []
 
 
-def test_a_removed_picture_is_retired_and_comes_back_as_new(store, catalogue, folder):
-    scan(store, catalogue)
-    (folder / "a.jpg").unlink()
-    assert scan(store, catalogue).assignment.removed == 1
-    assert names(store, "spring-00000") == ["b.png", "shoes/c.webp"]
-    (folder / "a.jpg").write_bytes(b"a.jpg")
-    assert scan(store, catalogue).shards_to_run == ["spring-00001"]
-
-
 def test_shards_are_filled_by_name_and_never_refilled(store, catalogue, folder):
     (folder / "catalogue.toml").write_text("shard_size = 2")
     assert scan(store, catalogue).shards_to_run == ["spring-00000", "spring-00001"]

@@ -65,13 +65,28 @@ def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
     assert "spring-00001 (" not in said, "the next shard was begun"
     assert len(read_rows(Store(root=str(folder / "vivid_store")), PREPARED_IMAGES, "spring-00000")) == 2
     with dg.DagsterInstance.from_config(str(folder / "vivid_store" / "dagster")) as instance:
-        assert [run.is_finished for run in instance.get_runs()] == [True]
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
     again = subprocess.run(
         [VIVID, "catalogue", "run", "spring"], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     assert "prepared_images spring-00000: all 2 pictures are up to date" in again.stdout
     assert len([*(folder / "vivid_store" / "composites" / "spring").iterdir()]) == 4
+
+
+def test_a_killed_command_leaves_no_run_at_work_once_the_next_one_has_looked(place):
+    folder, environment = place
+    process = _start(place, VIVID, "catalogue", "run", "spring")
+    _wait_for("masks spring-00000: 2 of 2", process, place)
+    process.kill()
+    process.wait(300)
+    with dg.DagsterInstance.from_config(str(folder / "vivid_store" / "dagster")) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+        subprocess.run([VIVID, "catalogue", "run", "spring"], cwd=folder, env=environment, check=True)
+        *_, killed = instance.get_runs()
+        assert killed.status == dg.DagsterRunStatus.FAILURE
+        assert all(run.is_finished for run in instance.get_runs())
+    assert not [*(folder / "vivid_store" / "claims").rglob("*.claim")]
 
 
 _STUCK = """

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,40 @@ def test_a_holder_that_overslept_knows_that_it_was_taken_over(store):
     assert not sleeper.is_held(old)
     heir.release(new)
     assert not sleeper.is_held(old)
+
+
+def test_who_overslept_leaves_the_claims_of_those_who_came_after_alone(store):
+    clock = Clock()
+    sleeper, heir = Claims(store, "claims", stale_after_s=0.2), Claims(store, "claims", stale_after_s=60, clock=clock)
+    old = sleeper.take("key")
+    assert heir.take("key") is None
+    clock.now += 61
+    heir.release(heir.take("key"))
+    assert store.names("claims") == []
+    third = Claims(store, "claims")
+    new = third.take("key")
+    stamp = store.read(new.path)
+    with sleeper.kept_fresh([old]):
+        time.sleep(0.3)
+    assert store.read(new.path) == stamp, "it is not refreshed over"
+    sleeper.release(old)
+    assert third.is_held(new)
+    third.release(new)
+    assert store.names("claims") == []
+
+
+def test_a_holder_that_wakes_while_its_heir_works_holds_nothing_afterwards_either(store):
+    clock = Clock()
+    sleeper, heir = Claims(store, "claims", stale_after_s=0.2), Claims(store, "claims", stale_after_s=60, clock=clock)
+    old = sleeper.take("key")
+    assert heir.take("key") is None
+    clock.now += 61
+    new = heir.take("key")
+    with sleeper.kept_fresh([old]):
+        time.sleep(0.3)
+    heir.release(new)
+    assert not sleeper.is_held(old)
+    assert store.names("claims") == []
 
 
 def test_who_counts_past_a_claim_that_was_given_back_meanwhile_takes_none(store, monkeypatch):

@@ -43,6 +43,64 @@ def test_a_file_is_created_once(store):
     assert store.read("a/b") == b"one"
 
 
+def test_a_linked_file_is_there_under_both_names_until_one_is_written_anew(store):
+    store.write("artefacts/1", b"first")
+    store.write("artefacts/2", b"second")
+    assert not store.is_linked("artefacts/1", "seen/a")
+    store.link("artefacts/1", "seen/a")
+    store.link("artefacts/1", "seen/a")
+    assert store.read("seen/a") == b"first"
+    assert store.is_linked("artefacts/1", "seen/a")
+    store.link("artefacts/2", "seen/a")
+    assert (store.read("seen/a"), store.read("artefacts/1")) == (b"second", b"first")
+    assert not store.is_linked("artefacts/1", "seen/a")
+    store.remove(["artefacts/2"])
+    assert store.read("seen/a") == b"second"
+    with pytest.raises(FileNotFoundError):
+        store.link("artefacts/2", "seen/b")
+
+
+def test_a_disk_without_hard_links_holds_a_store(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = Store(root=str(tmp_path))
+    assert [store.create("ledger/1", data) for data in (b"first", b"second")] == [True, False]
+    assert store.read("ledger/1") == b"first"
+    store.write("artefacts/1", b"made")
+    store.link("artefacts/1", "seen/a")
+    assert store.is_linked("artefacts/1", "seen/a")
+    store.write("seen/a", b"meddled with")
+    assert not store.is_linked("artefacts/1", "seen/a")
+    assert store.names(".parts") == []
+
+
+def test_a_server_that_says_in_its_own_way_that_an_object_is_there_is_understood(monkeypatch):
+    """s3fs knows one answer of Amazon's; others come as "invalid argument"."""
+    store = Store(root="memory://other-server")
+    assert store.create("claim", b"first")
+
+    def invalid(self, path, value, mode="overwrite", **options):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFileSystem, "pipe_file", invalid)
+        assert not store.create("claim", b"second")
+        assert store.create("claim", b"first"), "the answer was lost, and the claim is ours"
+        with pytest.raises(MachineFault):
+            store.create("another", b"first")
+    store.assert_creates_once()
+
+    def replaces(self, path, value, mode="overwrite", **options):
+        with self.open(path, "wb") as file:
+            file.write(value)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", replaces)
+    with pytest.raises(ValueError, match="replaces an object that should only be created"):
+        store.assert_creates_once()
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x"])
 def test_no_path_leads_out(store, path):
     with pytest.raises(ValueError, match="not a path below the store"):

@@ -167,7 +167,9 @@ def _kept(store: Store, source: Catalogue, row: Row) -> dict[str, Any] | Excepti
     reused = is_whole(store, scene)
     if not reused:
         try:
-            picture = decode(source.read(name), longest=_LONGEST_OWN)
+            picture = decode(source.read(name, row.asked["background_content"]), longest=_LONGEST_OWN)
+        except PictureFailure as failure:
+            return failure
         except FileNotFoundError:
             return PictureFailure(f"Its background {name!r} is not in the catalogue's folder.")
         except ValueError as error:

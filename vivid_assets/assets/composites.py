@@ -44,7 +44,7 @@ COMPOSITES = Stage(
         ]
     ),
     files=("file",),
-    asks=("mask", "mask_content"),
+    asks=("content", "mask", "mask_content"),
     reads=(
         Reads(PREPARED_IMAGES, ("file", "source_format", "source_width", "source_height")),
         Reads(BACKGROUNDS, ("file", "generator", "recipe", "seed")),
@@ -90,7 +90,7 @@ def composites(
         # A source with transparency holds pure foreground colour: there is no old wall to take out.
         mode = "alpha" if mask["origin"] == "own" else wanted.mode
         file_format, suffix = output_format(row.picture, row.read["prepared_images"]["source_format"], wanted)
-        picture = decode(source.read(row.picture), max_pixels=max_pixels)
+        picture = decode(source.read(row.picture, row.asked["content"]), max_pixels=max_pixels)
         # Of the formats that come out, PNG alone holds 16 bits.
         deep = picture.rgb16 if file_format == "png" else None
         file = f"composites/{catalogue}/{row.picture}{suffix}"
@@ -148,7 +148,7 @@ def _alpha(store: Store, source: Catalogue, row: Row, picture: Picture) -> Alpha
     if mask["origin"] == "own" and picture.alpha is not None:
         return Alpha(picture.alpha, "own")
     if mask["origin"] == "person":
-        return persons_mask(source, row.asked["mask"], *picture.rgb.shape[:2])
+        return persons_mask(source, row.asked, *picture.rgb.shape[:2])
     return Alpha(read_stored(store, mask["file"], decode_mask), mask["origin"])
 
 

@@ -1,7 +1,7 @@
 """Masks: what is subject and what is wall, by the first tier whose answer is good."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -90,7 +90,7 @@ def masks(
         image = read_stored(store, prepared["file"], decode).rgb
         override = None
         if row.asked["mask"]:
-            override = persons_mask(source, row.asked["mask"], *image.shape[:2])
+            override = persons_mask(source, row.asked, *image.shape[:2])
         elif prepared["alpha_file"]:
             override = Alpha(read_stored(store, prepared["alpha_file"], decode_mask), "own")
         box = _box_shares(row.asked["box"], prepared["source_width"], prepared["source_height"])
@@ -149,10 +149,14 @@ def _of_tiers(ladder: Ladder) -> dict[str, Any]:
     return {name: said for name, said in found.items() if said}
 
 
-def persons_mask(source: Catalogue, name: str, height: int, width: int) -> Alpha:
-    """A mask of the catalogue's ``overrides`` folder, at a picture's size. Raises PictureFailure, which names it."""
+def persons_mask(source: Catalogue, asked: Mapping[str, Any], height: int, width: int) -> Alpha:
+    """The mask of the catalogue's ``overrides`` folder that is asked for, at a picture's size.
+
+    Raises PictureFailure, which names it.
+    """
+    name = asked["mask"]
     try:
-        found = read_mask(source.read(name))
+        found = read_mask(source.read(name, asked["mask_content"]))
         return replace(found, values=fit_alpha(found.values, height, width))
     except ValueError as error:
         raise PictureFailure(f"Its mask {name!r} cannot be used: {error}") from error

@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from partitions.assignment import NO_FILE
 from partitions.shards import catalogue_of
 from resources.store import Store
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
-from vivid_assets.catalogue.scan import MISSING
 from vivid_assets.catalogue.source import find
 from vivid_assets.imaging.codec import decode, encode
 from vivid_assets.imaging.given import packaging
@@ -58,11 +58,10 @@ def prepared_images(
     source = find(store, catalogue_of(shard))
 
     def prepare(row: Row) -> dict[str, Any]:
-        if row.asked["content"] == MISSING:
+        if row.asked["content"] == NO_FILE:
             raise PictureFailure("The manifest names this picture, but it is not in the catalogue's folder.")
-        picture = decode(
-            source.read(row.picture), longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6)
-        )
+        data = source.read(row.picture, row.asked["content"])
+        picture = decode(data, longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6))
         rgb, alpha, notes = picture.rgb, picture.alpha, list(picture.notes)
         stem = f"prepared_images/{shard}/{row.picture}"
         alpha_file = None

@@ -1,8 +1,11 @@
 """Rerun failed: one job that finds every shard with failed pictures, and has each of them run again."""
 
+import json
+
 import dagster as dg
 from pydantic import Field
 
+from partitions.definition import SHARDS
 from resources.errors import DamagedTable
 from resources.store import Store
 from vivid_assets.automation.jobs import retry_job
@@ -10,7 +13,9 @@ from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.progress import shards_with_failures
 from vivid_assets.catalogue.source import find, registered
 
-_SHARDS = "vivid/shards_to_rerun"
+_FOLDER = "reruns"
+_AT_ONCE = 100
+"""Runs requested at a time: a sensor's tick has a minute."""
 
 
 class RerunConfig(dg.Config):
@@ -32,7 +37,8 @@ def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, st
                 raise
             context.log.error("%s is left out: %s", catalogue.name, error)
     context.log.info("Shards with failed pictures: %s", ", ".join(shards) or "none")
-    context.instance.add_run_tags(context.run_id, {_SHARDS: " ".join(shards)})
+    # In the store: a run's tag holds a few thousand characters on PostgreSQL.
+    store.write(f"{_FOLDER}/{context.run_id}.json", json.dumps(shards).encode(), durable=True)
 
 
 @dg.job(description="Tries every failed picture again, those too that failed for good: a run for each of their shards.")
@@ -40,19 +46,30 @@ def rerun_failed() -> None:
     find_failed_pictures()
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[rerun_failed],
-    request_job=retry_job,
+@dg.sensor(
+    job=retry_job,
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=5,
-    description="Requests the runs of the shards that the job rerun_failed has found.",
+    description="Requests the runs of the shards that the job rerun_failed has found, some at a time.",
 )
-def rerun_failed_shards(context: dg.RunStatusSensorContext) -> dg.SensorResult:
-    run = context.instance.get_run_by_id(context.dagster_run.run_id)
-    shards = run.tags.get(_SHARDS, "").split() if run else []
+def rerun_failed_shards(
+    context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]
+) -> dg.SensorResult | dg.SkipReason:
+    # The cursor moves with the requests, the list goes at the tick after: a tick that dies between repeats nothing.
+    name, _, done = (context.cursor or "").partition(":")
+    waiting = store.names(_FOLDER)
+    if not waiting:
+        return dg.SkipReason("No shard is to be rerun.")
+    first = waiting[0]
+    position = int(done) if name == first else 0
+    shards = json.loads(store.read(f"{_FOLDER}/{first}"))[position : position + _AT_ONCE]
+    if not shards:
+        store.remove([f"{_FOLDER}/{first}"])
+        return dg.SkipReason("All have been requested.")
+    run = first.removesuffix(".json")
+    unknown = sorted({*shards} - {*context.instance.get_dynamic_partitions(str(SHARDS.name))})
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(run_key=f"{context.dagster_run.run_id}:{shard}", partition_key=shard) for shard in shards
-        ]
+        dynamic_partitions_requests=[SHARDS.build_add_request(unknown)] if unknown else [],
+        run_requests=[dg.RunRequest(run_key=f"{run}:{shard}", partition_key=shard) for shard in shards],
+        cursor=f"{first}:{position + len(shards)}",
     )

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from partitions.assignment import LEDGER
 from partitions.shards import catalogue_of
-from resources.errors import DamagedTable
+from resources.errors import DamagedTable, MachineFault
 from resources.store import Store, table_bytes
 
 _KEPT_GENERATIONS = 3
@@ -84,10 +84,17 @@ def shards_of(store: Store, catalogue: str) -> list[str]:
 
 
 def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:
+    path = _path(catalogue, generation)
     try:
-        return store.read_table(_path(catalogue, generation), filters=filters)
+        table = store.read_table(path, filters=filters)
     except DamagedTable as error:
         raise DamagedTable(f"{error} It is {catalogue}'s ledger: scan the catalogue again, which mends it.") from error
+    if table is not None and table.schema.names != LEDGER.names:
+        raise MachineFault(
+            f"{store.path(path)} is of another edition of this program: keep results in a new store (--store), "
+            "where the catalogue is added again."
+        )
+    return table
 
 
 def _newest(store: Store, catalogue: str) -> int:

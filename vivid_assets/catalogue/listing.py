@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from upath import UPath
 
+from vivid_assets.catalogue.identity import ETAG, UNREADABLE
 from vivid_assets.catalogue.names import collisions, why_refused
 from vivid_assets.imaging.containers import ENOUGH, kind_of
 
@@ -139,7 +140,7 @@ def content_digests(root: UPath, names: list[str], stamps: list[str]) -> list[st
     """
 
     def content(name: str, stamp: str) -> str:
-        if stamp.startswith("etag:"):
+        if stamp.startswith(ETAG):
             return stamp
         try:
             with (root / name).open("rb") as file:
@@ -151,8 +152,6 @@ def content_digests(root: UPath, names: list[str], stamps: list[str]) -> list[st
     with ThreadPoolExecutor(max_workers=8) as pool:
         return list(pool.map(content, names, stamps))
 
-
-UNREADABLE = "unreadable:"
 
 _Found = tuple[dict[str, tuple[int, str]], dict[str, str], list[str]]
 
@@ -265,7 +264,7 @@ def _stamp(info: dict) -> str:
     """Changes whenever the object does: its entity tag or checksum, else the modification time."""
     for name in ("ETag", "etag", "md5Hash", "content_md5"):
         if info.get(name):
-            return f"etag:{info[name]}"
+            return f"{ETAG}{info[name]}"
     for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
         if info.get(name):
             return str(info[name])

@@ -19,7 +19,7 @@ from partitions.assignment import REQUEST
 from partitions.shards import catalogue_of
 from resources.store import Store
 
-_ASKED = ("picture", "content", *REQUEST.names)
+_ASKED = ("picture", "content", *REQUEST.names, "returns")
 _SEPARATOR = "\x1f"
 
 

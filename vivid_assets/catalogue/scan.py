@@ -4,6 +4,7 @@ import difflib
 import json
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from partitions.assignment import FOUND, Assignment, assign
+from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
 from resources.store import Store
+from vivid_assets.catalogue.identity import MANIFEST, UNREADABLE, kind_of_content
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
-from vivid_assets.catalogue.listing import UNREADABLE, Listing, content_digests, file_state, list_files
+from vivid_assets.catalogue.listing import Listing, content_digests, file_state, list_files
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
 from vivid_assets.catalogue.matching import ALSO_COMPARED, match_images, match_overrides, without_collisions
 from vivid_assets.catalogue.outcomes import note_outcome
@@ -31,9 +33,6 @@ _log = logging.getLogger(__name__)
 
 _BACKGROUNDS = "backgrounds"
 """A folder of this name holds no pictures, whether catalogue.toml names it or not."""
-
-MISSING = "missing"
-"""The content of a picture that the manifest names and the folder lacks."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,10 @@ class Scan:
         found = self.assignment
         return (
             f"{self.catalogue.name}: {found.new} new, {found.changed} changed, {found.rerequested} asked for "
-            f"differently, {found.removed} removed, {found.unchanged} unchanged pictures; "
-            f"{len(found.new_shards)} new shards"
+            f"differently, {found.removed} removed, {found.unchanged} unchanged pictures"
+            + (f", {found.returned} of them back as they were" if found.returned else "")
+            + (f", {found.renamed} of them renamed" if found.renamed else "")
+            + f"; {len(found.new_shards)} new shards"
         )
 
 
@@ -97,8 +98,8 @@ def _scan(store: Store, catalogue: Catalogue, *, accept_removals: bool) -> Scan:
 
 def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refused: list[str]) -> None:
     """Raises ValueError when no picture is there, or when most of those that were are not."""
-    there = found.filter(pc.not_equal(found["content"], MISSING))
-    live = ledger.filter(pc.and_(pc.equal(ledger["retired"], ""), pc.not_equal(ledger["content"], MISSING)))
+    there = found.filter(pc.not_equal(found["content"], NO_FILE))
+    live = ledger.filter(pc.and_(pc.equal(ledger["retired"], ""), pc.not_equal(ledger["content"], NO_FILE)))
     if len(ledger) and pc.all(pc.not_equal(ledger["retired"], "")).as_py():
         return  # Empty since somebody has accepted that.
     gone = len(live.filter(pc.invert(pc.is_in(live["picture"], value_set=there["picture"]))))
@@ -171,7 +172,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         manifest, notes = without_collisions(manifest)
         refused += notes
         manifest = manifest.sort_by("image")
-        identity = _identity_of_digests(manifest)
+        identity = _identity_of_digests(manifest, ledger)
     else:
         listing = _list(store, catalogue, besides=apart)
         refused += _without_own_files(listing, manifest_path).sentences()
@@ -190,6 +191,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         identity, notes = _identity_of_files(catalogue, ledger, manifest["image"], files)
         refused += notes
     pictures = manifest["image"]
+    identity["content"] = _settled(catalogue, ledger, pictures, identity["content"])
 
     available = _folder(store, catalogue, file.background_folder, refused)
     backgrounds = choose_backgrounds(manifest, sorted(available))
@@ -204,7 +206,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     if not file.background_folder and not own:
         refused += _unused_backgrounds(catalogue)
     used = sorted({*pc.unique(backgrounds).to_pylist(), *pc.unique(overrides).to_pylist()} - {""})
-    contents = _remembered(store, catalogue, {name: stamps.get(name, MISSING) for name in used})
+    contents = _remembered(store, catalogue, {name: stamps.get(name, NO_FILE) for name in used})
     columns = {
         "picture": pictures,
         **identity,
@@ -290,10 +292,46 @@ def _says_contents(manifest: pa.Table) -> bool:
     return len(manifest) > 0 and bool(pc.all(pc.not_equal(manifest["digest"], "")).as_py())
 
 
-def _identity_of_digests(manifest: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
+def _identity_of_digests(manifest: pa.Table, ledger: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
     """Size, stamp and content as the manifest's digests say; a file that is not there fails when it is read."""
-    content = pc.binary_join_element_wise("manifest", manifest["digest"], ":")
-    return {"size": pa.array(np.zeros(len(manifest), np.int64)), "stamp": content, "content": content}
+    said = pc.binary_join_element_wise(MANIFEST, manifest["digest"], "")
+    live = ledger.filter(pc.equal(ledger["retired"], ""))
+    known = pc.index_in(manifest["image"], live["picture"])
+    # What the ledger calls by another kind of content was settled when the manifest first said this of it.
+    same = pc.fill_null(pc.equal(said, live["stamp"].take(known)), False)
+    content = pc.if_else(same, live["content"].take(known), said)
+    return {"size": pa.array(np.zeros(len(manifest), np.int64)), "stamp": said, "content": content}
+
+
+def _settled(
+    catalogue: Catalogue, ledger: pa.Table, pictures: pa.ChunkedArray, content: pa.ChunkedArray | pa.Array
+) -> pa.ChunkedArray | pa.Array:
+    """``content``, with the ledger's in its place where that is of another kind and the file is still what it says.
+
+    A manifest that has a digest for every picture, or has it no more, and a folder that becomes a bucket, change all
+    kinds at once and no picture: each file is read once, and keeps the content that it had.
+    """
+    live = ledger.filter(pc.equal(ledger["retired"], ""))
+    before = live["content"].take(pc.index_in(pictures, live["picture"]))
+    differs = pc.fill_null(pc.not_equal(content, before), False).to_numpy(zero_copy_only=False)
+    told = (NO_FILE, UNREADABLE)
+    doubtful = [
+        (index, name, old, now)
+        for index in np.flatnonzero(differs).tolist()
+        if (old := before[index].as_py())
+        and (name := pictures[index].as_py())
+        and (now := content[index].as_py())
+        and kind_of_content(old) != kind_of_content(now)
+        and kind_of_content(old) not in told
+        and kind_of_content(now) not in told
+    ]
+    if not doubtful:
+        return content
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        still = pool.map(lambda one: catalogue.is_still(*one[1:]), doubtful)
+    kept = np.zeros(len(pictures), bool)
+    kept[[index for (index, *_), is_still in zip(doubtful, still, strict=True) if is_still]] = True
+    return pc.if_else(pa.array(kept), before, content)
 
 
 def _identity_of_files(
@@ -358,7 +396,7 @@ def _contents(
     trusted = pc.and_(there, pc.fill_null(same, False))
     look = pc.and_(there, pc.invert(trusted))
     looked_at = content_digests(catalogue.root, pictures.filter(look).to_pylist(), stamp.filter(look).to_pylist())
-    content = pc.if_else(trusted, live["content"].take(known), MISSING)
+    content = pc.if_else(trusted, live["content"].take(known), NO_FILE)
     return pc.replace_with_mask(_one_chunk(content), _one_chunk(look), pa.array(looked_at, pa.string()))
 
 
@@ -403,10 +441,10 @@ def _remembered(store: Store, catalogue: Catalogue, stamps: dict[str, str]) -> d
     """The digests of backgrounds and masks; read only where the stamp is another than last time."""
     path = f"catalogues/{catalogue.name}/digests.json"
     before = _json(store, path) or {}
-    look = [name for name, stamp in stamps.items() if before.get(name, ["", ""])[0] != stamp and stamp != MISSING]
+    look = [name for name, stamp in stamps.items() if before.get(name, ["", ""])[0] != stamp and stamp != NO_FILE]
     fresh = dict(zip(look, content_digests(catalogue.root, look, [stamps[name] for name in look]), strict=True))
     after = {
-        name: [stamp, MISSING if stamp == MISSING else fresh.get(name) or before[name][1]]
+        name: [stamp, NO_FILE if stamp == NO_FILE else fresh.get(name) or before[name][1]]
         for name, stamp in stamps.items()
     }
     if after != before:

@@ -18,8 +18,11 @@ from upath import UPath
 
 from partitions.shards import check_catalogue_name, is_catalogue_name
 from resources.store import Store, as_path
+from vivid_assets.catalogue.identity import MANIFEST, fits
+from vivid_assets.catalogue.listing import file_state
 from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.names import why_refused
+from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.settings import (
     CatalogueSettings,
     Settings,
@@ -140,10 +143,12 @@ class Catalogue(BaseModel):
         real = Path(path.path).resolve()
         return real.is_file() and real.is_relative_to(Path(self.root.path).resolve())
 
-    def read(self, name: str) -> bytes:
-        """The file ``name`` below the root.
+    def read(self, name: str, expected: str) -> bytes:
+        """The file ``name`` below the root, whose content the scan noted as ``expected``.
 
-        Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture.
+        Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture, and
+        PictureFailure, worth another try, when it is not the file that the scan found: made of it, a result would stand
+        for what it does not show, and for ever.
         """
         path = self.root / name
         # Looked at again: what was a picture at the scan may have been replaced by a link since.
@@ -152,7 +157,37 @@ class Catalogue(BaseModel):
         size = int(path.fs.info(path.path).get("size") or 0)
         if size > LARGEST_FILE:
             raise ValueError(f"{name!r} has {size / 1e9:.1f} GB, over the limit of {LARGEST_FILE / 1e9:.1f} GB.")
-        return path.read_bytes()
+        data = path.read_bytes()
+        stamp = "" if path.protocol in _LOCAL else file_state(path)[1]
+        if fits(expected, [data], stamp) is False:
+            raise PictureFailure(self._other_than_expected(name, expected), transient=True)
+        return data
+
+    def is_still(self, name: str, before: str, now: str) -> bool:
+        """Whether ``before`` and ``now``, contents of two kinds, are both the file's, the first for certain."""
+        path = self.root / name
+        try:
+            if not self.holds(name):
+                return False
+            _, stamp = file_state(path)
+            # Read twice, since it may be large: a change of kind is rare.
+            return fits(before, _chunks(path), stamp) is True and fits(now, _chunks(path), stamp) is not False
+        except OSError:
+            return False
+
+    def _other_than_expected(self, name: str, expected: str) -> str:
+        if expected.startswith(MANIFEST):
+            return (
+                f"{name!r} is not the file whose checksum the manifest has (column 'digest'): it comes later, or the "
+                "manifest's line does. Write 'version:' before what is no MD5, SHA-1 or SHA-256 of the file."
+            )
+        return f"{name!r} has been replaced since the last scan: the next one takes it up."
+
+
+def _chunks(path: UPath) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            yield chunk
 
 
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
@@ -177,6 +212,8 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
 def register(store: Store, name: str, url: str) -> Catalogue:
     """Make the catalogue known to the store. Raises ValueError for a bad name, a missing folder, or a name in use."""
     catalogue = _at(name, url)
+    if not store.is_local:
+        store.assert_creates_once()
     if not store.create(_record(name), catalogue.model_dump_json(indent=2).encode()):
         known = find(store, name)
         if known.url != catalogue.url:

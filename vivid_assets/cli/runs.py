@@ -2,16 +2,20 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.utils import make_new_run_id
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard
+from resources.processes import this_process
 from resources.store import Store
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.cli.console import listening, say, say_logged, was_said
-from vivid_assets.cli.stopping import stop_if_told
+from vivid_assets.cli.stopping import Stopped, stop_if_told
 from vivid_assets.settings import SettingsFile
 
 _FOLLOWS = "Dependencies for step"
@@ -38,8 +42,11 @@ def run_shards(
     # Imported here: everything that the assets need takes seconds, which the other commands need not wait for.
     from vivid_assets.assets.faults import reasons
     from vivid_assets.automation.jobs import RETRY_FAILED
+    from vivid_assets.automation.lost_runs import PROCESS, close_lost_runs, command_claims
     from vivid_assets.definitions import defs
 
+    # What an earlier command left when it was killed.
+    close_lost_runs(instance, store, datetime.now(UTC))
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
     # Before the runs, so that each is recorded with the settings that it ran with.
     for observation in observations(instance, store, settings):
@@ -52,17 +59,19 @@ def run_shards(
     computed = 0
     for number, shard in enumerate(shards, start=1):
         say((shard, "bold"), f" ({number} of {len(shards)})")
+        run_id = make_new_run_id()
         # Models and store are heard too: which device is chosen, what is loaded, what is waited for.
-        with listening(logging.INFO):
+        heard = listening(logging.INFO)
+        with heard, command_claims(store).held(run_id), _canceled_when_stopped(instance, run_id):
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=shard,
                 raise_on_error=False,
                 run_config=config,
+                run_id=run_id,
+                tags={PROCESS: this_process()},
                 resources={**(defs.resources or {}), "store": store, "settings": settings},
             )
-        # Dagster takes a signal for a failure of this one run.
-        stop_if_told()
         computed += sum(_computed(event) for event in result.get_asset_materialization_events())
         if not result.success:
             failed.append(shard)
@@ -70,6 +79,18 @@ def run_shards(
                 say((f"  {shard} {step}: {reason}", "red"))
     say(f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date.")
     return failed
+
+
+@contextmanager
+def _canceled_when_stopped(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Within it a run is executed: told to stop, its record says that it was canceled, where Dagster's says failed."""
+    try:
+        yield
+        stop_if_told()
+    except Stopped:
+        if (run := instance.get_run_by_id(run_id)) and run.status != dg.DagsterRunStatus.CANCELED:
+            instance.report_run_canceled(run, "The command was told to stop.")
+        raise
 
 
 def _computed(event: dg.DagsterEvent) -> int:

@@ -1,0 +1,71 @@
+"""Runs of killed commands: a run that a command executes in its own process ends with it, and nobody tells Dagster.
+
+Such a run would be STARTED for ever: its shard would never be requested again, and it would hold a place among the runs
+that may work at a time. So a command's run says in a tag which process it is, and holds a claim as long as it works.
+"""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterRunStatus as Status
+
+from resources.claims import Claims
+from resources.processes import is_gone
+from resources.store import Store
+
+PROCESS = "vivid/process"
+"""The tag of a run that is executed in the process of a command, with that process."""
+
+AT_WORK = [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]
+_SILENT = timedelta(minutes=15)
+"""After which a command on another machine is taken for dead; it shows a sign of life every half minute."""
+
+
+def command_claims(store: Store) -> Claims:
+    """Where commands claim the runs that they execute, by the run's id."""
+    return Claims(store, "claims/commands")
+
+
+def close_lost_runs(instance: dg.DagsterInstance, store: Store, now: datetime) -> list[str]:
+    """Have those runs fail whose command runs no more; their ids."""
+    lost = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)):
+        process = run.tags.get(PROCESS)
+        if process and (is_gone(process) or _is_silent(store, run.run_id, now)):
+            instance.report_run_failed(run, "The command that executed this run was killed.")
+            store.remove([_seen_path(run.run_id), f"claims/commands/{run.run_id}.0.claim"])
+            lost.append(run.run_id)
+    return lost
+
+
+def _is_silent(store: Store, run_id: str, now: datetime) -> bool:
+    """Whether the command has shown no sign of life for long, by the clock of whoever looks, which looks again."""
+    try:
+        sign = hashlib.blake2b(store.read(f"claims/commands/{run_id}.0.claim"), digest_size=16).hexdigest()
+    except FileNotFoundError:
+        return True
+    path = _seen_path(run_id)
+    try:
+        seen = json.loads(store.read(path))
+    except (FileNotFoundError, ValueError):
+        seen = {}
+    if seen.get("sign") == sign:
+        return now - datetime.fromisoformat(seen["since"]) > _SILENT
+    store.write(path, json.dumps({"sign": sign, "since": now.isoformat()}).encode())
+    return False
+
+
+def _seen_path(run_id: str) -> str:
+    return f"claims/commands/{run_id}.seen"
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Closes the records of runs whose command was killed, so that their shards can be run again.",
+)
+def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]) -> dg.SkipReason:
+    lost = close_lost_runs(context.instance, store, datetime.now().astimezone())
+    return dg.SkipReason(f"Closed: {', '.join(lost)}" if lost else "No run was lost.")
