@@ -35,6 +35,9 @@ def close_lost_runs(instance: dg.DagsterInstance, store: Store, now: datetime) -
         process = run.tags.get(PROCESS)
         if process and (is_gone(process) or _is_silent(store, run.run_id, now)):
             instance.report_run_failed(run, "The command that executed this run was killed.")
+            # Dagster's daemon gives the places in pools back too, a minute later; a command has no daemon beside it.
+            if instance.event_log_storage.supports_global_concurrency_limits:
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             store.remove([_seen_path(run.run_id), f"claims/commands/{run.run_id}.0.claim"])
             lost.append(run.run_id)
     return lost
