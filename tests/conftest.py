@@ -19,7 +19,12 @@ from resources import weights
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that none of the workers waits for another at the end."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("live", "slow")])
+
+    def order(item: pytest.Item) -> tuple[float, bool]:
+        live = item.get_closest_marker("live")
+        return -live.kwargs["minutes"] if live else 0, item.get_closest_marker("slow") is None
+
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session")

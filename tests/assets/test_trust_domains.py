@@ -7,6 +7,7 @@ import pytest
 
 from resources.birefnet import BiRefNet
 from resources.sdxl import SDXL
+from resources.text_to_image import TextToImage
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.catalogue.source import parse_catalogue_file
 from vivid_assets.settings import CatalogueSettings, Settings
@@ -94,6 +95,8 @@ MAY = {
     "open_clip.min_margin",
     "sdxl.steps",
     "sdxl.guidance",
+    "text_to_image.steps",
+    "text_to_image.guidance",
     "vitmatte.band",
 }
 
@@ -115,6 +118,7 @@ def test_whole_tables_that_are_the_operators(table):
     [
         *(("birefnet", name) for name in BiRefNet.model_fields),
         *(("sdxl", name) for name in SDXL.model_fields if f"sdxl.{name}" not in MAY),
+        *(("text_to_image", name) for name in TextToImage.model_fields if f"text_to_image.{name}" not in MAY),
         ("open_clip", "checkpoint"),
         ("vitmatte", "model"),
         ("prepared_images", "max_megapixels"),

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -236,7 +237,7 @@ class TestSettings:
         )
         result = vivid("replace", photo, "--prompt", "a beach", "--generator", "sdxl")
         assert result.exit_code == 0, result.output
-        assert "SDXL" in result.output
+        assert re.search(r"background +sdxl", result.output), "named as the settings name it"
         said = read_provenance((photo.parent / "photo-composite.png").read_bytes())
         assert said["source_type"] == "compositeWithTrainedAlgorithmicMedia"
 

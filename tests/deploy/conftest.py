@@ -1,4 +1,4 @@
-"""One small catalogue of three shards, what an ordinary local run makes of it, and an S3 server."""
+"""One small catalogue of three shards, and an S3 server."""
 
 import hashlib
 import io
@@ -26,7 +26,6 @@ from vivid_assets.catalogue.source import find, register
 from vivid_assets.settings import SettingsFile
 
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
-SHARDS = [f"spring-{number:05}" for number in range(3)]
 
 # How long something took, and who of several came first: what two good runs differ in.
 _CHANCE = {"seconds", "reused"}
@@ -132,20 +131,9 @@ def pictures(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("source") / "pictures"
     folder.mkdir()
     (folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 1\n')
-    for number in range(len(SHARDS)):
+    for number in range(3):
         (folder / f"{number}.png").write_bytes(product(number))
     return folder
-
-
-@pytest.fixture(scope="session")
-def local_result(pictures, settings, tmp_path_factory) -> dict[str, object]:
-    """The contents of the store after an ordinary run, shard after shard in one process, on a local disk."""
-    root = str(tmp_path_factory.mktemp("local") / "store")
-    deployed = Deployed(root, str(pictures), settings)
-    assert deployed.scan() == SHARDS
-    for shard in SHARDS:
-        assert set(deployed.run(shard).values()) == {1}
-    return contents(root)
 
 
 @pytest.fixture(scope="session")

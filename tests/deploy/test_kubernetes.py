@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.slow, pytest.mark.live]
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=0.5)]
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VALUES = yaml.safe_load((FOLDER / "values.yaml").read_text())

@@ -15,7 +15,7 @@ from tests.support.waiting import HANG_S, until
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.rows.tables import read_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.live]
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=2)]
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "ray" / "dagster.yaml"
 SETTINGS = '[masks]\ntiers = ["u2netp", "gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'

@@ -116,27 +116,35 @@ def serve() -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    import cv2
     import dagster as dg
     import fsspec
     from faulty import FaultyFileSystem
 
-    # What a run imports as it goes, once: the imports take longer than the work on four small pictures.
+    # What a run imports and loads as it goes, once: that takes longer than the work on five small pictures.
     for name in (
-        "alembic.command",
-        "huggingface_hub",
-        "numba",
+        "huggingface_hub.file_download",
         "pandas",
+        "pyarrow.dataset",
         "rich.console",
         "scipy.ndimage",
         "sqlalchemy",
+        "vivid_assets.assets.stages",
+        "vivid_assets.automation.nights",
+        "vivid_assets.export.part",
     ):
         importlib.import_module(name)
-    import vivid_assets.assets.stages  # noqa: F401
     from resources.store import Store
     from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.catalogue.scan import scan
     from vivid_assets.catalogue.source import find
+    from vivid_assets.kernels import compile_kernels
+    from vivid_assets.prompts import tokens
     from vivid_assets.rows import tables
 
+    # No threads of OpenCV's: a forked child would wait for them.
+    cv2.setNumThreads(0)
+    compile_kernels()
+    tokens.read("red paper")
     with dg.DagsterInstance.ephemeral():
         serve()

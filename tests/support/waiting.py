@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-HANG_S = 1800.0
+HANG_S = 600.0
 """Seconds after which something hangs, whatever else the machine does. No test passes by waiting for it."""
 
 _Found = TypeVar("_Found")

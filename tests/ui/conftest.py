@@ -1,4 +1,4 @@
-"""A live Dagster (web server, daemon, code server) on a catalogue that has been run, and a real browser."""
+"""A live Dagster (web server, daemon, code server), and a real browser."""
 
 import json
 import os
@@ -10,8 +10,6 @@ import sys
 import urllib.request
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from tests.support.waiting import HANG_S, until
@@ -67,25 +65,8 @@ class LiveDagster:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """A catalogue of four products, run once by the command line."""
-    root = tmp_path_factory.mktemp("ui")
-    pictures = root / "pictures"
-    pictures.mkdir()
-    for name, color in (("a", (30, 40, 180)), ("b", (60, 120, 40)), ("c", (160, 60, 50)), ("d", (40, 160, 170))):
-        wall = np.full((200, 200, 3), 215, np.uint8)
-        cv2.circle(wall, (100, 100), 60, color, -1, cv2.LINE_AA)
-        cv2.imwrite(str(pictures / f"{name}.png"), wall)
-    (pictures / "catalogue.toml").write_text('prompt = "teal paper"\n[masks]\ntiers = ["gradients"]\n')
-    environment = os.environ | {"VIVID_STORE": str(root / "store"), "DAGSTER_HOME": str(root / "dagster")}
-    vivid = str(Path(sys.executable).with_name("vivid"))
-    for command in (["catalogue", "add", "spring", str(pictures)], ["catalogue", "run", "spring"]):
-        subprocess.run([vivid, *command], env=environment, cwd=root, check=True, capture_output=True)
-    return environment
-
-
-@pytest.fixture(scope="module")
 def dagster(environment, tmp_path_factory):
+    """On the store and with the records that the module's ``environment`` names."""
     server = LiveDagster(environment, tmp_path_factory.mktemp("log") / "dg.log")
     try:
         server.wait(server.location)
@@ -94,7 +75,7 @@ def dagster(environment, tmp_path_factory):
         server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
@@ -104,7 +85,9 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"], timeout=HANG_S * 1000)
+        # No GPU: what stands in for one takes a core from the servers.
+        options = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
+        browser = playwright.chromium.launch(executable_path=executable, args=options, timeout=HANG_S * 1000)
         yield browser
         browser.close()
 

@@ -16,7 +16,7 @@ import pytest
 from resources.store import Store
 from vivid_assets.catalogue.source import register
 
-pytestmark = [pytest.mark.slow, pytest.mark.live]
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=3)]
 
 RUNS = "query {runsOrError {...on Runs {results {status tags {key value}}}}}"
 START_SCHEDULE = "mutation($one: ScheduleSelector!) {startSchedule(scheduleSelector: $one) {__typename}}"

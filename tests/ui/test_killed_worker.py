@@ -4,10 +4,7 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from importlib.resources import files
-from pathlib import Path
 
 import cv2
 import dagster as dg
@@ -16,9 +13,11 @@ import pytest
 
 from resources.store import Store
 from vivid_assets.assets.stages import MASKS
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import read_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.live]
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=1.5)]
 
 PICTURES = 60
 LAUNCH = """mutation($params: ExecutionParams!) {launchRun(executionParams: $params) {
@@ -41,11 +40,11 @@ def environment(tmp_path_factory):
     shipped = files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8")
     # As shipped, but that a dead worker is looked for every three seconds.
     (home / "dagster.yaml").write_text(re.sub(r"seconds: 15$", "seconds: 3", shipped, flags=re.MULTILINE))
-    environment = os.environ | {"VIVID_STORE": str(root / "store"), "DAGSTER_HOME": str(home)}
-    vivid = str(Path(sys.executable).with_name("vivid"))
-    for command in (["catalogue", "add", "spring", str(pictures)], ["catalogue", "scan", "spring"]):
-        subprocess.run([vivid, *command], env=environment, cwd=root, check=True, capture_output=True)
-    yield environment
+    store = Store(root=str(root / "store"))
+    found = scan(store, register(store, "spring", str(pictures)))
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.add_dynamic_partitions("shards", found.assignment.new_shards)
+    yield os.environ | {"VIVID_STORE": store.root, "DAGSTER_HOME": str(home)}
     shutil.rmtree(root)
 
 

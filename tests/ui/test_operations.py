@@ -1,4 +1,4 @@
-"""What a team lives with, on a live Dagster by its API: nights, tuning, failures; on SQLite and on PostgreSQL."""
+"""What a team lives with and sees, on a live Dagster: nights, its UI, tuning, failures; on SQLite and on PostgreSQL."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from resources.store import Store
 from vivid_assets.catalogue.source import register
 
 # A live Dagster takes a minute to start: all stories are told on one.
-pytestmark = [pytest.mark.slow, pytest.mark.live]
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=5)]
 
 STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review"]
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
@@ -146,11 +146,12 @@ class Operator:
                 found[stage] = [".".join(cause["key"]["path"]) for cause in node["staleCauses"]]
         return found
 
-    def launch(self, job, config=None, **tags):
+    def launch(self, job, assets=None, **tags):
+        selection = {"assetSelection": [{"path": [asset]} for asset in assets]} if assets else {}
         params = {
-            "selector": {**self.repository, "jobName": job},
+            "selector": {**self.repository, "jobName": job, **selection},
             "mode": "default",
-            "runConfigData": config or {},
+            "runConfigData": {},
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         return self.launched(self.dagster.query(LAUNCH, params=params)["launchRun"])
@@ -202,6 +203,26 @@ def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_ni
 
     operator.dagster.wait(rested)
     assert len(operator.runs()) == 2
+
+
+def test_the_asset_graph_opens(after_a_night, page):
+    page.goto(f"{after_a_night.dagster.url}/asset-groups")
+    for stage in STAGES:
+        page.get_by_text(stage, exact=True).first.wait_for()
+
+
+def test_partitions_and_contact_sheet_are_shown(after_a_night, page):
+    page.goto(f"{after_a_night.dagster.url}/assets/composites?view=partitions&partition=spring-00000")
+    page.get_by_text("spring-00000").first.wait_for()
+    page.get_by_text("Show Markdown").first.click()
+    sheet = page.locator("img[src^='data:image/jpeg']").first
+    sheet.wait_for()
+    assert sheet.evaluate("image => image.complete && image.naturalWidth") > 200
+
+
+def test_a_partition_is_materialised_as_the_ui_does_it(after_a_night):
+    run = after_a_night.launch("__ASSET_JOB", ["composites"], **{"dagster/partition": "spring-00000"})
+    assert after_a_night.ended(run)["status"] == "SUCCESS"
 
 
 def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night):
@@ -260,11 +281,12 @@ def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after
 
 def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a_night, webhook):
     operator = after_a_night
-    (operator.pictures / "catalogue.toml").write_text('shard_size = 2\nprompt = "teal paper"')
+    operator.settings.write_text(SETTINGS + "[composites]\nstrength = 0.5\n")
     folder = operator.store.path("composites")
     folder.rename(folder.with_name("away"))
     folder.write_bytes(b"in the way")
-    failed = operator.dagster.wait(lambda: operator.runs_of("spring-00000", statuses=["FAILURE"]))[0]
+    failed = operator.ended(operator.launch("catalogue", **{"dagster/partition": "spring-00000"}))
+    assert failed["status"] == "FAILURE"
     assert "backgrounds" in done_by(failed)
     assert "composites" not in done_by(failed)
     operator.dagster.wait(lambda: any("Run failed" in told["title"] for told in webhook.told))

@@ -10,7 +10,7 @@ from tests.support.waiting import until
 from vivid_assets.review.page import review_page
 from vivid_assets.review.thumbnails import thumbnail
 
-pytestmark = [pytest.mark.slow, pytest.mark.live]
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=0.5)]
 
 ATTACK = "<img src=x onerror=window.ran=1>.png"
 ENDING = "</script><script>window.ran=1</script>"
