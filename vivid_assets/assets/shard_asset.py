@@ -103,12 +103,15 @@ def materialize_shard(
     limits: ChecksSettings,
     settings: Mapping[str, Any] | None = None,
     revision: Mapping[str, str] | None = None,
+    lacking: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
     pictures: Callable[[Sequence[Mapping[str, Any]]], Groups] | None = None,
     count: str | None = None,
     report: Callable[[Outcome], Mapping[str, Any]] | None = None,
 ) -> dg.MaterializeResult:
     """Bring the run's shard up to date and report on it.
 
+    ``lacking`` is what this machine lacks of what is wanted, ``decoding`` limits that only failed rows depend on.
     ``limits`` is what the checks tolerate; ``pictures`` yields, for the finished rows it is given, groups of arrays for
     the contact sheet; ``count`` names a column whose values are counted; ``report`` makes what the asset leaves besides
     its rows, and gives its metadata.
@@ -124,6 +127,8 @@ def materialize_shard(
         settings=settings or {},
         revision=revision,
         retry_failed=config.retry_failed,
+        lacking=lacking,
+        limits=decoding,
         log=context.log,
     )
     metadata: dict[str, Any] = {}
@@ -138,7 +143,8 @@ def materialize_shard(
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
-    note_progress(store, shard, stage.name, {"asked": asked, "transient": transient, **figures})
+    entry = {"asked": asked, "version": outcome.data_version, "transient": transient, **figures}
+    note_progress(store, shard, stage.name, entry)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),

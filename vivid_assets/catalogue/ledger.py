@@ -5,6 +5,7 @@ the next generation in a single exclusive write: two scans at once cannot both w
 """
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
@@ -81,6 +82,24 @@ def shards_of(store: Store, catalogue: str) -> list[str]:
     """The shards of a catalogue that have live pictures, oldest first."""
     ledger, _ = read_ledger(store, catalogue)
     return sorted(pc.unique(ledger.filter(pc.equal(ledger["retired"], ""))["shard"]).to_pylist())
+
+
+def places_of(
+    store: Store, catalogue: str, pictures: Collection[str], *, retired: bool = False
+) -> dict[str, list[str]]:
+    """By picture: the shard where it lives, or those where it once did (``retired``); who never did is left out."""
+    generation = _newest(store, catalogue)
+    if not pictures or not generation:
+        return {}
+    # Groups of rows in which nothing was retired are not even read.
+    filters = [("retired", "!=" if retired else "=", "")]
+    rows = _read(store, catalogue, generation, filters)
+    places: dict[str, list[str]] = {}
+    if rows is not None:
+        wanted = rows.filter(pc.is_in(rows["picture"], value_set=pa.array([*pictures], pa.string())))
+        for picture, shard in zip(wanted["picture"].to_pylist(), wanted["shard"].to_pylist(), strict=True):
+            places.setdefault(picture, []).append(shard)
+    return places
 
 
 def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:

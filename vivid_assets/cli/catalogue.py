@@ -159,6 +159,45 @@ def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
 
 @catalogue_app.command()
+def purge(
+    name: Name,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names of pictures, as they were below the folder; all that are gone without it."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this it is only said what would be.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Delete what the store keeps of pictures that are not in the catalogue any more, as for a takedown.
+
+    It is kept so that a picture that returns costs nothing. Remove a picture from the folder and scan first. What is
+    deleted: its rows, small pictures, mask, composites and their names, and scenes that nobody else has. Not deleted:
+    trials (`trials/` in the store), and the contact sheets in Dagster's records of its runs.
+
+    Example: `vivid catalogue purge spring shoes/red.jpg --yes`
+    """
+    from vivid_assets.assets.export import publish_catalogue
+    from vivid_assets.assets.stages import REVIEW, STAGES
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.export.purge import delete_rubbish, find_rubbish
+
+    opened = open_store(store, to_write=yes)
+    find(opened, name)
+    only = pictures or []
+    found = find_rubbish(opened, name, STAGES, only)
+    what = (
+        f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
+        f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
+    )
+    if not yes:
+        say(f"Kept of {what}. Nothing was deleted: add --yes to delete it.")
+        return
+    delete_rubbish(opened, found, REVIEW, only)
+    publish_catalogue(opened, name)
+    say(f"Deleted, of {what}.")
+
+
+@catalogue_app.command()
 def status(
     name: Annotated[str | None, typer.Argument(help="A catalogue's name; all without it.", show_default=False)] = None,
     store: StoreOption = DEFAULT_STORE,
@@ -234,7 +273,12 @@ def bring_up_to_date(store: "Store", name: str) -> list[str]:
     shards = shards_of(store, name)
     register_shards(instance, shards)
     _tell(found)
-    return run_shards(instance, store, shards)
+    failed = run_shards(instance, store, shards)
+    # What has left the catalogue is of shards that nothing runs.
+    from vivid_assets.assets.export import publish_catalogue
+
+    publish_catalogue(store, name)
+    return failed
 
 
 def picture_table(store: "Store", name: str) -> Table:
