@@ -10,7 +10,7 @@ from resources.scenes import Scene
 from resources.sdxl import SDXL
 from vivid_assets.assets.export import EXPORTED
 from vivid_assets.assets.stages import ANALYSIS, BACKGROUNDS, MASKS, REVIEW, STAGES
-from vivid_assets.catalogue.ledger import read_ledger, shards_of
+from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
@@ -69,7 +69,7 @@ def rows(pipeline, stage):
 def due(pipeline):
     state = state_of(
         pipeline.store,
-        read_ledger(pipeline.store, "spring")[0],
+        "spring",
         [stage.name for stage in STAGES],
         [stage.name for stage in EXPORTED],
     )
@@ -92,7 +92,7 @@ def test_what_a_better_machine_made_stays_and_what_is_made_without_is_marked_and
 
     machine[part] = False
     assert set(run_all(pipeline).values()) == {0}, "it destroys nothing"
-    pipeline.put("b.png", (20, 90, 40), size=48)
+    pipeline.put("b.png", (20, 90, 40), size=56)
     pipeline.scan()
     run_all(pipeline)
     found = rows(pipeline, stage)
@@ -127,7 +127,7 @@ def test_a_deployment_that_never_had_it_draws_its_backdrops_and_marks_nothing(pi
 def test_a_check_warns_of_what_was_made_with_less(pipeline, machine):
     pipeline.run()
     machine["gpu"] = False
-    pipeline.put("b.png", (20, 90, 40), size=48)
+    pipeline.put("b.png", (20, 90, 40), size=56)
     (shard,) = pipeline.scan().shards_to_run
     result = pipeline.materialize(shard)
     assert result.success

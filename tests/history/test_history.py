@@ -353,8 +353,7 @@ class History(RuleBasedStateMachine):
 
     def assert_settled(self) -> None:
         there, rows = self.there(), self.rows()
-        ledger, _ = read_ledger(self.store, "spring")
-        state = state_of(self.store, ledger, STAGE_NAMES, [stage.name for stage in EXPORTED])
+        state = state_of(self.store, "spring", STAGE_NAMES, [stage.name for stage in EXPORTED])
         assert (state.due, state.unpublished) == ([], [])
         assert rows.keys() == there.keys()
         assert {name: row[COMPOSITES.name]["status"] for name, row in rows.items()} == dict.fromkeys(there, OK)

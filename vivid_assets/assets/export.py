@@ -10,10 +10,10 @@ from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import check_shard
-from vivid_assets.catalogue.ledger import read_ledger
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.export.part import SCHEMA
 from vivid_assets.export.publish import Published, part_path, publish_shard
@@ -46,10 +46,11 @@ def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) ->
     check_shard(context, store)
     shard = context.partition_key
     catalogue = catalogue_of(shard)
-    published = publish(store, shard)
-    table, also = published.part, {*published.also}
-    if PUBLISH in context.run.tags:
-        also |= {*publish_catalogue(store, catalogue)}
+    with retried_where_it_helps(context):
+        published = publish(store, shard)
+        table, also = published.part, {*published.also}
+        if PUBLISH in context.run.tags:
+            also |= {*publish_catalogue(store, catalogue)}
     return dg.MaterializeResult(
         metadata={
             "folder": dg.MetadataValue.path(str(store.path(f"export/{catalogue}"))),
@@ -75,8 +76,7 @@ def publish(store: Store, shard: str) -> Published:
 
 def publish_catalogue(store: Store, catalogue: str) -> list[str]:
     """Publish every shard of the catalogue that is not published as it stands; these shards."""
-    ledger, _ = read_ledger(store, catalogue)
-    shards = state_of(store, ledger, [], [stage.name for stage in EXPORTED]).unpublished
+    shards = state_of(store, catalogue, [], [stage.name for stage in EXPORTED]).unpublished
     for shard in shards:
         publish(store, shard)
     return shards

@@ -143,7 +143,8 @@ def materialize_shard(
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
-    entry = {"asked": asked, "version": outcome.data_version, "transient": transient, **figures}
+    counts = Counter(outcome.table["status"].to_pylist())
+    entry = {"asked": asked, "version": outcome.data_version, "counts": counts, "transient": transient, **figures}
     note_progress(store, shard, stage.name, entry)
     return dg.MaterializeResult(
         metadata=metadata,

@@ -159,7 +159,7 @@ def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> Stat
         log.info("%s", sentence)
     if len(found.refused) > 20:
         log.info("and %d more (vivid catalogue scan %s)", len(found.refused) - 20, catalogue.name)
-    return state_of(store, found.assignment.ledger, STAGE_NAMES, [stage.name for stage in EXPORTED])
+    return state_of(store, catalogue.name, STAGE_NAMES, [stage.name for stage in EXPORTED])
 
 
 def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:

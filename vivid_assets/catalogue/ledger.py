@@ -26,7 +26,7 @@ def read_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
 
     Raises DamagedTable when it cannot be read; the next scan mends that (see ``last_sound_ledger``).
     """
-    generation = _newest(store, catalogue)
+    generation = newest_generation(store, catalogue)
     if generation == 0:
         return LEDGER.empty_table(), 0
     table = _read(store, catalogue, generation)
@@ -63,7 +63,7 @@ def commit_ledger(store: Store, catalogue: str, ledger: pa.Table, *, after: int)
 def shard_rows(store: Store, shard: str) -> pa.Table:
     """The shard's rows of the newest ledger, retired ones too (schema LEDGER)."""
     catalogue = catalogue_of(shard)
-    generation = _newest(store, catalogue)
+    generation = newest_generation(store, catalogue)
     rows = _read(store, catalogue, generation, filters=[("shard", "=", shard)]) if generation else None
     return LEDGER.empty_table() if rows is None else rows
 
@@ -88,7 +88,7 @@ def places_of(
     store: Store, catalogue: str, pictures: Collection[str], *, retired: bool = False
 ) -> dict[str, list[str]]:
     """By picture: the shard where it lives, or those where it once did (``retired``); who never did is left out."""
-    generation = _newest(store, catalogue)
+    generation = newest_generation(store, catalogue)
     if not pictures or not generation:
         return {}
     # Groups of rows in which nothing was retired are not even read.
@@ -116,7 +116,8 @@ def _read(store: Store, catalogue: str, generation: int, filters: list | None = 
     return table
 
 
-def _newest(store: Store, catalogue: str) -> int:
+def newest_generation(store: Store, catalogue: str) -> int:
+    """The number of the newest ledger; 0 before the first scan."""
     return max(_generations(store, catalogue), default=0)
 
 

@@ -6,9 +6,11 @@ whatever became of the scan, the tick or the run in between. Losing it costs a l
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,10 @@ import pyarrow.compute as pc
 from partitions.assignment import REQUEST
 from partitions.shards import catalogue_of
 from resources.claims import Claims
+from resources.errors import MachineFault
 from resources.store import Store
+from vivid_assets.catalogue.ledger import live_pictures, newest_generation, read_ledger
+from vivid_assets.rows.tables import read_statuses
 
 EXPORT = "export"
 """The entry that publishing makes, beside those of the stages."""
@@ -49,30 +54,84 @@ class State:
     """Other shards whose names and dataset are not made of their live rows, and of what the stages last did."""
 
 
-def state_of(store: Store, ledger: pa.Table, stages: Collection[str], exported: Collection[str]) -> State:
+def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Collection[str]) -> State:
     """What there is to do: for all ``stages``, and for publishing what those that are ``exported`` have made.
 
     A shard is due whose pictures, or what is asked for them, are not what all stages have last seen.
     """
-    living = {*pc.unique(ledger.filter(pc.equal(ledger["retired"], ""))["shard"]).to_pylist()}
-    asked_of = asked_by_shard(ledger)
-    live_of = _live_by_shard(ledger, asked_of)
-    progress = read_progress(store, asked_of)
+    shards = summary_of(store, catalogue)
+    progress = read_progress(store, shards)
     due, again, unpublished = [], [], []
-    for shard, asked in asked_of.items():
+    for shard, wanted in shards.items():
         entries = [progress[shard].get(stage, {}) for stage in stages]
-        current = [entry for entry in entries if entry.get("asked") == asked]
+        current = [entry for entry in entries if entry.get("asked") == wanted.asked]
         # A shard that its failed pictures have stopped would be stopped again: it waits for a person or a new file.
-        if shard in living and len(current) < len(entries) and not any(entry["stopped"] for entry in current):
-            due.append(Due(shard, asked))
+        if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current):
+            due.append(Due(shard, wanted.asked))
             continue
-        if shard in living and any(entry["transient"] for entry in current):
-            again.append(Due(shard, asked, is_retry=True))
-        published = {"live": live_of.get(shard, ""), "made_of": made_of(progress[shard], exported)}
+        if wanted.pictures and any(entry["transient"] for entry in current):
+            again.append(Due(shard, wanted.asked, is_retry=True))
+        published = {"live": wanted.live, "made_of": made_of(progress[shard], exported)}
         # Where nothing has ever been made there is nothing to be seen.
         if progress[shard] and progress[shard].get(EXPORT) != published:
             unpublished.append(shard)
     return State(due + again, unpublished)
+
+
+def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str, Counter[str]]:
+    """By stage: how many of the catalogue's pictures have which status, or are ``to do``.
+
+    What the stages noted is enough, but for shards that changed since: their tables are read.
+    """
+    shards = summary_of(store, catalogue)
+    progress = read_progress(store, shards)
+    counts: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
+    for shard, wanted in shards.items():
+        entries = {stage: progress[shard].get(stage, {}) for stage in stages}
+        changed = [
+            stage
+            for stage, entry in entries.items()
+            if entry.get("asked") != wanted.asked or sum(entry.get("counts", {}).values()) != wanted.pictures
+        ]
+        for stage in entries.keys() - changed:
+            counts[stage].update(entries[stage]["counts"])
+        live = [one["picture"] for one in live_pictures(store, shard)] if changed and wanted.pictures else []
+        for stage in changed:
+            statuses = read_statuses(store, stage, shard) if live else {}
+            counts[stage].update(statuses.get(picture, "to do") for picture in live)
+    return counts
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the ledger says of a shard."""
+
+    asked: str
+    """A digest of what its pictures are and what is asked for them; see ``asked_by_shard``."""
+    live: str
+    """The same of those alone that are in the catalogue now; empty for none."""
+    pictures: int
+    """How many these are."""
+
+
+def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
+    """What the newest ledger says of each shard: made once for each ledger, which may have a million rows."""
+    path, generation = f"catalogues/{catalogue}/summary.json", newest_generation(store, catalogue)
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        kept = json.loads(store.read(path))
+        if kept["generation"] == generation:
+            return {shard: Wanted(*wanted) for shard, wanted in kept["shards"].items()}
+    ledger, generation = read_ledger(store, catalogue)
+    asked = asked_by_shard(ledger)
+    live = _live_by_shard(ledger, asked)
+    numbers = pc.value_counts(ledger["shard"].filter(pc.equal(ledger["retired"], "")))
+    pictures = {one["values"].as_py(): one["counts"].as_py() for one in numbers}
+    shards = {shard: Wanted(digest, live[shard], pictures.get(shard, 0)) for shard, digest in asked.items()}
+    kept = {"generation": generation, "shards": {shard: astuple(wanted) for shard, wanted in shards.items()}}
+    # Who may only read asks too.
+    with suppress(OSError, MachineFault):
+        store.write(path, json.dumps(kept).encode())
+    return shards
 
 
 def made_of(progress: Mapping[str, Mapping[str, Any]], exported: Collection[str]) -> str:

@@ -1,6 +1,5 @@
 """``vivid catalogue``: add a folder of pictures, see what is new, run it, see how it stands."""
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -227,19 +226,13 @@ def status(
 
 def _stage_table(store: "Store", name: str) -> Table:
     """How many of the catalogue's pictures each stage has done, failed and still has before it."""
-    from vivid_assets.catalogue.ledger import live_pictures, shards_of
-    from vivid_assets.rows.stage import FAILED, OK
-    from vivid_assets.rows.tables import read_statuses
+    from vivid_assets.catalogue.progress import counts_of, summary_of
+    from vivid_assets.rows.stage import FAILED, OK, SKIPPED
 
-    shards = shards_of(store, name)
-    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({len(shards)} shards)")
-    live = {shard: [picture["picture"] for picture in live_pictures(store, shard)] for shard in shards}
-    for stage in _STAGES:
-        counts: Counter[str] = Counter()
-        for shard in shards:
-            statuses = read_statuses(store, stage, shard)
-            counts.update(statuses.get(picture, "to do") for picture in live[shard])
-        table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
+    shards = sum(wanted.pictures > 0 for wanted in summary_of(store, name).values())
+    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards)")
+    for stage, counts in counts_of(store, name, _STAGES).items():
+        table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, SKIPPED, "to do")))
     return table
 
 
