@@ -20,7 +20,7 @@ from vivid_assets.imaging.codec import decode
 from vivid_assets.masking.mask import UNAVAILABLE
 from vivid_assets.masking.tiers import TIER_NAMES
 from vivid_assets.rows.engine import Outcome
-from vivid_assets.rows.stage import FAILED, OK, Stage
+from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
 from vivid_assets.settings import ChecksSettings
 
 _NAMED = 10
@@ -122,7 +122,9 @@ def judge_completeness(outcome: Outcome, background: Background) -> Judged:
     total, good, failed = len(outcome.table), len(outcome.with_status(OK)), outcome.with_status(FAILED)
     tolerated = max(limits.tolerated_pictures, limits.tolerated_share * total)
     # Whatever the shard's size: one corrupt picture that comes alone is no more than one among five hundred.
-    stopping = len(failed) > tolerated
+    # Where nothing came through since an earlier stage has not been run, nothing can follow.
+    waiting = [row for row in outcome.with_status(SKIPPED) if row["transient"]]
+    stopping = len(failed) > tolerated or bool(waiting and not good)
     return Judged(
         passed=not failed and not stopping,
         sentence=f"{good} of {total} pictures came through{_named('failed', failed)}",

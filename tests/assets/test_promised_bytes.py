@@ -3,6 +3,7 @@
 import pytest
 
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS, PREPARED_IMAGES
+from vivid_assets.catalogue.ledger import shard_rows
 from vivid_assets.imaging.codec import decode
 
 
@@ -44,3 +45,17 @@ def test_a_source_replaced_in_the_middle_of_a_run_gives_no_composite(scanned):
     scanned.materialize("spring-00000", selection=["composites"])
     row = scanned.rows(COMPOSITES)["a.png"]
     assert (row["status"], row["transient"]) == ("failed", True)
+
+
+def test_a_ledger_that_goes_in_the_middle_of_a_run_empties_no_table(scanned, monkeypatch):
+    scanned.run()
+    before = scanned.rows(PREPARED_IMAGES)
+    looked = []
+
+    def gone(store, shard):
+        looked.append(shard)
+        return shard_rows(store, shard).slice(0, 0) if len(looked) > 1 else shard_rows(store, shard)
+
+    monkeypatch.setattr("vivid_assets.assets.shard_asset.shard_rows", gone)
+    assert not scanned.materialize("spring-00000", selection=["prepared_images"]).success
+    assert scanned.rows(PREPARED_IMAGES) == before

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard, no_shard
+from resources.errors import MachineFault
 from resources.store import Store
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.catalogue.ledger import live_of, shard_rows
@@ -118,6 +119,9 @@ def materialize_shard(
     """
     shard = context.partition_key
     ledger = shard_rows(store, shard)
+    if not len(ledger):
+        # Looked at when the step began, too. No ledger is no order to empty the tables.
+        raise MachineFault(f"The ledger of {catalogue_of(shard)} has gone while {shard} was run.")
     outcome = materialize_rows(
         stage,
         shard,

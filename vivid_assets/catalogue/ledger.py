@@ -26,11 +26,7 @@ def read_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
 
     Raises DamagedTable when it cannot be read; the next scan mends that (see ``last_sound_ledger``).
     """
-    generation = newest_generation(store, catalogue)
-    if generation == 0:
-        return LEDGER.empty_table(), 0
-    table = _read(store, catalogue, generation)
-    return (LEDGER.empty_table(), 0) if table is None else (table, generation)
+    return _read_newest(store, catalogue)
 
 
 def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
@@ -62,10 +58,8 @@ def commit_ledger(store: Store, catalogue: str, ledger: pa.Table, *, after: int)
 
 def shard_rows(store: Store, shard: str) -> pa.Table:
     """The shard's rows of the newest ledger, retired ones too (schema LEDGER)."""
-    catalogue = catalogue_of(shard)
-    generation = newest_generation(store, catalogue)
-    rows = _read(store, catalogue, generation, filters=[("shard", "=", shard)]) if generation else None
-    return LEDGER.empty_table() if rows is None else rows
+    rows, _ = _read_newest(store, catalogue_of(shard), filters=[("shard", "=", shard)])
+    return rows
 
 
 def live_pictures(store: Store, shard: str) -> list[dict[str, Any]]:
@@ -88,18 +82,30 @@ def places_of(
     store: Store, catalogue: str, pictures: Collection[str], *, retired: bool = False
 ) -> dict[str, list[str]]:
     """By picture: the shard where it lives, or those where it once did (``retired``); who never did is left out."""
-    generation = newest_generation(store, catalogue)
-    if not pictures or not generation:
+    if not pictures:
         return {}
     # Groups of rows in which nothing was retired are not even read.
-    filters = [("retired", "!=" if retired else "=", "")]
-    rows = _read(store, catalogue, generation, filters)
+    rows, _ = _read_newest(store, catalogue, filters=[("retired", "!=" if retired else "=", "")])
+    wanted = rows.filter(pc.is_in(rows["picture"], value_set=pa.array([*pictures], pa.string())))
     places: dict[str, list[str]] = {}
-    if rows is not None:
-        wanted = rows.filter(pc.is_in(rows["picture"], value_set=pa.array([*pictures], pa.string())))
-        for picture, shard in zip(wanted["picture"].to_pylist(), wanted["shard"].to_pylist(), strict=True):
-            places.setdefault(picture, []).append(shard)
+    for picture, shard in zip(wanted["picture"].to_pylist(), wanted["shard"].to_pylist(), strict=True):
+        places.setdefault(picture, []).append(shard)
     return places
+
+
+def _read_newest(store: Store, catalogue: str, filters: list | None = None) -> tuple[pa.Table, int]:
+    """The rows of the newest ledger that meet ``filters``, and its generation; empty and 0 before the first scan.
+
+    One that is listed and not there has been cleared away by a scan meanwhile: there is a newer one then.
+    """
+    for _ in range(_KEPT_GENERATIONS):
+        generation = newest_generation(store, catalogue)
+        if not generation:
+            return LEDGER.empty_table(), 0
+        table = _read(store, catalogue, generation, filters)
+        if table is not None:
+            return table, generation
+    raise MachineFault(f"{store.path(_path(catalogue, generation))} is listed, but is not there.")
 
 
 def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:

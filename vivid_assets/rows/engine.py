@@ -152,7 +152,8 @@ def _plan(store: Store, wanted: _Wanted) -> _Plan:
         name = picture["picture"]
         sources = {source: rows[name] for source, rows in upstream.items() if name in rows}
         if obstacle := _obstacle(stage, sources):
-            good[name] = _row(stage, name, SKIPPED, obstacle, key="")
+            sentence, passes = obstacle
+            good[name] = _row(stage, name, SKIPPED, sentence, key="", transient=passes)
         else:
             asked.append(_asked(wanted, picture, sources))
     # In the order of trust: the picture's own row, one of another picture that asks for the same, one from the shelf;
@@ -193,16 +194,16 @@ def _asked(wanted: _Wanted, picture: Mapping[str, Any], sources: Mapping[str, Ma
     return Row(picture=picture["picture"], asked=asked, read=read, key=key)
 
 
-def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Why a row cannot be worked on yet, in a sentence; None when it can."""
+def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> tuple[str, bool] | None:
+    """Why a row cannot be worked on yet, in a sentence, and whether it only waits for its turn; None when it can."""
     for name in (reads.stage.name for reads in stage.reads if reads.required):
         source = sources.get(name)
         if source is None:
-            return f"{name} has no row for this picture yet: materialise {name} first."
+            return f"{name} has no row for this picture yet: materialise {name} first.", True
         if source["status"] == SKIPPED:
-            return source["error"]
+            return source["error"], source["transient"]
         if source["status"] == FAILED:
-            return f"{name} failed: {source['error']}"
+            return f"{name} failed: {source['error']}", False
     return None
 
 

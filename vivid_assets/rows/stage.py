@@ -25,7 +25,7 @@ COMMON = pa.schema(
 
 ``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
 ``error`` is a sentence for people; ``transient`` says that trying again may help, also to a row that is ``ok`` but
-degraded (``Stage.degraded``); ``key`` is the digest of
+degraded (``Stage.degraded``), or ``skipped`` since an earlier stage has not been run; ``key`` is the digest of
 everything the result depends on; ``seconds`` is the work spent on this picture; ``sizes`` are those of the row's
 files in bytes, by which a file that was lost or cut off is noticed.
 """
