@@ -25,11 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.store import Store
+from vivid_assets.assets.export import EXPORTED
 from vivid_assets.automation.jobs import STAGE_NAMES
 from vivid_assets.automation.nights import look
-from vivid_assets.catalogue.ledger import read_ledger
-from vivid_assets.catalogue.progress import asked_by_shard
+from vivid_assets.catalogue.progress import EXPORT, counts_of, made_of, summary_of
 from vivid_assets.catalogue.source import register
+from vivid_assets.rows.stage import OK
 from vivid_assets.settings import SettingsFile
 
 
@@ -46,9 +47,12 @@ def write_manifest(folder: Path, pictures: int, changed: int) -> None:
 def note_all_done(store: Store) -> int:
     """Note of every shard what its stages note at the end of a run."""
     done = {"transient": 0, "failed": 0, "stopped": 0}
-    shards = asked_by_shard(read_ledger(store, "big")[0])
-    for shard, asked in shards.items():
-        entries = {stage: {"asked": asked, **done} for stage in STAGE_NAMES}
+    exported = [stage.name for stage in EXPORTED]
+    shards = summary_of(store, "big")
+    for shard, wanted in shards.items():
+        entry = {"asked": wanted.asked, "version": wanted.asked, "counts": {OK: wanted.pictures}, **done}
+        entries = dict.fromkeys(STAGE_NAMES, entry)
+        entries[EXPORT] = {"live": wanted.live, "made_of": made_of(entries, exported)}
         path = Path(store.root) / "progress" / "big" / f"{shard}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(entries))
@@ -162,12 +166,17 @@ def main() -> None:
         first = measured(root, f"first look, {arguments.pictures} new")
         shards = note_all_done(store)
         assert first["runs"] == shards
+        started, cpu = time.perf_counter(), time.process_time()
+        assert counts_of(store, "big", STAGE_NAMES)["masks"] == {OK: arguments.pictures}
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        print(f"vivid catalogue status       {seconds:6.1f} s ({cpu:.1f} s of CPU)", flush=True)
         idle = measured(root, "idle night")
         assert idle["runs"] == 0
         changed = arguments.pictures // 100
         write_manifest(folder, arguments.pictures, changed=changed)
         night = measured(root, f"night with {changed} changed")
-        assert night["runs"] == -(-changed // arguments.shard_size)
+        # The newest shard is filled first.
+        assert night["runs"] in (-(-changed // arguments.shard_size), 1 + changed // arguments.shard_size)
         if arguments.ui:
             ui_page(root, shards)
 

@@ -1,8 +1,9 @@
 """Which picture belongs to which shard.
 
-Append-only: a new picture, and one whose content changed, goes into new shards; the old row of a changed or
-removed picture is retired; an unchanged picture never moves. So a night's work is dense: ten thousand changes
-in a million are twenty full shards, and not two thousand shards with five pictures each.
+Append-only: a new picture, and one whose content changed, goes into the newest shard until that is full, and then into
+new ones; the old row of a changed or removed picture is retired; an unchanged picture never moves. So a night's work is
+dense: ten thousand changes in a million are twenty full shards, and not two thousand shards with five pictures each;
+and pictures that arrive one by one make no shard each.
 
 What was there before goes back to where its results are: a picture that returns takes its retired row back, and one
 that only changed its name, or its folder, goes into the shard where it was under the old one.
@@ -59,7 +60,7 @@ class Assignment:
     ledger: pa.Table
     new_shards: list[str]
     touched_shards: list[str]
-    """Existing shards with a picture whose request changed."""
+    """Existing shards with a picture that is new there, or whose request changed."""
     new: int
     changed: int
     removed: int
@@ -110,16 +111,21 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     archive, returning, entering = _take_back(archive, pa.concat_tables([new, changed]))
     archive, moved, entering = _renamed(archive, entering)
     entering = entering.sort_by("picture")
-    first = 1 + max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=-1)
-    shards = [shard_key(catalogue, first + position // shard_size) for position in range(len(entering))]
+    settled = pa.concat_tables([_placed(kept, kept_places, ""), returning, moved])
+    newest = max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=0)
+    held = pc.sum(pc.equal(settled["shard"], shard_key(catalogue, newest))).as_py() or 0
+    # A shard that holds more, since it was made larger, is as full as one can be.
+    first = newest * shard_size + min(held, shard_size)
+    shards = [shard_key(catalogue, (first + position) // shard_size) for position in range(len(entering))]
+    filled = {shard_key(catalogue, newest)} & {*shards} if len(ledger) else set()
     places = pa.table({"shard": pa.array(shards, pa.string()), "returns": pa.array([0] * len(shards), pa.int64())})
 
-    rows = pa.concat_tables([archive, _placed(kept, kept_places, ""), returning, moved, _placed(entering, places, "")])
+    rows = pa.concat_tables([archive, settled, _placed(entering, places, "")])
     touched = pa.concat_tables([rerequested, returning.select(["shard"]), moved.select(["shard"])])
     return Assignment(
         ledger=rows.sort_by([("shard", "ascending"), ("picture", "ascending"), ("content", "ascending")]),
-        new_shards=sorted(set(shards)),
-        touched_shards=sorted(pc.unique(touched["shard"]).to_pylist()),
+        new_shards=sorted({*shards} - filled),
+        touched_shards=sorted({*pc.unique(touched["shard"]).to_pylist()} | filled),
         new=len(new),
         changed=len(changed),
         removed=len(removed),

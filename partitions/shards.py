@@ -2,6 +2,7 @@
 
 import re
 
+_ORDINAL = re.compile(r"[0-9]{5}|a[0-9]{6}|b[0-9]{7}|c[0-9]{8}")
 _CATALOGUE_NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
@@ -21,14 +22,18 @@ def check_catalogue_name(name: str) -> str:
 
 
 def shard_key(catalogue: str, ordinal: int) -> str:
-    """The partition key of a catalogue's ``ordinal``-th shard; keys sort by catalogue and age."""
-    return f"{catalogue}-{ordinal:05d}"
+    """The partition key of a catalogue's ``ordinal``-th shard; keys sort by catalogue and age.
+
+    After 99999 comes ``a100000``, after ``a999999`` ``b1000000``: a letter sorts after all digits.
+    """
+    digits = f"{ordinal:05d}"
+    return f"{catalogue}-{chr(ord('a') + len(digits) - 6) if len(digits) > 5 else ''}{digits}"
 
 
 def is_shard(partition: str) -> bool:
     """Whether a partition's key is one that a shard can have."""
     catalogue, _, ordinal = partition.rpartition("-")
-    return bool(len(ordinal) >= 5 and ordinal.isdecimal() and _CATALOGUE_NAME.fullmatch(catalogue))
+    return bool(_ORDINAL.fullmatch(ordinal) and _CATALOGUE_NAME.fullmatch(catalogue))
 
 
 def no_shard(partition: str) -> str:
@@ -47,4 +52,4 @@ def catalogue_of(shard: str) -> str:
 
 
 def ordinal_of(shard: str) -> int:
-    return int(shard.rpartition("-")[2])
+    return int(shard.rpartition("-")[2].lstrip("abc"))

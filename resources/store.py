@@ -19,6 +19,7 @@ from upath import UPath
 
 from resources import local_files
 from resources.errors import DamagedTable, MachineFault
+from resources.reach import reached
 from resources.resource import Resource
 
 _LOCAL = ("", "file", "local")
@@ -79,7 +80,9 @@ class Store(Resource):
         return sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
 
     def read(self, relative: str) -> bytes:
-        return self.path(relative).read_bytes()
+        path = self.path(relative)
+        with reached(path):
+            return path.read_bytes()
 
     def tail(self, relative: str, count: int) -> bytes | None:
         """The file's last ``count`` bytes, or None if there is no such file."""

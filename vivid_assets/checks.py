@@ -20,11 +20,13 @@ from vivid_assets.imaging.codec import decode
 from vivid_assets.masking.mask import UNAVAILABLE
 from vivid_assets.masking.tiers import TIER_NAMES
 from vivid_assets.rows.engine import Outcome
-from vivid_assets.rows.stage import FAILED, OK, Stage
+from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
 from vivid_assets.settings import ChecksSettings
 
 _NAMED = 10
 _LEAST_HISTORY = 100
+_AT_ONCE = 20
+"""Shards whose notes are read at a time."""
 _BLACK = 12
 
 
@@ -63,10 +65,14 @@ class Background:
         return read_progress(self.store, [self.shard])[self.shard].get(self.stage.name, {})
 
     def earlier(self) -> list[dict[str, Any]]:
-        """What was noted of this stage in the catalogue's shards before this one, the latest ``history`` of them."""
+        """What was noted of this stage in the catalogue's shards before this one, back to ``history`` pictures."""
         shards = [shard for shard in shards_noted(self.store, catalogue_of(self.shard)) if shard < self.shard]
-        found = read_progress(self.store, shards[-self.limits.history :])
-        return [stages[self.stage.name] for stages in found.values() if self.stage.name in stages]
+        found: list[dict[str, Any]] = []
+        while shards and sum(entry["pictures"] for entry in found) < self.limits.history:
+            shards, latest = shards[:-_AT_ONCE], shards[-_AT_ONCE:]
+            progress = read_progress(self.store, latest).values()
+            found += [stages[self.stage.name] for stages in progress if self.stage.name in stages]
+        return found
 
 
 def check_specs(stage: Stage) -> list[dg.AssetCheckSpec]:
@@ -115,12 +121,27 @@ def judge_completeness(outcome: Outcome, background: Background) -> Judged:
     limits = background.limits
     total, good, failed = len(outcome.table), len(outcome.with_status(OK)), outcome.with_status(FAILED)
     tolerated = max(limits.tolerated_pictures, limits.tolerated_share * total)
-    stopping = total > 0 and (good == 0 or len(failed) > tolerated)
+    # Whatever the shard's size: one corrupt picture that comes alone is no more than one among five hundred.
+    # Where nothing came through since an earlier stage has not been run, nothing can follow.
+    waiting = [row for row in outcome.with_status(SKIPPED) if row["transient"]]
+    stopping = len(failed) > tolerated or bool(waiting and not good)
     return Judged(
         passed=not failed and not stopping,
         sentence=f"{good} of {total} pictures came through{_named('failed', failed)}",
         figures={"failed": len(failed), "tolerated": int(tolerated), "stopped": int(stopping)},
         severity=dg.AssetCheckSeverity.ERROR if stopping else dg.AssetCheckSeverity.WARN,
+    )
+
+
+def judge_whole(outcome: Outcome, background: Background) -> Judged:
+    """Whether every row was made with all that was wanted."""
+    column = background.stage.degraded or ""
+    poor = [row for row in outcome.with_status(OK) if row[column]]
+    why = f"; {poor[0][column]}" if poor else ""
+    return Judged(
+        passed=not poor,
+        sentence=f"{len(poor)} pictures were made with less than was wanted{why}",
+        figures={"degraded": len(poor)},
     )
 
 
@@ -206,17 +227,18 @@ def judge_black(outcome: Outcome, background: Background) -> Judged:
 
 _COMPLETE = Check(
     "complete",
-    "Warns when pictures failed in this stage; an error, which stops the run, above the tolerated number, or when none "
-    "came through.",
+    "Warns when pictures failed in this stage; an error, which stops the run, above the tolerated number.",
     judge_completeness,
     blocking=True,
 )
+_WHOLE = Check("whole", "Every row was made with the models that are wanted.", judge_whole)
 _OF_STAGE = {
+    "analysis": (_WHOLE,),
     "masks": (
         Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers),
         Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts),
     ),
-    "backgrounds": (Check("black", "No generated background is black.", judge_black),),
+    "backgrounds": (_WHOLE, Check("black", "No generated background is black.", judge_black)),
     "composites": (Check("halo", "The old background's colour is gone from the edges.", judge_halo),),
 }
 

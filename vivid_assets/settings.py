@@ -136,7 +136,9 @@ class ChecksSettings(StageSettings):
     verdict_sigmas: float = Field(
         4.0, gt=0, description="Standard deviations by which a shard's doubtful masks may exceed its catalogue's."
     )
-    history: int = Field(20, ge=1, le=500, description="Earlier shards that a shard's verdicts are compared with.")
+    history: int = Field(
+        10_000, ge=100, description="Earlier pictures of the catalogue that a shard's verdicts are compared with."
+    )
     severity: Literal["warn", "error"] = Field(
         "warn", description="Severity of all checks but `complete`, which warns, and stops above its tolerance."
     )

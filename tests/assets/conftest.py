@@ -92,6 +92,11 @@ class Pipeline:
             **options,
         )
 
+    def published(self) -> set[str]:
+        """What people find under the catalogue's name."""
+        root = Path(self.store.path("composites/spring").path)
+        return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
     def rows(self, stage, shard: str = "spring-00000"):
         return read_rows(self.store, stage, shard)
 

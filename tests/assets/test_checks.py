@@ -81,6 +81,14 @@ def test_one_doubtful_mask_after_a_spotless_history_is_no_alarm(store):
     assert results["verdicts"].passed
 
 
+def test_history_is_counted_in_pictures_and_not_in_shards(store):
+    """Shards of a picture each, as pictures that arrive one by one once made, are a history too."""
+    history(store, doubtful=0, pictures=1, shards=200)
+    rows = [GOOD] * 80 + [GOOD | {"review": True}] * 20
+    results, _ = judged(store, MASKS, rows, shard="spring-00300")
+    assert not results["verdicts"].passed
+
+
 def test_visible_halos_are_told_with_examples(store):
     rows = [{"leakage": 0.1}] * 9 + [{"leakage": 0.9}]
     fine, _ = judged(store, COMPOSITES, rows, leakage=0.75, halo_share=0.1)
@@ -114,7 +122,7 @@ def test_every_check_is_partitioned(pipeline):
     from vivid_assets.definitions import ASSETS
 
     specs = [spec for asset in ASSETS for spec in asset.check_specs]
-    assert {spec.name for spec in specs} == {"complete", "tiers", "verdicts", "black", "halo"}
+    assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "black", "halo"}
     assert all(spec.partitions_def is not None for spec in specs)
 
 

@@ -48,7 +48,7 @@ def store_fault(number):
 
 
 def test_a_store_that_stutters_is_tried_again_and_all_is_green(ready, monkeypatch):
-    break_writes(monkeypatch, "composites/", store_fault(errno.EIO), times=2)
+    break_writes(monkeypatch, "artefacts/spring/composites/", store_fault(errno.EIO), times=2)
     result = ready.materialize("spring-00000")
     assert result.success
     assert retries(result) >= 1
@@ -56,7 +56,7 @@ def test_a_store_that_stutters_is_tried_again_and_all_is_green(ready, monkeypatc
 
 
 def test_a_store_that_stays_away_fails_the_step_after_its_tries_and_keeps_what_was_done(ready, monkeypatch):
-    left = break_writes(monkeypatch, "composites/", store_fault(errno.ETIMEDOUT), times=1000)
+    left = break_writes(monkeypatch, "artefacts/spring/composites/", store_fault(errno.ETIMEDOUT), times=1000)
     result = ready.materialize("spring-00000")
     assert not result.success
     assert retries(result) == 3

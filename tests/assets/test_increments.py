@@ -30,7 +30,15 @@ def test_nothing_changed_nothing_is_computed(done):
     assert done.run() == computed()
 
 
-def test_a_changed_picture_runs_alone_in_a_new_shard(done):
+def test_a_changed_picture_runs_alone(done):
+    done.put("b.png", (200, 160, 40))
+    assert done.scan().shards_to_run == ["spring-00000"]
+    assert done.run() == computed(**dict.fromkeys(STAGE_NAMES, 1))
+    assert [*done.rows(COMPOSITES)] == ["a.png", "b.png", "c.png"]
+
+
+def test_a_changed_picture_of_a_full_shard_runs_alone_in_a_new_one(done):
+    (done.folder / "catalogue.toml").write_text("shard_size = 2")
     done.put("b.png", (200, 160, 40))
     assert done.scan().shards_to_run == ["spring-00001"]
     assert done.run("spring-00001") == computed(**dict.fromkeys(STAGE_NAMES, 1))
@@ -56,6 +64,11 @@ def test_a_changed_blending_setting_runs_composites_only(done):
     assert done.run() == computed(composites=3, review=3)
 
 
+def test_a_higher_limit_of_decoding_makes_nothing_anew(done):
+    done.say(done.settings_file.read_text() + "[prepared_images]\nmax_megapixels = 150\n")
+    assert done.run() == computed()
+
+
 def test_a_changed_mask_setting_leaves_the_backgrounds_alone(done):
     done.say('[masks]\ntiers = ["gradients"]\nrefine = false\n[backgrounds]\ngenerator = "backdrop"\n')
     assert done.run() == computed(masks=3, composites=3, review=3)
@@ -65,7 +78,7 @@ def test_a_catalogue_overrides_a_setting_for_itself(done):
     (done.folder / "catalogue.toml").write_text('[composites]\nformat = "webp"')
     done.scan()
     assert done.run() == computed(composites=3, review=3)
-    assert done.rows(COMPOSITES)["a.png"]["file"] == "composites/spring/a.png.webp"
+    assert done.published() == {"a.png.webp", "b.png.webp", "c.png.webp"}
 
 
 def test_a_dropped_mask_reruns_just_that_picture(done):
@@ -77,14 +90,26 @@ def test_a_dropped_mask_reruns_just_that_picture(done):
     assert done.rows(MASKS)["b.png"]["tier"] == "override"
 
 
-def test_a_removed_picture_leaves_the_table_and_its_file_stays(done):
-    (done.folder / "manifest.csv").unlink()
-    (done.folder / "c.png").unlink()
+def test_a_removed_picture_loses_table_and_name_and_comes_back_at_no_cost(done):
+    manifest = (done.folder / "manifest.csv").read_text()
+    (done.folder / "manifest.csv").write_text(manifest.replace("c.png,grey paper\n", ""))
     done.scan()
-    file = done.rows(COMPOSITES)["c.png"]["file"]
-    done.run()
+    assert done.run() == computed()
     assert [*done.rows(COMPOSITES)] == ["a.png", "b.png"]
-    assert done.store.exists(file)
+    assert done.published() == {"a.png", "b.png"}
+    (done.folder / "manifest.csv").write_text(manifest)
+    assert done.scan().shards_to_run == ["spring-00000"]
+    assert done.run() == computed()
+    assert done.published() == {"a.png", "b.png", "c.png"}
+
+
+def test_a_renamed_picture_keeps_its_results(done):
+    (done.folder / "b.png").rename(done.folder / "second.png")
+    manifest = (done.folder / "manifest.csv").read_text()
+    (done.folder / "manifest.csv").write_text(manifest.replace("b.png", "second.png"))
+    assert done.scan().assignment.renamed == 1
+    assert done.run() == computed()
+    assert done.published() == {"a.png", "c.png", "second.png"}
 
 
 def test_a_lost_mask_file_is_made_again_with_what_follows_unchanged(done):

@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 from resources.alerts import Alerts
+from resources.processes import this_process
 from vivid_assets.assets.stages import MASKS, PREPARED_IMAGES
 from vivid_assets.automation.jobs import catalogue_job
+from vivid_assets.automation.lost_runs import PROCESS, command_claims
 from vivid_assets.automation.nights import ATTEMPT, look, tell
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
@@ -98,20 +100,91 @@ def test_a_changed_prompt_requests_the_shard_that_has_it(night):
     assert shards(requested(night, name="night 1")) == []
 
 
+def test_a_request_that_is_taken_back_within_the_day_is_met_at_once(night):
+    for prompt in ("teal paper", "red paper", "teal paper"):
+        (night.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"')
+        found = requested(night)
+        assert shards(found) == ["spring-00000"], prompt
+        submit(night, found, status=dg.DagsterRunStatus.SUCCESS)
+        night.run()
+        assert shards(requested(night)) == []
+
+
+def test_a_failed_attempt_is_not_repeated_by_day_however_often_its_wish_returns(night):
+    for prompt, wanted in (("teal paper", 1), ("red paper", 1), ("teal paper", 0), ("red paper", 0)):
+        (night.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"')
+        found = requested(night)
+        assert len(found.requests) == wanted
+        submit(night, found, status=dg.DagsterRunStatus.FAILURE)
+
+
+@pytest.fixture
+def killed_command(night):
+    """``killed_command(process)``: the record of a run that a command executed in its own process."""
+
+    def record(process):
+        night.scan()
+        night.instance.add_dynamic_partitions("shards", ["spring-00000"])
+        return night.instance.create_run_for_job(
+            defs.resolve_job_def("catalogue"),
+            status=dg.DagsterRunStatus.STARTED,
+            tags={PROCESS: process, "dagster/partition": "spring-00000"},
+        ).run_id
+
+    return record
+
+
+def test_a_command_that_was_killed_here_does_not_keep_its_shard(night, killed_command):
+    place = this_process().rpartition("-")[0]
+    run = killed_command(f"{place}-{2**22 - 1}")
+    assert shards(requested(night)) == ["spring-00000"]
+    assert night.instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_command_elsewhere_is_taken_for_dead_when_it_shows_no_sign_of_life(night, killed_command):
+    run = killed_command("elsewhere-1")
+    claims = command_claims(night.store)
+    claim = claims.take(run)
+    for minutes in (0, 10, 20):
+        night.store.write(claim.path, claims._stamp(claim))
+        assert shards(requested(night, now=NOW + timedelta(minutes=minutes))) == []
+    assert shards(requested(night, now=NOW + timedelta(minutes=30))) == []
+    assert shards(requested(night, now=NOW + timedelta(minutes=36))) == ["spring-00000"]
+    assert night.instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE
+    assert night.store.names("claims/commands") == []
+
+
+def test_a_command_that_works_keeps_its_shard(night, killed_command):
+    run = killed_command(this_process())
+    command_claims(night.store).take(run)
+    assert shards(requested(night)) == []
+
+
 def test_a_changed_picture_requests_its_new_shard_alone(night):
     requested(night)
     night.scan()
     night.instance.add_dynamic_partitions("shards", ["spring-00000"])
     night.run()
+    (night.folder / "catalogue.toml").write_text("shard_size = 1")
     night.put("b.png", (10, 120, 40))
     assert shards(requested(night)) == ["spring-00001"]
 
 
-def test_a_removed_picture_requests_nothing(night):
-    night.scan()
-    night.run()
-    (night.folder / "b.png").unlink()
-    assert shards(requested(night, name="night 1")) == []
+def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(night):
+    (night.folder / "catalogue.toml").write_text("shard_size = 1")
+    for name in ("c.png", "d.png"):
+        night.put(name)
+    for shard in night.scan().shards_to_run:
+        night.run(shard)
+    for name in ("b.png", "c.png"):
+        (night.folder / name).unlink()
+    found = requested(night)
+    assert shards(found) == ["spring-00001"]
+    assert night.published() == {"a.png", "b.png", "c.png", "d.png"}
+    (request,) = found.requests
+    assert night.run("spring-00001", tags=request.tags, selection=request.asset_selection) == {}
+    assert night.published() == {"a.png", "d.png"}
+    assert requested(night, name="night 1").requests == []
 
 
 def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(night, monkeypatch):
@@ -120,17 +193,17 @@ def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(
     night.run()
     assert shards(requested(night, name="night 1")) == []
 
-    (night.folder / "c.png").write_bytes((night.folder / "a.png").read_bytes())
-    night.put("d.png")
+    night.put("c.png", (20, 60, 90))
+    night.put("d.png", (60, 20, 90))
     night.scan()
     (night.folder / "c.png").rename(night.folder / "away.png")  # as if the share were gone for a while
-    night.run("spring-00001")
+    night.run("spring-00000")
     (night.folder / "away.png").rename(night.folder / "c.png")
-    assert night.rows(PREPARED_IMAGES, "spring-00001")["c.png"]["transient"]
+    assert night.rows(PREPARED_IMAGES, "spring-00000")["c.png"]["transient"]
     assert shards(requested(night)) == [], "by day only what is new"
-    assert shards(requested(night, name="night 1")) == ["spring-00001"]
-    night.run("spring-00001")
-    assert night.rows(MASKS, "spring-00001")["c.png"]["status"] == "ok"
+    assert shards(requested(night, name="night 1")) == ["spring-00000"]
+    night.run("spring-00000")
+    assert night.rows(MASKS, "spring-00000")["c.png"]["status"] == "ok"
     assert shards(requested(night, name="night 2")) == []
 
 
@@ -138,11 +211,14 @@ def test_a_shard_stopped_by_its_failed_pictures_waits_for_a_new_file(night):
     night.scan()
     night.run()
     (night.folder / "corrupt.png").write_bytes(b"no picture")
-    assert night.scan().shards_to_run == ["spring-00001"]
-    assert not night.materialize("spring-00001").success
+    night.say(night.settings_file.read_text() + "[checks]\ntolerated_share = 0.0\ntolerated_pictures = 0\n")
+    assert night.scan().shards_to_run == ["spring-00000"]
+    assert not night.materialize("spring-00000").success
+    (request,) = requested(night, name="night 1").requests
+    assert night.run("spring-00000", selection=request.asset_selection) == {}, "it is only published as it is"
     assert shards(requested(night, name="night 1")) == []
     night.put("corrupt.png")
-    assert shards(requested(night, name="night 1")) == ["spring-00002"]
+    assert shards(requested(night, name="night 1")) == ["spring-00000"]
 
 
 def test_a_tick_requests_so_many_and_the_next_the_rest(night):

@@ -82,7 +82,7 @@ def test_a_halo_above_the_setting_wants_a_look(reviewed):
 def read(**masks):
     done = {"status": "ok", "error": None}
     mask = {"verdict": "good", "reason": "so", "degraded": None, "review": False} | masks
-    plain = dict.fromkeys(("prepared_images", "enhanced_prompts", "backgrounds"), done)
+    plain = dict.fromkeys(("prepared_images", "enhanced_prompts"), done) | {"backgrounds": done | {"degraded": None}}
     return plain | {"masks": done | mask, "composites": done | {"leakage": 0.1}}
 
 

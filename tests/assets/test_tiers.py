@@ -7,8 +7,7 @@ import pytest
 
 from resources.errors import ModelUnavailable
 from vivid_assets.assets.stages import MASKS, REVIEW
-from vivid_assets.catalogue.ledger import read_ledger
-from vivid_assets.catalogue.progress import shards_due
+from vivid_assets.catalogue.progress import state_of
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
 
@@ -77,8 +76,7 @@ def test_masks_made_while_a_tier_was_broken_are_made_again_with_what_follows_onc
     assert [row["tier"] for row in rows.values()] == ["gradients"] * 2
     assert all("requires kornia" in row["degraded"] and row["review"] and row["transient"] for row in rows.values())
     assert "birefnet could not be loaded" in pipeline.rows(REVIEW)["a.png"]["why"][-1]
-    ledger, _ = read_ledger(pipeline.store, "spring")
-    (due,) = shards_due(pipeline.store, ledger, [MASKS.name])
+    (due,) = state_of(pipeline.store, "spring", [MASKS.name], []).due
     assert due.is_retry, "once a night, as what failed for a passing reason"
 
     # As long as the cause lasts the masks are tried again, and nothing that is made from them.
@@ -91,5 +89,5 @@ def test_masks_made_while_a_tier_was_broken_are_made_again_with_what_follows_onc
     assert [(row["tier"], row["degraded"], row["transient"]) for row in rows.values()] == [
         ("birefnet", None, False)
     ] * 2
-    assert shards_due(pipeline.store, ledger, [MASKS.name]) == []
+    assert state_of(pipeline.store, "spring", [MASKS.name], []).due == []
     assert set(pipeline.run().values()) == {0}

@@ -27,6 +27,25 @@ def ledger_file(store, generation):
     return f"catalogues/spring/ledger/{generation:08d}.parquet"
 
 
+def test_a_ledger_that_is_cleared_away_between_two_looks_is_no_empty_one(catalogue, monkeypatch):
+    store, _ = catalogue
+    read_table, cleared = Store.read_table, []
+
+    def clear_first(self, relative, filters=None):
+        if not cleared:
+            cleared.append(relative)
+            return None
+        return read_table(self, relative, filters=filters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read_table", clear_first)
+        assert len(live_pictures(store, "spring-00000")) == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read_table", lambda *_, **__: None)
+        with pytest.raises(MachineFault, match="is listed, but is not there"):
+            read_ledger(store, "spring")
+
+
 @pytest.mark.parametrize("damaged", [[2], [1, 2]], ids=["the newest", "every one"])
 def test_a_scan_mends_the_ledger(catalogue, damaged, caplog):
     store, known = catalogue

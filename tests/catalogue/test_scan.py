@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from partitions.shards import catalogue_of, is_shard, ordinal_of, shard_key
 from resources.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.scan import catalogue_settings, scan
@@ -56,12 +57,13 @@ def test_a_scan_of_the_same_writes_nothing(store, catalogue):
     assert read_ledger(store, "spring")[1] == 1
 
 
-def test_a_changed_picture_enters_a_new_shard_and_its_old_row_is_retired(store, catalogue, folder):
+def test_a_changed_picture_enters_the_newest_shard_and_its_old_row_is_retired(store, catalogue, folder):
     scan(store, catalogue)
+    (folder / "catalogue.toml").write_text("shard_size = 2")
     touch(folder / "b.png", b"another")
     second = scan(store, catalogue)
     assert (second.assignment.changed, second.assignment.unchanged) == (1, 2)
-    assert second.shards_to_run == ["spring-00001"]
+    assert second.shards_to_run == ["spring-00001"], "the first is as full as one may be now"
     assert names(store, "spring-00000") == ["a.jpg", "shoes/c.webp"]
     assert names(store, "spring-00001") == ["b.png"]
     ledger, _ = read_ledger(store, "spring")
@@ -74,12 +76,34 @@ def test_a_touched_picture_with_the_same_content_is_unchanged(store, catalogue, 
     assert scan(store, catalogue).shards_to_run == []
 
 
-def test_shards_are_filled_by_name_and_never_refilled(store, catalogue, folder):
+def test_shards_are_filled_by_name_and_of_those_there_are_the_newest_alone(store, catalogue, folder):
     (folder / "catalogue.toml").write_text("shard_size = 2")
     assert scan(store, catalogue).shards_to_run == ["spring-00000", "spring-00001"]
+    (folder / "a.jpg").unlink()
     (folder / "d.jpg").write_bytes(b"d")
-    assert scan(store, catalogue).shards_to_run == ["spring-00002"]
+    found = scan(store, catalogue)
+    assert (found.shards_to_run, found.assignment.new_shards) == (["spring-00001"], [])
+    (folder / "e.jpg").write_bytes(b"e")
+    assert scan(store, catalogue).assignment.new_shards == ["spring-00002"]
     assert shards_of(store, "spring") == ["spring-00000", "spring-00001", "spring-00002"]
+
+
+def test_pictures_that_arrive_one_by_one_make_one_shard(store, catalogue, folder):
+    scan(store, catalogue)
+    for name in "vwxyz":
+        (folder / f"{name}.jpg").write_bytes(name.encode())
+        assert scan(store, catalogue).shards_to_run == ["spring-00000"]
+    assert shards_of(store, "spring") == ["spring-00000"]
+
+
+def test_the_names_of_shards_sort_by_age_beyond_a_hundred_thousand():
+    ordinals = [0, 7, 99_999, 100_000, 999_999, 1_000_000, 12_345_678]
+    names = [shard_key("spring", ordinal) for ordinal in ordinals]
+    assert names == sorted(names)
+    assert names[2:4] == ["spring-99999", "spring-a100000"]
+    assert [ordinal_of(name) for name in names] == ordinals
+    assert all(is_shard(name) and catalogue_of(name) == "spring" for name in names)
+    assert not any(map(is_shard, ("spring-100000", "spring-a00001", "spring-0001")))
 
 
 def test_the_manifest_says_which_pictures_and_what_is_asked(store, catalogue, folder):
@@ -287,7 +311,7 @@ def test_a_manifest_with_digests_is_believed_and_no_file_is_listed(store, catalo
     assert scan(store, catalogue).shards_to_run == []
     write(x="1", y="3")
     second = scan(store, catalogue)
-    assert (second.assignment.changed, second.shards_to_run) == (1, ["spring-00001"])
+    assert (second.assignment.changed, second.shards_to_run) == (1, ["spring-00000"])
     write(x="1", y="")
     with pytest.raises(AssertionError, match="listed"):
         scan(store, catalogue)

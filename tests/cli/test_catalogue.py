@@ -58,7 +58,7 @@ def test_a_catalogue_s_day(vivid, folder):
 
     (folder / "c.png").write_bytes(b"no picture")
     third = vivid("catalogue", "run", "spring")
-    assert third.exit_code == 1, "the only picture of the new shard failed"
+    assert third.exit_code == 0, "pictures that failed are listed"
     assert "c.png" in third.output
     status = vivid("catalogue", "status")
     assert status.exit_code == 0

@@ -65,7 +65,9 @@ def _folder(folder, pictures, settings='[masks]\ntiers = ["gradients"]\n[backgro
 
 
 @pytest.mark.slow
-def test_the_first_failed_stage_says_why_in_the_run_and_in_the_table(vivid, tmp_path):
+def test_the_first_failed_stage_says_why_in_the_run_and_in_the_table(vivid, tmp_path, monkeypatch):
+    (tmp_path / "vivid.toml").write_text("[checks]\ntolerated_share = 0.0\ntolerated_pictures = 0\n")
+    monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
     folder = _folder(tmp_path / "x[", {"x[/b].png": None, "shoe [front].png": _picture()})
     assert vivid("catalogue", "add", "spring", folder)[0] == 0
     code, said = vivid("catalogue", "run", "spring")

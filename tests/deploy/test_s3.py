@@ -10,8 +10,9 @@ import pytest
 
 from resources.claims import Claims
 from resources.store import Store
-from vivid_assets.assets.stages import STAGES
+from vivid_assets.assets.stages import MASKS, STAGES
 from vivid_assets.catalogue.source import Catalogue
+from vivid_assets.rows.tables import read_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=1)]
 
@@ -38,11 +39,12 @@ def test_the_whole_pipeline_with_store_and_source_on_s3(s3, product, make_deploy
     # By another client, as whoever delivers pictures is one.
     s3.pipe_file("vivid/whole/pictures/1.png", product(7))
     s3.rm_file("vivid/whole/pictures/2.png")
-    s3.rm_file("vivid/whole/store/masks/spring-00000/0.png.png")
-    assert deployed.scan() == ["spring-00001"]
-    assert deployed.run("spring-00001") == dict.fromkeys(STAGE_NAMES, 1)
-    mended = deployed.run("spring-00000")
-    assert (mended["masks"], mended["prepared_images"]) == (1, 0)
+    store = Store(root="s3://vivid/whole/store")
+    store.remove([read_rows(store, MASKS, "spring-00000")["0.png"]["file"]])
+    assert deployed.scan() == ["spring-00000"]
+    assert deployed.run("spring-00000") == dict.fromkeys(STAGE_NAMES, 1) | {"masks": 2}
+    there = {name.removeprefix("vivid/whole/store/") for name in s3.find("vivid/whole/store/composites")}
+    assert there == {"composites/spring/0.png", "composites/spring/1.png"}
 
 
 def test_what_others_do_is_seen_at_once(s3):
@@ -54,7 +56,7 @@ def test_what_others_do_is_seen_at_once(s3):
     s3.pipe_file("vivid/seen/folder/b", b"1")
     s3.pipe_file("vivid/seen/folder/a", b"longer")
     assert store.names("folder") == sorted(path.name for path in (source.root / "folder").iterdir()) == ["a", "b"]
-    assert (store.size("folder/a"), source.read("folder/a")) == (6, b"longer")
+    assert (store.size("folder/a"), source.read("folder/a", "unreadable:")) == (6, b"longer")
     s3.rm_file("vivid/seen/folder/a")
     assert (store.names("folder"), store.exists("folder/a")) == (["b"], False)
 

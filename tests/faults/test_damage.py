@@ -46,9 +46,9 @@ CASES = {
     "journal": stray_journal,
     "ledger": newest("catalogues/spring/ledger/*.parquet"),
     "every ledger": lambda store: sorted(store.glob("catalogues/spring/ledger/*.parquet")),
-    "prepared image": first("prepared_images/*/*.png"),
-    "mask": first("masks/*/*.png"),
-    "composite": first("composites/*/*.png"),
+    "prepared image": first("artefacts/spring/prepared_images/*/*.png"),
+    "mask": first("artefacts/spring/masks/*/*.png"),
+    "composite": first("artefacts/spring/composites/*/*.png"),
     "scene": first("scenes/*/*.png"),
     "settings": first("catalogues/spring/settings.json"),
     "progress": lambda store: sorted(store.glob("progress/*/*.json")),
@@ -84,7 +84,7 @@ def test_a_picture_damaged_within_its_size_fails_by_name_and_is_made_again(done,
     """Nobody reads it until a later stage does: that row fails, the file goes, and the next run makes it."""
     catalogue, result = done
     store = Path(catalogue.store.root)
-    mask = sorted(store.glob("masks/*/*.png"))[0]
+    mask = sorted(store.glob("artefacts/spring/masks/*/*.png"))[0]
     mask.write_bytes(b"\0" * mask.stat().st_size)
     catalogue.say("sage green paper")
     driver.run(catalogue)

@@ -13,7 +13,7 @@ from resources.errors import MachineFault
 from resources.store import Store
 from vivid_assets.rows.engine import materialize_rows
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import Reads, Stage
+from vivid_assets.rows.stage import Reads, Stage, artefact, degraded_key
 from vivid_assets.rows.tables import Journal, read_made_with, read_rows
 from vivid_assets.rows.work import Work, each
 
@@ -71,7 +71,7 @@ class House:
         if row.asked["content"] == "broken":
             raise PictureFailure("This picture is broken: replace it.")
         self._count("draw", row.picture)
-        path = f"draw/{row.picture}.txt"
+        path = artefact("c", DRAW, row.key, ".txt")
         self.store.write(path, row.asked["content"].encode())
         self._maybe_die()
         return {"file": path, "parity": len(row.asked["content"]) % 2}
@@ -83,7 +83,7 @@ class House:
     def _frame(self, row, border):
         self._count("frame", row.picture)
         inner = self.store.read(row.read["draw"]["file"]).decode()
-        path = f"frame/{row.picture}.txt"
+        path = artefact("c", FRAME, row.key, ".txt")
         self.store.write(path, f"{border}{inner}|{row.read['note']['text']}{border}".encode())
         self._maybe_die()
         return {"file": path}
@@ -101,6 +101,11 @@ class House:
             settings={"border": border},
             **shared,
         )
+
+    def lose(self, stage, picture):
+        """As if somebody had deleted the file."""
+        row = read_rows(self.store, {"draw": DRAW, "frame": FRAME}[stage], "s").get(picture, {})
+        self.store.remove([row["file"]] if row.get("file") else [])
 
     def tables(self):
         """All rows without the seconds, which differ from run to run, and all files."""
@@ -155,7 +160,7 @@ def test_a_change_upstream_that_leads_to_the_same_values_ends_there(house):
 
 def test_a_lost_file_is_made_again(house):
     house.run(pictures(a="one", b="four"))
-    house.store.remove(["frame/b.txt"])
+    house.lose("frame", "b")
     house.run(pictures(a="one", b="four"))
     assert house.worked == [("frame", "b")]
 
@@ -179,7 +184,7 @@ def test_lasting_failures_wait_for_a_change_and_transient_ones_are_tried_again(t
         materialize_rows(
             DRAW,
             "s",
-            pictures(t="x", l="x"),
+            pictures(t="x", l="y"),
             lambda: each(load),
             store=store,
             settings={},
@@ -204,7 +209,7 @@ def test_a_fault_of_the_machine_fails_the_stage_and_keeps_what_was_finished(tmp_
 
     def run(compute):
         work = Work(load=lambda row: row.picture, compute=compute, save=lambda _, columns: columns, batch_size=2)
-        names = pictures(a="", b="", c="", d="")
+        names = pictures(a="1", b="2", c="3", d="4")
         return materialize_rows(DRAW, "s", names, lambda: work, store=store, settings={}, log=LOG)
 
     with pytest.raises(MachineFault, match="device is gone"):
@@ -263,7 +268,7 @@ step = st.fixed_dictionaries(
         "border": st.sampled_from("#*"),
         "kill_after": st.one_of(st.none(), st.integers(0, 20)),
         "journal_survives": st.booleans(),
-        "lose": st.sets(st.sampled_from(["draw/a.txt", "frame/a.txt", "frame/b.txt"])),
+        "lose": st.sets(st.sampled_from([("draw", "a"), ("frame", "a"), ("frame", "b")])),
     }
 )
 
@@ -278,7 +283,8 @@ def test_any_history_ends_like_a_clean_run(tmp_path_factory, steps):
             {"picture": name, "content": content, "prompt": prompt}
             for name, (content, prompt) in sorted(turn["pictures"].items())
         ]
-        house.store.remove(turn["lose"])
+        for one in turn["lose"]:
+            house.lose(*one)
         house.kill_after = turn["kill_after"]
         with pytest.MonkeyPatch.context() as patch:
             if not turn["journal_survives"]:
@@ -334,8 +340,9 @@ def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tm
 
     def make(row):
         worked.append(("made", row.picture))
-        store.write(f"{row.picture}.txt", b"x")
-        return {"file": f"{row.picture}.txt", "lacks": lacks.get(row.picture)}
+        path = artefact("c", made, degraded_key(row.key, lacks.get(row.picture)), ".txt")
+        store.write(path, b"x")
+        return {"file": path, "lacks": lacks.get(row.picture)}
 
     def use(row):
         worked.append(("used", row.picture))
@@ -343,7 +350,7 @@ def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tm
 
     def run():
         worked.clear()
-        pictures = [{"picture": name, "content": "1"} for name in ("a", "b")]
+        pictures = [{"picture": name, "content": name} for name in ("a", "b")]
         for stage, work in ((made, each(make)), (used, each(use))):
             materialize_rows(stage, "s-0", pictures, lambda w=work: w, store=store, settings={}, log=LOG)
         return sorted(worked)
@@ -392,3 +399,73 @@ def test_a_column_that_is_new_makes_rows_stale_though_nobody_raised_the_version(
 def test_a_misspelt_column_is_refused_and_not_dropped(tmp_path):
     with pytest.raises(ValueError, match="'txet', which is none of its columns"):
         materialize_note(Store(root=str(tmp_path)), ["text"], {"txet": "one"})
+
+
+def test_a_renamed_picture_and_one_that_returns_are_not_made_again(house):
+    first = house.run(pictures(a="one", b="four"))
+    renamed = house.run(pictures(b="four", c="one"))
+    assert house.worked == []
+    assert [row["picture"] for row in renamed.rows] == ["b", "c"]
+    house.run(pictures(b="four"))
+    house.run(pictures(b="four", x="another"))
+    house.run(pictures(a="one", b="four", x="another"))
+    assert house.worked == [], "from the shelf"
+    assert house.run(pictures(a="one", b="four")).data_version == first.data_version
+
+
+def test_settings_there_and_back_make_nothing_again_and_lost_files_do(house):
+    house.run(pictures(a="one", b="four"))
+    house.run(pictures(a="one", b="four"), border="*")
+    house.run(pictures(a="one", b="four"), border="#")
+    assert house.worked == []
+    house.lose("frame", "a")
+    house.run(pictures(a="one", b="four"), border="*")
+    assert house.worked == []
+    house.run(pictures(a="one", b="four"), border="#")
+    assert house.worked == [("frame", "a")]
+
+
+def test_a_poorer_machine_takes_over_what_a_better_one_made_and_does_its_own_part_once(tmp_path):
+    """Wanted is not available: the key is that of the whole row, whoever asks."""
+    store, worked = Store(root=str(tmp_path)), []
+    made = Stage("made", "1", pa.schema([("text", pa.string()), ("lacks", pa.string())]), (), "lacks", ("content",))
+
+    def run(found, lacking):
+        worked.clear()
+
+        def make(row):
+            worked.append(row.picture)
+            return {"text": "poor" if lacking else "good", "lacks": lacking}
+
+        options = {"store": store, "settings": {}, "revision": {"model": "1"}, "lacking": lacking, "log": LOG}
+        table = materialize_rows(made, "s", pictures(**found), lambda: each(make), **options)
+        return [row["text"] for row in table.rows], [*worked]
+
+    assert run({"a": "1"}, None) == (["good"], ["a"])
+    assert run({"a": "1", "b": "2"}, "no GPU") == (["good", "poor"], ["b"])
+    assert run({"a": "1", "b": "2"}, "no GPU") == (["good", "poor"], []), "there is nothing to be gained here"
+    assert run({"a": "1", "b": "2"}, "no driver") == (["good", "poor"], ["b"])
+    assert run({"a": "1", "b": "2"}, None) == (["good", "good"], ["b"])
+
+
+def test_a_limit_that_is_raised_tries_what_failed_by_it_again_and_nothing_else(tmp_path):
+    store, tried = Store(root=str(tmp_path)), []
+
+    def run(limit):
+        tried.clear()
+
+        def measure(row):
+            tried.append(row.picture)
+            if len(row.asked["content"]) > limit:
+                raise PictureFailure("It is too long.")
+            return {"file": None, "parity": 0}
+
+        options = {"store": store, "settings": {}, "limits": {"longest": limit}, "log": LOG}
+        table = materialize_rows(DRAW, "s", pictures(a="x", b="long"), lambda: each(measure), **options)
+        return [row["status"] for row in table.rows], sorted(tried)
+
+    assert run(2) == (["ok", "failed"], ["a", "b"])
+    assert run(2) == (["ok", "failed"], [])
+    assert run(3) == (["ok", "failed"], ["b"])
+    assert run(4) == (["ok", "ok"], ["b"])
+    assert run(2) == (["ok", "ok"], [])

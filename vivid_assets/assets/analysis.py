@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from resources.open_clip import OpenClip, Scores
 from resources.store import Store
+from vivid_assets.assets.deployment import wanted_revision
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import ShardConfig, histogram, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
@@ -20,7 +21,7 @@ from vivid_assets.settings import SettingsFile, configured
 
 ANALYSIS = Stage(
     name="analysis",
-    version="2",
+    version="3",
     columns=pa.schema(
         [
             ("subject_type", pa.string()),
@@ -39,8 +40,10 @@ ANALYSIS = Stage(
             ("wall_flatness", pa.float64()),
             ("line_art", pa.bool_()),
             ("line_art_probability", pa.float64()),
+            ("degraded", pa.string()),
         ]
     ),
+    degraded="degraded",
     reads=(Reads(PREPARED_IMAGES, ("file",)),),
 )
 
@@ -58,13 +61,16 @@ def analysis(
     """What each picture shows, and the light on it.
 
     A row has CLIP's answers with their confidence: the subject's type, and lighting and atmosphere of the picture as a
-    whole, old wall included (`unknown` where it is not sure, `unavailable` where the model cannot be loaded, with the
-    reason). Measured without a model: colour temperature and brightness of the subject and of its wall apart, and
-    whether the picture is line art. Stale when the prepared picture or the model changes.
+    whole, old wall included (`unknown` where it is not sure, `unavailable` where the model is not installed, with the
+    reason; `degraded` where it was installed once, or is on another machine). Measured without a model: colour
+    temperature and brightness of the subject and of its wall apart, and whether the picture is line art. Stale when the
+    prepared picture or the model changes.
     """
     wanted = settings_of(context, store, settings)
     open_clip = configured(open_clip, wanted.open_clip)
     missing = open_clip.missing()
+    revision = wanted_revision(store, "open_clip", None if missing else open_clip.revision)
+    lacking = missing if revision else None
     if missing:
         context.log.warning("Subject types, lighting and atmosphere are unavailable: %s", missing)
 
@@ -73,7 +79,9 @@ def analysis(
         def analyse(images: Sequence[Any]) -> list[dict[str, Any] | Exception]:
             found = [unavailable(missing)] * len(images) if missing else map(answers_of, classifier.classify(images))
             return [
-                answers if isinstance(answers, Exception) else answers | light_and_line_art(image)
+                answers
+                if isinstance(answers, Exception)
+                else answers | light_and_line_art(image) | {"degraded": lacking}
                 for image, answers in zip(images, found, strict=True)
             ]
 
@@ -90,7 +98,8 @@ def analysis(
             config=config,
             limits=wanted.checks,
             # Once the weights are here, the rows that did without are out of date.
-            revision={"open_clip": UNAVAILABLE if missing else open_clip.revision},
+            revision={"open_clip": revision or UNAVAILABLE},
+            lacking=lacking,
             count="subject_type",
             report=lambda outcome: {column: histogram(outcome, column) for column in ("lighting", "atmosphere")},
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from pathlib import PurePosixPath
 from typing import Any
 
 import dagster as dg
@@ -27,7 +26,8 @@ from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.measures import Measures
 from vivid_assets.imaging.native import blend_native
 from vivid_assets.imaging.pixel_budget import budget_of_memory
-from vivid_assets.rows.stage import Reads, Row, Stage
+from vivid_assets.rows.stage import Reads, Row, Stage, artefact
+from vivid_assets.rows.tables import read_rows
 from vivid_assets.rows.work import each
 from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFile
 
@@ -69,14 +69,14 @@ def composites(
     store: dg.ResourceParam[Store],
     settings: dg.ResourceParam[SettingsFile],
 ) -> dg.MaterializeResult:
-    """The finished pictures, named as their sources are, at their sources' size.
+    """The finished pictures, at their sources' size.
 
-    A row has the file and the blend's figures: the halo that is left, how much of the old wall leaks, how many pixels
-    were changed. The file itself says that it is a composite, and whether a model generated a part of it. Stale when
-    the picture, its mask, its background or a blending setting changes.
+    A row has the file, which **export** gives its source's name, and the blend's figures: the halo that is left, how
+    much of the old wall leaks, how many pixels were changed. The file itself says that it is a composite, and whether a
+    model generated a part of it. Stale when the picture, its mask, its background or a blending setting changes.
     """
-    catalogue = catalogue_of(context.partition_key)
-    source = find(store, catalogue)
+    shard = context.partition_key
+    source = find(store, catalogue_of(shard))
     all_settings = settings_of(context, store, settings)
     wanted, max_pixels = all_settings.composites, round(all_settings.prepared_images.max_megapixels * 1e6)
 
@@ -89,11 +89,11 @@ def composites(
         mask, background = row.read["masks"], row.read["backgrounds"]
         # A source with transparency holds pure foreground colour: there is no old wall to take out.
         mode = "alpha" if mask["origin"] == "own" else wanted.mode
-        file_format, suffix = output_format(row.picture, row.read["prepared_images"]["source_format"], wanted)
+        file_format = output_format(row.read["prepared_images"]["source_format"], wanted)
         picture = decode(source.read(row.picture, row.asked["content"]), max_pixels=max_pixels)
         # Of the formats that come out, PNG alone holds 16 bits.
         deep = picture.rgb16 if file_format == "png" else None
-        file = f"composites/{catalogue}/{row.picture}{suffix}"
+        file = artefact(source.name, COMPOSITES, row.key, SUFFIXES[file_format])
         source_type: SourceType = (
             "composite" if background["generator"] in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
         )
@@ -125,8 +125,9 @@ def composites(
         }
 
     def show(rows: Any) -> Groups:
+        prepared = read_rows(store, PREPARED_IMAGES, shard)
         for row in rows:
-            before = f"prepared_images/{context.partition_key}/{row['picture']}.png"
+            before = prepared[row["picture"]]["file"]
             yield [decode(store.read(path), longest=256).rgb for path in (before, row["file"])]
 
     return materialize_shard(
@@ -159,14 +160,7 @@ def _scene(store: Store, background: Mapping[str, Any], height: int, width: int)
     return read_stored(store, background["file"], decode).rgb
 
 
-def output_format(picture: str, source_format: str, wanted: CompositesSettings) -> tuple[Format, str]:
-    """The composite's format, and what is added to the source's name.
-
-    A composite in its source's format has its source's name. Otherwise a suffix is appended and none replaced, so
-    that ``cup.jpg`` and ``cup.png`` stay two files.
-    """
+def output_format(source_format: str, wanted: CompositesSettings) -> Format:
+    """The composite's format: the one that is asked for, or the source's; PNG where that cannot be written."""
     kept = source_format.lower()
-    chosen: Format = wanted.format if wanted.format != "source" else kept if kept in SUFFIXES else "png"
-    suffix = PurePosixPath(picture).suffix.lower()
-    same = suffix in (".jpg", ".jpeg") if chosen == "jpeg" else suffix == SUFFIXES[chosen]
-    return chosen, "" if same else SUFFIXES[chosen]
+    return wanted.format if wanted.format != "source" else kept if kept in SUFFIXES else "png"

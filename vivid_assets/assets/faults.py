@@ -18,6 +18,8 @@ _RETRIES = 3
 _FIRST_PAUSE_SECONDS = 5.0
 _PASSING = {
     errno.EIO,
+    # What s3fs makes of InternalError.
+    getattr(errno, "EREMOTEIO", errno.EIO),
     errno.EAGAIN,
     errno.EBUSY,
     errno.EINTR,

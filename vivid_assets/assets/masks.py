@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from partitions.shards import catalogue_of
 from resources.birefnet import BiRefNet
+from resources.errors import ModelUnavailable
 from resources.store import Store
 from resources.vitmatte import VitMatte
+from vivid_assets.assets.deployment import wanted_revision
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.assets.stored import read_stored
@@ -22,13 +24,14 @@ from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.mask_input import read_mask
 from vivid_assets.imaging.matte import Alpha, fit_alpha
-from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.ladder import Ladder, trouble
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
+from vivid_assets.masking.model import MaskModel, Tier
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import Reads, Row, Stage
+from vivid_assets.rows.stage import Reads, Row, Stage, artefact, degraded_key
 from vivid_assets.rows.work import Work
 from vivid_assets.settings import SettingsFile, configured
 
@@ -74,15 +77,14 @@ def masks(
     """A mask for each picture, and how good it is.
 
     A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for
-    going on; `degraded` says that a tier that is installed could not be loaded or broke: such a row is made again
-    by the next run. A tier that is not installed is noted once, when a run starts. A mask in the catalogue's
-    `overrides` folder is used as it is; so is the source's own transparency, where it can be a cut-out. `origin` says
-    which of these the alpha is (`person`, `own`), or a network's `probability` or `matte`, or a `drawing`; `notes` how
-    a mask's file was read. With `matting` a network solves the edges of photographs' masks, and `tried` ends with
-    what it did. Stale when the picture, the override, a threshold or a model changes.
+    going on; `degraded` says that a tier that is installed, or once was, could not be loaded or broke: such a row is
+    made again by the next run. A tier that never was installed is noted once, when a run starts. A mask in the
+    catalogue's `overrides` folder is used as it is; so is the source's own transparency, where it can be a cut-out.
+    `origin` says which of these the alpha is (`person`, `own`), or a network's `probability` or `matte`, or a
+    `drawing`; `notes` how a mask's file was read. With `matting` a network solves the edges of photographs' masks, and
+    `tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
     """
-    shard = context.partition_key
-    source = find(store, catalogue_of(shard))
+    source = find(store, catalogue_of(context.partition_key))
     wanted = settings_of(context, store, settings)
 
     def load(row: Row) -> tuple[np.ndarray, MaskRequest]:
@@ -100,7 +102,7 @@ def masks(
     def save(row: Row, mask: Mask) -> dict[str, Any]:
         if mask.verdict == NO_ANSWER:
             raise PictureFailure(mask.reason, transient=mask.degraded is not None)
-        file = f"masks/{shard}/{row.picture}.png"
+        file = artefact(source.name, MASKS, degraded_key(row.key, mask.degraded), ".png")
         store.write(file, encode_mask(mask.alpha))
         return {"file": file, **_columns(mask)}
 
@@ -114,7 +116,10 @@ def masks(
     # The models cut it to their own sizes; a small one for a small GPU must not slow down what works on the CPU.
     at_once = max(_LEAST, birefnet.batch_size, vitmatte.batch_size if matting else 1)
     with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
-        ladder = Ladder(make_tiers(wanted.masks.tiers, leased, birefnet.missing()), ladder_settings(wanted.masks))
+        tiers = make_tiers(wanted.masks.tiers, leased, birefnet.missing())
+        asked = [_wanted(store, tier) for tier in tiers]
+        absent = [(tier, tier.missing) for tier, one in zip(tiers, asked, strict=True) if tier.missing != one.missing]
+        ladder = Ladder(asked, ladder_settings(wanted.masks))
         if ladder.note:
             context.log.info("%s", ladder.note)
 
@@ -133,6 +138,7 @@ def masks(
             # The revision has it, where it is asked for.
             settings=wanted.masks.model_dump(mode="json", exclude={"matting"}),
             revision={"ladder": ladder.revision} | ({"vitmatte": vitmatte.revision} if matting else {}),
+            lacking="; ".join(trouble(tier.name, reason) for tier, reason in absent) or None,
             pictures=show,
             count="tier",
             report=lambda _: _of_tiers(ladder),
@@ -140,6 +146,19 @@ def masks(
         for tier, reason in ladder.unavailable.items():
             context.log.warning("The tier %s could not be loaded: %s", tier, reason)
         return result
+
+
+def _wanted(store: Store, tier: Tier) -> Tier:
+    """``tier`` as it is asked: one that is not installed here, but was or is elsewhere, is wanted and cannot load."""
+    revision = wanted_revision(store, f"tier {tier.name}", None if tier.missing else tier.revision)
+    if not tier.missing or revision is None:
+        return tier
+    reason = tier.missing
+
+    def load() -> MaskModel:
+        raise ModelUnavailable(reason)
+
+    return replace(tier, load=load, revision=revision, missing=None)
 
 
 def _of_tiers(ladder: Ladder) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vivid_assets.imaging.given import packaging
 from vivid_assets.imaging.mask_files import encode_mask
 from vivid_assets.imaging.transparency import opaque
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import Row, Stage
+from vivid_assets.rows.stage import Row, Stage, artefact
 from vivid_assets.rows.work import each
 from vivid_assets.settings import SettingsFile
 
@@ -52,10 +52,9 @@ def prepared_images(
     it has any, `notes` says what was converted. The source stays where it is and is read again for the composite.
     Stale when the picture's content or the size that is asked for changes.
     """
-    shard = context.partition_key
     all_settings = settings_of(context, store, settings)
     wanted = all_settings.prepared_images
-    source = find(store, catalogue_of(shard))
+    source = find(store, catalogue_of(context.partition_key))
 
     def prepare(row: Row) -> dict[str, Any]:
         if row.asked["content"] == NO_FILE:
@@ -63,17 +62,17 @@ def prepared_images(
         data = source.read(row.picture, row.asked["content"])
         picture = decode(data, longest=wanted.longest, max_pixels=round(wanted.max_megapixels * 1e6))
         rgb, alpha, notes = picture.rgb, picture.alpha, list(picture.notes)
-        stem = f"prepared_images/{shard}/{row.picture}"
+        file = artefact(source.name, PREPARED_IMAGES, row.key, ".png")
         alpha_file = None
         if alpha is not None:
-            alpha_file = f"{stem}.alpha.png"
+            alpha_file = artefact(source.name, PREPARED_IMAGES, row.key, ".alpha.png")
             store.write(alpha_file, encode_mask(alpha))
             if (why := packaging(alpha)) is not None:
                 notes.append(f"its own transparency is no cut-out: {why}")
             rgb = opaque(picture)
-        store.write(f"{stem}.png", encode(rgb))
+        store.write(file, encode(rgb))
         return {
-            "file": f"{stem}.png",
+            "file": file,
             "alpha_file": alpha_file,
             "width": rgb.shape[1],
             "height": rgb.shape[0],
@@ -94,7 +93,8 @@ def prepared_images(
         store=store,
         config=config,
         limits=all_settings.checks,
-        settings=wanted.model_dump(mode="json"),
+        settings={"longest": wanted.longest},
+        decoding={"max_megapixels": wanted.max_megapixels},
         pictures=show,
         count="source_format",
     )

@@ -20,6 +20,7 @@ from vivid_assets.assets.shard_asset import (
     settings_of,
     shard_asset,
 )
+from vivid_assets.assets.stored import read_stored
 from vivid_assets.imaging.codec import decode
 from vivid_assets.imaging.mask_files import decode_mask
 from vivid_assets.review.look import FINE, judge_look
@@ -32,7 +33,7 @@ from vivid_assets.settings import SettingsFile
 
 REVIEW = Stage(
     name="review",
-    version="2",
+    version="3",
     columns=pa.schema(
         [
             ("outcome", pa.string()),
@@ -55,7 +56,7 @@ REVIEW = Stage(
     reads=(
         Reads(PREPARED_IMAGES, ("file", "source_width", "source_height"), required=False),
         Reads(ENHANCED_PROMPTS, ("user_prompt",), required=False),
-        Reads(BACKGROUNDS, ("generator",), required=False),
+        Reads(BACKGROUNDS, ("generator", "degraded"), required=False),
         Reads(MASKS, ("file", "tier", "verdict", "reason", "degraded", "review"), required=False),
         Reads(COMPOSITES, ("file", "leakage"), required=False),
     ),
@@ -83,7 +84,8 @@ def review(
     def small(file: str | None, longest: int) -> bytes | None:
         if not file:
             return None
-        return thumbnail(decode(store.read(file), longest=longest, max_pixels=max_pixels).rgb, longest)
+        picture = read_stored(store, file, lambda data: decode(data, longest=longest, max_pixels=max_pixels))
+        return thumbnail(picture.rgb, longest)
 
     def look(row: Row) -> dict[str, Any]:
         read = row.read
@@ -138,7 +140,7 @@ def review(
 
 
 def _levels(store: Store, file: str) -> np.ndarray:
-    return np.rint(decode_mask(store.read(file)) * 255).astype(np.uint8)
+    return np.rint(read_stored(store, file, decode_mask) * 255).astype(np.uint8)
 
 
 def _written_with(store: Store, path: str) -> str | None:

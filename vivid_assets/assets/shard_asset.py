@@ -12,6 +12,7 @@ from pydantic import Field
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard, no_shard
+from resources.errors import MachineFault
 from resources.store import Store
 from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.catalogue.ledger import live_of, shard_rows
@@ -103,18 +104,24 @@ def materialize_shard(
     limits: ChecksSettings,
     settings: Mapping[str, Any] | None = None,
     revision: Mapping[str, str] | None = None,
+    lacking: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
     pictures: Callable[[Sequence[Mapping[str, Any]]], Groups] | None = None,
     count: str | None = None,
     report: Callable[[Outcome], Mapping[str, Any]] | None = None,
 ) -> dg.MaterializeResult:
     """Bring the run's shard up to date and report on it.
 
+    ``lacking`` is what this machine lacks of what is wanted, ``decoding`` limits that only failed rows depend on.
     ``limits`` is what the checks tolerate; ``pictures`` yields, for the finished rows it is given, groups of arrays for
     the contact sheet; ``count`` names a column whose values are counted; ``report`` makes what the asset leaves besides
     its rows, and gives its metadata.
     """
     shard = context.partition_key
     ledger = shard_rows(store, shard)
+    if not len(ledger):
+        # Looked at when the step began, too. No ledger is no order to empty the tables.
+        raise MachineFault(f"The ledger of {catalogue_of(shard)} has gone while {shard} was run.")
     outcome = materialize_rows(
         stage,
         shard,
@@ -124,6 +131,8 @@ def materialize_shard(
         settings=settings or {},
         revision=revision,
         retry_failed=config.retry_failed,
+        lacking=lacking,
+        limits=decoding,
         log=context.log,
     )
     metadata: dict[str, Any] = {}
@@ -138,7 +147,9 @@ def materialize_shard(
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
-    note_progress(store, shard, stage.name, {"asked": asked, "transient": transient, **figures})
+    counts = Counter(outcome.table["status"].to_pylist())
+    entry = {"asked": asked, "version": outcome.data_version, "counts": counts, "transient": transient, **figures}
+    note_progress(store, shard, stage.name, entry)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),

@@ -6,7 +6,6 @@ has just found: a scan that committed before its tick died, and a run that faile
 
 import os
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -18,18 +17,20 @@ from partitions.definition import SHARDS
 from resources.alerts import Alerts
 from resources.errors import MachineFault
 from resources.store import Store
+from vivid_assets.assets.export import EXPORTED, PUBLISH
 from vivid_assets.automation.jobs import STAGE_NAMES, catalogue_job
+from vivid_assets.automation.lost_runs import AT_WORK, close_lost_runs
 from vivid_assets.catalogue.outcomes import note_outcome, tell_outcome
-from vivid_assets.catalogue.progress import Due, shards_due
+from vivid_assets.catalogue.progress import EXPORT, State, state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, each_registered
+from vivid_assets.rows.stage import digest
 from vivid_assets.settings import SettingsFile
 
 ATTEMPT = "vivid/attempt"
 """The run's tag that says for what it was requested; the same shard is not requested twice for the same."""
 
 _PARTITION = "dagster/partition"
-_AT_WORK = [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]
 _AGAIN_AFTER = timedelta(hours=20)
 
 
@@ -76,13 +77,13 @@ def look(
     worth another try, once a night. By day (None) a shard is requested when it has something new, and after a failed
     run only when 20 hours have passed.
     """
-    due: list[Due] = []
+    states: dict[str, State] = {}
     faults: list[str] = []
     names: list[str] = []
     for name, catalogue in each_registered(store):
         names.append(name)
         try:
-            due += _due_in(store, catalogue, log)
+            states[name] = _look_at(store, catalogue, log)
         except Exception as fault:
             # Whatever it is, one catalogue's trouble must not stop the others' night.
             faults.append(f"{name}: {fault}")
@@ -90,28 +91,26 @@ def look(
             log.error("%s could not be scanned: %s", name, fault if is_foreseen else traceback.format_exc())
             if isinstance(catalogue, ValueError):
                 note_outcome(store, name, fault=str(fault))
-    if night is None:
-        due = [one for one in due if not one.is_retry]
-    if not due:
+    if not any(state.due or state.unpublished for state in states.values()):
         return Night([], [], 0, faults, names)
-    taken = {*_taken(instance, now)}
-    wanted = [
-        (one, attempt)
-        for one in due
-        if (attempt := night or one.asked) and not taken & {(one.shard, ""), (one.shard, attempt)}
-    ]
+    close_lost_runs(instance, store, now)
+    taken = _taken(instance, now)
+    wanted = [one for state in states.values() for one in _wanted(state, night, taken)]
+    shards = {one.shard for state in states.values() for one in state.due if night or not one.is_retry}
+    shards |= {one.shard for one in wanted}
     known = {*instance.get_dynamic_partitions(str(SHARDS.name))}
     chosen = wanted[: settings.read().nights.runs_per_tick]
     return Night(
         requests=[
             dg.RunRequest(
-                run_key=f"{one.shard}:{attempt}:{now:%Y-%m-%dT%H}",
+                run_key=f"{one.shard}:{one.attempt}:{now:%Y-%m-%dT%H}",
                 partition_key=one.shard,
-                tags={ATTEMPT: attempt},
+                tags={ATTEMPT: one.attempt} | ({PUBLISH: "all"} if one.publishes else {}),
+                asset_selection=[dg.AssetKey(EXPORT)] if one.publishes else None,
             )
-            for one, attempt in chosen
+            for one in chosen
         ],
-        new_partitions=[one.shard for one in due if one.shard not in known],
+        new_partitions=sorted(shards - known),
         waiting=len(wanted) - len(chosen),
         faults=faults,
         catalogues=names,
@@ -129,7 +128,29 @@ def tell(store: Store, night: Night, alerts: Alerts, log: _Log) -> None:
             return
 
 
-def _due_in(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> list[Due]:
+@dataclass(frozen=True)
+class _Wanted:
+    """A run that is wanted of a shard."""
+
+    shard: str
+    attempt: str
+    publishes: bool = False
+    """It does nothing else, and that for all the catalogue."""
+
+
+def _wanted(state: State, night: str | None, taken: set[tuple[str, str]]) -> list[_Wanted]:
+    """The runs that a catalogue wants, and that are neither at work nor were tried of late."""
+    wanted = [_Wanted(one.shard, night or one.asked) for one in state.due if night or not one.is_retry]
+    free = [one for one in wanted if not taken & {(one.shard, ""), (one.shard, one.attempt)}]
+    # Where stages have work, their shards' runs publish what has moved to them; a removal waits for these.
+    if free or not state.unpublished:
+        return free
+    attempt = f"publish {digest(state.unpublished)}"
+    one = _Wanted(state.unpublished[0], attempt, publishes=True)
+    return [] if taken & {(one.shard, ""), (one.shard, attempt)} else [one]
+
+
+def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> State:
     if isinstance(catalogue, ValueError):
         raise catalogue
     found = scan(store, catalogue)
@@ -138,15 +159,27 @@ def _due_in(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> list[
         log.info("%s", sentence)
     if len(found.refused) > 20:
         log.info("and %d more (vivid catalogue scan %s)", len(found.refused) - 20, catalogue.name)
-    return shards_due(store, found.assignment.ledger, STAGE_NAMES)
+    return state_of(store, catalogue.name, STAGE_NAMES, [stage.name for stage in EXPORTED])
 
 
-def _taken(instance: dg.DagsterInstance, now: datetime) -> Iterator[tuple[str, str]]:
-    """Shards that somebody works on, with "", and those requested of late, with what for."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=_AT_WORK)):
-        yield run.tags.get(_PARTITION, ""), ""
+def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
+    """Shards that somebody works on, with "", and those requested of late, with what for.
+
+    Of a shard's runs the last counts, whatever became of it, and of those before it such as failed since one went well:
+    what was asked for, done, asked for differently and then asked for again is wanted again.
+    """
+    taken = {(run.tags.get(_PARTITION, ""), "") for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK))}
+    done: set[str] = set()
+    last: set[str] = set()
+    # The newest come first.
     for run in instance.get_runs(dg.RunsFilter(job_name=catalogue_job.name, created_after=now - _AGAIN_AFTER)):
-        yield run.tags.get(_PARTITION, ""), run.tags.get(ATTEMPT, "by hand")
+        shard = run.tags.get(_PARTITION, "")
+        if shard not in last or (shard not in done and run.status != Status.SUCCESS):
+            taken.add((shard, run.tags.get(ATTEMPT, "by hand")))
+        last.add(shard)
+        if run.status == Status.SUCCESS:
+            done.add(shard)
+    return taken
 
 
 @dg.sensor(

@@ -5,6 +5,7 @@ the next generation in a single exclusive write: two scans at once cannot both w
 """
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
@@ -25,11 +26,7 @@ def read_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
 
     Raises DamagedTable when it cannot be read; the next scan mends that (see ``last_sound_ledger``).
     """
-    generation = _newest(store, catalogue)
-    if generation == 0:
-        return LEDGER.empty_table(), 0
-    table = _read(store, catalogue, generation)
-    return (LEDGER.empty_table(), 0) if table is None else (table, generation)
+    return _read_newest(store, catalogue)
 
 
 def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
@@ -61,10 +58,8 @@ def commit_ledger(store: Store, catalogue: str, ledger: pa.Table, *, after: int)
 
 def shard_rows(store: Store, shard: str) -> pa.Table:
     """The shard's rows of the newest ledger, retired ones too (schema LEDGER)."""
-    catalogue = catalogue_of(shard)
-    generation = _newest(store, catalogue)
-    rows = _read(store, catalogue, generation, filters=[("shard", "=", shard)]) if generation else None
-    return LEDGER.empty_table() if rows is None else rows
+    rows, _ = _read_newest(store, catalogue_of(shard), filters=[("shard", "=", shard)])
+    return rows
 
 
 def live_pictures(store: Store, shard: str) -> list[dict[str, Any]]:
@@ -83,6 +78,36 @@ def shards_of(store: Store, catalogue: str) -> list[str]:
     return sorted(pc.unique(ledger.filter(pc.equal(ledger["retired"], ""))["shard"]).to_pylist())
 
 
+def places_of(
+    store: Store, catalogue: str, pictures: Collection[str], *, retired: bool = False
+) -> dict[str, list[str]]:
+    """By picture: the shard where it lives, or those where it once did (``retired``); who never did is left out."""
+    if not pictures:
+        return {}
+    # Groups of rows in which nothing was retired are not even read.
+    rows, _ = _read_newest(store, catalogue, filters=[("retired", "!=" if retired else "=", "")])
+    wanted = rows.filter(pc.is_in(rows["picture"], value_set=pa.array([*pictures], pa.string())))
+    places: dict[str, list[str]] = {}
+    for picture, shard in zip(wanted["picture"].to_pylist(), wanted["shard"].to_pylist(), strict=True):
+        places.setdefault(picture, []).append(shard)
+    return places
+
+
+def _read_newest(store: Store, catalogue: str, filters: list | None = None) -> tuple[pa.Table, int]:
+    """The rows of the newest ledger that meet ``filters``, and its generation; empty and 0 before the first scan.
+
+    One that is listed and not there has been cleared away by a scan meanwhile: there is a newer one then.
+    """
+    for _ in range(_KEPT_GENERATIONS):
+        generation = newest_generation(store, catalogue)
+        if not generation:
+            return LEDGER.empty_table(), 0
+        table = _read(store, catalogue, generation, filters)
+        if table is not None:
+            return table, generation
+    raise MachineFault(f"{store.path(_path(catalogue, generation))} is listed, but is not there.")
+
+
 def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:
     path = _path(catalogue, generation)
     try:
@@ -97,7 +122,8 @@ def _read(store: Store, catalogue: str, generation: int, filters: list | None = 
     return table
 
 
-def _newest(store: Store, catalogue: str) -> int:
+def newest_generation(store: Store, catalogue: str) -> int:
+    """The number of the newest ledger; 0 before the first scan."""
     return max(_generations(store, catalogue), default=0)
 
 

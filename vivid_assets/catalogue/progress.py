@@ -6,9 +6,11 @@ whatever became of the scan, the tick or the run in between. Losing it costs a l
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,14 @@ import pyarrow.compute as pc
 
 from partitions.assignment import REQUEST
 from partitions.shards import catalogue_of
+from resources.claims import Claims
+from resources.errors import MachineFault
 from resources.store import Store
+from vivid_assets.catalogue.ledger import live_pictures, newest_generation, read_ledger
+from vivid_assets.rows.tables import read_statuses
+
+EXPORT = "export"
+"""The entry that publishing makes, beside those of the stages."""
 
 _ASKED = ("picture", "content", *REQUEST.names, "returns")
 _SEPARATOR = "\x1f"
@@ -30,36 +39,124 @@ class Due:
     shard: str
     asked: str
     """The digest of what its pictures are and what is asked for them."""
-    is_retry: bool
+    is_retry: bool = False
     """Everything was done, but pictures failed, or were done with less than was asked for, for a reason that may have
     passed."""
 
 
-def shards_due(store: Store, ledger: pa.Table, stages: Collection[str]) -> list[Due]:
-    """The ledger's shards whose pictures, or what is asked for them, are not what all ``stages`` have last seen.
+@dataclass(frozen=True)
+class State:
+    """What there is to do for a catalogue."""
 
-    After these, the shards with pictures that are worth another try.
+    due: list[Due]
+    """Shards for the stages; last those that are only worth another try."""
+    unpublished: list[str]
+    """Other shards whose names and dataset are not made of their live rows, and of what the stages last did."""
+
+
+def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Collection[str]) -> State:
+    """What there is to do: for all ``stages``, and for publishing what those that are ``exported`` have made.
+
+    A shard is due whose pictures, or what is asked for them, are not what all stages have last seen.
     """
-    live = {*pc.unique(ledger.filter(pc.equal(ledger["retired"], ""))["shard"]).to_pylist()}
-    progress = read_progress(store, live)
-    due, again = [], []
-    for shard, asked in asked_by_shard(ledger).items():
-        if shard not in live:
-            continue
+    shards = summary_of(store, catalogue)
+    progress = read_progress(store, shards)
+    due, again, unpublished = [], [], []
+    for shard, wanted in shards.items():
         entries = [progress[shard].get(stage, {}) for stage in stages]
-        current = [entry for entry in entries if entry.get("asked") == asked]
+        current = [entry for entry in entries if entry.get("asked") == wanted.asked]
         # A shard that its failed pictures have stopped would be stopped again: it waits for a person or a new file.
-        if len(current) < len(entries) and not any(entry["stopped"] for entry in current):
-            due.append(Due(shard, asked, is_retry=False))
-        elif any(entry["transient"] for entry in current):
-            again.append(Due(shard, asked, is_retry=True))
-    return due + again
+        if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current):
+            due.append(Due(shard, wanted.asked))
+            continue
+        if wanted.pictures and any(entry["transient"] for entry in current):
+            again.append(Due(shard, wanted.asked, is_retry=True))
+        published = {"live": wanted.live, "made_of": made_of(progress[shard], exported)}
+        # Where nothing has ever been made there is nothing to be seen.
+        if progress[shard] and progress[shard].get(EXPORT) != published:
+            unpublished.append(shard)
+    return State(due + again, unpublished)
+
+
+def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str, Counter[str]]:
+    """By stage: how many of the catalogue's pictures have which status, or are ``to do``.
+
+    What the stages noted is enough, but for shards that changed since: their tables are read.
+    """
+    shards = summary_of(store, catalogue)
+    progress = read_progress(store, shards)
+    counts: dict[str, Counter[str]] = {stage: Counter() for stage in stages}
+    for shard, wanted in shards.items():
+        entries = {stage: progress[shard].get(stage, {}) for stage in stages}
+        changed = [
+            stage
+            for stage, entry in entries.items()
+            if entry.get("asked") != wanted.asked or sum(entry.get("counts", {}).values()) != wanted.pictures
+        ]
+        for stage in entries.keys() - changed:
+            counts[stage].update(entries[stage]["counts"])
+        live = [one["picture"] for one in live_pictures(store, shard)] if changed and wanted.pictures else []
+        for stage in changed:
+            statuses = read_statuses(store, stage, shard) if live else {}
+            counts[stage].update(statuses.get(picture, "to do") for picture in live)
+    return counts
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the ledger says of a shard."""
+
+    asked: str
+    """A digest of what its pictures are and what is asked for them; see ``asked_by_shard``."""
+    live: str
+    """The same of those alone that are in the catalogue now; empty for none."""
+    pictures: int
+    """How many these are."""
+
+
+def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
+    """What the newest ledger says of each shard: made once for each ledger, which may have a million rows."""
+    path, generation = f"catalogues/{catalogue}/summary.json", newest_generation(store, catalogue)
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        kept = json.loads(store.read(path))
+        if kept["generation"] == generation:
+            return {shard: Wanted(*wanted) for shard, wanted in kept["shards"].items()}
+    ledger, generation = read_ledger(store, catalogue)
+    asked = asked_by_shard(ledger)
+    live = _live_by_shard(ledger, asked)
+    numbers = pc.value_counts(ledger["shard"].filter(pc.equal(ledger["retired"], "")))
+    pictures = {one["values"].as_py(): one["counts"].as_py() for one in numbers}
+    shards = {shard: Wanted(digest, live[shard], pictures.get(shard, 0)) for shard, digest in asked.items()}
+    kept = {"generation": generation, "shards": {shard: astuple(wanted) for shard, wanted in shards.items()}}
+    # Who may only read asks too.
+    with suppress(OSError, MachineFault):
+        store.write(path, json.dumps(kept).encode())
+    return shards
+
+
+def made_of(progress: Mapping[str, Mapping[str, Any]], exported: Collection[str]) -> str:
+    """A digest of what the stages that are ``exported`` last made of a shard."""
+    versions = [progress.get(stage, {}).get("version", "") for stage in exported]
+    return hashlib.blake2b("\n".join(versions).encode(), digest_size=16).hexdigest()
+
+
+def live_digest(rows: pa.Table) -> str:
+    """As ``asked_by_shard``, of a shard's live rows alone: it changes when a picture leaves, too. Empty for none."""
+    return next(iter(asked_by_shard(rows.filter(pc.equal(rows["retired"], ""))).values()), "")
+
+
+def _live_by_shard(ledger: pa.Table, asked: Mapping[str, str]) -> dict[str, str]:
+    """``live_digest`` of every shard; where nothing was retired it is what is ``asked``."""
+    retired = pc.not_equal(ledger["retired"], "")
+    thinned = pc.unique(ledger["shard"].filter(retired))
+    rest = asked_by_shard(ledger.filter(pc.and_(pc.invert(retired), pc.is_in(ledger["shard"], value_set=thinned))))
+    return {**asked, **dict.fromkeys(thinned.to_pylist(), ""), **rest}
 
 
 def shards_with_failures(store: Store, shards: Collection[str]) -> list[str]:
     """Those of ``shards`` in which a stage could not do a picture."""
     progress = read_progress(store, shards)
-    return [shard for shard in sorted(shards) if any(entry["failed"] for entry in progress[shard].values())]
+    return [shard for shard in sorted(shards) if any(entry.get("failed") for entry in progress[shard].values())]
 
 
 def shards_noted(store: Store, catalogue: str) -> list[str]:
@@ -72,12 +169,14 @@ def asked_by_shard(ledger: pa.Table) -> dict[str, str]:
 
     Retired rows count as they were when they were retired: a shard that only loses pictures has no work to do.
     """
+    if not len(ledger):
+        return {}
     # In one piece: a slice of a column in thousands of pieces, as it is read, looks at them all.
     ledger = ledger.select(["shard", *_ASKED]).combine_chunks()
-    codes = pc.dictionary_encode(ledger["shard"].combine_chunks() if len(ledger) else pa.array([], pa.string()))
+    codes = pc.dictionary_encode(ledger["shard"].combine_chunks())
     numbers = codes.indices.to_numpy()
     # The ledger is sorted by shard, so a shard is a slice; slices are joined one by one, which needs little memory.
-    starts = np.flatnonzero(np.r_[len(numbers) > 0, numbers[1:] != numbers[:-1]])
+    starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]])
     return {
         codes.dictionary[numbers[start]].as_py(): _digest(ledger.slice(start, end - start))
         for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True)
@@ -98,10 +197,15 @@ def read_progress(store: Store, shards: Collection[str]) -> dict[str, dict[str, 
 
 
 def note_progress(store: Store, shard: str, stage: str, entry: Mapping[str, Any]) -> None:
-    """Note ``entry`` for a stage of a shard: ``asked``, ``failed``, ``transient``, ``stopped``, the checks' figures."""
-    # Should two runs write at once, the entry that is lost is looked for again: it costs a run that computes nothing.
-    before = read_progress(store, [shard])[shard]
-    if before.get(stage) != entry:
+    """Note ``entry`` for a stage of a shard.
+
+    ``asked``, ``version`` (the digest of its rows), ``failed``, ``transient``, ``stopped``, the checks' figures.
+    """
+    if read_progress(store, [shard])[shard].get(stage) == entry:
+        return
+    # Two runs may work on two stages of the shard: an entry that is lost would leave an export stale for good.
+    with Claims(store, "claims/progress").held(shard, poll_s=0.05):
+        before = read_progress(store, [shard])[shard]
         store.write(_path(shard), json.dumps(before | {stage: dict(entry)}, sort_keys=True).encode())
 
 

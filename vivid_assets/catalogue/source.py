@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from upath import UPath
 
 from partitions.shards import check_catalogue_name, is_catalogue_name
+from resources.reach import reached
 from resources.store import Store, as_path
 from vivid_assets.catalogue.identity import MANIFEST, fits
 from vivid_assets.catalogue.listing import file_state
@@ -151,6 +152,10 @@ class Catalogue(BaseModel):
         for what it does not show, and for ever.
         """
         path = self.root / name
+        with reached(path):
+            return self._read(path, name, expected)
+
+    def _read(self, path: UPath, name: str, expected: str) -> bytes:
         # Looked at again: what was a picture at the scan may have been replaced by a link since.
         if path.exists() and not self.holds(name):
             raise ValueError(f"{name!r} is a link that leads out of the catalogue's folder, or no ordinary file.")

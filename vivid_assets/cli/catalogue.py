@@ -1,6 +1,5 @@
 """``vivid catalogue``: add a folder of pictures, see what is new, run it, see how it stands."""
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,6 +158,45 @@ def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
 
 @catalogue_app.command()
+def purge(
+    name: Name,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names of pictures, as they were below the folder; all that are gone without it."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this it is only said what would be.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Delete what the store keeps of pictures that are not in the catalogue any more, as for a takedown.
+
+    It is kept so that a picture that returns costs nothing. Remove a picture from the folder and scan first. What is
+    deleted: its rows, small pictures, mask, composites and their names, and scenes that nobody else has. Not deleted:
+    trials (`trials/` in the store), and the contact sheets in Dagster's records of its runs.
+
+    Example: `vivid catalogue purge spring shoes/red.jpg --yes`
+    """
+    from vivid_assets.assets.export import publish_catalogue
+    from vivid_assets.assets.stages import REVIEW, STAGES
+    from vivid_assets.catalogue.source import find
+    from vivid_assets.export.purge import delete_rubbish, find_rubbish
+
+    opened = open_store(store, to_write=yes)
+    find(opened, name)
+    only = pictures or []
+    found = find_rubbish(opened, name, STAGES, only)
+    what = (
+        f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
+        f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
+    )
+    if not yes:
+        say(f"Kept of {what}. Nothing was deleted: add --yes to delete it.")
+        return
+    delete_rubbish(opened, found, REVIEW, only)
+    publish_catalogue(opened, name)
+    say(f"Deleted, of {what}.")
+
+
+@catalogue_app.command()
 def status(
     name: Annotated[str | None, typer.Argument(help="A catalogue's name; all without it.", show_default=False)] = None,
     store: StoreOption = DEFAULT_STORE,
@@ -188,19 +226,13 @@ def status(
 
 def _stage_table(store: "Store", name: str) -> Table:
     """How many of the catalogue's pictures each stage has done, failed and still has before it."""
-    from vivid_assets.catalogue.ledger import live_pictures, shards_of
-    from vivid_assets.rows.stage import FAILED, OK
-    from vivid_assets.rows.tables import read_statuses
+    from vivid_assets.catalogue.progress import counts_of, summary_of
+    from vivid_assets.rows.stage import FAILED, OK, SKIPPED
 
-    shards = shards_of(store, name)
-    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({len(shards)} shards)")
-    live = {shard: [picture["picture"] for picture in live_pictures(store, shard)] for shard in shards}
-    for stage in _STAGES:
-        counts: Counter[str] = Counter()
-        for shard in shards:
-            statuses = read_statuses(store, stage, shard)
-            counts.update(statuses.get(picture, "to do") for picture in live[shard])
-        table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, "skipped", "to do")))
+    shards = sum(wanted.pictures > 0 for wanted in summary_of(store, name).values())
+    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards)")
+    for stage, counts in counts_of(store, name, _STAGES).items():
+        table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, SKIPPED, "to do")))
     return table
 
 
@@ -234,7 +266,12 @@ def bring_up_to_date(store: "Store", name: str) -> list[str]:
     shards = shards_of(store, name)
     register_shards(instance, shards)
     _tell(found)
-    return run_shards(instance, store, shards)
+    failed = run_shards(instance, store, shards)
+    # What has left the catalogue is of shards that nothing runs.
+    from vivid_assets.assets.export import publish_catalogue
+
+    publish_catalogue(store, name)
+    return failed
 
 
 def picture_table(store: "Store", name: str) -> Table:

@@ -55,6 +55,7 @@ COLUMNS = (
         "generator",
         "sdxl, sdxl_inpaint (around the subject), text_to_image, backdrop (drawn) or own",
     ),
+    _text("background_degraded", "backgrounds", "degraded", "which generator was wanted, and why it did not make it"),
     _text("subject_type", "analysis", "subject_type", "what CLIP sees; unknown or unavailable else"),
     _number("subject_confidence", "analysis", "subject_confidence", "CLIP's probability for it"),
     _text("lighting", "analysis", "lighting", "what CLIP says of the picture's light; unknown or unavailable else"),

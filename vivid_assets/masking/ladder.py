@@ -67,6 +67,11 @@ class _Try:
         return bool(self.answers) and (self.answers[-1][3].accepted or self.answers[-1][0] == self.forced)
 
 
+def trouble(tier: str, reason: str | None) -> str:
+    """What a mask that was made without a tier says of it."""
+    return f"tier {tier} could not load: {reason}"
+
+
 class Ladder:
     """Tiers in order of trust. The last should need no weights; ``gradient_tier()`` is made for it."""
 
@@ -212,7 +217,7 @@ class Ladder:
             for attempt in waiting:
                 attempt.records.append(TierRecord(tier.name, UNAVAILABLE, reason, {}, 0.0))
                 if not tier.missing:
-                    attempt.troubles.append(f"tier {tier.name} could not load: {reason}")
+                    attempt.troubles.append(trouble(tier.name, reason))
             return None
         try:
             found = _answers(model, [attempt.crop for attempt in waiting])

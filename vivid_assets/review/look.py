@@ -45,8 +45,7 @@ def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_leakage: float) ->
         found.append(
             (HALO, f"A halo: the old wall is left in the edge, leakage {leakage:.2f}, over {high_leakage:.2f}.")
         )
-    if mask["degraded"]:
-        found.append((DEGRADED, str(mask["degraded"])))
+    found += [(DEGRADED, read[stage]["degraded"]) for stage in ("masks", "backgrounds") if read[stage]["degraded"]]
     return {
         "outcome": outcome,
         "rank": found[0][0] if found else FINE,

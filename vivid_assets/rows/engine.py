@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +14,13 @@ from resources.errors import MachineFault
 from resources.progress import Progress
 from resources.store import Store
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, digest, row_key
-from vivid_assets.rows.tables import Journal, as_table, read_rows, table_path, write_rows
+from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, degraded_key, digest, row_key
+from vivid_assets.rows.tables import Journal, as_table, read_rows, read_shelf, shelve, table_path, write_rows
 from vivid_assets.rows.work import Work, perform
 
 _PROGRESS_SECONDS = 10.0
 _COMPUTE = "compute"
+_NONE: dict[str, Any] = {"key": None}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,37 @@ class Outcome:
         return digest([[row["picture"], row["status"], row["key"]] for row in self.rows])
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted of a stage for a shard."""
+
+    stage: Stage
+    shard: str
+    pictures: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    revision: Mapping[str, str]
+    retry_failed: bool
+    lacking: str | None
+    limits: Mapping[str, Any]
+
+    def failed_key(self, key: str) -> str:
+        """The key of a row that should have ``key`` and failed: under other limits it may not."""
+        return digest([key, self.limits]) if self.limits else key
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What there is to do for it."""
+
+    due: list[Row]
+    good: dict[str, dict[str, Any]]
+    """The rows that need no work, by picture."""
+    before: dict[str, dict[str, Any]]
+    """The table's rows."""
+    journals: list[str]
+    """The paths of what earlier, unfinished runs have noted."""
+
+
 def materialize_rows(
     stage: Stage,
     shard: str,
@@ -63,96 +95,115 @@ def materialize_rows(
     settings: Mapping[str, Any],
     revision: Mapping[str, str] | None = None,
     retry_failed: bool = False,
+    lacking: str | None = None,
+    limits: Mapping[str, Any] | None = None,
     log: logging.Logger,
 ) -> Outcome:
     """Bring the shard's table of ``stage`` up to date.
 
     ``pictures`` are the shard's live rows of the ledger. A row whose key is unchanged and whose files are there
-    is taken over; so is one that failed for good, unless ``retry_failed``, but not one that is degraded. ``work`` is
-    called only if there is something to do, so a model may be loaded in it. Killed at any moment, the next call goes on
-    from there.
+    is taken over, be it the picture's own, another picture's of the same content, or one that stood there before; so
+    is one that failed for good, unless ``retry_failed``, or under other ``limits``: settings that can only make a
+    picture fail, and change no result. One that is degraded is made again, except where ``lacking``,
+    what this machine is known to lack, is just what it says. ``revision`` is that of the models that are wanted,
+    whether or not this machine has them. ``work`` is called only if there is something to do, so a model may be loaded
+    in it. Killed at any moment, the next call goes on from there.
     While another run works on the same table, this one waits, and then takes over what that one has done.
     """
     started = time.perf_counter()
     gpu, progress = GpuUse(), Progress(0)
-    revision = revision or {}
-    made_with = {"settings": settings, "revision": revision}
+    wanted = _Wanted(stage, shard, pictures, settings, revision or {}, retry_failed, lacking, limits or {})
     claims = Claims(store, f"claims/{stage.name}")
     with claims.held(shard) as claim:
         store.sweep()
-        due, rows, unchanged = _plan(stage, shard, pictures, store, settings, revision, retry_failed)
-        if due:
-            log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(due), len(pictures))
-            journal = Journal(store, stage, shard)
-            progress = Progress(len(due))
-            rows |= _work_off(stage, shard, due, _measured(stage, work(), store, progress), journal, progress, gpu, log)
-            if not claims.is_held(claim):
-                raise MachineFault(f"Another run took over {stage.name} {shard} while this one stood still.")
-            table = write_rows(store, stage, shard, _in_order(rows, pictures), made_with=made_with)
-            journal.clear()
+        plan = _plan(store, wanted)
+        rows = plan.good
+        journal = Journal(store, stage, shard)
+        if plan.due:
+            log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(plan.due), len(pictures))
+            progress = Progress(len(plan.due))
+            measured = _measured(stage, work(), store, progress)
+            rows = rows | _work_off(wanted, plan.due, measured, journal, progress, gpu, log)
         else:
             log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(pictures))
-            table = as_table(stage, _in_order(rows, pictures))
-            if not unchanged:
-                write_rows(store, stage, shard, rows.values(), made_with=made_with)
+        ordered = [rows[picture["picture"]] for picture in pictures]
+        table = as_table(stage, ordered)
+        if plan.due or ordered != [*plan.before.values()] or not store.exists(table_path(stage, shard)):
+            shelve(store, stage, shard, _superseded(plan.before.values(), ordered))
+            claims.assert_held(claim)
+            made_with = {"settings": settings, "revision": wanted.revision}
+            write_rows(store, stage, shard, ordered, made_with=made_with)
+        journal.clear(plan.journals)
     seconds = time.perf_counter() - started
-    return Outcome(table, len(due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
+    return Outcome(table, len(plan.due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
 
 
-def _plan(
-    stage: Stage,
-    shard: str,
-    pictures: Sequence[Mapping[str, Any]],
-    store: Store,
-    settings: Mapping[str, Any],
-    revision: Mapping[str, str],
-    retry_failed: bool,
-) -> tuple[list[Row], dict[str, dict[str, Any]], bool]:
-    """The rows to work on, the rows that need no work, and whether the table has just these."""
+def _plan(store: Store, wanted: _Wanted) -> _Plan:
+    """The rows to work on, and those that need no work."""
+    stage, shard = wanted.stage, wanted.shard
     table = read_rows(store, stage, shard)
-    journal, journal_paths = Journal(store, stage, shard).earlier()
-    known = table | {row["picture"]: row for row in journal}
+    noted, journals = Journal(store, stage, shard).earlier()
+    known = table | {row["picture"]: row for row in noted}
     upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
-    present = store.sizes(row[name] for row in known.values() for name in stage.files if row.get(name))
 
-    due: list[Row] = []
     good: dict[str, dict[str, Any]] = {}
-    for picture in pictures:
+    asked: list[Row] = []
+    for picture in wanted.pictures:
         name = picture["picture"]
         sources = {source: rows[name] for source, rows in upstream.items() if name in rows}
-        obstacle = _obstacle(stage, sources)
-        if obstacle:
-            good[name] = _row(stage, name, SKIPPED, obstacle, key="")
-            continue
-        asked = {column: picture[column] for column in stage.asks}
-        read = {reads.stage.name: reads.take(sources.get(reads.stage.name)) for reads in stage.reads}
-        upstream_keys = {source: row["key"] for source, row in sources.items()}
-        key = row_key(stage, asked, read, upstream_keys, settings, revision)
-        old = known.get(name)
-        if old is not None and old["key"] == key and _still_good(stage, old, present, retry_failed):
-            good[name] = old
+        if obstacle := _obstacle(stage, sources):
+            sentence, passes = obstacle
+            good[name] = _row(stage, name, SKIPPED, sentence, key="", transient=passes)
         else:
-            due.append(Row(picture=name, asked=asked, read=read, key=key))
+            asked.append(_asked(wanted, picture, sources))
+    # In the order of trust: the picture's own row, one of another picture that asks for the same, one from the shelf;
+    # then its own that is as near to what is asked for as this machine can come.
+    own = {row.picture: known.get(row.picture, _NONE) for row in asked}
+    by_key = {row["key"]: row for row in known.values()}
+    found: dict[str, dict[str, Any] | None] = {}
+    for row in asked:
+        keys = (row.key, wanted.failed_key(row.key))
+        mine = own[row.picture]
+        found[row.picture] = mine if mine["key"] in keys else by_key.get(keys[0]) or by_key.get(keys[1])
+    if not all(found.values()):
+        shelf = read_shelf(store, stage, shard)
+        for row in asked:
+            found[row.picture] = found[row.picture] or shelf.get(row.key) or shelf.get(wanted.failed_key(row.key))
+    for row in asked:
+        if not found[row.picture] and own[row.picture]["key"] == degraded_key(row.key, wanted.lacking):
+            found[row.picture] = own[row.picture]
+    candidates = [one for one in found.values() if one]
+    present = store.sizes(row[name] for row in candidates for name in stage.files if row[name])
 
-    if due or journal_paths:
-        # Before any file is replaced, rows that will not stand are out of the table: were this run killed
-        # between writing a file and noting its row, an old row could otherwise vouch for a new file.
-        write_rows(store, stage, shard, good.values(), made_with={"settings": settings, "revision": revision})
-        store.remove(journal_paths)
-    unchanged = store.exists(table_path(stage, shard)) and list(good.values()) == list(table.values())
-    return due, good, unchanged
+    due: list[Row] = []
+    for row in asked:
+        one = found[row.picture]
+        if one is not None and _still_good(stage, one, present, wanted.retry_failed):
+            good[row.picture] = one | {"picture": row.picture}
+        else:
+            due.append(row)
+    return _Plan(due, good, table, journals)
 
 
-def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Why a row cannot be worked on yet, in a sentence; None when it can."""
+def _asked(wanted: _Wanted, picture: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> Row:
+    stage = wanted.stage
+    asked = {column: picture[column] for column in stage.asks}
+    read = {reads.stage.name: reads.take(sources.get(reads.stage.name)) for reads in stage.reads}
+    upstream_keys = {source: row["key"] for source, row in sources.items()}
+    key = row_key(stage, asked, read, upstream_keys, wanted.settings, wanted.revision)
+    return Row(picture=picture["picture"], asked=asked, read=read, key=key)
+
+
+def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> tuple[str, bool] | None:
+    """Why a row cannot be worked on yet, in a sentence, and whether it only waits for its turn; None when it can."""
     for name in (reads.stage.name for reads in stage.reads if reads.required):
         source = sources.get(name)
         if source is None:
-            return f"{name} has no row for this picture yet: materialise {name} first."
+            return f"{name} has no row for this picture yet: materialise {name} first.", True
         if source["status"] == SKIPPED:
-            return source["error"]
+            return source["error"], source["transient"]
         if source["status"] == FAILED:
-            return f"{name} failed: {source['error']}"
+            return f"{name} failed: {source['error']}", False
     return None
 
 
@@ -160,7 +211,13 @@ def _still_good(stage: Stage, row: Mapping[str, Any], present: Mapping[str, int]
     if row["status"] == FAILED:
         return not (row["transient"] or retry_failed)
     there = [present.get(row[name]) for name in stage.files if row[name]]
-    return there == row.get("sizes")
+    return there == row["sizes"]
+
+
+def _superseded(before: Iterable[dict[str, Any]], now: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Whole rows of the table before that are not in the one now."""
+    keys = {row["key"] for row in now}
+    return [row for row in before if row["key"] not in keys and row["status"] != SKIPPED and not row["transient"]]
 
 
 def _measured(stage: Stage, work: Work[Any, Any], store: Store, progress: Progress) -> Work[Any, Any]:
@@ -182,8 +239,7 @@ def _measured(stage: Stage, work: Work[Any, Any], store: Store, progress: Progre
 
 
 def _work_off(
-    stage: Stage,
-    shard: str,
+    wanted: _Wanted,
     due: Sequence[Row],
     work: Work[Any, Any],
     journal: Journal,
@@ -192,13 +248,15 @@ def _work_off(
     log: logging.Logger,
 ) -> dict[str, dict[str, Any]]:
     """The finished rows of ``due``, each noted in the journal as it is done."""
+    stage, shard = wanted.stage, wanted.shard
     rows: dict[str, dict[str, Any]] = {}
     told = time.monotonic()
     try:
         for done in perform(due, work):
             name = done.row.picture
             if isinstance(done.result, PictureFailure):
-                row = _row(stage, name, FAILED, str(done.result), done.row.key, done.seconds, done.result.transient)
+                key = wanted.failed_key(done.row.key)
+                row = _row(stage, name, FAILED, str(done.result), key, done.seconds, done.result.transient)
                 log.warning("%s %s failed: %s", stage.name, name, done.result)
                 progress.add(failed=1)
             else:
@@ -221,8 +279,7 @@ def _ok_row(stage: Stage, row: Row, result: Mapping[str, Any], seconds: float) -
     if unknown := sorted(result.keys() - {*stage.schema.names}):
         raise ValueError(f"{stage.name} gave {unknown[0]!r}, which is none of its columns: {stage.columns.names}")
     lacks = result.get(stage.degraded) if stage.degraded else None
-    # By its key a degraded row is never up to date, and what is made from it knows it from the whole one.
-    key = digest([row.key, lacks]) if lacks else row.key
+    key = degraded_key(row.key, lacks)
     return _row(stage, row.picture, OK, None, key, seconds, transient=bool(lacks)) | dict(result)
 
 
@@ -237,7 +294,3 @@ def _row(
 ) -> dict[str, Any]:
     common: list[Any] = [picture, status, error, transient, key, seconds, []]
     return dict(zip(COMMON.names, common, strict=True)) | dict.fromkeys(stage.columns.names)
-
-
-def _in_order(rows: Mapping[str, dict[str, Any]], pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [rows[picture["picture"]] for picture in pictures]

@@ -25,7 +25,7 @@ COMMON = pa.schema(
 
 ``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
 ``error`` is a sentence for people; ``transient`` says that trying again may help, also to a row that is ``ok`` but
-degraded (``Stage.degraded``); ``key`` is the digest of
+degraded (``Stage.degraded``), or ``skipped`` since an earlier stage has not been run; ``key`` is the digest of
 everything the result depends on; ``seconds`` is the work spent on this picture; ``sizes`` are those of the row's
 files in bytes, by which a file that was lost or cut off is noticed.
 """
@@ -64,8 +64,8 @@ class Stage:
     """Those of ``columns`` that hold a path in the store; a row counts only while its files are there, whole."""
     degraded: str | None = None
     """That of ``columns`` which says, in a sentence, that a row was made with less than was asked for, since a part of
-    the machine failed. Such a row stands, is tried again by the next run, and has a key of its own, so that what was
-    made from it is stale once it is whole."""
+    the machine failed or is not there. Such a row stands until it can be made whole, never takes the place of a whole
+    one of the same key, and has a key of its own (``degraded_key``), so that what was made from it is stale then."""
     asks: tuple[str, ...] = ()
     """Columns of the ledger that are read: the picture's content and what the user asks for it."""
     reads: tuple[Reads, ...] = ()
@@ -94,6 +94,19 @@ class Row:
     read: Mapping[str, Mapping[str, Any]]
     key: str
     """The digest of everything that the result depends on."""
+
+
+def artefact(catalogue: str, stage: Stage, key: str, suffix: str) -> str:
+    """Where in the store a stage keeps the file that a row of that ``key`` is made with.
+
+    Named by its key, a file is never another row's: whoever writes it twice writes the same.
+    """
+    return f"artefacts/{catalogue}/{stage.name}/{key[:2]}/{key}{suffix}"
+
+
+def degraded_key(key: str, lacks: str | None) -> str:
+    """The key of a row that should have ``key`` and was made without what it ``lacks``; ``key`` if that is nothing."""
+    return digest([key, lacks]) if lacks else key
 
 
 def row_key(

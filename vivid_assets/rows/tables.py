@@ -3,6 +3,9 @@
 ``tables/<stage>/<shard>.parquet`` is the table. While a run works, finished rows go to small files under
 ``tables/<stage>/<shard>.journal/``, so that a killed run's successor takes them over; the finished table
 replaces the old one in a single write and the journal is removed.
+
+``tables/<stage>/<shard>.shelf.parquet`` has rows that stood in the table before, the latest first: of pictures that are
+gone, and of what was asked for once. What comes back takes its row from there, as long as its files are kept.
 """
 
 import json
@@ -19,6 +22,8 @@ from resources.store import Store
 from vivid_assets.rows.stage import Stage
 
 _FLUSH_SECONDS = 2.0
+_SHELVED = 1024
+"""Rows on a shelf, at most."""
 _MADE_WITH = b"vivid_made_with"
 
 _log = logging.getLogger(__name__)
@@ -28,10 +33,36 @@ def table_path(stage: Stage, shard: str) -> str:
     return f"tables/{stage.name}/{shard}.parquet"
 
 
+def shelf_path(stage: Stage, shard: str) -> str:
+    return f"tables/{stage.name}/{shard}.shelf.parquet"
+
+
+def shards_with_tables(store: Store, stage: Stage) -> list[str]:
+    """The shards of all catalogues of which the stage has a table."""
+    names = store.names(f"tables/{stage.name}")
+    return [name.removesuffix(".parquet") for name in names if name.count(".") == 1 and name.endswith(".parquet")]
+
+
 def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
-    """The shard's rows of ``stage`` by picture; empty when it was never materialised, or the table is damaged."""
+    """The shard's rows of ``stage`` by picture; empty when it was never materialised, or the table is damaged.
+
+    So is a table of an earlier version with other columns: its rows are stale.
+    """
     table = _read(store, table_path(stage, shard))
-    return {} if table is None else {row["picture"]: row for row in table.to_pylist()}
+    return {row["picture"]: row for row in table.to_pylist()} if table is not None and _fits(table, stage) else {}
+
+
+def read_shelf(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
+    """Earlier rows of the shard by their key."""
+    table = _read(store, shelf_path(stage, shard))
+    return {row["key"]: row for row in table.to_pylist()} if table is not None and _fits(table, stage) else {}
+
+
+def shelve(store: Store, stage: Stage, shard: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Keep ``rows``, which stand in the table no longer, on its shelf."""
+    if fresh := {row["key"]: row for row in rows}:
+        kept = [*fresh.values(), *(row for key, row in read_shelf(store, stage, shard).items() if key not in fresh)]
+        store.write_table(shelf_path(stage, shard), as_table(stage, kept[:_SHELVED]))
 
 
 def read_statuses(store: Store, stage: str, shard: str) -> dict[str, str]:
@@ -98,9 +129,10 @@ class Journal:
             self._pending, self._flushes = [], self._flushes + 1
         self._flushed_at = time.monotonic()
 
-    def clear(self) -> None:
-        """Remove this run's files, once the table holds their rows."""
-        self._store.remove(f"{self._folder}/{self._run}-{number:05d}.parquet" for number in range(self._flushes))
+    def clear(self, earlier: Iterable[str] = ()) -> None:
+        """Remove this run's files and those of ``earlier`` runs, once the table holds their rows."""
+        own = [f"{self._folder}/{self._run}-{number:05d}.parquet" for number in range(self._flushes)]
+        self._store.remove([*own, *earlier])
 
 
 def _read(store: Store, path: str) -> pa.Table | None:

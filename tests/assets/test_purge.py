@@ -1,0 +1,77 @@
+"""What is kept of pictures that are gone, and a takedown that leaves nothing of one."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vivid_assets.assets.stages import COMPOSITES, STAGES
+from vivid_assets.cli.main import app
+from vivid_assets.imaging.codec import decode
+from vivid_assets.rows.tables import read_shelf
+
+
+@pytest.fixture
+def done(pipeline):
+    """Two pictures, of which one is removed; the other's prompt was another once."""
+    pipeline.put("a.png", size=48)
+    pipeline.put("b.png", (20, 90, 40), size=56)
+    (pipeline.folder / "catalogue.toml").write_text('prompt = "red paper"')
+    pipeline.scan()
+    pipeline.run()
+    (pipeline.folder / "catalogue.toml").write_text('prompt = "grey paper"')
+    (pipeline.folder / "b.png").rename(pipeline.folder.parent / "b.png")
+    pipeline.scan()
+    pipeline.run()
+    return pipeline
+
+
+def vivid(pipeline, *arguments):
+    return CliRunner().invoke(app, ["catalogue", "purge", "spring", *arguments, "--store", pipeline.store.root])
+
+
+def sizes_kept(pipeline):
+    """The sizes of all pictures in the store's artefacts."""
+    files = Path(pipeline.store.path("artefacts").path).rglob("*.png")
+    return {decode(file.read_bytes()).size for file in files}
+
+
+def test_a_purge_says_first_and_deletes_when_it_is_told(done):
+    before = sizes_kept(done)
+    said = vivid(done)
+    assert "Nothing was deleted: add --yes" in said.output
+    assert sizes_kept(done) == before == {(48, 48), (56, 56)}
+    assert vivid(done, "--yes").exit_code == 0
+    assert sizes_kept(done) == {(48, 48)}
+    assert [read_shelf(done.store, stage, "spring-00000") for stage in STAGES] == [{}] * len(STAGES)
+    assert set(done.run().values()) == {0}, "what lives is as it was"
+    assert done.published() == {"a.png"}
+    assert "0 files" in vivid(done).output
+
+
+def test_a_takedown_takes_one_picture_and_leaves_what_else_is_kept(done):
+    (done.folder / "catalogue.toml").write_text('prompt = "red paper"')
+    done.scan()
+    assert done.run()["composites"] == 0, "a's composite before red paper is kept"
+    done.put("c.png", (40, 40, 160), size=64)
+    done.scan()
+    done.run("spring-00000")
+    (done.folder / "c.png").unlink()
+    done.scan()
+    assert done.published() == {"a.png", "c.png"}
+    assert vivid(done, "c.png", "--yes").exit_code == 0
+    assert done.published() == {"a.png"}
+    assert sizes_kept(done) == {(48, 48), (56, 56)}
+    page = Path(done.store.path("review/spring-00000.html").path).read_text(encoding="utf-8")
+    assert "c.png" not in page
+    (done.folder.parent / "b.png").rename(done.folder / "b.png")
+    done.scan()
+    assert done.run()["prepared_images"] == 0, "b returns at no cost"
+    assert sorted(done.rows(COMPOSITES)) == ["a.png", "b.png"]
+
+
+def test_a_picture_that_is_in_the_catalogue_is_not_purged(done):
+    refused = vivid(done, "a.png", "--yes")
+    assert refused.exit_code == 1
+    assert "is in spring: remove it from the folder" in refused.output
+    assert "was never in spring" in vivid(done, "x.png").output

@@ -1,0 +1,215 @@
+"""Publishing: what people see of a catalogue, made from its live ledger in one step that one run at a time takes.
+
+Stages leave files that are named by what they depend on. Here composites get the names of their pictures,
+``composites/<catalogue>/<picture>``, and the dataset in ``export/<catalogue>/`` its rows; what is gone from the
+catalogue loses both. ``published/<catalogue>/<shard>.json`` has the names that a shard's pictures have.
+
+A picture that is being made anew keeps the composite that it had; one that failed, or is gone, has none.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from partitions.shards import catalogue_of
+from resources.claims import Claims
+from resources.store import Store, table_bytes
+from vivid_assets.catalogue.ledger import live_of, places_of, shard_rows
+from vivid_assets.catalogue.progress import EXPORT, live_digest, made_of, note_progress, read_progress
+from vivid_assets.export.card import dataset_card
+from vivid_assets.export.part import Rows, export_part
+from vivid_assets.rows.stage import OK, Stage
+from vivid_assets.rows.tables import read_made_with, read_rows
+
+COMPOSITES = "composites"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing a shard came to."""
+
+    part: pa.Table
+    """The shard's rows of the dataset."""
+    changed: bool
+    """Whether the dataset's file of the shard was written."""
+    named: int
+    """Composites that got their name, or another content under it."""
+    taken_away: int
+    """Names that are no more."""
+    also: list[str]
+    """Other shards that were published, since pictures of theirs have moved here."""
+
+
+def publish_shard(store: Store, shard: str, stages: Sequence[Stage]) -> Published:
+    """Publish a shard as its ledger and its tables are now. Nothing is written where all is as it was.
+
+    Args:
+        store: where.
+        shard: the partition.
+        stages: those whose rows the dataset has, the composites among them.
+
+    Raises:
+        MachineFault: another run took over while this one stood still, or the store takes no file.
+
+    """
+    catalogue = catalogue_of(shard)
+    claims = Claims(store, "claims/publish")
+    with claims.held(catalogue) as claim:
+        publisher = _Publisher(store, catalogue, stages, lambda: claims.assert_held(claim))
+        found, others = publisher.publish(shard)
+        also = sorted(others - {shard})
+        for other in also:
+            publisher.publish(other)
+        publisher.write_card()
+    return Published(*found, also)
+
+
+def published_name(catalogue: str, picture: str, file: str) -> str:
+    """The name of a picture's composite that is kept as ``file``.
+
+    One in its source's format has its source's name. Otherwise a suffix is appended and none replaced, so that
+    ``cup.jpg`` and ``cup.png`` stay two files.
+    """
+    own, made = PurePosixPath(picture).suffix.lower(), PurePosixPath(file).suffix
+    is_same = own in (".jpg", ".jpeg") if made == ".jpg" else own == made
+    return f"{COMPOSITES}/{catalogue}/{picture}{'' if is_same else made}"
+
+
+@dataclass(frozen=True)
+class _Publisher:
+    store: Store
+    catalogue: str
+    stages: Sequence[Stage]
+    assert_held: Callable[[], None]
+
+    def publish(self, shard: str) -> tuple[tuple[pa.Table, bool, int, int], set[str]]:
+        """Part, whether it was written, names given and taken away; and the shards that names came from."""
+        # Noted before anything is read: what is made meanwhile is published once more.
+        made = made_of(read_progress(self.store, [shard])[shard], [stage.name for stage in self.stages])
+        ledger = shard_rows(self.store, shard)
+        live = live_of(ledger)
+        rows = {stage.name: read_rows(self.store, stage, shard) for stage in self.stages}
+        before = self._names(shard)
+        others = self._take_over(shard, live, before)
+        wanted = {picture: self._wanted(picture, rows) for picture in (one["picture"] for one in live)}
+        fresh = {
+            picture: one
+            for picture, one in wanted.items()
+            if one is not None and not self.store.is_linked(one[1], one[0])
+        }
+        if fresh:
+            # First where they will be, so that whoever comes after a killed run knows every name that there may be.
+            may_be = {picture: sorted({*before.get(picture, []), name}) for picture, (name, _) in fresh.items()}
+            self._keep(shard, before | may_be)
+        named = {picture: [one[0]] for picture, one in wanted.items() if one is not None}
+        for picture, (name, file) in fresh.items():
+            self.assert_held()
+            try:
+                self.store.link(file, name)
+            except FileNotFoundError:
+                # Lost since it was made: its stage makes it again.
+                del named[picture]
+        kept = {picture: before[picture] for picture in self._kept(live, rows, before) if picture not in named}
+        part, changed = self._write_part(shard, live, rows, named)
+        gone = _all(before) - _all(named | kept)
+        for name in sorted(gone):
+            self.assert_held()
+            self.store.remove([name])
+        self._keep(shard, named | kept)
+        for other, names in others.items():
+            self._keep(other, names)
+        note_progress(self.store, shard, EXPORT, {"live": live_digest(ledger), "made_of": made})
+        return (part, changed, len(fresh), len(gone)), {*others}
+
+    def _wanted(self, picture: str, rows: Mapping[str, Rows]) -> tuple[str, str] | None:
+        """The name that the picture's composite is to have, and its file."""
+        row = rows[COMPOSITES].get(picture)
+        if row is None or row["status"] != OK:
+            return None
+        return published_name(self.catalogue, picture, row["file"]), row["file"]
+
+    def _kept(self, live: Sequence[Mapping[str, Any]], rows: Mapping[str, Rows], before: Mapping[str, Any]) -> set[str]:
+        """The pictures that keep what they had: not yet made anew, for now not to be made, or of another shard now."""
+        here = {one["picture"] for one in live}
+        waiting = {
+            picture
+            for picture in here
+            if picture not in rows[COMPOSITES]
+            or any(found[picture]["transient"] for found in rows.values() if picture in found)
+        }
+        away = {*places_of(self.store, self.catalogue, before.keys() - here)} if before.keys() - here else set()
+        return (waiting | away) & before.keys()
+
+    def _take_over(self, shard: str, live: Sequence[Mapping[str, Any]], before: "Names") -> dict[str, "Names"]:
+        """Add to ``before`` the names that pictures which are here now had in other shards; what is left to these."""
+        moved = {one["picture"] for one in live} - before.keys()
+        if not moved:
+            return {}
+        places = places_of(self.store, self.catalogue, moved, retired=True)
+        others = {}
+        for other in sorted({one for shards in places.values() for one in shards} - {shard}):
+            names = self._names(other)
+            if taken := moved & names.keys():
+                before.update({picture: names[picture] for picture in taken})
+                others[other] = {picture: name for picture, name in names.items() if picture not in taken}
+        return others
+
+    def _write_part(
+        self, shard: str, live: Sequence[Mapping[str, Any]], rows: Mapping[str, Rows], named: "Names"
+    ) -> tuple[pa.Table, bool]:
+        """Bring the shard's part of the dataset up to date. One without pictures is removed."""
+        made_with = {stage.name: read_made_with(self.store, stage, shard).get("revision") for stage in self.stages}
+        models = {stage: revision for stage, revision in made_with.items() if revision}
+        path = part_path(shard)
+        # People see a composite by its name.
+        shown = {
+            picture: {**row, "file": named[picture][0] if picture in named else None}
+            for picture, row in rows[COMPOSITES].items()
+        }
+        table = export_part(shard, live, {**rows, COMPOSITES: shown}, models)
+        if not len(table):
+            self.store.remove([path])
+            return table, False
+        data = table_bytes(table)
+        changed = self.store.size(path) != len(data) or self.store.read(path) != data
+        if changed:
+            self.assert_held()
+            self.store.write(path, data)
+        return table, changed
+
+    def write_card(self) -> None:
+        card, text = f"export/{self.catalogue}/README.md", dataset_card(self.catalogue)
+        if self.store.size(card) != len(text) or self.store.read(card) != text:
+            self.store.write(card, text)
+
+    def _names(self, shard: str) -> "Names":
+        try:
+            return json.loads(self.store.read(names_path(shard)))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _keep(self, shard: str, names: "Names") -> None:
+        if names != self._names(shard):
+            self.store.write(names_path(shard), json.dumps(names, sort_keys=True).encode(), durable=True)
+
+
+Names = dict[str, list[str]]
+"""By picture: the name of its composite; several only where a run that gave it another did not finish."""
+
+
+def _all(names: Names) -> set[str]:
+    return {name for those in names.values() for name in those}
+
+
+def part_path(shard: str) -> str:
+    """Where the shard's part of the dataset lies."""
+    return f"export/{catalogue_of(shard)}/data/{shard}.parquet"
+
+
+def names_path(shard: str) -> str:
+    """Where it is kept which names the shard's composites have."""
+    return f"published/{catalogue_of(shard)}/{shard}.json"

@@ -1,0 +1,127 @@
+"""Purging: what a store keeps of pictures that are not in a catalogue any more, and how it is deleted.
+
+Kept it is so that a picture that returns costs nothing: rows in tables and on shelves, and the files that they name.
+Deleted is only what no live row names, and no row of a run under way.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from partitions.shards import catalogue_of
+from resources.claims import Claims
+from resources.store import Store
+from vivid_assets.catalogue.ledger import live_pictures, places_of, read_ledger
+from vivid_assets.review.page import review_page
+from vivid_assets.rows.stage import OK, Stage
+from vivid_assets.rows.tables import (
+    Journal,
+    read_made_with,
+    read_rows,
+    read_shelf,
+    shards_with_tables,
+    shelf_path,
+    shelve,
+    write_rows,
+)
+
+_SCENES = "scenes/"
+
+
+@dataclass
+class Rubbish:
+    """What may go."""
+
+    pictures: set[str] = field(default_factory=set)
+    """Whose rows there still are, though the catalogue has them no more, or not with that content."""
+    tables: list[tuple[Stage, str]] = field(default_factory=list)
+    """Stages and shards whose table or shelf has such rows."""
+    files: dict[str, int] = field(default_factory=dict)
+    """Paths in the store and their sizes in bytes."""
+
+
+def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Collection[str] = ()) -> Rubbish:
+    """What is kept of pictures that are not in the catalogue any more, or of those of them that are named in ``only``.
+
+    Raises ValueError where one of these is in the catalogue, or never was.
+    """
+    _assert_gone(store, catalogue, only)
+    found = Rubbish()
+    named: set[str] = set()
+    dead: set[str] = set()
+    ledger, _ = read_ledger(store, catalogue)
+    for shard in sorted({*ledger["shard"].to_pylist()}):
+        live = {one["picture"] for one in live_pictures(store, shard)}
+        for stage in stages:
+            stay, go = _apart(store, stage, shard, live, only)
+            named |= {*_files(stage, stay)}
+            dead |= {*_files(stage, go)}
+            if go:
+                found.tables.append((stage, shard))
+                found.pictures |= {row["picture"] for row in go}
+    candidates = dead - named
+    if any(path.startswith(_SCENES) for path in candidates):
+        candidates -= {*_scenes_of_others(store, catalogue, stages)}
+    found.files = store.sizes(sorted(candidates))
+    return found
+
+
+def delete_rubbish(store: Store, rubbish: Rubbish, review: Stage, only: Collection[str] = ()) -> None:
+    """Delete it: rows first, so that none names a file that is gone. ``review`` is the stage whose pages show rows."""
+    for stage, shard in rubbish.tables:
+        with Claims(store, f"claims/{stage.name}").held(shard):
+            live = {one["picture"] for one in live_pictures(store, shard)}
+            made_with, rows = read_made_with(store, stage, shard), read_rows(store, stage, shard)
+            stay = [row for name, row in rows.items() if name in live or not _goes(name, only)]
+            if len(stay) < len(rows):
+                write_rows(store, stage, shard, stay, made_with=made_with)
+            shelf = [row for row in read_shelf(store, stage, shard).values() if not _goes(row["picture"], only)]
+            store.remove([shelf_path(stage, shard)])
+            shelve(store, stage, shard, shelf)
+        if stage is review:
+            page = f"review/{shard}.html"
+            if store.exists(page):
+                store.write(page, review_page(shard, [row for row in stay if row["status"] == OK]))
+    store.remove(rubbish.files)
+
+
+def _assert_gone(store: Store, catalogue: str, pictures: Collection[str]) -> None:
+    if living := sorted(places_of(store, catalogue, pictures)):
+        raise ValueError(
+            f"{living[0]!r} is in {catalogue}: remove it from the folder, or from the manifest, and scan first "
+            f"(vivid catalogue scan {catalogue})."
+        )
+    once = places_of(store, catalogue, pictures, retired=True)
+    if unknown := sorted({*pictures} - once.keys()):
+        raise ValueError(f"{unknown[0]!r} was never in {catalogue}: say its name as it was below the folder.")
+
+
+def _apart(
+    store: Store, stage: Stage, shard: str, live: Collection[str], only: Collection[str]
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The rows that stay, and those that go."""
+    stay: list[Mapping[str, Any]] = [*Journal(store, stage, shard).earlier()[0]]
+    go: list[Mapping[str, Any]] = []
+    for name, row in read_rows(store, stage, shard).items():
+        (stay if name in live or not _goes(name, only) else go).append(row)
+    for row in read_shelf(store, stage, shard).values():
+        (go if _goes(row["picture"], only) else stay).append(row)
+    return stay, go
+
+
+def _goes(picture: str, only: Collection[str]) -> bool:
+    return not only or picture in only
+
+
+def _files(stage: Stage, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield from (row[name] for name in stage.files if row[name])
+
+
+def _scenes_of_others(store: Store, catalogue: str, stages: Sequence[Stage]) -> Iterator[str]:
+    """The scenes that other catalogues' rows name: those in the cache are for all."""
+    for stage in stages:
+        for shard in shards_with_tables(store, stage):
+            if catalogue_of(shard) != catalogue:
+                rows = [*read_rows(store, stage, shard).values(), *read_shelf(store, stage, shard).values()]
+                yield from (path for path in _files(stage, rows) if path.startswith(_SCENES))
