@@ -1,0 +1,110 @@
+"""Names and dataset are the live ledger's, whatever runs finish in which order, or do not finish."""
+
+import pytest
+
+from resources.store import Store
+from vivid_assets.assets.export import EXPORTED, publish_catalogue
+from vivid_assets.assets.stages import COMPOSITES, STAGES
+from vivid_assets.catalogue.ledger import shard_rows
+from vivid_assets.catalogue.progress import state_of
+from vivid_assets.imaging.codec import decode
+
+
+@pytest.fixture
+def done(pipeline):
+    """Two pictures in a shard each."""
+    pipeline.put("a.png", size=32)
+    pipeline.put("b.png", (20, 90, 40), size=36)
+    (pipeline.folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 1\n')
+    for shard in pipeline.scan().shards_to_run:
+        pipeline.run(shard)
+    return pipeline
+
+
+def size_of(pipeline, name):
+    return decode(pipeline.store.read(f"composites/spring/{name}")).size
+
+
+def unpublished(pipeline):
+    stages, exported = ([stage.name for stage in some] for some in (STAGES, EXPORTED))
+    return state_of(pipeline.store, "spring", stages, exported).unpublished
+
+
+def test_of_two_shards_the_one_where_the_picture_lives_has_its_name(done, monkeypatch):
+    """The old shard's run, begun before the picture was replaced, ends after the new one's."""
+    before = shard_rows(done.store, "spring-00000")
+    done.put("a.png", (200, 30, 30), size=40)
+    assert done.scan().shards_to_run == ["spring-00002"]
+    done.run("spring-00002")
+    assert size_of(done, "a.png") == (40, 40)
+    with monkeypatch.context() as patch:
+        patch.setattr("vivid_assets.assets.shard_asset.shard_rows", lambda *_: before)
+        done.run("spring-00000", selection=["composites"])
+    assert [*done.rows(COMPOSITES)] == ["a.png"], "it saw the ledger as it was"
+    done.run("spring-00000", selection=["export"])
+    publish_catalogue(done.store, "spring")
+    assert size_of(done, "a.png") == (40, 40)
+    assert done.published() == {"a.png", "b.png"}
+
+
+def test_a_replaced_picture_keeps_its_composite_until_the_new_one_is_there(done):
+    done.put("a.png", (200, 30, 30), size=40)
+    done.scan()
+    publish_catalogue(done.store, "spring")
+    assert size_of(done, "a.png") == (32, 32)
+    done.run("spring-00002")
+    assert size_of(done, "a.png") == (40, 40)
+
+
+def test_a_picture_that_fails_for_good_has_no_name_and_one_that_fails_for_now_keeps_it(done):
+    (done.folder / "a.png").write_bytes(b"no picture")
+    done.scan()
+    done.run("spring-00002")
+    assert done.published() == {"b.png"}
+    (done.folder / "catalogue.toml").write_text('prompt = "grey paper"\nshard_size = 1\n')
+    done.scan()
+    (done.folder / "b.png").rename(done.folder / "away")
+    done.materialize("spring-00001")
+    assert done.rows(COMPOSITES, "spring-00001")["b.png"]["transient"]
+    assert done.published() == {"b.png"}
+
+
+def test_another_format_gives_other_names_and_takes_the_old_ones_away(done):
+    (done.folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 1\n[composites]\nformat = "webp"\n')
+    done.scan()
+    for shard in ("spring-00000", "spring-00001"):
+        done.run(shard)
+    assert done.published() == {"a.png.webp", "b.png.webp"}
+
+
+def test_a_name_that_a_killed_run_gave_goes_with_its_picture(done, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    link = Store.link
+
+    def die_after(self, source, target):
+        link(self, source, target)
+        raise Killed
+
+    done.put("c.png", (90, 90, 20), size=44)
+    assert done.scan().shards_to_run == ["spring-00002"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "link", die_after)
+        assert not done.materialize("spring-00002").success
+    assert done.published() == {"a.png", "b.png", "c.png"}
+    (done.folder / "c.png").unlink()
+    done.scan()
+    assert unpublished(done) == ["spring-00002"]
+    publish_catalogue(done.store, "spring")
+    assert done.published() == {"a.png", "b.png"}
+    assert unpublished(done) == []
+
+
+def test_composites_alone_leave_something_to_publish(done):
+    assert unpublished(done) == []
+    done.say(done.settings_file.read_text() + "[composites]\nstrength = 0.5\n")
+    done.run("spring-00000", selection=["composites"])
+    assert unpublished(done) == ["spring-00000"]
+    publish_catalogue(done.store, "spring")
+    assert unpublished(done) == []
