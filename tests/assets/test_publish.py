@@ -101,6 +101,14 @@ def test_a_name_that_a_killed_run_gave_goes_with_its_picture(done, monkeypatch):
     assert unpublished(done) == []
 
 
+def test_a_file_that_is_lost_takes_no_name_away(done):
+    done.store.remove([done.rows(COMPOSITES)["a.png"]["file"]])
+    done.run("spring-00000", selection=["export"])
+    assert done.published() == {"a.png", "b.png"}
+    assert done.run("spring-00000")["composites"] == 1
+    assert set(done.run("spring-00000").values()) == {0}
+
+
 def test_composites_alone_leave_something_to_publish(done):
     assert unpublished(done) == []
     done.say(done.settings_file.read_text() + "[composites]\nstrength = 0.5\n")

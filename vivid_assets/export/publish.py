@@ -9,7 +9,9 @@ A picture that is being made anew keeps the composite that it had; one that fail
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -26,6 +28,7 @@ from vivid_assets.rows.stage import OK, Stage
 from vivid_assets.rows.tables import read_made_with, read_rows
 
 COMPOSITES = "composites"
+_SIDE_BY_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -96,24 +99,15 @@ class _Publisher:
         before = self._names(shard)
         others = self._take_over(shard, live, before)
         wanted = {picture: self._wanted(picture, rows) for picture in (one["picture"] for one in live)}
-        fresh = {
-            picture: one
-            for picture, one in wanted.items()
-            if one is not None and not self.store.is_linked(one[1], one[0])
-        }
+        fresh = self._unlinked({picture: one for picture, one in wanted.items() if one is not None})
         if fresh:
             # First where they will be, so that whoever comes after a killed run knows every name that there may be.
             may_be = {picture: sorted({*before.get(picture, []), name}) for picture, (name, _) in fresh.items()}
             self._keep(shard, before | may_be)
-        named = {picture: [one[0]] for picture, one in wanted.items() if one is not None}
-        for picture, (name, file) in fresh.items():
-            self.assert_held()
-            try:
-                self.store.link(file, name)
-            except FileNotFoundError:
-                # Lost since it was made: its stage makes it again.
-                del named[picture]
-        kept = {picture: before[picture] for picture in self._kept(live, rows, before) if picture not in named}
+        lost = self._link(fresh)
+        named = {picture: [one[0]] for picture, one in wanted.items() if one is not None and picture not in lost}
+        staying = (self._kept(live, rows, before) | lost) - named.keys()
+        kept = {picture: before[picture] for picture in staying & before.keys()}
         part, changed = self._write_part(shard, live, rows, named)
         gone = _all(before) - _all(named | kept)
         for name in sorted(gone):
@@ -124,6 +118,31 @@ class _Publisher:
             self._keep(other, names)
         note_progress(self.store, shard, EXPORT, {"live": live_digest(ledger), "made_of": made})
         return (part, changed, len(fresh), len(gone)), {*others}
+
+    def _unlinked(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+        """Those names and files, by picture, that are not one yet; looked at side by side, as a store may be far."""
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            linked = pool.map(lambda one: self.store.is_linked(one[1], one[0]), wanted.values())
+            return {picture: wanted[picture] for picture, is_one in zip(wanted, linked, strict=True) if not is_one}
+
+    def _link(self, wanted: Mapping[str, tuple[str, str]]) -> set[str]:
+        """Give the names. The pictures whose file is lost: their stage makes it again."""
+
+        def link(one: tuple[str, tuple[str, str]]) -> str | None:
+            picture, (name, file) = one
+            try:
+                self.store.link(file, name)
+            except FileNotFoundError:
+                return picture
+            return None
+
+        lost: set[str | None] = set()
+        waiting = iter(wanted.items())
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            while some := list(islice(waiting, 2 * _SIDE_BY_SIDE)):
+                self.assert_held()
+                lost.update(pool.map(link, some))
+        return {picture for picture in lost if picture is not None}
 
     def _wanted(self, picture: str, rows: Mapping[str, Rows]) -> tuple[str, str] | None:
         """The name that the picture's composite is to have, and its file."""
