@@ -28,9 +28,7 @@ _ABANDONED_AFTER_S = 7 * 24 * 3600
 def write(root: Path, target: Path, data: bytes, *, durable: bool) -> None:
     """Put ``data`` at ``target`` below ``root``, replacing what is there.
 
-    Raises:
-        MachineFault: the disk takes no file.
-        ValueError: ``target`` cannot be a file's name on this disk.
+    Raises MachineFault when the disk takes no file.
     """
     with _spoken(target), _part(root, data, durable=durable) as part:
         _move(part, target)
@@ -71,7 +69,8 @@ def _create_plainly(target: Path, data: bytes) -> bool:
 def link(root: Path, source: Path, target: Path) -> None:
     """Give ``source`` the name ``target`` too, replacing what is there; a copy where the disk has no hard links.
 
-    Raises FileNotFoundError where there is no source; else as ``write`` does.
+    Raises FileNotFoundError where there is no source, ValueError where ``target`` cannot be a file's name on this disk;
+    else as ``write`` does.
     """
     folder = root / PARTS
     part = folder / f"{this_process()}~{uuid.uuid4().hex}.part"
@@ -153,6 +152,7 @@ def _spoken(target: Path, source: Path | None = None) -> Iterator[None]:
             raise
         if error.errno in _FULL_DISK:
             raise MachineFault(f"No room left to write {target}: free some disk space and run again.") from error
-        if error.errno in _BAD_NAME:
+        # Other names than those that people gave are the program's own, and no picture's fault.
+        if error.errno in _BAD_NAME and source is not None:
             raise ValueError(f"{target.name!r} cannot be a file in the store ({error.strerror}): rename it.") from error
         raise MachineFault(f"The store took no file {target}: {error.strerror or error}") from error

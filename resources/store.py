@@ -1,5 +1,6 @@
 """Where tables and pictures lie: a folder or an object-store prefix, reached through fsspec."""
 
+import errno
 import io
 import os
 import re
@@ -106,7 +107,6 @@ class Store(Resource):
 
         Raises:
             MachineFault: the store takes no file: full, not reachable, or other than it says.
-            ValueError: ``relative`` cannot be a file's name there.
         """
         target = self.path(relative)
         if self.is_local:
@@ -124,7 +124,8 @@ class Store(Resource):
     def link(self, source: str, target: str) -> None:
         """Have the file ``source`` at ``target`` too: a hard link, or a copy made by the store itself.
 
-        Raises FileNotFoundError where there is no ``source``, and MachineFault as ``write`` does.
+        Raises FileNotFoundError where there is no ``source``, ValueError where ``target`` cannot be a name there, and
+        MachineFault as ``write`` does.
         """
         if self.is_local:
             local_files.link(self._local_root, Path(self.path(source).path), Path(self.path(target).path))
@@ -135,6 +136,8 @@ class Store(Resource):
         except FileNotFoundError:
             raise
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise ValueError(f"{target!r} is too long a name for the store: shorten it.") from error
             raise MachineFault(f"The store took no file {place}: {error}") from error
         place.fs.invalidate_cache(place.path)
 
@@ -148,8 +151,12 @@ class Store(Resource):
                     return True
                 return first.st_size == second.st_size and first.st_nlink == 1 and first.st_mtime <= second.st_mtime
             one, other = origin.fs.info(origin.path), place.fs.info(place.path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return False
+            raise
         written, copied = (_modified(info) for info in (one, other))
         return one.get("size") == other.get("size") and written is not None and written <= copied
 

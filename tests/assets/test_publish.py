@@ -1,5 +1,6 @@
 """Names and dataset are the live ledger's, whatever runs finish in which order, or do not finish."""
 
+import pyarrow.parquet as pq
 import pytest
 
 from resources.store import Store
@@ -107,6 +108,28 @@ def test_a_file_that_is_lost_takes_no_name_away(done):
     assert done.published() == {"a.png", "b.png"}
     assert done.run("spring-00000")["composites"] == 1
     assert set(done.run("spring-00000").values()) == {0}
+
+
+def test_a_name_that_the_disk_does_not_take_is_that_picture_s_failure(done, monkeypatch):
+    """A source's disk may take what the store's does not."""
+    link = Store.link
+
+    def short_names_only(self, source, target):
+        if "long" in target:
+            raise ValueError("'long.png' cannot be a file in the store (File name too long): rename it.")
+        link(self, source, target)
+
+    (done.folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 2\n')
+    done.put("long.png", (60, 60, 160), size=44)
+    assert done.scan().shards_to_run == ["spring-00001"]
+    monkeypatch.setattr(Store, "link", short_names_only)
+    done.run("spring-00001")
+    part = pq.read_table(done.store.path("export/spring/data/spring-00001.parquet").path).to_pylist()
+    assert [(row["picture"], row["status"], row["composite"] is None) for row in part] == [
+        ("b.png", "ok", False),
+        ("long.png", "failed", True),
+    ]
+    assert "rename it" in part[1]["error"]
 
 
 def test_composites_alone_leave_something_to_publish(done):

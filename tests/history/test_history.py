@@ -10,8 +10,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,7 +34,8 @@ from vivid_assets.automation import lost_runs
 from vivid_assets.automation.nights import look
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.progress import state_of
-from vivid_assets.catalogue.source import register
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import find, register
 from vivid_assets.definitions import ASSETS, defs
 from vivid_assets.export.purge import delete_rubbish, find_rubbish
 from vivid_assets.imaging.codec import read_provenance
@@ -66,6 +67,7 @@ class Machine:
     def __init__(self) -> None:
         self.process, self.dead = 0, set()
         self.writes_left: int | None = None
+        self.meanwhile: tuple[int, Callable[[], None]] | None = None
         self.tier = "here"
 
     def end_process(self) -> None:
@@ -77,6 +79,11 @@ class Machine:
 
     def writes(self) -> None:
         """Before each write."""
+        if self.meanwhile:
+            left, happens = self.meanwhile
+            self.meanwhile = (left - 1, happens) if left else None
+            if not left:
+                happens()
         if self.writes_left is not None:
             if self.writes_left <= 0:
                 raise Killed
@@ -226,6 +233,20 @@ class History(RuleBasedStateMachine):
                 self.machine.writes_left = None
                 self.machine.end_process()
 
+    @rule(
+        after=st.integers(0, 60), name=st.sampled_from(NAMES), change=st.sampled_from(["put", "remove", "bring_back"])
+    )
+    def scan_in_the_middle_of_a_run(self, after, name, change):
+        def happens():
+            getattr(self, change)(name)
+            with suppress(ValueError):  # all or most of it is gone: nothing is taken for removed
+                scan(self.store, find(self.store, "spring"))
+
+        for request in self.look()[:1]:
+            self.machine.meanwhile = after, happens
+            self.run(request)
+            self.machine.meanwhile = None
+
     @precondition(lambda self: shards_of(self.store, "spring"))
     @rule(data=st.data())
     def command_that_is_killed(self, data):
@@ -262,6 +283,8 @@ class History(RuleBasedStateMachine):
     @rule()
     def settle(self):
         """Nights go by until nothing is requested, which is soon; then all is as it must be."""
+        # Somebody says that it is meant, should most of it be gone.
+        scan(self.store, find(self.store, "spring"), accept_removals=True)
         for _ in range(5):
             requests = self.look(night=True)
             if not requests:

@@ -163,7 +163,10 @@ def test_a_name_that_the_disk_does_not_take_is_no_fault_of_the_machine(tmp_path)
     store = Store(root=str(tmp_path))
     store.write("file", b"x")
     for name in ("n" * 300, "file/below"):
+        assert not store.is_linked("file", name)
         with pytest.raises(ValueError, match="cannot be a file in the store"):
+            store.link("file", name)
+        with pytest.raises(MachineFault, match="took no file"):
             store.write(name, b"x")
 
 

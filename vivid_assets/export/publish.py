@@ -24,7 +24,7 @@ from vivid_assets.catalogue.ledger import live_of, places_of, shard_rows
 from vivid_assets.catalogue.progress import EXPORT, live_digest, made_of, note_progress, read_progress
 from vivid_assets.export.card import dataset_card
 from vivid_assets.export.part import Rows, export_part
-from vivid_assets.rows.stage import OK, Stage
+from vivid_assets.rows.stage import FAILED, OK, Stage
 from vivid_assets.rows.tables import read_made_with, read_rows
 
 COMPOSITES = "composites"
@@ -104,11 +104,11 @@ class _Publisher:
             # First where they will be, so that whoever comes after a killed run knows every name that there may be.
             may_be = {picture: sorted({*before.get(picture, []), name}) for picture, (name, _) in fresh.items()}
             self._keep(shard, before | may_be)
-        lost = self._link(fresh)
-        named = {picture: [one[0]] for picture, one in wanted.items() if one is not None and picture not in lost}
-        staying = (self._kept(live, rows, before) | lost) - named.keys()
+        without = self._link(fresh)
+        named = {picture: [one[0]] for picture, one in wanted.items() if one is not None and picture not in without}
+        staying = (self._kept(live, rows, before) | without.keys()) - named.keys()
         kept = {picture: before[picture] for picture in staying & before.keys()}
-        part, changed = self._write_part(shard, live, rows, named)
+        part, changed = self._write_part(shard, live, rows, named, without)
         gone = _all(before) - _all(named | kept)
         for name in sorted(gone):
             self.assert_held()
@@ -125,24 +125,26 @@ class _Publisher:
             linked = pool.map(lambda one: self.store.is_linked(one[1], one[0]), wanted.values())
             return {picture: wanted[picture] for picture, is_one in zip(wanted, linked, strict=True) if not is_one}
 
-    def _link(self, wanted: Mapping[str, tuple[str, str]]) -> set[str]:
-        """Give the names. The pictures whose file is lost: their stage makes it again."""
+    def _link(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """Give the names. By picture: why it has none; empty where its file is lost, which its stage makes again."""
 
-        def link(one: tuple[str, tuple[str, str]]) -> str | None:
+        def link(one: tuple[str, tuple[str, str]]) -> tuple[str, str] | None:
             picture, (name, file) = one
             try:
                 self.store.link(file, name)
             except FileNotFoundError:
-                return picture
+                return picture, ""
+            except ValueError as error:
+                return picture, str(error)
             return None
 
-        lost: set[str | None] = set()
+        without: dict[str, str] = {}
         waiting = iter(wanted.items())
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             while some := list(islice(waiting, 2 * _SIDE_BY_SIDE)):
                 self.assert_held()
-                lost.update(pool.map(link, some))
-        return {picture for picture in lost if picture is not None}
+                without.update(one for one in pool.map(link, some) if one)
+        return without
 
     def _wanted(self, picture: str, rows: Mapping[str, Rows]) -> tuple[str, str] | None:
         """The name that the picture's composite is to have, and its file."""
@@ -178,7 +180,12 @@ class _Publisher:
         return others
 
     def _write_part(
-        self, shard: str, live: Sequence[Mapping[str, Any]], rows: Mapping[str, Rows], named: "Names"
+        self,
+        shard: str,
+        live: Sequence[Mapping[str, Any]],
+        rows: Mapping[str, Rows],
+        named: "Names",
+        without: Mapping[str, str],
     ) -> tuple[pa.Table, bool]:
         """Bring the shard's part of the dataset up to date. One without pictures is removed."""
         made_with = {stage.name: read_made_with(self.store, stage, shard).get("revision") for stage in self.stages}
@@ -187,6 +194,7 @@ class _Publisher:
         # People see a composite by its name.
         shown = {
             picture: {**row, "file": named[picture][0] if picture in named else None}
+            | ({"status": FAILED, "error": without[picture]} if without.get(picture) else {})
             for picture, row in rows[COMPOSITES].items()
         }
         table = export_part(shard, live, {**rows, COMPOSITES: shown}, models)
