@@ -30,9 +30,10 @@ def environment(tmp_path_factory):
     root = tmp_path_factory.mktemp("killed")
     pictures = root / "pictures"
     pictures.mkdir()
-    wall = np.full((600, 600, 3), 215, np.uint8)
-    cv2.circle(wall, (300, 300), 200, (30, 40, 180), -1, cv2.LINE_AA)
     for number in range(PICTURES):
+        # Each another one: of equal pictures the mask of one is taken for all.
+        wall = np.full((600, 600, 3), 215, np.uint8)
+        cv2.circle(wall, (300, 300), 200, (30, 40, 100 + number), -1, cv2.LINE_AA)
         cv2.imwrite(str(pictures / f"{number:03}.png"), wall)
     (pictures / "catalogue.toml").write_text('prompt = "teal paper"\n[masks]\ntiers = ["gradients"]\n')
     home = root / "dagster"
