@@ -45,9 +45,9 @@ from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
 
-STEPS = int(os.environ.get("VIVID_HISTORY_STEPS", "24"))
-"""How many steps of histories are taken; a history has at most twelve."""
-A_HISTORY = 12
+STEPS = int(os.environ.get("VIVID_HISTORY_STEPS", "18"))
+"""How many steps of histories are taken; a history has at most nine."""
+A_HISTORY = 9
 
 STAGE_NAMES = [stage.name for stage in STAGES]
 NAMES = [f"{letter}.png" for letter in "abcd"] + ["sub/e.png", "sub/f.png"]
@@ -429,7 +429,7 @@ def test_any_history_ends_as_if_nothing_had_been_in_the_way():
         stateful_step_count=A_HISTORY,
         deadline=None,
         suppress_health_check=[*HealthCheck],
-        derandomize=STEPS <= 24,
+        derandomize=STEPS <= 18,
         database=None,
         print_blob=True,
     )

@@ -19,34 +19,40 @@ PROCESS = "vivid/process"
 """The tag of a run that is executed in the process of a command, with that process."""
 
 AT_WORK = [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]
+_FOLDER = "claims/commands"
+_ASLEEP = timedelta(minutes=30)
 _SILENT = timedelta(minutes=15)
 """After which a command on another machine is taken for dead; it shows a sign of life every half minute."""
 
 
 def command_claims(store: Store) -> Claims:
     """Where commands claim the runs that they execute, by the run's id."""
-    return Claims(store, "claims/commands")
+    return Claims(store, _FOLDER)
 
 
 def close_lost_runs(instance: dg.DagsterInstance, store: Store, now: datetime) -> list[str]:
     """Have those runs fail whose command runs no more; their ids."""
     lost = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)):
+    runs = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    for run in runs:
         process = run.tags.get(PROCESS)
         if process and (is_gone(process) or _is_silent(store, run.run_id, now)):
             instance.report_run_failed(run, "The command that executed this run was killed.")
             # Dagster's daemon gives the places in pools back too, a minute later; a command has no daemon beside it.
             if instance.event_log_storage.supports_global_concurrency_limits:
                 instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            store.remove([_seen_path(run.run_id), f"claims/commands/{run.run_id}.0.claim"])
+            store.remove([f"{_FOLDER}/{run.run_id}.0.claim"])
             lost.append(run.run_id)
+    at_work = {_seen_path(run.run_id) for run in runs if run.run_id not in lost}
+    seen = {f"{_FOLDER}/{name}" for name in store.names(_FOLDER) if name.endswith(".seen")}
+    store.remove(sorted(seen - at_work))
     return lost
 
 
 def _is_silent(store: Store, run_id: str, now: datetime) -> bool:
     """Whether the command has shown no sign of life for long, by the clock of whoever looks, which looks again."""
     try:
-        sign = hashlib.blake2b(store.read(f"claims/commands/{run_id}.0.claim"), digest_size=16).hexdigest()
+        sign = hashlib.blake2b(store.read(f"{_FOLDER}/{run_id}.0.claim"), digest_size=16).hexdigest()
     except FileNotFoundError:
         return True
     path = _seen_path(run_id)
@@ -54,14 +60,15 @@ def _is_silent(store: Store, run_id: str, now: datetime) -> bool:
         seen = json.loads(store.read(path))
     except (FileNotFoundError, ValueError):
         seen = {}
-    if seen.get("sign") == sign:
-        return now - datetime.fromisoformat(seen["since"]) > _SILENT
-    store.write(path, json.dumps({"sign": sign, "since": now.isoformat()}).encode())
-    return False
+    # Where nobody looked for long, this machine may have slept, and the command with it.
+    is_same = seen.get("sign") == sign and now - datetime.fromisoformat(seen["looked"]) < _ASLEEP
+    since = seen["since"] if is_same else now.isoformat()
+    store.write(path, json.dumps({"sign": sign, "since": since, "looked": now.isoformat()}).encode())
+    return now - datetime.fromisoformat(since) > _SILENT
 
 
 def _seen_path(run_id: str) -> str:
-    return f"claims/commands/{run_id}.seen"
+    return f"{_FOLDER}/{run_id}.seen"
 
 
 @dg.sensor(
