@@ -144,6 +144,7 @@ class History(RuleBasedStateMachine):
         self.nights = 0
         self.computed = dict.fromkeys(STAGE_NAMES, 0)
         self.attic: dict[str, bytes] = {}
+        self.tuned = False
         self.whole: set[tuple[str, str]] = set()
         """Pictures and contents that have had a mask by the better tier."""
         self.patch = self.machine.patched()
@@ -201,6 +202,7 @@ class History(RuleBasedStateMachine):
     @rule(strength=st.sampled_from([0.5, 0.85]))
     def tune(self, strength):
         """A setting that no look notices: what it puts out of date is made anew by whichever run comes next."""
+        self.tuned = True
         self.settings.write_text(f'[backgrounds]\ngenerator = "backdrop"\n[composites]\nspill_strength = {strength}\n')
 
     # What machines do
@@ -394,16 +396,17 @@ class History(RuleBasedStateMachine):
         }
         assert {name: row["review"]["outcome"] for name, row in rows.items()} == dict.fromkeys(there, OK)
 
-        # What did not change computes nothing.
+        # What did not change computes nothing; a setting that was tuned is met by the first run that comes.
+        if self.tuned:
+            self.run_all()
+            self.tuned = False
         before = dict(self.computed)
+        self.run_all()
+        assert self.computed == before
+
+    def run_all(self) -> None:
         for shard in shards_of(self.store, "spring"):
             self.materialize(shard, {})
-        settings_changed = {name: self.computed[name] - before[name] for name in STAGE_NAMES}
-        assert {name for name, count in settings_changed.items() if count} <= {"composites", "review"}
-        again = dict(self.computed)
-        for shard in shards_of(self.store, "spring"):
-            self.materialize(shard, {})
-        assert self.computed == again
 
     def seen(self) -> dict[str, str]:
         root = Path(self.store.path("composites/spring").path)
