@@ -104,11 +104,16 @@ class CompositesSettings(StageSettings):
     falloff: Literal["linear", "smoothstep", "double-smoothstep"] = Field(
         "linear", description="Article mode: how the strength falls with that distance."
     )
+    shadow: Literal["auto", "keep", "soft", "none"] = Field(
+        "auto",
+        description="keep: the one that a plain original background shows. soft: a drawn contact shadow. auto: kept "
+        "where it can be believed; else soft in a scene, under a subject that stands.",
+    )
     format: Literal["source", "png", "jpeg", "webp"] = Field("source", description="'source' keeps the picture's own.")
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
 
 
-BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff"}
+BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff", "shadow"}
 """The entries of CompositesSettings that are handed to the blend as they are."""
 
 

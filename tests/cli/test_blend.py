@@ -8,6 +8,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.support.plain import plain
 from vivid_assets.cli.blend import blend_command, blend_files
 
 app = typer.Typer()
@@ -136,3 +137,18 @@ def test_a_mask_that_is_not_what_was_meant_is_said(files: dict[str, Path]) -> No
     Image.new("L", (80, 64)).save(files["mask"])
     _, output = run(files)
     assert "next to nothing" in output
+
+
+def test_the_shadow_is_kept_drawn_or_left_out(tmp_path: Path) -> None:
+    scene = plain()
+    files = {name: tmp_path / f"{name}.png" for name in ("image", "mask", "output")}
+    Image.fromarray(scene.picture).save(files["image"])
+    Image.fromarray((scene.alpha * 255).round().astype(np.uint8)).save(files["mask"])
+    foot = {}
+    for wanted in ("keep", "soft", "none"):
+        code, output = run(files, "--background", "#c86496", "--shadow", wanted)
+        assert code == 0, output
+        foot[wanted] = int(np.asarray(Image.open(files["output"]))[296, 250, 0])
+    assert foot["none"] == 200
+    assert foot["keep"] < 170
+    assert foot["soft"] < 200

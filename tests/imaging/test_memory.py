@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.plain import plain
 from vivid_assets.assets.composites import BYTES_PER_PIXEL
 from vivid_assets.imaging import decoding
 from vivid_assets.imaging.codec import encode
@@ -36,6 +37,13 @@ def files(tmp_path_factory) -> Path:
     (folder / "8.png").write_bytes(encode(rgb, alpha=alpha))
     (folder / "16.png").write_bytes(encode(deep))
     (folder / "16-alpha.png").write_bytes(encode(deep, alpha=alpha))
+    scene = plain((60, 170, 75), size=HEIGHT, hairs=400)
+    sides = (WIDTH - HEIGHT) // 2
+    shown = np.pad(scene.picture, ((0, 0), (sides, sides), (0, 0)), mode="edge")
+    (folder / "plain-8.jpeg").write_bytes(encode(shown, format="jpeg"))
+    (folder / "plain-16.png").write_bytes(encode(shown.astype(np.uint16) * 257))
+    seen = cv2.resize(np.pad(scene.mask, ((0, 0), (sides, sides))), (1024, 683), interpolation=cv2.INTER_AREA)
+    (folder / "plain").write_bytes(encode_mask(np.asarray(seen, np.float32)))
     y, x = np.mgrid[:683, :1024]
     ordinary = ((1 - np.hypot((x - 512) / 300, (y - 340) / 250)) * 60 + 0.5).clip(0, 1)
     (folder / "ordinary").write_bytes(encode_mask(ordinary.astype(np.float32)))
@@ -59,6 +67,8 @@ def files(tmp_path_factory) -> Path:
         pytest.param("16.png", "ordinary", "unmix", "png", "probability", marks=pytest.mark.soak),
         ("16.png", "full", "unmix", "png", "person"),
         ("16-alpha.png", "full", "alpha", "png", "own"),
+        ("plain-8.jpeg", "plain", "unmix", "jpeg", "probability"),
+        ("plain-16.png", "plain", "unmix", "png", "probability"),
     ],
 )
 def test_a_composite_takes_no_more_than_is_counted(files, picture, mask, mode, format_, origin):

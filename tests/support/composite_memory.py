@@ -19,7 +19,9 @@ def make(picture: bytes, mask: bytes, mode: str, format_: str, origin: Origin) -
     source = decode(picture)
     deep = source.rgb16 if format_ == "png" else None
     scene = np.full((683, 1024, 3), 90, np.uint8)
-    blended = blend_native(source.rgb if deep is None else deep, Alpha(decode_mask(mask), origin), scene, mode=mode)
+    blended = blend_native(
+        source.rgb if deep is None else deep, Alpha(decode_mask(mask), origin), scene, mode=mode, shadow="auto"
+    )
     encode(blended.composite, format=format_)
 
 

@@ -19,6 +19,7 @@ from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_sha
 from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.imaging.backdrop import look_of, render
+from vivid_assets.imaging.cast_shadow import multiply_layer
 from vivid_assets.imaging.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
 from vivid_assets.imaging.given import shown_alpha
 from vivid_assets.imaging.mask_files import decode_mask
@@ -26,6 +27,7 @@ from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.measures import Measures
 from vivid_assets.imaging.native import blend_native
 from vivid_assets.imaging.pixel_budget import budget_of_memory
+from vivid_assets.imaging.studio_words import KeyLight
 from vivid_assets.rows.stage import Reads, Row, Stage, artefact
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.rows.work import each
@@ -33,17 +35,22 @@ from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFil
 
 COMPOSITES = Stage(
     name="composites",
-    version="4",
+    version="5",
     columns=pa.schema(
         [
             ("file", pa.string()),
             ("mode", pa.string()),
             ("alpha_verdict", pa.string()),
             ("spill", pa.float64()),
+            ("shadow", pa.string()),
+            ("shadow_file", pa.string()),
+            ("shadow_area", pa.float64()),
+            ("shadow_depth", pa.float64()),
+            ("notes", pa.list_(pa.string())),
             *((field.name, pa.float64()) for field in fields(Measures)),
         ]
     ),
-    files=("file",),
+    files=("file", "shadow_file"),
     asks=("content", "mask", "mask_content"),
     reads=(
         Reads(PREPARED_IMAGES, ("file", "source_format", "source_width", "source_height")),
@@ -56,7 +63,7 @@ BYTES_PER_PIXEL = 130
 """What a composite takes, from its source's decoding to its own encoding, with a margin.
 
 Measured where all of it is soft and its mask of its own size: with 8 bits a channel 100, with 16 bits 113; where little
-is soft 64 and 83 (``tests/imaging/test_memory.py``).
+is soft 64 and 83, before a plain background 90 and 107 (``tests/imaging/test_memory.py``).
 """
 
 _MAKING = budget_of_memory(BYTES_PER_PIXEL)
@@ -72,8 +79,10 @@ def composites(
     """The finished pictures, at their sources' size.
 
     A row has the file, which **export** gives its source's name, and the blend's figures: the halo that is left, how
-    much of the old wall leaks, how many pixels were changed. The file itself says that it is a composite, and whether a
-    model generated a part of it. Stale when the picture, its mask, its background or a blending setting changes.
+    much of the old wall leaks, how many pixels were changed. `shadow` is the one that was laid over the background,
+    `kept` from the photograph or `soft`, with its layer as a file of its own, its area and depth; `notes` say what
+    could not be seen. The file itself says that it is a composite, and whether a model generated a part of it. Stale
+    when the picture, its mask, its background or a blending setting changes.
     """
     shard = context.partition_key
     source = find(store, catalogue_of(shard))
@@ -104,6 +113,7 @@ def composites(
             alpha,
             scene,
             mode=mode,
+            floor=_floor(background),
             visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
             **wanted.model_dump(include=BLEND_OPTIONS),
         )
@@ -116,11 +126,20 @@ def composites(
             carried=picture.carried,
         )
         store.write(file, data)
+        shadow, shadow_file = blended.shadow, None
+        if shadow.layer is not None:
+            shadow_file = artefact(source.name, COMPOSITES, row.key, ".shadow.png")
+            store.write(shadow_file, encode(multiply_layer(shadow.layer), format="png", provenance=row.key))
         return {
             "file": file,
             "mode": mode,
-            "alpha_verdict": blended.evidence.verdict if blended.evidence else None,
+            "alpha_verdict": blended.alpha_verdict,
             "spill": blended.spill.strength,
+            "shadow": shadow.kind,
+            "shadow_file": shadow_file,
+            "shadow_area": shadow.area,
+            "shadow_depth": shadow.depth,
+            "notes": list(blended.notes),
             **asdict(blended.measures),
         }
 
@@ -158,6 +177,13 @@ def _scene(store: Store, background: Mapping[str, Any], height: int, width: int)
     if background["generator"] == BACKDROP:
         return render(look_of(background["recipe"]), height, width, seed=background["seed"])
     return read_stored(store, background["file"], decode).rgb
+
+
+def _floor(background: Mapping[str, Any]) -> KeyLight | None:
+    """Where the background's key light stands, where it has a floor; None for a picture of the user's."""
+    if background["generator"] == BACKDROP:
+        return look_of(background["recipe"]).key_light
+    return None if background["generator"] in NOT_GENERATED else "above"
 
 
 def output_format(source_format: str, wanted: CompositesSettings) -> Format:

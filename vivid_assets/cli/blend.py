@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from vivid_assets.cli.console import console, say
-from vivid_assets.cli.replace import Force, read_settings
+from vivid_assets.cli.replace import Force, Shadow, ShadowOption, read_settings, with_shadow
 
 # The command imports what it needs itself, so that help is shown at once.
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def blend_command(
             show_default=False,
         ),
     ] = None,
+    shadow: ShadowOption = None,
     cutout: Annotated[Path | None, typer.Option(help="Also write the subject alone, a PNG or WebP with alpha.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Print the blend's measures.")] = False,
     force: Force = False,
@@ -61,7 +62,7 @@ def blend_command(
     Example: `vivid blend --image shoe.jpg --mask shoe-mask.png --background beach.jpg --output out.png --report`
     """
     done, notes = blend_files(
-        image, mask, background, output, mode=mode.value if mode else None, cutout=cutout, force=force
+        image, mask, background, output, mode=mode.value if mode else None, shadow=shadow, cutout=cutout, force=force
     )
     for note in notes:
         say(("note", "yellow"), f" {note}")
@@ -77,6 +78,7 @@ def blend_files(
     output: Path,
     *,
     mode: str | None = None,
+    shadow: Shadow | None = None,
     cutout: Path | None = None,
     force: bool = False,
 ) -> tuple["Blend", tuple[str, ...]]:
@@ -101,7 +103,7 @@ def blend_files(
         results.append(Result("cut-out", cutout, WITH_ALPHA))
     job = Job("blend", image, tuple(results))
     job.check([image, mask, *([] if is_colour(str(background)) else [Path(background)])], force=force)
-    settings = read_settings()
+    settings = with_shadow(read_settings(), shadow)
     subject, scene = decode(image.read_bytes()), own_background(str(background))
     read = read_mask(mask.read_bytes())
     alpha = read.values
@@ -127,7 +129,7 @@ def blend_files(
     if cutout:
         files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], subject, job.mark(results[1]))
     job.write(files, force=force)
-    return done, notes
+    return done, (*notes, *done.notes)
 
 
 def _report(done: "Blend") -> Table:

@@ -26,6 +26,7 @@ from vivid_assets.imaging.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.mask_input import read_mask
 from vivid_assets.imaging.matte import GIVEN, Alpha
 from vivid_assets.imaging.native import blend_native
+from vivid_assets.imaging.studio_words import KeyLight
 from vivid_assets.imaging.transparency import NOTE_OVER_WHITE, opaque, over_white
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.ladder_settings import ladder_settings
@@ -84,6 +85,8 @@ class Scene:
     by: str
     is_generated: bool
     notes: tuple[str, ...] = ()
+    floor: KeyLight | None = None
+    """Where its key light stands, where it has a floor to stand on."""
 
 
 class Masks:
@@ -195,7 +198,7 @@ class Scenes:
         light = measure_light(solved.small).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
         rgb = render(look, height, width, seed=self._seed, temperature=light)
-        return Scene(None, rgb, f"studio backdrop{unseen}", is_generated=False)
+        return Scene(None, rgb, f"studio backdrop{unseen}", is_generated=False, floor=look.key_light)
 
     def _generated(self, solved: Solved, model: SceneGenerator) -> Scene:
         from vivid_assets.prompts.enhance import enhance
@@ -220,9 +223,8 @@ class Scenes:
             if in_place:
                 self._made.clear()  # no other picture has this one
             self._made[key] = made.image
-        return Scene(
-            None, self._made[key], f"{self._choice.name}{', around the subject' if in_place else ''}", is_generated=True
-        )
+        around = ", around the subject" if in_place else ""
+        return Scene(None, self._made[key], f"{self._choice.name}{around}", is_generated=True, floor="above")
 
 
 @contextmanager
@@ -267,7 +269,7 @@ def composed(solved: Solved, scene: Scene, settings: Settings, format_: Format) 
         if scene.picture is not None and scene.picture.rgb16 is not None:
             behind = scene.picture.rgb16
     options = wanted.model_dump(include=BLEND_OPTIONS)
-    return blend_native(front, solved.alpha, behind, mode=mode, visible=solved.visible, **options)
+    return blend_native(front, solved.alpha, behind, mode=mode, visible=solved.visible, floor=scene.floor, **options)
 
 
 def composite_file(

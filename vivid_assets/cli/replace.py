@@ -33,6 +33,25 @@ Tiers = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 
 
+class Shadow(StrEnum):
+    """The shadow that is laid over the new background."""
+
+    auto = "auto"
+    keep = "keep"
+    soft = "soft"
+    none = "none"
+
+
+ShadowOption = Annotated[
+    Shadow | None,
+    typer.Option(
+        help="keep: the shadow that the subject casts on a plain original background. soft: a drawn contact shadow. "
+        "auto: kept where it can be believed, else soft in a scene. As the settings say without it.",
+        show_default=False,
+    ),
+]
+
+
 class Generator(StrEnum):
     """Who makes the background."""
 
@@ -68,6 +87,7 @@ def replace_command(
         typer.Option(help="Who makes the background; as the settings say without it.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
+    shadow: ShadowOption = None,
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
@@ -99,7 +119,7 @@ def replace_command(
         {"composite": tuple(FORMATS), "cut-out": WITH_ALPHA},
         output,
     )
-    settings = read_settings()
+    settings = with_shadow(read_settings(), shadow)
     with models() as leases:
         maker = Masks(settings, leases, _names(tiers))
         scenes = Scenes(
@@ -136,7 +156,8 @@ def replace_command(
                     "leakage",
                     _measured(blended.measures.leakage, "{:.2f} of the old wall in the edge (1: not un-mixed)"),
                 ),
-                *(("note", note) for note in (*solved.notes, *scene.notes)),
+                ("shadow", blended.shadow.kind),
+                *(("note", note) for note in (*solved.notes, *scene.notes, *blended.notes)),
             ]
 
         _do(jobs, reads, make, maker, force=force, tell=_as_rows)
@@ -177,6 +198,14 @@ def read_settings() -> "Settings":
     from vivid_assets.settings import SettingsFile
 
     return SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read()
+
+
+def with_shadow(settings: "Settings", shadow: Shadow | None) -> "Settings":
+    """The settings, with another shadow where the command line names one."""
+    if shadow is None:
+        return settings
+    composites = settings.composites.model_copy(update={"shadow": shadow.value})
+    return settings.model_copy(update={"composites": composites})
 
 
 def _names(tiers: str | None) -> tuple[str, ...] | None:

@@ -44,6 +44,8 @@ COLUMNS = (
     _text("composite", "composites", "file", "the finished picture", is_file=True),
     _text("mask", "masks", "file", "the mask, 8-bit grey, white is subject", is_file=True),
     _text("background", "backgrounds", "file", "the background alone", is_file=True),
+    _text("shadow", "composites", "shadow", "the shadow before it: kept from the photograph, soft (drawn) or none"),
+    _text("shadow_layer", "composites", "shadow_file", "that shadow, for a layer that multiplies", is_file=True),
     _text("prompt", "enhanced_prompts", "prompt", "the whole prompt, with the words added by rule"),
     _text("negative_prompt", "enhanced_prompts", "negative_prompt", "the whole negative prompt"),
     _text("user_prompt", "enhanced_prompts", "user_prompt", "the user's own words, which the prompt begins with"),
@@ -87,6 +89,8 @@ COLUMNS = (
         for name, meaning in (
             ("halo", "Lab chroma of the subject's rim towards the old wall's hue; null: not measurable"),
             ("leakage", "how far the edge goes over to the old wall; 1: not un-mixed; null: not measurable"),
+            ("shadow_area", "share of the picture that the shadow darkens"),
+            ("shadow_depth", "share of the light that it takes where it is darkest"),
             ("moved_share", "share of pixels whose colour was changed"),
             ("moved_delta_e", "their mean colour difference (CIEDE2000)"),
             ("wall_flatness", "spread of the old wall's colour (Lab)"),

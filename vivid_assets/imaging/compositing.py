@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.alpha import Evidence
+from vivid_assets.imaging.cast_shadow import Choice, Shadow, choose_shadow, shaded
 from vivid_assets.imaging.color import (
     encode_deep,
     encode_one,
@@ -26,11 +27,16 @@ from vivid_assets.imaging.color import (
     srgb_to_linear,
 )
 from vivid_assets.imaging.deprojection import Falloff, deproject_lab
-from vivid_assets.imaging.foreground import unmix
+from vivid_assets.imaging.foreground import Colors, unmix
+from vivid_assets.imaging.known_plate import Known, know, known_colors
+from vivid_assets.imaging.matte import Origin
 from vivid_assets.imaging.measures import Measures, measure, wall_color
-from vivid_assets.imaging.solving import REFERENCE, answer_at_its_size, place, solve
+from vivid_assets.imaging.noise import capture_noise
+from vivid_assets.imaging.pyramid import View, whole
+from vivid_assets.imaging.solving import REFERENCE, Place, answer_at_its_size, around, place, solve
 from vivid_assets.imaging.spill import Spill, suppress_spill
 from vivid_assets.imaging.strips import run_strips
+from vivid_assets.imaging.studio_words import KeyLight
 
 Array = NDArray[Any]
 Mode = Literal["unmix", "article", "alpha"]
@@ -50,6 +56,20 @@ class Blend:
     measures: Measures
     evidence: Evidence | None  # what the photograph said about the alpha; None where it was not asked
     spill: Spill
+    shadow: Shadow  # what was laid over the new background
+    known: Known | None  # what the photograph knows of its plate and shadow; None where its background is busy
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be seen in the photograph, and why the shadow is not the one that could be expected."""
+        return tuple(note for note in (self.known.note if self.known else "", self.shadow.note) if note)
+
+    @property
+    def alpha_verdict(self) -> str | None:
+        """What the photograph said about the alpha: ``plate`` where it knows it from its plain background."""
+        if self.known is not None and self.known.alpha is not None:
+            return "plate"
+        return self.evidence.verdict if self.evidence else None
 
 
 def blend(
@@ -65,6 +85,7 @@ def blend(
     strength: float = 0.85,
     limit: float = 18.0,
     falloff: Falloff = "linear",
+    shadow: Choice = "none",
     noise: float | None = None,
     threads: int | None = None,
 ) -> Blend:
@@ -72,7 +93,8 @@ def blend(
 
     ``image`` and ``background`` are HxWx3 sRGB, both uint8 or both uint16; ``alpha`` is float HxW, 0..1.
     ``refine`` lets the photograph correct alpha and ``spill`` takes reflected light off the rim (mode ``unmix``);
-    ``strength``, ``limit`` and ``falloff`` belong to mode ``article``; ``noise`` is the capture's, in levels of 8 bits,
+    ``strength``, ``limit`` and ``falloff`` belong to mode ``article``; ``shadow`` keeps the one that the subject casts
+    on a plain background, or draws a soft one (see ``choose_shadow``); ``noise`` is the capture's, in levels of 8 bits,
     measured where it is not given; ``threads`` is the most to use. Where alpha is 1 the source's pixels are copied,
     except on a rim of ``spill_reach`` pixels (12 in a picture of 1,024, wider in a larger one) when spill was found;
     where it is 0, the background's. Raises ValueError with a sentence when sizes, dtypes or the mode do not fit.
@@ -90,6 +112,7 @@ def blend(
         strength=strength,
         limit=limit,
         falloff=falloff,
+        shadow=shadow,
         noise=noise,
         threads=threads,
     )
@@ -101,6 +124,7 @@ def blend_any(
     background: Array,
     *,
     mode: Mode = "unmix",
+    origin: Origin = "person",
     refine: bool = True,
     visible: Array | None = None,
     spill: bool = True,
@@ -109,19 +133,37 @@ def blend_any(
     strength: float = 0.85,
     limit: float = 18.0,
     falloff: Falloff = "linear",
+    shadow: Choice = "none",
+    floor: KeyLight | None = None,
     noise: float | None = None,
     threads: int | None = None,
 ) -> Blend:
     """Blend as ``blend`` does with an alpha that may be smaller than the image: it is solved there and brought up.
 
-    ``visible`` (float32 HxW, 0..1) is multiplied with it then: what of the image is to be seen at all.
+    A network's, by its ``origin``, is solved at the image's size where the original background is plain. ``visible``
+    (float32 HxW, 0..1) is multiplied with it then: what of the image is to be seen at all. ``floor`` is the key light
+    of a new background that has a floor to stand on.
     """
     if mode not in ("unmix", "article", "alpha"):
         raise ValueError(f"The mode is unmix, article or alpha, not {mode!r}.")
     answer = answer_at_its_size(image, alpha)
     wall = wall_color(answer.image, answer.alpha)
-    solved = solve(answer, unmix=mode == "unmix", correct=refine, noise=noise, threads=threads)
-    here = place(image, answer, solved, noise, threads)
+    of_network = refine and mode == "unmix" and origin in ("probability", "matte")
+    known = None
+    if origin != "own" and (of_network or shadow in ("auto", "keep")):
+        grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
+        known = know(image, answer.alpha, grain, solve=of_network, threads=threads)
+    if known is not None and known.alpha is not None:
+        colors: Colors | None
+        here, colors = _place_known(image, known, known.alpha, noise, threads)
+        evidence = None
+    else:
+        solved = solve(answer, unmix=mode == "unmix", correct=refine, noise=noise, threads=threads)
+        here = place(image, answer, solved, noise, threads)
+        colors, evidence = solved.colors, solved.evidence
+    cast = choose_shadow(shadow, known.layer if known else None, here.alpha, drawing=origin == "drawing", floor=floor)
+    if cast.layer is not None:
+        background = shaded(background, cast.layer)
     matte, box, source, mixed = here.alpha, here.box, here.light, here.mixed
     if visible is not None:
         matte *= visible
@@ -129,9 +171,9 @@ def blend_any(
     part = np.ascontiguousarray(matte[box])
     soft = (mixed > 0) & (mixed < 1)
     front, found = source, Spill(0.0, 0.0)
-    back = np.full_like(source, _NO_WALL) if solved.colors is None else source
-    if solved.colors is not None:
-        front, back = unmix(source, mixed, solved.colors, view=here.view, noise=here.noise, threads=threads)
+    back = np.full_like(source, _NO_WALL) if colors is None else source
+    if colors is not None:
+        front, back = unmix(source, mixed, colors, view=here.view, noise=here.noise, threads=threads)
     if mode == "unmix" and spill and wall is not None:
         # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
         reach = 12 * max(1.0, max(image.shape[:2]) / REFERENCE) if spill_reach is None else spill_reach
@@ -151,7 +193,20 @@ def blend_any(
     everywhere = np.zeros(matte.shape, np.bool_)
     everywhere[box] = changed
     measures = measure(image, foreground, matte, everywhere, wall)
-    return Blend(composite, foreground, matte, measures, solved.evidence, found)
+    return Blend(composite, foreground, matte, measures, evidence, found, cast, known)
+
+
+def _place_known(
+    image: Array, known: Known, alpha: Array, noise: float | None, threads: int | None
+) -> tuple[Place, Colors]:
+    """Cut out what holds soft pixels, with the colours that the plate leaves to its subject."""
+    box = around((alpha > 0) & (alpha < 1), round(64 * max(1.0, max(alpha.shape) / REFERENCE)))
+    part = np.ascontiguousarray(alpha[box])
+    light = np.ascontiguousarray(srgb_to_linear(image[box]))
+    noise = capture_noise(image, alpha) if noise is None else noise
+    view = View(float(box[0].start), float(box[1].start), *map(float, alpha.shape))
+    colors = known_colors(light, part, known.back, view, noise, threads)
+    return Place(alpha.copy(), box, light, part, whole(*part.shape), noise), colors
 
 
 def _deprojected(

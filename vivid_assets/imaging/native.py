@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.compositing import Blend, blend, blend_any
+from vivid_assets.imaging.compositing import Blend, blend_any
 from vivid_assets.imaging.matte import GIVEN, Alpha, fit_alpha
 
 
@@ -29,16 +29,17 @@ def blend_native(
             its middle.
         visible: float32 H×W, 0..1: what of the image is to be seen at all, where ``alpha`` is not its own transparency.
         refine: whether the photograph may correct a network's alpha.
-        options: passed on to ``blend``.
+        options: passed on to ``blend_any``.
     """
     height, width = image.shape[:2]
     behind: NDArray[Any] = cover(background, height, width)
     if image.dtype == np.uint16:
         behind = behind if behind.dtype == np.uint16 else behind.astype(np.uint16) * 257
-    if alpha.origin == "own":
-        return blend(image, fit_alpha(alpha.values, height, width), behind, refine=False, **options)
-    values = fit_alpha(alpha.values, height, width) if alpha.origin in GIVEN else alpha.values
-    return blend_any(image, values, behind, visible=visible, refine=refine and alpha.origin not in GIVEN, **options)
+    given = alpha.origin in GIVEN
+    values = fit_alpha(alpha.values, height, width) if given else alpha.values
+    return blend_any(
+        image, values, behind, origin=alpha.origin, visible=visible, refine=refine and not given, **options
+    )
 
 
 def cover(background: NDArray[Any], height: int, width: int) -> NDArray[Any]:

@@ -76,7 +76,7 @@ def solve(
     if unmix:
         soft |= hard_edges(alpha)
     # Far from every soft pixel there is nothing to take apart, and colours are known close by.
-    box = _around(soft, round(_MARGIN * scale))
+    box = around(soft, round(_MARGIN * scale))
     if not unmix or not soft.any():
         return Solved(alpha, alpha, box, None, None)
     light = answer.light[box] if answer.light is not None else srgb_to_linear(answer.image[box])
@@ -132,7 +132,7 @@ def place(image: Array, answer: Answer, solved: Solved, noise: float | None, thr
     return Place(alpha, box, light, part, over, noise)
 
 
-def _around(soft: Array, margin: int) -> Box:
+def around(soft: Array, margin: int) -> Box:
     """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
     rows, columns = np.flatnonzero(soft.any(axis=1)), np.flatnonzero(soft.any(axis=0))
     height, width = soft.shape
