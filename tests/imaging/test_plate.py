@@ -26,7 +26,7 @@ def test_a_sweep_is_found_behind_its_subject_and_its_shadow(color):
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.tuples(*[st.floats(-0.25, 0.25)] * 4), st.integers(20, 250))
+@given(st.tuples(*[st.floats(-0.25, 0.25)] * 4), st.integers(30, 150))
 def test_any_slow_light_is_a_plate(bends, grey):
     y, x = np.mgrid[-1:1:200j, -1:1:256j].astype(np.float32)
     fall = np.exp(bends[0] * x + bends[1] * y + bends[2] * x * x + bends[3] * x * y)
@@ -35,8 +35,7 @@ def test_any_slow_light_is_a_plate(bends, grey):
     picture = np.where(subject[..., None] > 0, np.float32(0.02), light).astype(np.float32)
     found = find_plate(picture, subject)
     assert found is not None
-    unclipped = (light < 0.99).all(axis=2)
-    assert np.abs(found.light / light - 1)[unclipped].max() < 0.08
+    assert np.abs(found.light / light - 1).max() < 0.08
 
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "astronaut"])
