@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.support.plain import plain
-from vivid_assets.imaging.color import ciede2000, linear_to_srgb, rgb_to_lab, to_uint8
+from vivid_assets.imaging.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
 from vivid_assets.imaging.known_plate import ALIKE, know
 from vivid_assets.imaging.matte import Alpha
 from vivid_assets.imaging.native import blend_native
@@ -116,3 +118,31 @@ def test_any_size_is_answered(shape):
     made = blend_native(picture, Alpha(mask, "probability"), np.zeros((4, 4, 3), np.uint8), shadow="auto")
     assert made.composite.shape == picture.shape
     assert np.isfinite(made.alpha).all()
+
+
+def test_the_core_of_a_deep_shadow_is_no_plinth():
+    """Of a saturated plate the darkest shadow keeps no hue that a camera could tell: it must not become subject."""
+    scene = plain((89, 23, 175), subject=(40, 24, 60), size=700)
+    y, x = (np.mgrid[:700, :700].astype(np.float32) + 0.5) / 700
+    away = np.hypot((x - 0.5) / 0.2, (y - 0.72) / 0.1)
+    core = 1 - 0.8 * np.clip((1.2 - away) / 0.4, 0, 1)
+    outside = scene.alpha == 0
+    # A camera's curve darkens what is dark already: little but the blue is left.
+    curved = core[..., None] ** np.array([2.0, 0.7, 1.0])
+    light = srgb_to_linear(scene.picture) * np.where(outside[..., None], curved, 1)
+    scene = replace(scene, picture=to_uint8(linear_to_srgb(light)))
+    made = composed(scene)
+    below = outside & (core < 0.3) & (scene.mask < 0.1)
+    assert made.alpha[below].max() < 0.1
+    # It is a shadow, and darkens the new background.
+    assert made.composite[below].mean() < 0.6 * np.mean(MAGENTA)
+
+
+def test_a_line_across_the_whole_picture_belongs_to_the_plate_and_not_to_the_shadow():
+    scene = plain((190, 190, 188), size=600)
+    light = srgb_to_linear(scene.picture)
+    light[330:336] *= np.where(scene.alpha[330:336, :, None] > 0, 1, 0.9)
+    known = know(to_uint8(linear_to_srgb(light)), scene.mask, 1.0, solve=True)
+    rows = slice(330 * known.layer.shape[0] // 600 - 2, 336 * known.layer.shape[0] // 600 + 2)
+    for ends in (np.s_[rows, :20], np.s_[rows, -20:]):
+        assert known.layer[ends].min() > 0.97

@@ -38,6 +38,7 @@ _TOLD = 9.0  # squared distance of F from B, in their spreads, from which they c
 _LEAST_NOISE = 0.4  # levels of 8 bits: what is left of a capture's noise in the small picture, at least
 _NEAR = 0.012  # share of the longer side about the mask that is asked about
 _DARKEST = 0.04  # share of the plate's light under which nothing is taken for shadow
+_DEEP, _SHADED = 0.55, 0.88  # shares of the plate's light: what may be a shadow's core, and where there is a shadow
 _OWN_COLOR = 0.004  # share of the subject's inner pixels that a colour must have to be the subject's own
 _LARGE = 2e-3  # share of the picture from which a hole is large
 _GLIMPSE = np.float32(0.4)  # weight of what is seen between hairs for the shadow there
@@ -122,14 +123,15 @@ def know(image: Array, alpha: Array, noise: float, *, solve: bool, threads: int 
     if look is None:
         return None
     if not solve:
-        return Known(None, look.plate, _layer(look, (look.ray & ~_grown(look.asked > 0.01, 1.5)).astype(np.float32)))
+        seen = look.ray & ~_grown(look.asked > 0.01, 1.5)
+        return Known(None, *_with_horizon(look.plate, _layer(look, seen.astype(np.float32))))
     parts = _tell_apart(look, threads)
     if parts is None:
         return None
     back = np.ascontiguousarray(look.plate * parts.layer)
     front, variance = _spread_of(look.light, parts.front)
     if _are_alike(front, variance, back, parts.trimap, look.table):
-        return Known(None, look.plate, parts.layer, ALIKE)
+        return Known(None, *_with_horizon(look.plate, parts.layer), ALIKE)
     height, width = image.shape[:2]
     up = cv2.resize(parts.trimap, (width, height), interpolation=cv2.INTER_LINEAR)
     unknown = (up > 0.01) & (up < 0.99)
@@ -141,7 +143,18 @@ def know(image: Array, alpha: Array, noise: float, *, solve: bool, threads: int 
     colors = estimate_colors(light, near, rounds=0, soft=unknown, noise=noise, threads=threads)
     front = np.ascontiguousarray(colors.fields[..., :3])
     run_strips(_solve, height, light, prior, unknown, front, *rest, threads=threads)
-    return Known(_filled(solved), look.plate, parts.layer)
+    return Known(_filled(solved), *_with_horizon(look.plate, parts.layer))
+
+
+def _with_horizon(plate: Array, layer: Array) -> tuple[Array, Array]:
+    """Move from the shadow to the plate what a whole row has: the line where a floor meets its wall.
+
+    It is there at both sides of the frame, where a shadow seldom is. What the two make together stays.
+    """
+    side = max(2, round(0.02 * layer.shape[1]))
+    ends = np.maximum(np.median(layer[:, :side], axis=1), np.median(layer[:, -side:], axis=1))
+    row = np.clip(ends, 0.05, 1)[:, None].astype(np.float32)
+    return np.ascontiguousarray(plate * row), np.ascontiguousarray(layer / row)
 
 
 def _filled(alpha: Array) -> Array:
@@ -268,7 +281,13 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
     bare = (alpha < 0.5) & ~sure & ((asked < 0.5) | (told & _is_fine(alpha)))
     less = (alpha < 0.92) & ~sure & _grown(bare, _NEAR * longest)
     through = _grown(_joined(_grown(less, 1.5), back & (asked < 0.5)) & ~heart, 3.0) & ~sure
-    part = (_edged(look, ~look.ray & ~back & (alpha > 0.15) & (asked < 0.5))) | ((asked > 0.5) & ~back)
+    # In the deepest shadow a plate loses its hue: what is dark there, and no subject to the network, is no plinth.
+    deepest = (asked < 0.5) & (look.share < _DEEP) & _grown(layer.mean(axis=2) < _SHADED, 3) & ~look.ray
+    if deepest.any():
+        back |= deepest
+        layer = _layer(look, (lit | deepest).astype(np.float32))
+    missed = ~look.ray & ~back & (alpha > 0.15) & (asked < 0.5)
+    part = _edged(look, missed) | ((asked > 0.5) & ~back)
     subject = part & _joined(_grown(part, 3), (asked > 0.5) & ~back)
     depth = _distance(~subject)
     front = subject & (depth > 2.5) & ~through & ((asked > 0.5) | (alpha > 0.97))
