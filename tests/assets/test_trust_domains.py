@@ -89,6 +89,7 @@ MAY = {
     "composites.falloff",
     "composites.format",
     "composites.quality",
+    "composites.shadow",
     "review.high_leakage",
     "open_clip.temperature",
     "open_clip.min_confidence",

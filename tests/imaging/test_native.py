@@ -115,7 +115,7 @@ def test_a_networks_mask_is_corrected_as_well_for_a_larger_picture(wall):
         small = cv2.resize(alpha, (1024, 1024), interpolation=cv2.INTER_AREA)
         answer = Alpha(cv2.GaussianBlur(small, (0, 0), 1.5), "probability")
         blended = blend_native(to_uint8(seen + noise), answer, np.full((8, 8, 3), (30, 50, 110), np.uint8))
-        assert blended.evidence.verdict == "blurred"
+        assert blended.alpha_verdict == "plate"
         soft = (alpha > 0.02) & (alpha < 0.98)
         truth = linear_to_uint8(weight * front + (1 - weight) * srgb_to_linear(np.uint8([[(30, 50, 110)]])))
         error[size] = ciede2000(rgb_to_lab(blended.composite[soft]), rgb_to_lab(truth[soft])).mean()
