@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -121,7 +121,7 @@ class TextToImage(Resource):
                 'The generator text_to_image has no model: name one in the settings, as in model = "ORG/NAME" with '
                 "model_revision, a full commit."
             )
-        return Weights(self.model, self.model_revision, ("model_index.json",))
+        return Weights(self.model, self.model_revision, ("model_index.json",), variant=self.variant or None)
 
     def _folder(self, *, download: bool) -> Path:
         """The pipeline's folder, with all parts in it."""
@@ -130,20 +130,16 @@ class TextToImage(Resource):
             from resources.weights import listed
 
             _, there = listed(files.source, files.revision)
-            files = Weights(files.source, files.revision, needed(there, self.variant))
+            files = replace(files, files=needed(there, self.variant))
         place = files.folder(download=download)
         try:
             absent = absent_parts(place, self.variant)
         except (OSError, ValueError, json.JSONDecodeError) as error:
             raise ModelUnavailable(f"{place}/model_index.json cannot be read: {error}") from error
         if absent:
-            remedy = "Correct the path in the settings." if files.is_local else f"Fetch it with `{self._pull_command}`."
+            remedy = "Correct the path in the settings." if files.is_local else f"Fetch it with `{files.pull_command}`."
             raise ModelUnavailable(f"{self.model}: {place} has no {', '.join(absent)}. {remedy}")
         return place
-
-    @property
-    def _pull_command(self) -> str:
-        return self._files().pull_command + (f" --variant {self.variant}" if self.variant else "")
 
     def _device(self) -> Device:
         if self.device == "auto" and device_trouble():

@@ -284,7 +284,7 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
     # In the deepest shadow a plate loses its hue: what is dark there, and no subject to the network, is no plinth.
     deepest = (asked < 0.5) & (look.share < _DEEP) & _grown(layer.mean(axis=2) < _SHADED, 3) & ~look.ray
     # And of a piece: what is dark between hairs is hair.
-    deepest = cv2.morphologyEx(deepest.astype(np.uint8), cv2.MORPH_OPEN, np.ones((7, 7), np.uint8)).astype(bool)
+    deepest = cv2.morphologyEx(deepest.astype(np.uint8), cv2.MORPH_OPEN, _window(7)).astype(bool)
     if deepest.any():
         back |= deepest
         layer = _layer(look, (lit | deepest).astype(np.float32))
