@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.areas import distance_to, grown, joined
 from vivid_assets.imaging.cast_shadow import measure_shadow, spread, widely
 from vivid_assets.imaging.color import srgb_to_linear
 from vivid_assets.imaging.foreground import Colors, estimate_colors, tap, update_colors
@@ -123,7 +124,7 @@ def know(image: Array, alpha: Array, noise: float, *, solve: bool, threads: int 
     if look is None:
         return None
     if not solve:
-        seen = look.ray & ~_grown(look.asked > 0.01, 1.5)
+        seen = look.ray & ~grown(look.asked > 0.01, 1.5)
         return Known(None, *_with_horizon(look.plate, _layer(look, seen.astype(np.float32))))
     parts = _tell_apart(look, threads)
     if parts is None:
@@ -159,7 +160,7 @@ def _with_horizon(plate: Array, layer: Array) -> tuple[Array, Array]:
 
 def _filled(alpha: Array) -> Array:
     """Make solid what is nearly so far from every bare pixel: there no edge is near that it could be a part of."""
-    away = _distance(alpha < 0.35) / np.float32(max(1.0, max(alpha.shape) / REFERENCE))
+    away = distance_to(alpha < 0.35) / np.float32(max(1.0, max(alpha.shape) / REFERENCE))
     lift = np.clip((away - _FILLS[0]) / (_FILLS[1] - _FILLS[0]), 0, 1)
     return np.where(alpha > 0.5, alpha + (1 - alpha) * lift, alpha).astype(np.float32)
 
@@ -251,38 +252,38 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
     asked, longest = look.asked, look.longest
     inside = cv2.distanceTransform((asked > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     core = (asked > 0.9) & (inside > _NEAR * longest)
-    outside = look.ray & ~_grown(asked > 0.05, _NEAR * longest)
+    outside = look.ray & ~grown(asked > 0.05, _NEAR * longest)
     # A network takes cast shadows for subject, too; but what is dark and grey may well be subject.
     shade = look.ray & look.flat & ~core & ((asked < 0.5) | ((asked < 0.97) & (look.share > 0.4)))
-    back = _joined(outside | shade, outside)
+    back = joined(outside | shade, outside)
     holes = _holes(look, back)
     back |= holes
     heart = (asked > 0.9) & (inside > 0.5 * float(inside.max())) & ~back
     if not heart.any():
         return None
     own = _own_colors(look.light, heart)
-    deep = (asked > 0.9) & (inside > min(0.03 * longest, 0.5 * float(inside.max()))) & ~_grown(back, 2)
+    deep = (asked > 0.9) & (inside > min(0.03 * longest, 0.5 * float(inside.max()))) & ~grown(back, 2)
     sure = heart | (deep & own)
-    lit = back & ~_grown(~back & (look.ray | (asked > 0.05)), 1.5)
+    lit = back & ~grown(~back & (look.ray | (asked > 0.05)), 1.5)
     layer = np.repeat(np.clip(widely(look.share, lit.astype(np.float32)), 0, 1)[..., None], 3, axis=2)
-    open_to = _grown(asked > 0.05, 0.02 * longest) | ~look.ray
+    open_to = grown(asked > 0.05, 0.02 * longest) | ~look.ray
     alpha, misfit = _solved(look, layer, sure, open_to, threads)
     plain = look.ray & (alpha < 0.06) & ~core
-    solid = ~back & (_distance(back) > 2)
+    solid = ~back & (distance_to(back) > 2)
     # What is no mixture of the subject's inner colour and the plate is another colour of the subject.
     sure |= solid & ((~look.ray & (misfit > _STRANGE)) | (own & (asked > 0.5)))
-    back = holes | _joined(plain | back, back)
-    lit = back & ~_grown(~back & (alpha > 0.1), 1.0)
+    back = holes | joined(plain | back, back)
+    lit = back & ~grown(~back & (alpha > 0.1), 1.0)
     layer = _layer(look, np.where(lit, np.float32(1), _GLIMPSE * (_between(look) & ~heart & ~own)).astype(np.float32))
     alpha = _solved(look, layer, sure, open_to, threads)[0]
     # Greys are everywhere: a grey gap must have the very light of the plate beside it.
     met = np.abs(look.share / np.maximum(layer.mean(axis=2), 0.05) - 1) < 0.05 + 2 * look.noise
     told = ~look.ray | met | (_colored(look.plate) > 0.3)
     bare = (alpha < 0.5) & ~sure & ((asked < 0.5) | (told & _is_fine(alpha)))
-    less = (alpha < 0.92) & ~sure & _grown(bare, _NEAR * longest)
-    through = _grown(_joined(_grown(less, 1.5), back & (asked < 0.5)) & ~heart, 3.0) & ~sure
+    less = (alpha < 0.92) & ~sure & grown(bare, _NEAR * longest)
+    through = grown(joined(grown(less, 1.5), back & (asked < 0.5)) & ~heart, 3.0) & ~sure
     # In the deepest shadow a plate loses its hue: what is dark there, and no subject to the network, is no plinth.
-    deepest = (asked < 0.5) & (look.share < _DEEP) & _grown(layer.mean(axis=2) < _SHADED, 3) & ~look.ray
+    deepest = (asked < 0.5) & (look.share < _DEEP) & grown(layer.mean(axis=2) < _SHADED, 3) & ~look.ray
     # And of a piece: what is dark between hairs is hair.
     deepest = cv2.morphologyEx(deepest.astype(np.uint8), cv2.MORPH_OPEN, _window(7)).astype(bool)
     if deepest.any():
@@ -290,10 +291,10 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
         layer = _layer(look, (lit | deepest).astype(np.float32))
     missed = ~look.ray & ~back & (alpha > 0.15) & (asked < 0.5)
     part = _edged(look, missed) | ((asked > 0.5) & ~back)
-    subject = part & _joined(_grown(part, 3), (asked > 0.5) & ~back)
-    depth = _distance(~subject)
+    subject = part & joined(grown(part, 3), (asked > 0.5) & ~back)
+    depth = distance_to(~subject)
     front = subject & (depth > 2.5) & ~through & ((asked > 0.5) | (alpha > 0.97))
-    empty = ~_grown(subject, 1.5)
+    empty = ~grown(subject, 1.5)
     trimap = np.where(front, np.float32(1), np.where(empty, np.float32(0), np.float32(0.5)))
     prior = np.where(through, alpha, asked).astype(np.float32)
     return _Parts(layer, trimap, prior, front | (sure & (depth > 2)))
@@ -340,7 +341,7 @@ def _spread_of(light: Array, sure: Array) -> tuple[Array, Array]:
 def _next_to(alpha: Array, unknown: Array) -> Array:
     """Make a trimap whose solid pixels show F: none that a bare one's light may have reached."""
     # Lenses and codecs see a picture, not pixels: what they blur is wider in a larger one.
-    far = _distance(alpha < 0.35) > _EDGE * max(1.0, max(alpha.shape) / REFERENCE)
+    far = distance_to(alpha < 0.35) > _EDGE * max(1.0, max(alpha.shape) / REFERENCE)
     return np.where((alpha > 0.97) & far, np.float32(1), np.where(unknown, np.float32(0.5), alpha)).astype(np.float32)
 
 
@@ -413,23 +414,6 @@ def _window(size: int) -> Array:
 
 def _as_array(spreads: Spreads) -> Array:
     return np.array([getattr(spreads, name) for name in Spreads.__dataclass_fields__], np.float32)
-
-
-def _distance(area: Array) -> Array:
-    return np.asarray(cv2.distanceTransform((~area).astype(np.uint8), cv2.DIST_L2, 3))
-
-
-def _grown(area: Array, radius: float) -> Array:
-    return np.asarray(_distance(area) <= radius)
-
-
-def _joined(area: Array, seeds: Array) -> Array:
-    """The connected parts of ``area`` that hold a seed."""
-    count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=4)
-    held = np.zeros(count, bool)
-    held[np.unique(labels[seeds & area])] = True
-    held[0] = False
-    return held[labels]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.areas import distance_to, grown, joined
 from vivid_assets.imaging.noise import NOISE, noise_table
 
 Array = NDArray[Any]
@@ -61,7 +62,7 @@ def find_plate(light: Array, subject: Array, noise: float = NOISE) -> Plate | No
     longest = max(height, width)
     if min(height, width) < 16:
         return None
-    seen = ~_grown(subject > 0.05, _MARGIN * longest)
+    seen = ~grown(subject > 0.05, _MARGIN * longest)
     if seen.mean() < _LEAST_SEEN:
         return None
     logs = np.log(np.maximum(light, 0) + _FLOOR)
@@ -72,24 +73,23 @@ def find_plate(light: Array, subject: Array, noise: float = NOISE) -> Plate | No
     base = _fit(logs, weight, seen)
     rest = np.average(logs - base, axis=2, weights=weight + 1e-6)
     # Only what reaches to the subject can be its shadow; elsewhere the plate is what it is.
-    near = _grown(~seen, 0.02 * longest)
-    dark = _joined(seen & (rest < -_SHADE), near)
-    glossy = _joined(seen & (rest > _BRIGHT), near)
-    shaded = _grown(dark, 1.5) & seen | glossy
+    near = grown(~seen, 0.02 * longest)
+    dark = joined(seen & (rest < -_SHADE), near, connectivity=8)
+    glossy = joined(seen & (rest > _BRIGHT), near, connectivity=8)
+    shaded = grown(dark, 1.5) & seen | glossy
     # A part of the subject that its mask has missed is no background, busy or plain.
     trusted = seen & ~shaded & (np.abs(logs - base) * weight < _LIKE + 3 * grain).all(axis=2)
     enough = max(_EXPLAINED * np.count_nonzero(seen & ~shaded), _LIT * np.count_nonzero(seen))
     if trusted.sum() < enough or _is_textured(logs, weight, grain, trusted):
         return None
     left = _smoothed(logs - base, trusted.astype(np.float32), 0.05 * longest)
-    distance = cv2.distanceTransform((~trusted).astype(np.uint8), cv2.DIST_L2, 3)
-    sure = np.exp(-distance / np.float32(0.12 * longest))
+    sure = np.exp(-distance_to(trusted) / np.float32(0.12 * longest))
     return Plate(np.maximum(np.exp(base + left) - _FLOOR, 1e-5).astype(np.float32), shaded, sure)
 
 
 def _is_textured(logs: Array, weight: Array, grain: Array, seen: Array) -> bool:
     """Whether the background has detail that neither light nor the capture's noise (``grain``) makes."""
-    inner = ~_grown(~seen, 2.0)
+    inner = ~grown(~seen, 2.0)
     if not inner.any():
         return True
     blurred = cv2.GaussianBlur(logs, (0, 0), 1.5, borderType=cv2.BORDER_REFLECT)
@@ -152,18 +152,3 @@ def _smoothed(values: Array, weight: Array, sigma: float) -> Array:
     planes = np.dstack([values * weight[..., None], weight]).astype(np.float32)
     sums = np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
     return np.asarray(sums[..., :3] / (sums[..., 3:] + np.float32(0.02)), np.float32)
-
-
-def _grown(area: Array, radius: float) -> Array:
-    if not area.any():
-        return area
-    return np.asarray(cv2.distanceTransform((~area).astype(np.uint8), cv2.DIST_L2, 3) <= radius)
-
-
-def _joined(area: Array, seeds: Array) -> Array:
-    """The connected parts of ``area`` that touch ``seeds``."""
-    count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)
-    held = np.zeros(count, bool)
-    held[np.unique(labels[seeds & area])] = True
-    held[0] = False
-    return held[labels]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.areas import joined
 from vivid_assets.imaging.color import srgb_to_linear
 from vivid_assets.imaging.resizing import shrink
 from vivid_assets.imaging.wall import fit_wall, to_lab
@@ -64,7 +65,7 @@ def open_gaps(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     if core.any() and (across < 1.5 * SAME_DIRECTION * shade * np.sqrt(length))[core].mean() > OWN_SHARE:
         return alpha
     like &= depth < MOST_DEPTH * side
-    zone = _joined(_grown(like, BUNDLE * side), like & (alpha < 0.5))
+    zone = joined(_grown(like, BUNDLE * side), like & (alpha < 0.5))
     shown = like & zone & (alpha > 0.5)
     contour = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).sum()
     if shown.sum() < LEAST_DEPTH * side * contour / 2:
@@ -117,12 +118,3 @@ def _local_mean(values: np.ndarray, where: np.ndarray, radius: float, otherwise:
 def _grown(area: np.ndarray, radius: float) -> np.ndarray:
     side = 2 * max(1, round(radius)) + 1
     return cv2.dilate(area.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-
-
-def _joined(area: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """The connected parts of ``area`` that hold a seed."""
-    count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=4)
-    held = np.zeros(count, bool)
-    held[np.unique(labels[seeds & area])] = True
-    held[0] = False
-    return held[labels]
