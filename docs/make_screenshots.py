@@ -21,7 +21,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from vivid_assets.demo_pictures import write_demo_catalogue
+from vivid_assets.demo.catalogue import write_demo_catalogue
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = {"width": 1360, "height": 800}

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.codec import decode, encode
+from vivid_assets.imaging.io.codec import decode, encode
 
 PICTURES = ("astronaut.png", "coffee.png", "cartoon-owl.png", "product-bottle.png")
 HEIGHT, GAP = 230, 10

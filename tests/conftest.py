@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resources import weights
+from resources.weights import pull as weights
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,7 +36,7 @@ def u2netp() -> Path:
 @pytest.fixture(scope="session")
 def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ``StableDiffusionXLPipeline`` of a few hundred thousand weights; ``vae-fix`` inside is its VAE apart."""
-    from benchmarks.architectures import save_sdxl
+    from benchmarks.speed.architectures import save_sdxl
 
     return save_sdxl(tmp_path_factory.mktemp("sdxl"), tiny=True)
 
@@ -44,7 +44,7 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An open_clip model with the real tokenizer."""
-    from benchmarks.architectures import save_clip
+    from benchmarks.speed.architectures import save_clip
 
     return save_clip(tmp_path_factory.mktemp("clip"), tiny=True)
 
@@ -64,7 +64,7 @@ def tiny_birefnet(tmp_path: Path, hub_code: None) -> Path:
 
     Its logit is the picture's normalised brightness, so that its answer can be foreseen.
     """
-    from benchmarks.architectures import save_tiny_birefnet
+    from benchmarks.speed.architectures import save_tiny_birefnet
 
     return save_tiny_birefnet(tmp_path / "birefnet")
 

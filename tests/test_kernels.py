@@ -17,11 +17,11 @@ compile_kernels()
 _USE = """
 import sys
 from pathlib import Path
-from vivid_assets.demo_pictures import write_demo_catalogue
-from vivid_assets.imaging.backdrop import read_prompt, render
-from vivid_assets.imaging.codec import decode, resize_to_fit
-from vivid_assets.imaging.matte import Alpha
-from vivid_assets.imaging.native import blend_native
+from vivid_assets.demo.catalogue import write_demo_catalogue
+from vivid_assets.imaging.backdrop.render import read_prompt, render
+from vivid_assets.imaging.io.codec import decode, resize_to_fit
+from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.ladder import Ladder
 

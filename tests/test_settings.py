@@ -2,9 +2,9 @@
 
 import pytest
 
-from resources.birefnet import BiRefNet
-from resources.vitmatte import VitMatte
-from resources.weight_catalogue import CATALOGUE
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
+from resources.weights.registry import CATALOGUE
 from vivid_assets.settings import SettingsFile, parse_settings
 
 

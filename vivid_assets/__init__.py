@@ -1,6 +1,6 @@
 """Background replacement for whole image catalogues, as a Dagster pipeline."""
 
-from resources.caches import find_room_for_caches
+from resources.runtime.caches import find_room_for_caches
 
 # Before numba is imported, which looks for its folder once.
 find_room_for_caches()

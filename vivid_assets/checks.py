@@ -13,10 +13,10 @@ import dagster as dg
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
-from resources.generators import NOT_GENERATED
-from resources.store import Store
+from resources.scenes.generators import NOT_GENERATED
+from resources.store.store import Store
 from vivid_assets.catalogue.progress import read_progress, shards_noted
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 from vivid_assets.masking.mask import UNAVAILABLE
 from vivid_assets.masking.tiers import TIER_NAMES
 from vivid_assets.rows.engine import Outcome

@@ -5,13 +5,13 @@ import os
 import dagster as dg
 
 from resources.alerts import Alerts
-from resources.birefnet import BiRefNet
-from resources.open_clip import OpenClip
+from resources.clip.open_clip import OpenClip
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
 from resources.resource import Resource
-from resources.sdxl import SDXL
-from resources.store import Store, place_of
-from resources.text_to_image import TextToImage
-from resources.vitmatte import VitMatte
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from resources.store.store import Store, place_of
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
 from vivid_assets.assets.composites import composites
@@ -20,15 +20,15 @@ from vivid_assets.assets.export import export
 from vivid_assets.assets.masks import masks
 from vivid_assets.assets.prepared_images import prepared_images
 from vivid_assets.assets.review import review
-from vivid_assets.assets.stage_settings import STAGE_SETTINGS
 from vivid_assets.assets.trials import trials
-from vivid_assets.automation.alerts import failures
-from vivid_assets.automation.jobs import catalogue_job, retry_job
-from vivid_assets.automation.lost_runs import lost_runs
-from vivid_assets.automation.nights import arrivals, nightly
-from vivid_assets.automation.reruns import rerun_failed, rerun_failed_shards
-from vivid_assets.automation.tuning import settings_changes
+from vivid_assets.scheduling.alerts import failures
+from vivid_assets.scheduling.jobs import catalogue_job, retry_job
+from vivid_assets.scheduling.lost_runs import lost_runs
+from vivid_assets.scheduling.nights import arrivals, nightly
+from vivid_assets.scheduling.reruns import rerun_failed, rerun_failed_shards
+from vivid_assets.scheduling.tuning import settings_changes
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.stage_settings import STAGE_SETTINGS
 
 
 def _in_dagster(resource: Resource) -> dg.ConfigurableResource:

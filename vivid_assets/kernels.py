@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.backdrop import read_prompt, render
-from vivid_assets.imaging.gradients import gradient_mask
-from vivid_assets.imaging.light import measure_light
-from vivid_assets.imaging.line_art import detect_line_art
-from vivid_assets.imaging.matte import Alpha
-from vivid_assets.imaging.native import blend_native
-from vivid_assets.imaging.resizing import shrink
+from vivid_assets.imaging.analysis.light import measure_light
+from vivid_assets.imaging.analysis.line_art import detect_line_art
+from vivid_assets.imaging.backdrop.render import read_prompt, render
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.core.resize import shrink
+from vivid_assets.imaging.matte.gradients import gradient_mask
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.ladder_settings import LadderSettings
 

@@ -15,15 +15,15 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from upath import UPath
 
-from resources.birefnet import BiRefNet
-from resources.generators import SDXL as SDXL_NAME
-from resources.generators import TEXT_TO_IMAGE, GeneratorName, SceneGenerator
-from resources.open_clip import OpenClip
+from resources.clip.open_clip import OpenClip
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
 from resources.resource import Resource
-from resources.sdxl import SDXL
-from resources.text_to_image import TextToImage
-from resources.vitmatte import VitMatte
-from vivid_assets.imaging.verdict import Thresholds
+from resources.scenes.generators import SDXL as SDXL_NAME
+from resources.scenes.generators import TEXT_TO_IMAGE, GeneratorName, SceneGenerator
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
 
 

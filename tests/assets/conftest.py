@@ -9,12 +9,12 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from resources.birefnet import BiRefNet
-from resources.open_clip import OpenClip
-from resources.sdxl import SDXL
-from resources.store import Store
-from resources.text_to_image import TextToImage
-from resources.vitmatte import VitMatte
+from resources.clip.open_clip import OpenClip
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, find, register

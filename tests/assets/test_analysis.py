@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.clip_prompts import ATMOSPHERE, LIGHTING, QUESTIONS, SUBJECT
+from resources.clip.clip_prompts import ATMOSPHERE, LIGHTING, QUESTIONS, SUBJECT
 from vivid_assets.assets import analysis as analysis_module
 from vivid_assets.assets.stages import ANALYSIS
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from resources.batches import PictureError
-from resources.scene_cache import SceneCache
-from resources.scenes import Scene
-from resources.sdxl import SDXL
+from resources.runtime.batches import PictureError
+from resources.scenes.cache import SceneCache
+from resources.scenes.request import Scene
+from resources.scenes.sdxl import SDXL
 from tests.support.tiny_pipelines import save_tiny
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app
-from vivid_assets.imaging.backdrop import look_of, render
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.backdrop.render import look_of, render
+from vivid_assets.imaging.io.codec import decode
 
 TIERS = '[masks]\ntiers = ["gradients"]\n'
 BACKDROPS = TIERS + '[backgrounds]\ngenerator = "backdrop"\n'
@@ -135,7 +135,7 @@ REFUSED = "PyTorch 2.15.0 (CUDA 13.2) cannot use the GPU that the NVIDIA driver 
 
 def usable(monkeypatch, *, device=None, missing=None):
     """What is wrong with ``auto``'s device, and with SDXL's weights."""
-    monkeypatch.setattr("resources.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else device)
+    monkeypatch.setattr("resources.scenes.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else device)
     monkeypatch.setattr(SDXL, "missing", lambda self: missing)
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.catalogue.progress import note_progress
 from vivid_assets.checks import judge_shard

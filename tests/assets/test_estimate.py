@@ -3,8 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from resources.scene_cache import SceneCache
-from resources.sdxl import SDXL
+from resources.scenes.cache import SceneCache
+from resources.scenes.sdxl import SDXL
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app

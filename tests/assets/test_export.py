@@ -9,7 +9,7 @@ import pytest
 
 from vivid_assets.assets.stages import COMPOSITES, MASKS
 from vivid_assets.export.part import SCHEMA
-from vivid_assets.imaging.codec import decode, read_provenance
+from vivid_assets.imaging.io.codec import decode, read_provenance
 
 
 def export_two_shards(pipeline):

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from resources.errors import MachineFault, ModelUnavailable
-from resources.store import Store
-from vivid_assets.assets import faults
+from resources.store.store import Store
 from vivid_assets.assets.stages import COMPOSITES, PREPARED_IMAGES
+from vivid_assets.stages import faults
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vivid_assets.assets.stages import COMPOSITES, MASKS, PREPARED_IMAGES
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 
 pytestmark = pytest.mark.slow
 

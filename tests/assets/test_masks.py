@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vivid_assets.assets.stages import MASKS
-from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.masking.ladder import Ladder
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resources.vitmatte import VitMatte
+from resources.masks.vitmatte import VitMatte
 from vivid_assets.assets.stages import MASKS
-from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.masking.matting import trimap_of
 
 pytestmark = pytest.mark.slow

@@ -7,14 +7,14 @@ import dagster as dg
 import pytest
 
 from resources.alerts import Alerts
-from resources.processes import this_process
+from resources.store.processes import this_process
 from vivid_assets.assets.stages import MASKS, PREPARED_IMAGES
-from vivid_assets.automation.jobs import catalogue_job
-from vivid_assets.automation.lost_runs import PROCESS, command_claims
-from vivid_assets.automation.nights import ATTEMPT, look, tell
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import defs
+from vivid_assets.scheduling.jobs import catalogue_job
+from vivid_assets.scheduling.lost_runs import PROCESS, command_claims
+from vivid_assets.scheduling.nights import ATTEMPT, look, tell
 from vivid_assets.settings import SettingsFile
 
 NOW = datetime.now(UTC)
@@ -248,7 +248,7 @@ def test_a_catalogue_that_cannot_be_scanned_does_not_stop_the_others(night, tmp_
             raise TypeError("nobody foresaw this")
         return scan(store, catalogue)
 
-    monkeypatch.setattr("vivid_assets.automation.nights.scan", scan_)
+    monkeypatch.setattr("vivid_assets.scheduling.nights.scan", scan_)
     found = requested(night)
     assert shards(found) == ["spring-00000"]
     assert found.catalogues == ["away", "broken", "empty", "spring", "unforeseen", "zz-record"]

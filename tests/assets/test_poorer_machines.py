@@ -5,9 +5,9 @@ import contextlib
 import numpy as np
 import pytest
 
-from resources.open_clip import Answer, OpenClip, Scores
-from resources.scenes import Scene
-from resources.sdxl import SDXL
+from resources.clip.open_clip import Answer, OpenClip, Scores
+from resources.scenes.request import Scene
+from resources.scenes.sdxl import SDXL
 from vivid_assets.assets.export import EXPORTED
 from vivid_assets.assets.stages import ANALYSIS, BACKGROUNDS, MASKS, REVIEW, STAGES
 from vivid_assets.catalogue.ledger import shards_of

@@ -4,7 +4,7 @@ import pytest
 
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS, PREPARED_IMAGES
 from vivid_assets.catalogue.ledger import shard_rows
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 
 
 @pytest.fixture
@@ -56,6 +56,6 @@ def test_a_ledger_that_goes_in_the_middle_of_a_run_empties_no_table(scanned, mon
         looked.append(shard)
         return shard_rows(store, shard).slice(0, 0) if len(looked) > 1 else shard_rows(store, shard)
 
-    monkeypatch.setattr("vivid_assets.assets.shard_asset.shard_rows", gone)
+    monkeypatch.setattr("vivid_assets.stages.shard_asset.shard_rows", gone)
     assert not scanned.materialize("spring-00000", selection=["prepared_images"]).success
     assert scanned.rows(PREPARED_IMAGES) == before

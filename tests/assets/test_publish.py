@@ -3,12 +3,12 @@
 import pyarrow.parquet as pq
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED, publish_catalogue
 from vivid_assets.assets.stages import COMPOSITES, STAGES
 from vivid_assets.catalogue.ledger import shard_rows
 from vivid_assets.catalogue.progress import state_of
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_of_two_shards_the_one_where_the_picture_lives_has_its_name(done, monkey
     done.run("spring-00002")
     assert size_of(done, "a.png") == (40, 40)
     with monkeypatch.context() as patch:
-        patch.setattr("vivid_assets.assets.shard_asset.shard_rows", lambda *_: before)
+        patch.setattr("vivid_assets.stages.shard_asset.shard_rows", lambda *_: before)
         done.run("spring-00000", selection=["composites"])
     assert [*done.rows(COMPOSITES)] == ["a.png"], "it saw the ledger as it was"
     done.run("spring-00000", selection=["export"])

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from vivid_assets.assets.stages import COMPOSITES, STAGES
 from vivid_assets.cli.main import app
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.tables import read_shelf
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vivid_assets.assets.stages import COMPOSITES, REVIEW
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, judge_look
 
 PAGE = "review/spring-00000.html"

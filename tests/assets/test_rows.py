@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vivid_assets.assets.stages import ANALYSIS, BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
-from vivid_assets.imaging.codec import decode, read_provenance
+from vivid_assets.imaging.io.codec import decode, read_provenance
 
 
 def png_header(width, height):

@@ -6,7 +6,7 @@ from PIL import Image
 from tests.support.plain import plain
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
-from vivid_assets.imaging.codec import decode
+from vivid_assets.imaging.io.codec import decode
 
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n[composites]\nshadow = "{}"\n'
 

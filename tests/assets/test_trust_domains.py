@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from resources.birefnet import BiRefNet
-from resources.sdxl import SDXL
-from resources.text_to_image import TextToImage
+from resources.masks.birefnet import BiRefNet
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.catalogue.source import parse_catalogue_file
 from vivid_assets.settings import CatalogueSettings, Settings

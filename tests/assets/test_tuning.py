@@ -5,12 +5,12 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from resources.birefnet import BiRefNet
-from resources.open_clip import OpenClip
-from resources.sdxl import SDXL
-from resources.store import Store
-from resources.text_to_image import TextToImage
-from resources.vitmatte import VitMatte
+from resources.clip.open_clip import OpenClip
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from resources.store.store import Store
 from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
 from vivid_assets.assets.trials import trials
 from vivid_assets.catalogue.settings_versions import observations

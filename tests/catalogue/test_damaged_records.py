@@ -3,7 +3,7 @@
 import pytest
 
 from resources.errors import DamagedTable, MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
 from vivid_assets.catalogue.scan import catalogue_settings, scan
 from vivid_assets.catalogue.source import find, register

@@ -1,6 +1,6 @@
 """What a stranger may put into a catalogue's folder and manifest: each is refused by name, and the rest goes on.
 
-Hostile picture files are in tests/imaging/test_hostile_files.py; docs/hostile_input.md has the whole list.
+Hostile picture files are in tests/imaging/io/test_hostile_files.py; docs/hostile_input.md has the whole list.
 """
 
 import os
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures
 from vivid_assets.catalogue.names import collisions, why_refused
 from vivid_assets.catalogue.scan import scan

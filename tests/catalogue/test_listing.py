@@ -7,13 +7,13 @@ from contextlib import suppress
 import pytest
 from PIL import Image
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue import listing
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
 from vivid_assets.catalogue.outcomes import read_outcome, tell_outcome
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import each_registered, register, registered
-from vivid_assets.imaging.containers import Extra
+from vivid_assets.imaging.io.formats import Extra
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
 

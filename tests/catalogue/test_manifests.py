@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register

@@ -3,7 +3,7 @@
 import pytest
 
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.progress import EXPORT, counts_of, made_of, note_progress, state_of, summary_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from partitions.shards import catalogue_of, is_shard, ordinal_of, shard_key
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.scan import catalogue_settings, scan
 from vivid_assets.catalogue.source import find, register, registered

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.identity import fits
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
 from vivid_assets.catalogue.scan import scan

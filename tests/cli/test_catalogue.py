@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from vivid_assets import demo_pictures
 from vivid_assets.cli.main import app
+from vivid_assets.demo import catalogue as demo_pictures
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_folder_in_trouble_is_a_sentence_and_in_the_status(vivid, folder):
 
 def test_a_fresh_demo_takes_away_what_the_demo_made_and_nothing_else(vivid, small_demo, tmp_path, monkeypatch):
     monkeypatch.setattr("vivid_assets.cli.demo.bring_up_to_date", lambda *_: [])
-    monkeypatch.setattr("resources.weights.available", lambda _: True)
+    monkeypatch.setattr("resources.weights.pull.available", lambda _: True)
     mine = tmp_path / "mine" / "wedding" / "1.jpg"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
@@ -127,7 +127,7 @@ def test_a_fresh_demo_takes_away_what_the_demo_made_and_nothing_else(vivid, smal
 
 def test_a_demo_that_was_stopped_while_it_drew_begins_again(vivid, small_demo, tmp_path, monkeypatch):
     monkeypatch.setattr("vivid_assets.cli.demo.bring_up_to_date", lambda *_: [])
-    monkeypatch.setattr("resources.weights.available", lambda _: True)
+    monkeypatch.setattr("resources.weights.pull.available", lambda _: True)
 
     def stopped(folder):
         folder.mkdir(parents=True)
@@ -135,7 +135,7 @@ def test_a_demo_that_was_stopped_while_it_drew_begins_again(vivid, small_demo, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as once:
-        once.setattr("vivid_assets.demo_pictures.write_demo_catalogue", stopped)
+        once.setattr("vivid_assets.demo.catalogue.write_demo_catalogue", stopped)
         assert vivid("demo", "--folder", str(tmp_path / "mine")).exit_code == 130
     assert vivid("demo", "--folder", str(tmp_path / "mine")).exit_code == 0
     found = {path.name for path in (tmp_path / "mine" / "catalogue").iterdir()}

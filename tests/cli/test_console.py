@@ -119,8 +119,8 @@ import logging
 from vivid_assets.cli.console import listening
 with listening(logging.INFO):
     logging.info("open_clip says this to the root logger")
-    logging.getLogger("resources.lease").info("Loaded a model")
-    logging.getLogger("resources.lease").warning("A warning of ours")
+    logging.getLogger("resources.runtime.lease").info("Loaded a model")
+    logging.getLogger("resources.runtime.lease").warning("A warning of ours")
     logging.getLogger("library").warning("A warning \\x1b[2J of theirs")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,8 +4,8 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from resources import weights
 from resources.errors import ModelUnavailable
+from resources.weights import pull as weights
 from vivid_assets.cli.models import models_app
 
 NAMES = ["u2netp", "u2net", "birefnet", "birefnet_hr", "vitmatte", "open_clip", "sdxl", "sdxl_vae"]
@@ -33,7 +33,7 @@ def vivid_models(monkeypatch, tmp_path):
 def converted(monkeypatch) -> list[str]:
     """The names that were converted for the CPU; the converter is left out."""
     names: list[str] = []
-    monkeypatch.setattr("resources.u2net.load", names.append)
+    monkeypatch.setattr("resources.masks.u2net.load", names.append)
     return names
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import vivid_assets
-from resources.caches import find_room_for_caches
-from resources.store import Store, place_of
+from resources.runtime.caches import find_room_for_caches
+from resources.store.store import Store, place_of
 from vivid_assets.catalogue.source import register
 from vivid_assets.cli.main import app
 
@@ -203,7 +203,7 @@ def test_a_read_only_installation_without_a_home_works(home, tmp_path):
 
 
 def test_caches_get_room_where_there_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr("resources.caches.may_write", lambda _: False)
+    monkeypatch.setattr("resources.runtime.caches.may_write", lambda _: False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for name in ("NUMBA_CACHE_DIR", "HF_MODULES_CACHE"):
         monkeypatch.setenv(name, "undone after the test")
@@ -215,7 +215,7 @@ def test_caches_get_room_where_there_is_none(tmp_path, monkeypatch):
 
 
 def test_another_user_s_folder_is_not_trusted_with_code(tmp_path, monkeypatch):
-    from resources import caches
+    from resources.runtime import caches
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / f"vivid-assets-{os.getuid()}").mkdir()

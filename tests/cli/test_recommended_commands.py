@@ -9,13 +9,13 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from resources import weights
-from resources.birefnet import BiRefNet
-from resources.onnx_masks import KNOWN
-from resources.open_clip import OpenClip
-from resources.sdxl import SDXL
-from resources.text_to_image import TextToImage
-from resources.vitmatte import VitMatte
+from resources.clip.open_clip import OpenClip
+from resources.masks.birefnet import BiRefNet
+from resources.masks.onnx_masks import KNOWN
+from resources.masks.vitmatte import VitMatte
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from resources.weights import pull as weights
 from vivid_assets.cli.main import app
 from vivid_assets.cli.models import models_app
 from vivid_assets.cli.wanted import is_known
@@ -98,8 +98,8 @@ def test_the_command_that_a_missing_model_names_fetches_all_of_it(model, monkeyp
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "rembg"))
     monkeypatch.delenv("VIVID_SETTINGS", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("resources.packages._is_installed", lambda _: True)
-    monkeypatch.setattr("resources.u2net.load", lambda _: None)
+    monkeypatch.setattr("resources.runtime.packages._is_installed", lambda _: True)
+    monkeypatch.setattr("resources.masks.u2net.load", lambda _: None)
     needed = {} if getattr(model, "runtime", "") == "onnx" else all_of(model)
 
     def put(files, *_):

@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from vivid_assets.cli.main import app
-from vivid_assets.imaging.codec import decode, encode, read_provenance
-from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.io.codec import decode, encode, read_provenance
+from vivid_assets.imaging.io.mask_files import decode_mask
 
 TIERS = ("--tiers", "gradients")
 RED, WALL = (180, 40, 30), (214, 214, 214)
@@ -223,7 +223,7 @@ class TestSettings:
         assert [path.name for path in photo.parent.glob("photo*")] == ["photo.png"]
 
     def test_the_reason_for_the_generator_is_said(self, photo, monkeypatch):
-        monkeypatch.setattr("resources.sdxl.SDXL.unusable", lambda self: "Its weights are away.")
+        monkeypatch.setattr("resources.scenes.sdxl.SDXL.unusable", lambda self: "Its weights are away.")
         result = vivid("replace", photo, "--prompt", "x", "--generator", "auto", *TIERS)
         assert result.exit_code == 0
         assert "studio backdrop" in result.output
@@ -397,7 +397,7 @@ class TestSeveral:
         assert "no picture" in result.output
 
     def test_models_are_loaded_once(self, tmp_path, settings, tiny_birefnet, monkeypatch):
-        from resources import birefnet
+        from resources.masks import birefnet
 
         settings(
             '[masks]\ntiers = ["birefnet"]\n'

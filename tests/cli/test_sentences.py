@@ -14,12 +14,12 @@ import vivid_assets
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, shard_key
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets import prepared_images
-from vivid_assets.assets.faults import reasons
 from vivid_assets.cli import catalogue
 from vivid_assets.cli.console import console
 from vivid_assets.cli.main import app
+from vivid_assets.stages.faults import reasons
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def test_a_fault_of_the_machine_is_told_as_it_was_raised(vivid, folder, monkeypa
 @pytest.mark.slow
 def test_what_resources_log_is_in_the_terminal_once_and_in_the_run_s_log(vivid, folder, tmp_path, monkeypatch):
     def find(*arguments):
-        logging.getLogger("resources.lease").info("Loaded %s in no time", "[bold]net\x1b[31m")
-        logging.getLogger("resources.lease").debug("a detail")
+        logging.getLogger("resources.runtime.lease").info("Loaded %s in no time", "[bold]net\x1b[31m")
+        logging.getLogger("resources.runtime.lease").debug("a detail")
         logging.getLogger("some.library").warning("not ours")
         return original(*arguments)
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from resources.hub import Weights
-from resources.sdxl import SDXL
-from resources.store import Store
+from resources.scenes.sdxl import SDXL
+from resources.store.store import Store
+from resources.weights.hub import Weights
 from vivid_assets.assets.stages import BACKGROUNDS
 from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import read_rows

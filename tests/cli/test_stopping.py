@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resources.store import Store
+from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.source import register

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find, register

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import WorkerStatus
 
-from resources.ray_models import NAMESPACE
-from resources.store import Store
+from resources.runtime.warm import NAMESPACE
+from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.rows.tables import read_rows

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.claims import Claims
-from resources.store import Store
+from resources.store.locks import Claims
+from resources.store.store import Store
 from vivid_assets.assets.stages import MASKS, STAGES
 from vivid_assets.catalogue.source import Catalogue
 from vivid_assets.rows.tables import read_rows

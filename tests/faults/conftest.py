@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.stages import STAGES
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.source import register

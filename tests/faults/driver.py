@@ -130,11 +130,11 @@ if __name__ == "__main__":
         "scipy.ndimage",
         "sqlalchemy",
         "vivid_assets.assets.stages",
-        "vivid_assets.automation.nights",
+        "vivid_assets.scheduling.nights",
         "vivid_assets.export.part",
     ):
         importlib.import_module(name)
-    from resources.store import Store
+    from resources.store.store import Store
     from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.catalogue.scan import scan
     from vivid_assets.catalogue.source import find

@@ -24,25 +24,26 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from resources import claims, local_files
 from resources.errors import ModelUnavailable
-from resources.store import Store
+from resources.store import local_files
+from resources.store import locks as claims
+from resources.store.store import Store
 from vivid_assets.assets.deployment import wanted_revision
 from vivid_assets.assets.export import EXPORTED, publish_catalogue
 from vivid_assets.assets.stages import COMPOSITES, MASKS, REVIEW, STAGES
-from vivid_assets.automation import lost_runs
-from vivid_assets.automation.nights import look
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find, register
 from vivid_assets.definitions import ASSETS, defs
 from vivid_assets.export.purge import delete_rubbish, find_rubbish
-from vivid_assets.imaging.codec import read_provenance
+from vivid_assets.imaging.io.codec import read_provenance
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
+from vivid_assets.scheduling import lost_runs
+from vivid_assets.scheduling.nights import look
 from vivid_assets.settings import SettingsFile
 
 STEPS = int(os.environ.get("VIVID_HISTORY_STEPS", "18"))

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.demo_drawings import cartoon_owl
-from vivid_assets.demo_pictures import write_demo_catalogue
+from vivid_assets.demo.catalogue import write_demo_catalogue
+from vivid_assets.demo.drawings import cartoon_owl
 from vivid_assets.masking.finish import DRAWING_NET, finish
 from vivid_assets.masking.ladder_settings import LadderSettings
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
-from vivid_assets.imaging.matte import Alpha
+from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import SOURCE_ALPHA, MaskRequest

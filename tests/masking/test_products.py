@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vivid_assets.imaging.verdict import agreement
+from vivid_assets.imaging.matte.quality import agreement
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.model import Tier
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
 from vivid_assets.rows.engine import materialize_rows
 from vivid_assets.rows.stage import Stage

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.rows.engine import materialize_rows
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Stage, artefact, degraded_key

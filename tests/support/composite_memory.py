@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vivid_assets.imaging.codec import decode, encode
-from vivid_assets.imaging.mask_files import decode_mask
-from vivid_assets.imaging.matte import Alpha, Origin
-from vivid_assets.imaging.native import blend_native
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.core.alpha import Alpha, Origin
+from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask
 
 
 def make(picture: bytes, mask: bytes, mode: str, format_: str, origin: Origin) -> None:

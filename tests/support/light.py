@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vivid_assets.imaging.color import linear_to_srgb, to_uint8
+from vivid_assets.imaging.core.color import linear_to_srgb, to_uint8
 
 
 def linear_to_uint8(linear: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.color import linear_to_srgb, srgb_to_linear, to_uint8
+from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
 
 
 @dataclass(frozen=True)

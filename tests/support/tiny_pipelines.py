@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.architectures import clip_tokenizer
+from benchmarks.speed.architectures import clip_tokenizer
 
 _CLIP = {
     "vocab_size": 49408,

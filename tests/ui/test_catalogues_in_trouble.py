@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.source import register
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=3)]

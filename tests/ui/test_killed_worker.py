@@ -11,7 +11,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.stages import MASKS
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register

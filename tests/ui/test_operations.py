@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.source import register
 
 # A live Dagster takes a minute to start: all stories are told on one.

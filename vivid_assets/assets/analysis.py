@@ -6,18 +6,18 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.open_clip import OpenClip, Scores
-from resources.store import Store
+from resources.clip.open_clip import OpenClip, Scores
+from resources.store.store import Store
 from vivid_assets.assets.deployment import wanted_revision
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import ShardConfig, histogram, materialize_shard, settings_of, shard_asset
-from vivid_assets.assets.stored import read_stored
-from vivid_assets.imaging.codec import decode
-from vivid_assets.imaging.light import measure_light
-from vivid_assets.imaging.line_art import detect_line_art
+from vivid_assets.imaging.analysis.light import measure_light
+from vivid_assets.imaging.analysis.line_art import detect_line_art
+from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.stage import Reads, Stage
 from vivid_assets.rows.work import Work
 from vivid_assets.settings import SettingsFile, configured
+from vivid_assets.stages.shard_asset import ShardConfig, histogram, materialize_shard, settings_of, shard_asset
+from vivid_assets.stages.stored import read_stored
 
 ANALYSIS = Stage(
     name="analysis",

@@ -11,32 +11,32 @@ import dagster as dg
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
-from resources.cuda import gpu_expected
 from resources.errors import ModelUnavailable
-from resources.generators import BACKDROP, OWN, Choice, SceneGenerator, choose_generator
-from resources.generators import SDXL as SDXL_SCENE
-from resources.scene_cache import CachedScene, SceneCache, is_whole
-from resources.scenes import Scene, SceneRequest, Subject, bucket
-from resources.sdxl import SDXL
-from resources.store import Store
-from resources.text_to_image import TextToImage
+from resources.runtime.cuda import gpu_expected
+from resources.scenes.cache import CachedScene, SceneCache, is_whole
+from resources.scenes.generators import BACKDROP, OWN, Choice, SceneGenerator, choose_generator
+from resources.scenes.generators import SDXL as SDXL_SCENE
+from resources.scenes.request import Scene, SceneRequest, Subject, bucket
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from resources.store.store import Store
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.deployment import wanted_revision
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
-from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
-from vivid_assets.imaging.backdrop import read_prompt, recipe, render
-from vivid_assets.imaging.codec import decode, encode
-from vivid_assets.imaging.mask_files import decode_mask
-from vivid_assets.imaging.transparency import opaque
+from vivid_assets.imaging.backdrop.render import read_prompt, recipe, render
+from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.prompts.tokens import CONTEXT_LENGTH, token_ids
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage, digest
 from vivid_assets.rows.work import Work
 from vivid_assets.settings import SettingsFile, scene_generators
+from vivid_assets.stages.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.stages.stored import read_stored
 
 BACKGROUNDS = Stage(
     name="backgrounds",

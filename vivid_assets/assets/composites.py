@@ -10,28 +10,28 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from partitions.shards import catalogue_of
-from resources.generators import BACKDROP, NOT_GENERATED
-from resources.store import Store
+from resources.scenes.generators import BACKDROP, NOT_GENERATED
+from resources.store.store import Store
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.masks import MASKS, persons_mask
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
-from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
-from vivid_assets.imaging.backdrop import look_of, render
-from vivid_assets.imaging.cast_shadow import multiply_layer
-from vivid_assets.imaging.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
-from vivid_assets.imaging.given import shown_alpha
-from vivid_assets.imaging.mask_files import decode_mask
-from vivid_assets.imaging.matte import Alpha
-from vivid_assets.imaging.measures import Measures
-from vivid_assets.imaging.native import blend_native
-from vivid_assets.imaging.pixel_budget import budget_of_memory
-from vivid_assets.imaging.studio_words import KeyLight
+from vivid_assets.imaging.backdrop.render import look_of, render
+from vivid_assets.imaging.blend.cast_shadow import multiply_layer
+from vivid_assets.imaging.blend.measures import Measures
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.core.own_alpha import shown_alpha
+from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.imaging.io.pixel_budget import budget_of_memory
 from vivid_assets.rows.stage import Reads, Row, Stage, artefact
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.rows.work import each
 from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings, SettingsFile
+from vivid_assets.stages.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.stages.stored import read_stored
 
 COMPOSITES = Stage(
     name="composites",
@@ -63,7 +63,7 @@ BYTES_PER_PIXEL = 130
 """What a composite takes, from its source's decoding to its own encoding, with a margin.
 
 Measured where all of it is soft and its mask of its own size: with 8 bits a channel 100, with 16 bits 113; where little
-is soft 64 and 83, before a plain background 90 and 107 (``tests/imaging/test_memory.py``).
+is soft 64 and 83, before a plain background 90 and 107 (``tests/imaging/blend/test_memory.py``).
 """
 
 _MAKING = budget_of_memory(BYTES_PER_PIXEL)

@@ -8,7 +8,7 @@ it, and marks what it has to make without as degraded.
 
 import json
 
-from resources.store import Store
+from resources.store.store import Store
 
 _PATH = "deployment/models.json"
 

@@ -6,13 +6,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.analysis import ANALYSIS, UNAVAILABLE
-from vivid_assets.assets.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.prompts.enhance import AddedWords, enhance
 from vivid_assets.rows.stage import Reads, Row, Stage
 from vivid_assets.rows.work import each
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.shard_asset import ShardConfig, materialize_shard, settings_of, shard_asset
 
 _WORDS = pa.list_(pa.struct([("words", pa.string()), ("reason", pa.string())]))
 

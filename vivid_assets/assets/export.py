@@ -5,19 +5,19 @@ import pyarrow.compute as pc
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
-from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import check_shard
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.export.part import SCHEMA
 from vivid_assets.export.publish import Published, part_path, publish_shard
 from vivid_assets.rows.stage import OK, digest
+from vivid_assets.stages.faults import retried_where_it_helps
+from vivid_assets.stages.shard_asset import check_shard
 
 EXPORTED = (PREPARED_IMAGES, ANALYSIS, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
 

@@ -11,19 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
-from resources.birefnet import BiRefNet
 from resources.errors import ModelUnavailable
-from resources.store import Store
-from resources.vitmatte import VitMatte
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
+from resources.store.store import Store
 from vivid_assets.assets.deployment import wanted_revision
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
-from vivid_assets.assets.stored import read_stored
 from vivid_assets.catalogue.source import Catalogue, find
-from vivid_assets.imaging.codec import decode
-from vivid_assets.imaging.mask_files import decode_mask, encode_mask
-from vivid_assets.imaging.mask_input import read_mask
-from vivid_assets.imaging.matte import Alpha, fit_alpha
+from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
+from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.io.read_mask import read_mask
 from vivid_assets.masking.ladder import Ladder, trouble
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
@@ -34,6 +32,8 @@ from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage, artefact, degraded_key
 from vivid_assets.rows.work import Work
 from vivid_assets.settings import SettingsFile, configured
+from vivid_assets.stages.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from vivid_assets.stages.stored import read_stored
 
 MASKS = Stage(
     name="masks",

@@ -7,17 +7,17 @@ import pyarrow as pa
 
 from partitions.assignment import NO_FILE
 from partitions.shards import catalogue_of
-from resources.store import Store
-from vivid_assets.assets.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
+from resources.store.store import Store
 from vivid_assets.catalogue.source import find
-from vivid_assets.imaging.codec import decode, encode
-from vivid_assets.imaging.given import packaging
-from vivid_assets.imaging.mask_files import encode_mask
-from vivid_assets.imaging.transparency import opaque
+from vivid_assets.imaging.core.own_alpha import packaging
+from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.mask_files import encode_mask
+from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Row, Stage, artefact
 from vivid_assets.rows.work import each
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 
 PREPARED_IMAGES = Stage(
     name="prepared_images",

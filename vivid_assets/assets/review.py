@@ -6,23 +6,14 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.assets.shard_asset import (
-    Groups,
-    ShardConfig,
-    histogram,
-    materialize_shard,
-    settings_of,
-    shard_asset,
-)
-from vivid_assets.assets.stored import read_stored
-from vivid_assets.imaging.codec import decode
-from vivid_assets.imaging.mask_files import decode_mask
+from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.review.look import FINE, judge_look
 from vivid_assets.review.page import page_digest, review_page, rows_digest
 from vivid_assets.review.thumbnails import LONGEST_TO_JUDGE, LONGEST_TO_SEE, thumbnail
@@ -30,6 +21,15 @@ from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK, Reads, Row, Stage
 from vivid_assets.rows.work import each
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.shard_asset import (
+    Groups,
+    ShardConfig,
+    histogram,
+    materialize_shard,
+    settings_of,
+    shard_asset,
+)
+from vivid_assets.stages.stored import read_stored
 
 REVIEW = Stage(
     name="review",

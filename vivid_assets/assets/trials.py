@@ -8,27 +8,27 @@ from pydantic import Field
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
-from resources.birefnet import BiRefNet
-from resources.open_clip import OpenClip
-from resources.sdxl import SDXL
-from resources.store import Store
-from resources.text_to_image import TextToImage
-from resources.trial_store import TrialStore
-from resources.vitmatte import VitMatte
+from resources.clip.open_clip import OpenClip
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
+from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from resources.store.overlay import TrialStore
+from resources.store.store import Store
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
 from vivid_assets.assets.composites import COMPOSITES, composites
 from vivid_assets.assets.enhanced_prompts import enhanced_prompts
-from vivid_assets.assets.faults import retried_where_it_helps
 from vivid_assets.assets.masks import masks
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES, prepared_images
-from vivid_assets.assets.shard_asset import check_shard
 from vivid_assets.catalogue.scan import catalogue_settings
-from vivid_assets.imaging.codec import decode
-from vivid_assets.imaging.contact_sheet import as_markdown, contact_sheet
+from vivid_assets.imaging.io.codec import decode
+from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.faults import retried_where_it_helps
+from vivid_assets.stages.shard_asset import check_shard
 
 _TRIED = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites]
 _SHOWN = 24

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from partitions.assignment import LEDGER
 from partitions.shards import catalogue_of
 from resources.errors import DamagedTable, MachineFault
-from resources.store import Store, table_bytes
+from resources.store.store import Store, table_bytes
 
 _KEPT_GENERATIONS = 3
 

@@ -18,7 +18,7 @@ from upath import UPath
 
 from vivid_assets.catalogue.identity import ETAG, UNREADABLE
 from vivid_assets.catalogue.names import collisions, why_refused
-from vivid_assets.imaging.containers import ENOUGH, kind_of
+from vivid_assets.imaging.io.formats import ENOUGH, kind_of
 
 PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from resources.store import Store
+from resources.store.store import Store
 
 _KEPT = 200
 

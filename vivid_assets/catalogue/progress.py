@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 
 from partitions.assignment import REQUEST
 from partitions.shards import catalogue_of
-from resources.claims import Claims
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.locks import Claims
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, newest_generation, read_ledger
 from vivid_assets.rows.tables import read_statuses
 

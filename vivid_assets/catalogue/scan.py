@@ -16,7 +16,7 @@ from upath import UPath
 
 from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.identity import MANIFEST, UNREADABLE, kind_of_content
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
 from vivid_assets.catalogue.listing import Listing, content_digests, file_state, list_files
@@ -25,7 +25,7 @@ from vivid_assets.catalogue.matching import ALSO_COMPARED, match_images, match_o
 from vivid_assets.catalogue.outcomes import note_outcome
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
-from vivid_assets.imaging.containers import EXTRAS, PLUGINS
+from vivid_assets.imaging.io.formats import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
 from vivid_assets.spelling import Nearest, did_you_mean
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from resources.errors import MachineFault
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import registered
 from vivid_assets.rows.stage import digest

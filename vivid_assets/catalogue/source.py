@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from upath import UPath
 
 from partitions.shards import check_catalogue_name, is_catalogue_name
-from resources.reach import reached
-from resources.store import Store, as_path
+from resources.store.reach import reached
+from resources.store.store import Store, as_path
 from vivid_assets.catalogue.identity import MANIFEST, fits
 from vivid_assets.catalogue.listing import file_state
 from vivid_assets.catalogue.manifest import LONGEST_TEXT

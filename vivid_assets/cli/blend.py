@@ -13,7 +13,7 @@ from vivid_assets.cli.replace import Force, Shadow, ShadowOption, read_settings,
 
 # The command imports what it needs itself, so that help is shown at once.
 if TYPE_CHECKING:
-    from vivid_assets.imaging.compositing import Blend
+    from vivid_assets.imaging.blend.composite import Blend
 
 
 class Mode(StrEnum):
@@ -89,13 +89,13 @@ def blend_files(
     """
     from vivid_assets.cli.one_picture import composite_file, cutout_file, is_colour, own_background
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA, Job, Result
-    from vivid_assets.imaging.codec import decode
-    from vivid_assets.imaging.compositing import blend
-    from vivid_assets.imaging.given import judge_given, shown_alpha
-    from vivid_assets.imaging.mask_input import read_mask
-    from vivid_assets.imaging.native import cover
-    from vivid_assets.imaging.transparency import opaque
-    from vivid_assets.imaging.verdict import OVERRIDE, Thresholds, measure
+    from vivid_assets.imaging.blend.composite import blend
+    from vivid_assets.imaging.blend.native import cover
+    from vivid_assets.imaging.core.own_alpha import shown_alpha
+    from vivid_assets.imaging.io.codec import decode
+    from vivid_assets.imaging.io.read_mask import read_mask
+    from vivid_assets.imaging.io.transparency import opaque
+    from vivid_assets.imaging.matte.quality import OVERRIDE, Thresholds, judge_given, measure
     from vivid_assets.settings import BLEND_OPTIONS
 
     results = [Result("composite", output, tuple(FORMATS))]

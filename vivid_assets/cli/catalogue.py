@@ -11,7 +11,7 @@ from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, ope
 
 # What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
 if TYPE_CHECKING:
-    from resources.store import Store
+    from resources.store.store import Store
     from vivid_assets.catalogue.scan import Scan
     from vivid_assets.catalogue.source import Catalogue
 

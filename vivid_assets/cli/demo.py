@@ -22,9 +22,9 @@ def demo_command(
 
     Run it again and nothing is computed: every row is up to date. Then look: `vivid ui --store vivid-demo/store`.
     """
-    from resources import weights
+    from resources.weights import pull as weights
     from vivid_assets.catalogue.source import register
-    from vivid_assets.demo_pictures import write_demo_catalogue
+    from vivid_assets.demo.catalogue import write_demo_catalogue
 
     started = time.monotonic()
     store = open_store(str(folder / "store"), to_write=True)

@@ -12,8 +12,8 @@ from vivid_assets.cli.console import console
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 
 if TYPE_CHECKING:
-    from resources.generators import SceneGenerator
-    from resources.store import Store
+    from resources.scenes.generators import SceneGenerator
+    from resources.store.store import Store
 
 
 @dataclass
@@ -42,9 +42,9 @@ def estimate_command(
 
     Example: `vivid catalogue estimate spring`
     """
-    from resources.generators import SDXL, choose_generator
-    from resources.progress import duration
-    from resources.scene_cache import SceneCache
+    from resources.runtime.rate import duration
+    from resources.scenes.cache import SceneCache
+    from resources.scenes.generators import SDXL, choose_generator
     from vivid_assets.catalogue.scan import catalogue_settings
     from vivid_assets.catalogue.source import find
     from vivid_assets.settings import SettingsFile, scene_generators
@@ -85,7 +85,7 @@ def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator"
     ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
     whatever has changed since.
     """
-    from resources.scenes import SceneRequest
+    from resources.scenes.request import SceneRequest
     from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT
     from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
     from vivid_assets.assets.prepared_images import PREPARED_IMAGES

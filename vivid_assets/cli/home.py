@@ -9,14 +9,14 @@ from urllib.parse import unquote
 
 import typer
 
-from resources.caches import may_write
 from resources.errors import MachineFault
+from resources.runtime.caches import may_write
 
 # What is imported here is paid for by every command's help.
 if TYPE_CHECKING:
     import dagster as dg
 
-    from resources.store import Store
+    from resources.store.store import Store
 
 DEFAULT_STORE = "vivid_store"
 
@@ -37,7 +37,7 @@ def open_store(root: str, *, to_write: bool = False) -> "Store":
 
     Raises ValueError when it cannot be a store, or when it is ``to_write`` and this user may not.
     """
-    from resources.store import Store, place_of
+    from resources.store.store import Store, place_of
 
     root = place_of(root)
     if root.startswith(_ONLY_READ):
@@ -88,7 +88,7 @@ def open_instance(store: "Store") -> "dg.DagsterInstance":
 
 
 def _dagster_home(store: "Store") -> Path:
-    from resources.store import place_of
+    from resources.store.store import place_of
 
     if named := os.environ.get("DAGSTER_HOME"):
         if "://" in named:

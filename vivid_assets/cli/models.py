@@ -13,8 +13,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 from rich.text import Text
 
-from resources import weights
 from resources.errors import MachineFault
+from resources.weights import pull as weights
 from vivid_assets.cli.console import complain, console, errors, say
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _pull(one: Wanted) -> Path:
         own = isinstance(weights.CATALOGUE.get(one.name), weights.OnnxWeight)
         task = bar.add_task(one.name, total=None, visible=own)
         place = one.fetch(lambda done, total: bar.update(task, completed=done, total=total), complain)
-    from resources.u2net import U2NETS, load
+    from resources.masks.u2net import U2NETS, load
 
     if one.name in U2NETS:
         load(one.name)  # converts it, once, where the first run would have to

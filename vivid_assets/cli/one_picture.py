@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from resources.birefnet import BiRefNet
 from resources.errors import ModelUnavailable
-from resources.generators import BACKDROP, Choice, SceneGenerator, choose_generator
-from resources.scenes import SceneRequest, Subject
-from resources.vitmatte import VitMatte
-from vivid_assets.imaging.alpha import upsample_alpha
-from vivid_assets.imaging.backdrop import read_prompt, render
-from vivid_assets.imaging.codec import Format, Picture, SourceType, decode, encode
-from vivid_assets.imaging.compositing import Blend
-from vivid_assets.imaging.cutout import emptied
-from vivid_assets.imaging.given import shown_alpha
-from vivid_assets.imaging.light import measure_light
-from vivid_assets.imaging.mask_files import decode_mask, encode_mask
-from vivid_assets.imaging.mask_input import read_mask
-from vivid_assets.imaging.matte import GIVEN, Alpha
-from vivid_assets.imaging.native import blend_native
-from vivid_assets.imaging.studio_words import KeyLight
-from vivid_assets.imaging.transparency import NOTE_OVER_WHITE, opaque, over_white
+from resources.masks.birefnet import BiRefNet
+from resources.masks.vitmatte import VitMatte
+from resources.scenes.generators import BACKDROP, Choice, SceneGenerator, choose_generator
+from resources.scenes.request import SceneRequest, Subject
+from vivid_assets.imaging.analysis.light import measure_light
+from vivid_assets.imaging.backdrop.render import read_prompt, render
+from vivid_assets.imaging.blend.composite import Blend
+from vivid_assets.imaging.blend.cutout import emptied
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.blend.refine_alpha import upsample_alpha
+from vivid_assets.imaging.core.alpha import GIVEN, Alpha
+from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.core.own_alpha import shown_alpha
+from vivid_assets.imaging.io.codec import Format, Picture, SourceType, decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.io.read_mask import read_mask
+from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, opaque, over_white
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vivid_assets.imaging.codec import SUFFIXES, Format, UnreadablePicture, read_provenance
-from vivid_assets.imaging.containers import identify
+from vivid_assets.imaging.io.codec import SUFFIXES, Format, UnreadablePicture, read_provenance
+from vivid_assets.imaging.io.formats import identify
 
 FORMATS: dict[str, Format] = {**{suffix: format_ for format_, suffix in SUFFIXES.items()}, ".jpeg": "jpeg"}
 """What is written, by the file's suffix."""

@@ -11,8 +11,8 @@ from dagster._core.utils import make_new_run_id
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard
-from resources.processes import this_process
-from resources.store import Store
+from resources.store.processes import this_process
+from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.cli.console import listening, say, say_logged, was_said
 from vivid_assets.cli.stopping import Stopped, stop_if_told
@@ -40,10 +40,10 @@ def run_shards(
 ) -> list[str]:
     """One run a shard through all stages; the shards whose run failed. Raises Stopped when told to stop."""
     # Imported here: everything that the assets need takes seconds, which the other commands need not wait for.
-    from vivid_assets.assets.faults import reasons
-    from vivid_assets.automation.jobs import RETRY_FAILED
-    from vivid_assets.automation.lost_runs import PROCESS, close_lost_runs, command_claims
     from vivid_assets.definitions import defs
+    from vivid_assets.scheduling.jobs import RETRY_FAILED
+    from vivid_assets.scheduling.lost_runs import PROCESS, close_lost_runs, command_claims
+    from vivid_assets.stages.faults import reasons
 
     # What an earlier command left when it was killed.
     close_lost_runs(instance, store, datetime.now(UTC))

@@ -8,18 +8,18 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources import weights
-from resources.device import device_trouble
-from resources.download import Progress
 from resources.errors import ModelUnavailable
-from resources.generators import TEXT_TO_IMAGE
-from resources.hub import Weights
-from resources.model_files import recognised
-from resources.onnx_masks import KNOWN, is_path, pull_onnx
-from resources.packages import demand
-from resources.remote_code import packages
-from resources.samplers import SAMPLERS
-from resources.weight_catalogue import CATALOGUE, name_of
+from resources.masks.onnx_masks import KNOWN, is_path, pull_onnx
+from resources.runtime.device import device_trouble
+from resources.runtime.packages import demand
+from resources.scenes.generators import TEXT_TO_IMAGE
+from resources.scenes.samplers import SAMPLERS
+from resources.weights import pull as weights
+from resources.weights.download import Progress
+from resources.weights.hub import Weights
+from resources.weights.model_files import recognised
+from resources.weights.registry import CATALOGUE, name_of
+from resources.weights.remote_code import packages
 
 if TYPE_CHECKING:
     from vivid_assets.settings import Settings
@@ -129,7 +129,7 @@ def by_settings(settings: "Settings") -> Wish:
 
 
 def _add_text_to_image(wish: Wish, settings: "Settings") -> None:
-    from resources.text_to_image import TextToImage
+    from resources.scenes.text_to_image import TextToImage
     from vivid_assets.settings import configured
 
     model = configured(TextToImage(), settings.text_to_image)
@@ -144,7 +144,7 @@ def _add_text_to_image(wish: Wish, settings: "Settings") -> None:
 
 
 def _add_birefnet(wish: Wish, settings: "Settings") -> None:
-    from resources.birefnet import BiRefNet
+    from resources.masks.birefnet import BiRefNet
     from vivid_assets.settings import configured
 
     birefnet = configured(BiRefNet(), settings.birefnet)
@@ -163,9 +163,9 @@ def _add_birefnet(wish: Wish, settings: "Settings") -> None:
 
 
 def _resources(settings: "Settings"):  # type: ignore[no-untyped-def]
-    from resources.open_clip import OpenClip
-    from resources.sdxl import SDXL
-    from resources.vitmatte import VitMatte
+    from resources.clip.open_clip import OpenClip
+    from resources.masks.vitmatte import VitMatte
+    from resources.scenes.sdxl import SDXL
     from vivid_assets.settings import configured
 
     return (
@@ -177,7 +177,7 @@ def _resources(settings: "Settings"):  # type: ignore[no-untyped-def]
 
 def _of_hub(settings: "Settings") -> list[Weights]:
     """Every repository that the settings speak of, whether a run would load it or not."""
-    from resources.birefnet import BiRefNet
+    from resources.masks.birefnet import BiRefNet
     from vivid_assets.settings import configured
 
     open_clip, sdxl, vitmatte = _resources(settings)
@@ -190,7 +190,7 @@ def _of_hub(settings: "Settings") -> list[Weights]:
 
 def _of_sampler(name: str, settings: "Settings") -> Wish:
     """A sampler whose commit only the settings can know."""
-    from resources.sdxl import SDXL
+    from resources.scenes.sdxl import SDXL
     from vivid_assets.settings import configured
 
     given = {**settings.sdxl} if settings.sdxl.get("sampler") == name else {"sampler": name}

@@ -18,8 +18,8 @@ from typing import Any
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
-from resources.claims import Claims
-from resources.store import Store, table_bytes
+from resources.store.locks import Claims
+from resources.store.store import Store, table_bytes
 from vivid_assets.catalogue.ledger import live_of, places_of, shard_rows
 from vivid_assets.catalogue.progress import EXPORT, live_digest, made_of, note_progress, read_progress
 from vivid_assets.export.card import dataset_card

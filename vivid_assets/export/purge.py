@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from partitions.shards import catalogue_of
-from resources.claims import Claims
-from resources.store import Store
+from resources.store.locks import Claims
+from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, places_of, read_ledger
 from vivid_assets.review.page import review_page
 from vivid_assets.rows.stage import OK, Stage

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vivid_assets.imaging.drawing_net import drawn_probability
-from vivid_assets.imaging.exactness import is_drawn, is_smooth
-from vivid_assets.imaging.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
-from vivid_assets.imaging.ink_strokes import stroke_matte
-from vivid_assets.imaging.line_art_matte import (
+from resources.masks.drawing_net import drawn_probability
+from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
+from vivid_assets.imaging.matte.background_gaps import open_gaps
+from vivid_assets.imaging.matte.drawing_on_plain import (
     fill_regions,
     is_hollow_outline,
     join_outlines,
@@ -25,13 +24,14 @@ from vivid_assets.imaging.line_art_matte import (
     one_ink_matte,
     unmix_outline,
 )
-from vivid_assets.imaging.matte_refine import WORKING_SIDE, refine_matte
-from vivid_assets.imaging.matte_stretch import keep_extremities, stretch
-from vivid_assets.imaging.resizing import shrink
-from vivid_assets.imaging.verdict import JUDGED_AT, Figures, Thresholds, Verdict, agreement, judge, measure
-from vivid_assets.imaging.wall import fit_wall, to_lab
-from vivid_assets.imaging.wall_gaps import open_gaps
-from vivid_assets.imaging.wall_matte import open_holes
+from vivid_assets.imaging.matte.exactness import is_drawn, is_smooth
+from vivid_assets.imaging.matte.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
+from vivid_assets.imaging.matte.from_background import open_holes
+from vivid_assets.imaging.matte.plain_background import fit_wall, to_lab
+from vivid_assets.imaging.matte.quality import Figures, Thresholds, Verdict, agreement, judge, measure
+from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
+from vivid_assets.imaging.matte.strokes import stroke_matte
+from vivid_assets.imaging.matte.thin_parts import keep_extremities, stretch
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import TierRecord
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vivid_assets.imaging.gradients import gradient_mask
+from vivid_assets.imaging.matte.gradients import gradient_mask
 from vivid_assets.masking.model import Tier
 
 GRADIENTS = "gradients"

@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from resources.batches import FirstPictures
 from resources.errors import ModelUnavailable
-from vivid_assets.imaging.given import judge_given, packaging, solid_box, visible_part
-from vivid_assets.imaging.line_art import LineArtVerdict, detect_line_art
-from vivid_assets.imaging.matte import Alpha, fit_alpha
-from vivid_assets.imaging.strips import work_alone
-from vivid_assets.imaging.subject import box_pixels
-from vivid_assets.imaging.verdict import (
+from resources.runtime.batches import FirstPictures
+from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_art
+from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
+from vivid_assets.imaging.core.own_alpha import packaging, solid_box, visible_part
+from vivid_assets.imaging.core.parallel_rows import work_alone
+from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
     Verdict,
@@ -30,10 +29,12 @@ from vivid_assets.imaging.verdict import (
     as_mapping,
     compare,
     judge,
+    judge_given,
     judge_stability,
     judge_written,
     measure,
 )
+from vivid_assets.imaging.matte.subject_box import box_pixels
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.gradient_tier import GRADIENTS
 from vivid_assets.masking.ladder_settings import LadderSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vivid_assets.imaging.verdict import Thresholds
+from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.settings import MasksSettings
 
 

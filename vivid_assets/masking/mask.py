@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vivid_assets.imaging.matte import Alpha, Origin
+from vivid_assets.imaging.core.alpha import Alpha, Origin
 
 SOURCE_ALPHA = "source_alpha"
 """The tier, and the verdict, of a picture whose own transparency is its mask."""
@@ -29,7 +29,7 @@ class TierRecord:
     reason: str
     """One sentence: why the ladder stopped here or went on."""
     figures: Mapping[str, float]
-    """See ``vivid_assets.imaging.verdict.Figures``; empty where the tier gave no mask."""
+    """See ``vivid_assets.imaging.matte.quality.Figures``; empty where the tier gave no mask."""
     seconds: float
     """This picture's share of the tier's time for the batch."""
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.matte import GIVEN
+from vivid_assets.imaging.core.alpha import GIVEN
 from vivid_assets.masking.mask import Mask, TierRecord
 
 APPLIED, LEFT = "applied", "left"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vivid_assets.imaging.matte import Origin
+from vivid_assets.imaging.core.alpha import Origin
 
 
 class MaskModel(Protocol):

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from resources import weights
 from resources.errors import ModelUnavailable
-from resources.ray_models import kept_warm
-from resources.u2net import U2Net, revision
+from resources.masks.u2net import U2Net, revision
+from resources.runtime.warm import kept_warm
+from resources.weights import pull as weights
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import MaskModel, Tier
 

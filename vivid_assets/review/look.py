@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vivid_assets.imaging.verdict import AGREED, GOOD, OVERRIDE
+from vivid_assets.imaging.matte.quality import AGREED, GOOD, OVERRIDE
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED
 
 TO_DO = "to do"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vivid_assets.imaging.codec import resize_to_fit
+from vivid_assets.imaging.io.codec import resize_to_fit
 
 LONGEST_TO_JUDGE = 640
 """Pixels of a picture that wants a look: an edge can be judged by it."""

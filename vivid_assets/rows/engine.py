@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.claims import Claims
-from resources.device import GpuMemory, GpuUse
 from resources.errors import MachineFault
-from resources.progress import Progress
-from resources.store import Store
+from resources.runtime.device import GpuMemory, GpuUse
+from resources.runtime.rate import Progress
+from resources.store.locks import Claims
+from resources.store.store import Store
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, degraded_key, digest, row_key
 from vivid_assets.rows.tables import Journal, as_table, read_rows, read_shelf, shelve, table_path, write_rows

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from resources.errors import DamagedTable
-from resources.store import Store
+from resources.store.store import Store
 from vivid_assets.rows.stage import Stage
 
 _FLUSH_SECONDS = 2.0

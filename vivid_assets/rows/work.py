@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from resources.errors import MachineFault
-from vivid_assets.imaging.strips import work_alone
+from vivid_assets.imaging.core.parallel_rows import work_alone
 from vivid_assets.rows.failures import PictureFailure, picture_failure
 from vivid_assets.rows.stage import Row
 

@@ -1,0 +1,188 @@
+"""A night over a million pictures: seconds and memory of an idle one, and of one with one per cent changed.
+
+    python -m benchmarks.speed.nights [--pictures 1000000] [--shard-size 256] [--ui]
+
+The pictures are a Parquet manifest with digests, as a catalogue of that size has; none of the files exists, since a
+night looks at none. Each look runs in a process of its own, so that the memory is its peak. With ``--ui``, the page
+of an asset with that many shards is opened in Chromium on a live web server.
+"""
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.store.store import Store
+from vivid_assets.assets.export import EXPORTED
+from vivid_assets.catalogue.progress import EXPORT, counts_of, made_of, summary_of
+from vivid_assets.catalogue.source import register
+from vivid_assets.rows.stage import OK
+from vivid_assets.scheduling.jobs import STAGE_NAMES
+from vivid_assets.scheduling.nights import look
+from vivid_assets.settings import SettingsFile
+
+
+def write_manifest(folder: Path, pictures: int, changed: int) -> None:
+    """``pictures`` lines; the digests of ``changed`` of them, spread over the catalogue, are others than before."""
+    digests = np.char.mod("%032x", np.arange(pictures))
+    spread = np.random.default_rng(0).choice(pictures, changed, replace=False)
+    digests[spread] = np.char.mod("f%031x", spread)
+    names = np.char.add(np.char.mod("products/%07d", np.arange(pictures)), ".jpg")
+    prompts = np.array([f"seamless paper, shade {number}" for number in range(50)])[np.arange(pictures) % 50]
+    pq.write_table(pa.table({"image": names, "prompt": prompts, "digest": digests}), folder / "manifest.parquet")
+
+
+def note_all_done(store: Store) -> int:
+    """Note of every shard what its stages note at the end of a run."""
+    done = {"transient": 0, "failed": 0, "stopped": 0}
+    exported = [stage.name for stage in EXPORTED]
+    shards = summary_of(store, "big")
+    for shard, wanted in shards.items():
+        entry = {"asked": wanted.asked, "version": wanted.asked, "counts": {OK: wanted.pictures}, **done}
+        entries = dict.fromkeys(STAGE_NAMES, entry)
+        entries[EXPORT] = {"live": wanted.live, "made_of": made_of(entries, exported)}
+        path = Path(store.root) / "progress" / "big" / f"{shard}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(entries))
+    return len(shards)
+
+
+def one_look(root: str) -> None:
+    """A tick's work; prints its figures as JSON."""
+    import dagster as dg
+
+    logging.basicConfig(level=logging.WARNING)
+    with dg.DagsterInstance.ephemeral() as instance:
+        started, cpu = time.perf_counter(), time.process_time()
+        found = look(
+            instance,
+            Store(root=f"{root}/store"),
+            SettingsFile(path=""),
+            night="night",
+            now=datetime.now(UTC),
+            log=logging.getLogger(),
+        )
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    # Not getrusage: its maximum is handed down from the process that started this one.
+    high_water = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    peak = int(high_water.split()[1]) / 2**20
+    runs = len(found.requests) + found.waiting
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "runs": runs}))
+
+
+def measured(root: Path, what: str) -> dict[str, float]:
+    output = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed.nights", "--look", str(root)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    figures = json.loads(output.splitlines()[-1])
+    seconds, cpu, peak, runs = figures.values()
+    print(f"{what:28} {seconds:6.1f} s ({cpu:.1f} s of CPU)  {peak:5.2f} GiB  {runs:5} runs", flush=True)
+    return figures
+
+
+def ui_page(root: Path, shards: int) -> None:
+    """Seconds until an asset's page shows its shards, with a materialisation of each."""
+    import dagster as dg
+    from playwright.sync_api import sync_playwright
+
+    home = root / "dagster"
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
+    environment = os.environ | {"DAGSTER_HOME": str(home), "VIVID_STORE": str(root / "store")}
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        keys = [f"big-{number:05}" for number in range(shards)]
+        instance.add_dynamic_partitions("shards", keys)
+        for key in keys:
+            instance.report_runless_asset_event(dg.AssetMaterialization("composites", partition=key))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [str(Path(sys.executable).with_name("dagster-webserver")), "-m", "vivid_assets.definitions", "-p", str(port)],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            page = browser.new_page(bypass_csp=True)
+            page.set_default_timeout(120_000)
+            for attempt in range(60):
+                try:
+                    page.goto(f"http://127.0.0.1:{port}/assets/composites")
+                    break
+                except Exception:
+                    if attempt == 59:
+                        raise
+                    time.sleep(1)
+            page.get_by_text("composites").first.wait_for()
+            for view, text in (("overview", "composites"), (f"partitions&partition={keys[-1]}", keys[-1])):
+                seconds = []
+                for _ in range(3):
+                    started = time.perf_counter()
+                    page.goto(f"http://127.0.0.1:{port}/assets/composites?view={view}")
+                    page.get_by_text(text).first.wait_for()
+                    seconds.append(time.perf_counter() - started)
+                shown = ", ".join(f"{value:.1f}" for value in seconds)
+                print(f"asset page, {view.partition('&')[0]:12} {shards} shards: {shown} s", flush=True)
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", type=int, default=1_000_000)
+    parser.add_argument("--shard-size", type=int, default=256)
+    parser.add_argument("--ui", action="store_true")
+    parser.add_argument("--look", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.look:
+        one_look(arguments.look)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        folder = root / "pictures"
+        folder.mkdir()
+        (folder / "catalogue.toml").write_text(f"shard_size = {arguments.shard_size}\n")
+        store = Store(root=str(root / "store"))
+        write_manifest(folder, arguments.pictures, changed=0)
+        register(store, "big", str(folder))
+        first = measured(root, f"first look, {arguments.pictures} new")
+        shards = note_all_done(store)
+        assert first["runs"] == shards
+        started, cpu = time.perf_counter(), time.process_time()
+        assert counts_of(store, "big", STAGE_NAMES)["masks"] == {OK: arguments.pictures}
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        print(f"vivid catalogue status       {seconds:6.1f} s ({cpu:.1f} s of CPU)", flush=True)
+        idle = measured(root, "idle night")
+        assert idle["runs"] == 0
+        changed = arguments.pictures // 100
+        write_manifest(folder, arguments.pictures, changed=changed)
+        night = measured(root, f"night with {changed} changed")
+        # The newest shard is filled first.
+        assert night["runs"] in (-(-changed // arguments.shard_size), 1 + changed // arguments.shard_size)
+        if arguments.ui:
+            ui_page(root, shards)
+
+
+if __name__ == "__main__":
+    main()

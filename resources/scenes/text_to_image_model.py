@@ -1,0 +1,149 @@
+"""A loaded text-to-image pipeline: batches of scenes with a seed each, whatever the pipeline takes."""
+
+import inspect
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from resources.errors import ModelUnavailable, first_line
+from resources.runtime.batches import PictureError, is_out_of_memory
+from resources.runtime.device import Device, free_memory
+from resources.scenes.request import Scene, SceneRequest
+from resources.scenes.sdxl_model import BLACK
+
+if TYPE_CHECKING:
+    from resources.scenes.text_to_image import Taught
+
+_log = logging.getLogger(__name__)
+
+_MUST = ("prompt", "height", "width", "num_inference_steps", "generator", "output_type")
+
+
+def load_pipeline(folder: Path, variant: str, device: Device, offload: str) -> Any:
+    """The pipeline of a local folder on its device.
+
+    Raises:
+        ModelUnavailable: it is none that makes pictures of texts alone, or does not load.
+    """
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.disable_progress_bar()
+    try:
+        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+            folder, variant=variant or None, dtype=device.torch_dtype, use_safetensors=True, local_files_only=True
+        )
+    except ValueError as error:
+        raise ModelUnavailable(
+            f"{folder} is no text-to-image pipeline that diffusers {diffusers.__version__} knows: {first_line(error)}"
+        ) from error
+    takes = inspect.signature(pipeline.__call__).parameters
+    if lacking := [name for name in _MUST if name not in takes]:
+        raise ModelUnavailable(f"{type(pipeline).__name__} does not take {', '.join(lacking)}: it cannot be used here.")
+    pipeline.set_progress_bar_config(disable=True)
+    if offload == "model":
+        pipeline.enable_model_cpu_offload(device=device.name)
+    elif offload == "sequential":
+        pipeline.enable_sequential_cpu_offload(device=device.name)
+    else:
+        pipeline.to(device.name)
+    return pipeline
+
+
+class TextToImageModel:
+    """A pipeline and how it is asked."""
+
+    def __init__(self, pipeline: Any, taught: "Taught", device: Device) -> None:
+        self._pipeline = pipeline
+        self._device = device
+        self._takes = inspect.signature(pipeline.__call__).parameters
+        self._steps = taught.steps or int(self._takes["num_inference_steps"].default)
+        # Some pipelines have guidance_scale as an input of the model, and guidance by a second pass beside it.
+        self._guided_by = next(
+            (
+                name
+                for name in ("guidance_scale", "true_cfg_scale")
+                if name in self._takes and self._takes[name].default is not None
+            ),
+            None,
+        )
+        default = float(self._takes[self._guided_by].default) if self._guided_by else 0.0
+        self._guidance = taught.guidance if taught.guidance >= 0 else default
+        self._longest = taught.longest
+
+    def words(self, request: SceneRequest) -> int:  # noqa: ARG002 - as SDXL's, whose batches are of equals
+        """1: these pipelines pad the texts of a batch by themselves."""
+        return 1
+
+    def make(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> list[Scene | Exception]:
+        """Scenes of one shape in one batch.
+
+        Args:
+            requests: without subjects.
+            sides: height and width of the scenes, multiples of 32.
+
+        Returns:
+            A scene per request, or the ``PictureError`` that it came out black or not finite.
+        """
+        if any(request.subject for request in requests):
+            raise ModelUnavailable("Only SDXL paints around a subject: set place to scene, or generator to sdxl.")
+        started = time.perf_counter()
+        pictures = self._made(requests, sides)
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [self._scene(picture, seconds, len(requests)) for picture in pictures]
+
+    def _made(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> np.ndarray:
+        """B×H×W×3, float, 0..1."""
+        import torch
+
+        arguments: dict[str, Any] = {
+            "prompt": [request.prompt for request in requests],
+            "height": sides[0],
+            "width": sides[1],
+            "num_inference_steps": self._steps,
+            # On the CPU: the same seed is the same noise on any device and in any batch.
+            "generator": [torch.Generator("cpu").manual_seed(request.seed) for request in requests],
+            "output_type": "np",
+        }
+        if self._guided_by:
+            arguments[self._guided_by] = self._guidance
+        # Of every request, empty or not: with some pipelines its absence means no guidance, and what goes with a
+        # request must not change its scene.
+        if "negative_prompt" in self._takes:
+            arguments["negative_prompt"] = [request.negative_prompt for request in requests]
+        if self._longest and "max_sequence_length" in self._takes:
+            arguments["max_sequence_length"] = self._longest
+        try:
+            return np.asarray(self._pipeline(**arguments).images)
+        except Exception as error:
+            vae = getattr(self._pipeline, "vae", None)
+            tiled = getattr(vae, "use_tiling", True)
+            if not is_out_of_memory(error) or len(requests) > 1 or tiled or not hasattr(vae, "enable_tiling"):
+                raise
+        free_memory()
+        _log.warning("No memory for a scene as a whole: from here on scenes are decoded in overlapping tiles.")
+        self._pipeline.vae.enable_tiling()
+        return self._made(requests, sides)
+
+    def _scene(self, picture: np.ndarray, seconds: float, batch: int) -> Scene | Exception:
+        whole = picture.shape[-1] == 3 and bool(np.isfinite(picture).all())
+        levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8) if whole else None
+        if levels is None or int(levels.max()) < BLACK:
+            return PictureError(
+                f"The scene came out black or not finite in {self._device.dtype}. Try another seed, or set dtype to "
+                "float32."
+            )
+        figures = {
+            "seconds": seconds,
+            "batch": float(batch),
+            "steps": float(self._steps),
+            "guidance": self._guidance,
+            "retried_in_float32": 0.0,
+            "decoded_in_tiles": float(getattr(getattr(self._pipeline, "vae", None), "use_tiling", False)),
+        }
+        return Scene(levels, figures)

@@ -1,0 +1,158 @@
+"""Files on a local disk that appear whole or not at all, whenever the process or the power dies.
+
+A file is written under a temporary name in ``.parts`` below the root and renamed, so folders that people and tools
+look into never hold a half-written one, and what a killed process leaves lies in one place.
+"""
+
+import errno
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from resources.errors import MachineFault
+from resources.store.processes import is_gone, this_process
+
+PARTS = ".parts"
+
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+"""What file systems without hard links say, and such as have enough of one file's."""
+_BAD_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ}
+_ABANDONED_AFTER_S = 7 * 24 * 3600
+
+
+def write(root: Path, target: Path, data: bytes, *, durable: bool) -> None:
+    """Put ``data`` at ``target`` below ``root``, replacing what is there.
+
+    Raises MachineFault when the disk takes no file.
+    """
+    with _spoken(target), _part(root, data, durable=durable) as part:
+        _move(part, target)
+        if durable:
+            _sync_folder(target.parent)
+
+
+def create(root: Path, target: Path, data: bytes) -> bool:
+    """Put ``data`` at ``target`` unless something is there; False if so. Durable; raises as ``write`` does."""
+    with _spoken(target), _part(root, data, durable=True) as part:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # A link fails where the name is taken, so the file appears whole and at most once.
+            os.link(part, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # exFAT, some network shares: at most once all the same; whoever reads it too early finds it damaged.
+            if not _create_plainly(target, data):
+                return False
+        _sync_folder(target.parent)
+    return True
+
+
+def _create_plainly(target: Path, data: bytes) -> bool:
+    try:
+        with target.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def link(root: Path, source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target`` too, replacing what is there; a copy where the disk has no hard links.
+
+    Raises FileNotFoundError where there is no source, ValueError where ``target`` cannot be a file's name on this disk;
+    else as ``write`` does.
+    """
+    folder = root / PARTS
+    part = folder / f"{this_process()}~{uuid.uuid4().hex}.part"
+    with _spoken(target, source):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                os.link(source, part)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(source, part)
+            _move(part, target)
+        finally:
+            # Still there where both names were the same file already.
+            part.unlink(missing_ok=True)
+
+
+def sweep(root: Path) -> None:
+    """Remove the parts that dead processes of this machine left, and week-old ones of any."""
+    for part in (root / PARTS).glob("*.part"):
+        owner = part.name.split("~")[0]
+        with suppress(OSError):
+            if is_gone(owner) or time.time() - part.stat().st_mtime > _ABANDONED_AFTER_S:
+                part.unlink()
+
+
+@contextmanager
+def _part(root: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
+    """``data`` as a temporary file, which is gone afterwards unless it was moved."""
+    folder = root / PARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{this_process()}~{uuid.uuid4().hex}.part"
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _move(part: Path, target: Path) -> None:
+    try:
+        part.replace(target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # A folder of the store lies on another disk: go there first, under a hidden name.
+        near = target.with_name(f".{part.name}")
+        try:
+            shutil.copyfile(part, near)
+            near.replace(target)
+        finally:
+            near.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; some file systems (and other systems than POSIX) do not offer it."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _spoken(target: Path, source: Path | None = None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and source is not None and not source.exists():
+            raise
+        if error.errno in _FULL_DISK:
+            raise MachineFault(f"No room left to write {target}: free some disk space and run again.") from error
+        # Other names than those that people gave are the program's own, and no picture's fault.
+        if error.errno in _BAD_NAME and source is not None:
+            raise ValueError(f"{target.name!r} cannot be a file in the store ({error.strerror}): rename it.") from error
+        raise MachineFault(f"The store took no file {target}: {error.strerror or error}") from error

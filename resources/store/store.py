@@ -1,0 +1,285 @@
+"""Where tables and pictures lie: a folder or an object-store prefix, reached through fsspec."""
+
+import errno
+import io
+import os
+import re
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+from upath import UPath
+
+from resources.errors import DamagedTable, MachineFault
+from resources.resource import Resource
+from resources.store import local_files
+from resources.store.reach import reached
+
+_LOCAL = ("", "file", "local")
+
+
+class Store(Resource):
+    """Files by relative path under one root; every file is written whole or not at all.
+
+    On a local disk a file is written under a temporary name in ``.parts`` and renamed; an object store's upload
+    is atomic by itself, and looked at afterwards. Works outside Dagster too: ``Store(root="somewhere")``.
+    """
+
+    root: str = Field(description="Folder or fsspec URL (s3://…, gs://…) under which everything is kept.")
+
+    @cached_property
+    def _root(self) -> UPath:
+        return as_path(self.root)
+
+    @property
+    def is_local(self) -> bool:
+        return self._root.protocol in _LOCAL
+
+    def path(self, relative: str) -> UPath:
+        """The full path of ``relative``, a POSIX path below the root. Raises ValueError if it leaves it."""
+        if relative.startswith("/") or ".." in relative.split("/"):
+            raise ValueError(f"{relative!r} is not a path below the store")
+        return self._root / relative
+
+    def exists(self, relative: str) -> bool:
+        return self.path(relative).exists()
+
+    def size(self, relative: str) -> int | None:
+        """The file's size in bytes, or None if there is none."""
+        path = self.path(relative)
+        try:
+            return Path(path.path).stat().st_size if self.is_local else int(path.fs.info(path.path)["size"])
+        except FileNotFoundError:
+            return None
+
+    def sizes(self, relatives: Iterable[str]) -> dict[str, int]:
+        """The sizes of those paths that exist, asked for side by side (a request each on an object store)."""
+        paths = list(dict.fromkeys(relatives))
+        if not paths:
+            return {}
+        with ThreadPoolExecutor(max_workers=min(32, len(paths))) as pool:
+            found = zip(paths, pool.map(self.size, paths), strict=True)
+            return {path: size for path, size in found if size is not None}
+
+    def present(self, relatives: Iterable[str]) -> set[str]:
+        """Those of the paths that exist."""
+        return {*self.sizes(relatives)}
+
+    def names(self, folder: str) -> list[str]:
+        """File names directly in ``folder``, sorted, hidden ones left out; none if it is not there."""
+        directory = self.path(folder)
+        if not directory.exists():
+            return []
+        return sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
+
+    def read(self, relative: str) -> bytes:
+        path = self.path(relative)
+        with reached(path):
+            return path.read_bytes()
+
+    def tail(self, relative: str, count: int) -> bytes | None:
+        """The file's last ``count`` bytes, or None if there is no such file."""
+        path = self.path(relative)
+        try:
+            with path.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - count))
+                return file.read(count)
+        except FileNotFoundError:
+            return None
+
+    def write(self, relative: str, data: bytes, *, durable: bool = False) -> None:
+        """Put ``data`` at ``relative``, replacing what is there.
+
+        Args:
+            relative: where.
+            data: the whole file.
+            durable: on a local disk, wait until a power cut could not take it back. For what other files are
+                judged by; a picture that is lost so is noticed by its size and made again.
+
+        Raises:
+            MachineFault: the store takes no file: full, not reachable, or other than it says.
+        """
+        target = self.path(relative)
+        if self.is_local:
+            local_files.write(self._local_root, Path(target.path), data, durable=durable)
+            return
+        self._upload(relative, data, mode="overwrite")
+
+    def create(self, relative: str, data: bytes) -> bool:
+        """Put ``data`` at ``relative`` only if nothing is there; False when somebody else was first. Durable."""
+        target = self.path(relative)
+        if self.is_local:
+            return local_files.create(self._local_root, Path(target.path), data)
+        return self._upload(relative, data, mode="create")
+
+    def link(self, source: str, target: str) -> None:
+        """Have the file ``source`` at ``target`` too: a hard link, or a copy made by the store itself.
+
+        Raises FileNotFoundError where there is no ``source``, ValueError where ``target`` cannot be a name there, and
+        MachineFault as ``write`` does.
+        """
+        if self.is_local:
+            local_files.link(self._local_root, Path(self.path(source).path), Path(self.path(target).path))
+            return
+        origin, place = self.path(source), self.path(target)
+        try:
+            place.fs.copy(origin.path, place.path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise ValueError(f"{target!r} is too long a name for the store: shorten it.") from error
+            raise MachineFault(f"The store took no file {place}: {error}") from error
+        place.fs.invalidate_cache(place.path)
+
+    def is_linked(self, source: str, target: str) -> bool:
+        """Whether ``target`` is ``source``'s other name, or a whole copy that was made since ``source`` was written."""
+        origin, place = self.path(source), self.path(target)
+        try:
+            if self.is_local:
+                first, second = Path(origin.path).stat(), Path(place.path).stat()
+                if first.st_ino and os.path.samestat(first, second):
+                    return True
+                return first.st_size == second.st_size and first.st_nlink == 1 and first.st_mtime <= second.st_mtime
+            one, other = origin.fs.info(origin.path), place.fs.info(place.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return False
+            raise
+        written, copied = (_modified(info) for info in (one, other))
+        return one.get("size") == other.get("size") and written is not None and written <= copied
+
+    def remove(self, relatives: Iterable[str]) -> None:
+        for relative in relatives:
+            self.path(relative).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what killed runs of this machine left half-written."""
+        if self.is_local:
+            local_files.sweep(self._local_root)
+
+    def read_table(self, relative: str, filters: list | None = None) -> pa.Table | None:
+        """The Parquet table at ``relative`` (rows that meet ``filters``), or None if there is none.
+
+        Raises DamagedTable when the file is there but cannot be read.
+        """
+        path = self.path(relative)
+        if not path.exists():
+            return None
+        try:
+            return pq.read_table(
+                path.path, filesystem=path.fs, filters=filters, partitioning=None, page_checksum_verification=True
+            )
+        except FileNotFoundError:
+            return None
+        except (pa.ArrowException, OSError) as error:
+            # The system's own errors carry a number; what Arrow says of a file's content does not.
+            if getattr(error, "errno", None):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise DamagedTable(f"The table {path} is damaged and cannot be read ({reason}).") from error
+
+    def write_table(self, relative: str, table: pa.Table, *, rows_per_group: int | None = None) -> None:
+        self.write(relative, table_bytes(table, rows_per_group=rows_per_group), durable=True)
+
+    @property
+    def _local_root(self) -> Path:
+        return Path(self._root.path)
+
+    def assert_creates_once(self) -> None:
+        """Raises ValueError where the store creates what is there already, though claims and ledger rest on a no."""
+        probe = f"probes/{uuid.uuid4().hex}"
+        try:
+            if [self.create(probe, data) for data in (b"first", b"second")] != [True, False]:
+                raise ValueError(
+                    f"{self.root} cannot be a store for several runs: it replaces an object that should only be "
+                    "created (If-None-Match: *). Use a server that refuses it, or a shared folder."
+                )
+        finally:
+            self.remove([probe])
+
+    def _there(self, relative: str) -> bytes | None:
+        with suppress(OSError):
+            return self.read(relative)
+        return None
+
+    def _upload(self, relative: str, data: bytes, mode: str) -> bool:
+        target = self.path(relative)
+        try:
+            target.fs.pipe_file(target.path, data, mode=mode)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            # Servers say in many ways that an object is there; after a lost answer it may be this very one.
+            if mode == "create" and (found := self._there(relative)) is not None:
+                return found == data
+            raise MachineFault(f"The store took no file {target}: {error}") from error
+        # One request more, so that no row vouches for a file that a faulty store has lost or cut off.
+        target.fs.invalidate_cache(target.path)
+        there = self.size(relative)
+        if there != len(data):
+            raise MachineFault(
+                f"The store said that it took {target} ({len(data):,} bytes), but "
+                + (f"has {there:,} bytes of it." if there is not None else "does not have it.")
+            )
+        return True
+
+
+def _modified(info: dict[str, Any]) -> Any:
+    """When an object was written, as its store tells; None where it does not."""
+    return next((info[name] for name in ("LastModified", "mtime", "updated", "created") if info.get(name)), None)
+
+
+def as_path(url: str) -> UPath:
+    """The folder or fsspec URL as a path that is looked at anew each time; a local one is absolute.
+
+    A client of an object store remembers what a folder held; what others put there or take away would not be seen.
+    Raises ValueError for what is neither.
+    """
+    place = place_of(url)
+    if "://" not in place:
+        return UPath(place)
+    try:
+        return UPath(place, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"{url} cannot be reached: {error}") from error
+
+
+def place_of(url: str) -> str:
+    """What a person wrote for a folder (``~/store``, ``file:///srv/store``, ``store``) as its absolute path.
+
+    Other URLs come back as they are. Raises ValueError for what names no folder.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", url)
+    if (scheme and scheme[1].lower() not in _LOCAL) or ("://" in url and "::" in url) or url.startswith("data:"):
+        return url
+    folder = url
+    if scheme:
+        folder = unquote(url[scheme.end() :])
+        if not folder.startswith("/"):
+            raise ValueError(f"{url} does not say which folder: write it as a path, or with three slashes (file:///…).")
+    if not folder or "\0" in folder:
+        raise ValueError(f"{url!r} cannot be a folder: name one, or an object store's URL such as s3://bucket/folder.")
+    if folder.startswith("~"):
+        folder = os.path.expanduser(folder)  # noqa: PTH111 - Path's raises what means nothing to a person
+        if folder.startswith("~"):
+            raise ValueError(f"{url} names the home of a user who does not exist; a folder of that name is ./{url}.")
+    return str(Path(folder).absolute())
+
+
+def table_bytes(table: pa.Table, *, rows_per_group: int | None = None) -> bytes:
+    """``table`` as a Parquet file. Its pages carry checksums: Parquet by itself does not notice a flipped bit."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", row_group_size=rows_per_group, write_page_checksum=True)
+    return buffer.getvalue()

@@ -1,0 +1,112 @@
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.plain import plain
+from vivid_assets.imaging.blend.cast_shadow import choose_shadow, multiply_layer, shaded, spread
+from vivid_assets.imaging.blend.known_plate import know
+
+
+def standing(bottom: int = 160) -> np.ndarray:
+    alpha = np.zeros((200, 300), np.float32)
+    alpha[60:bottom, 110:190] = 1
+    return alpha
+
+
+def dark(share: float = 0.5) -> np.ndarray:
+    layer = np.ones((100, 150, 3), np.float32)
+    layer[78:90, 50:100] = share
+    return layer
+
+
+def full(layer: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(cv2.resize(layer, (size, size), interpolation=cv2.INTER_LINEAR))
+
+
+@pytest.mark.parametrize("color", [(232, 200, 60), (182, 180, 177), (244, 244, 242)])
+def test_the_shadow_is_measured_and_the_rest_is_untouched(color):
+    scene = plain(color, noise=2.0)
+    known = know(scene.picture, scene.mask, 2.0, solve=True)
+    assert known is not None
+    layer = full(known.layer, len(scene.alpha)).mean(axis=2)
+    bare = scene.alpha == 0
+    assert np.abs(layer - scene.shadow)[bare].mean() < 0.006
+    assert np.abs(layer - scene.shadow)[bare & (scene.shadow < 0.9)].mean() < 0.03
+    assert (layer[:80] == 1).all()
+
+
+def test_what_a_floor_mirrors_may_be_brighter_than_it():
+    scene = plain((70, 72, 75), shadow=False, noise=0.5)
+    light = scene.picture.astype(np.float32)
+    light[300:320, 160:240] *= 1.03
+    known = know(np.rint(light.clip(0, 255)).astype(np.uint8), scene.mask, 1.2, solve=True)
+    assert known is not None
+    assert 1.02 < full(known.layer, 400)[305:315, 170:230].mean() <= 1.12
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_shadow_takes_light_and_leaves_what_it_does_not_reach(dtype):
+    top = np.iinfo(dtype).max
+    white = np.full((200, 300, 3), top, dtype)
+    out = shaded(white, dark(0.25))
+    assert (out[:140] == top).all()
+    assert out[168, 150].tolist() == pytest.approx([0.537 * top] * 3, rel=0.01)  # a quarter of the light
+    assert (white == top).all()
+
+
+def test_an_editor_multiplies_the_same_shadow():
+    layer = dark(0.5)
+    assert multiply_layer(layer)[0, 0].tolist() == [255] * 3
+    assert multiply_layer(layer)[84, 75].tolist() == [188] * 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "measured", "alpha", "given", "kind"),
+    [
+        ("auto", dark(), standing(), {}, "kept"),
+        ("auto", dark(), standing(), {"floor": "left"}, "kept"),
+        ("auto", None, standing(), {"floor": "left"}, "soft"),
+        ("auto", None, standing(), {}, "none"),
+        ("auto", None, standing(200), {"floor": "left"}, "none"),
+        ("auto", np.ones((9, 9, 3), np.float32), standing(), {"floor": "left"}, "none"),
+        ("auto", dark(), standing(), {"drawing": True}, "none"),
+        ("keep", dark(), standing(), {}, "kept"),
+        ("keep", None, standing(), {"floor": "left"}, "none"),
+        ("soft", dark(), standing(), {}, "soft"),
+        ("soft", None, standing(200), {"floor": "left"}, "none"),
+        ("none", dark(), standing(), {"floor": "left"}, "none"),
+    ],
+)
+def test_which_shadow_a_subject_gets(wanted, measured, alpha, given, kind):
+    assert choose_shadow(wanted, measured, alpha, **given).kind == kind
+
+
+def test_darkness_over_most_of_a_picture_is_no_shadow_of_its_subject():
+    layer = np.full((100, 150, 3), 0.5, np.float32)
+    found = choose_shadow("auto", layer, standing())
+    assert found.kind == "none"
+    assert "lies over most of it" in found.note
+
+
+def test_what_stands_on_a_point_gets_no_soft_shadow():
+    ball = np.zeros((200, 300), np.float32)
+    cv2.circle(ball, (150, 90), 60, 1.0, -1)
+    cv2.line(ball, (150, 140), (150, 185), 1.0, 2)
+    assert choose_shadow("auto", None, ball, floor="left").kind == "none"
+
+
+def test_area_and_depth():
+    found = choose_shadow("keep", dark(0.4), standing())
+    assert found.area == pytest.approx(12 * 50 / 15000)
+    assert found.depth == pytest.approx(0.6, abs=0.01)
+    assert choose_shadow("none", dark(), standing()).area == 0
+
+
+def test_the_unknown_is_filled_from_what_is_near():
+    values, weight = np.zeros((64, 64), np.float32), np.zeros((64, 64), np.float32)
+    values[:, :8], values[:, -8:] = 1, 3
+    weight[:, :8], weight[:, -8:] = 1, 1
+    filled = spread(values, weight)
+    assert filled[30, 4] == 1
+    assert filled[30, 60] == 3
+    assert 1 <= filled[30, 12] < 1.6 < 2.4 < filled[30, 50] <= 3

@@ -1,0 +1,59 @@
+"""Spill: taken off where there is some, left alone where the colours are the subject's own."""
+
+import numpy as np
+import pytest
+
+from vivid_assets.imaging.blend.despill import suppress_spill
+from vivid_assets.imaging.core.color import linear_to_lab, rgb_to_lab, srgb_to_linear
+
+GREEN = np.uint8([[60, 170, 75]])
+
+
+def ball(spill: float, size: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A grey-brown ball lit from behind by a green wall: linear light, alpha, and the depth under its edge."""
+    y, x = np.mgrid[:size, :size]
+    depth = 0.4 * size - np.hypot(y - size / 2, x - size / 2)
+    alpha = np.clip(depth + 0.5, 0, 1).astype(np.float32)
+    own = srgb_to_linear(np.uint8([[130, 110, 95]]))
+    light = spill * np.exp(-np.maximum(depth, 0) / 4)[..., None] * srgb_to_linear(GREEN)
+    noise = np.random.default_rng(0).normal(0, 0.002, (size, size, 3))
+    return np.clip(own + light + noise, 0, 1).astype(np.float32), alpha, depth
+
+
+def test_reflected_light_is_found_and_mostly_taken_off() -> None:
+    lit, alpha, depth = ball(0.35)
+    clean = ball(0.0)[0]
+    out, found = suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0])
+    assert found.excess > 4
+    rim = (depth > 0) & (depth < 4)
+    hue = rgb_to_lab(GREEN)[0, 1:] / np.linalg.norm(rgb_to_lab(GREEN)[0, 1:])
+    towards = [float((linear_to_lab(p)[rim][:, 1:] @ hue).mean()) for p in (clean, lit, out)]
+    assert towards[2] - towards[0] < 0.5 * (towards[1] - towards[0])
+    np.testing.assert_array_equal(out[depth > 14], lit[depth > 14])
+
+
+def test_lightness_is_kept() -> None:
+    lit, alpha, depth = ball(0.35)
+    out, _ = suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0])
+    np.testing.assert_allclose(linear_to_lab(out)[depth > 0][:, 0], linear_to_lab(lit)[depth > 0][:, 0], atol=0.05)
+
+
+@pytest.mark.parametrize("wall", [(182, 180, 177), (244, 244, 242), (60, 170, 75)])
+def test_without_spill_nothing_moves(wall: tuple[int, int, int]) -> None:
+    clean, alpha, _ = ball(0.0)
+    out, found = suppress_spill(clean, alpha, rgb_to_lab(np.uint8([wall]))[0])
+    assert out is clean
+    assert found.strength == 0
+
+
+def test_a_subject_green_throughout_keeps_its_green() -> None:
+    _, alpha, _ = ball(0.0)
+    green = np.broadcast_to(srgb_to_linear(np.uint8([[70, 150, 80]])), (*alpha.shape, 3)).copy()
+    out, found = suppress_spill(green, alpha, rgb_to_lab(GREEN)[0])
+    assert out is green
+    assert found.excess == pytest.approx(0, abs=0.1)
+
+
+def test_nothing_solid_is_nothing_to_do() -> None:
+    lit, alpha, _ = ball(0.35)
+    assert suppress_spill(lit, alpha * 0, rgb_to_lab(GREEN)[0])[0] is lit

@@ -1,0 +1,148 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.support.plain import plain
+from vivid_assets.imaging.blend.known_plate import ALIKE, know
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
+
+PLATES = [(232, 200, 60), (60, 170, 75), (182, 180, 177), (244, 244, 242), (24, 24, 26)]
+MAGENTA = (200, 30, 160)
+
+
+def composed(scene, background=MAGENTA, **options):
+    behind = np.full((8, 8, 3), background, np.uint8)
+    return blend_native(scene.picture, Alpha(scene.mask, "probability"), behind, shadow="auto", **options)
+
+
+def apart(composite, truth, where) -> float:
+    return float(ciede2000(rgb_to_lab(composite[where]), rgb_to_lab(truth[where])).mean())
+
+
+@pytest.mark.parametrize("color", PLATES)
+@pytest.mark.parametrize("size", [400, 1000])
+def test_a_product_comes_out_as_its_exact_cut_out_does(color, size):
+    scene = plain(color, size=size)
+    made = composed(scene)
+    assert made.alpha_verdict == "plate"
+    soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
+    truth = scene.before(MAGENTA)
+    assert apart(made.composite, truth, soft) < 3.0
+    assert np.abs(made.alpha - scene.alpha)[soft].mean() < 0.08
+    assert apart(made.composite, truth, (scene.alpha == 0) & (scene.shadow < 0.98)) < 0.8
+
+
+@pytest.mark.parametrize("color", PLATES[:2])
+def test_the_plate_is_seen_between_hairs_that_a_network_fills(color):
+    scene = plain(color, subject=(70, 45, 30), size=600, hairs=260)
+    made = composed(scene)
+    hairy = (scene.alpha < 0.98) & (scene.mask > 0.9)
+    before = np.abs(scene.mask - scene.alpha)[hairy].mean()
+    assert np.abs(made.alpha - scene.alpha)[hairy].mean() < 0.25 * before
+
+
+def test_a_hole_that_a_network_fills_is_opened():
+    scene = plain((60, 170, 75), hole=True)
+    middle = np.s_[190:210, 190:210]
+    assert scene.mask[middle].min() > 0.9
+    assert composed(scene).alpha[middle].mean() < 0.02
+
+
+def test_grey_on_a_grey_subject_is_no_hole():
+    scene = plain((182, 180, 177), subject=(182, 180, 177))
+    made = composed(scene)
+    inner = np.hypot(*(np.mgrid[:400, :400] - 200)) < 70
+    assert made.alpha[inner].min() > 0.9
+
+
+def test_white_on_white_is_left_to_the_network_and_says_so():
+    scene = plain((244, 244, 242), subject=(240, 240, 240), shadow=False)
+    made = composed(scene)
+    assert made.known.alpha is None
+    assert ALIKE in made.notes
+    assert made.alpha_verdict != "plate"
+
+
+@pytest.mark.parametrize("color", PLATES[:4])
+def test_before_its_own_plate_with_its_own_shadow_the_picture_is_as_it_was(color):
+    scene = plain(color, noise=0)
+    plate = to_uint8(linear_to_srgb(scene.plate))
+    made = blend_native(scene.picture, Alpha(scene.mask, "probability"), plate, shadow="keep", spill=False)
+    off = np.abs(made.composite.astype(int) - scene.picture).max(axis=2)
+    calm = scene.shadow > 0.9
+    assert np.percentile(off[calm], 99) <= 1
+    assert np.percentile(off, 99) <= 3
+
+
+def test_a_mirrored_picture_gives_a_mirrored_alpha():
+    scene = plain(size=401)
+    there = know(scene.picture, scene.mask, 1.2, solve=True)
+    back = know(
+        np.ascontiguousarray(scene.picture[:, ::-1]), np.ascontiguousarray(scene.mask[:, ::-1]), 1.2, solve=True
+    )
+    assert np.abs(there.alpha - back.alpha[:, ::-1]).mean() < 1e-3
+
+
+def test_a_given_alpha_stays_and_its_shadow_is_kept():
+    scene = plain()
+    made = blend_native(
+        scene.picture, Alpha(scene.alpha, "person"), np.full((8, 8, 3), MAGENTA, np.uint8), shadow="auto"
+    )
+    assert np.abs(made.alpha - scene.alpha).max() < 1 / 255
+    assert made.shadow.kind == "kept"
+
+
+@pytest.mark.parametrize("name", ["coffee", "astronaut"])
+def test_a_busy_background_is_left_to_the_network(name):
+    from skimage import data
+
+    picture = getattr(data, name)()
+    mask = np.zeros(picture.shape[:2], np.float32)
+    mask[100:300, 150:350] = 1
+    assert know(picture, mask, 1.2, solve=True) is None
+
+
+@pytest.mark.parametrize("mask", [np.zeros((90, 120), np.float32), np.full((90, 120), 0.4, np.float32)])
+def test_no_subject_no_answer(mask):
+    assert know(np.full((90, 120, 3), 200, np.uint8), mask, 1.2, solve=True) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (17, 16), (40, 31)])
+def test_any_size_is_answered(shape):
+    picture = np.full((*shape, 3), 200, np.uint8)
+    mask = np.zeros(shape, np.float32)
+    mask[shape[0] // 2, shape[1] // 2] = 1
+    made = blend_native(picture, Alpha(mask, "probability"), np.zeros((4, 4, 3), np.uint8), shadow="auto")
+    assert made.composite.shape == picture.shape
+    assert np.isfinite(made.alpha).all()
+
+
+def test_the_core_of_a_deep_shadow_is_no_plinth():
+    """Of a saturated plate the darkest shadow keeps no hue that a camera could tell: it must not become subject."""
+    scene = plain((89, 23, 175), subject=(40, 24, 60), size=700)
+    y, x = (np.mgrid[:700, :700].astype(np.float32) + 0.5) / 700
+    away = np.hypot((x - 0.5) / 0.2, (y - 0.72) / 0.1)
+    core = 1 - 0.8 * np.clip((1.2 - away) / 0.4, 0, 1)
+    outside = scene.alpha == 0
+    # A camera's curve darkens what is dark already: little but the blue is left.
+    curved = core[..., None] ** np.array([2.0, 0.7, 1.0])
+    light = srgb_to_linear(scene.picture) * np.where(outside[..., None], curved, 1)
+    scene = replace(scene, picture=to_uint8(linear_to_srgb(light)))
+    made = composed(scene)
+    below = outside & (core < 0.3) & (scene.mask < 0.1)
+    assert made.alpha[below].mean() < 0.1
+    # It is a shadow, and darkens the new background.
+    assert made.composite[below].mean() < 0.6 * np.mean(MAGENTA)
+
+
+def test_a_line_across_the_whole_picture_belongs_to_the_plate_and_not_to_the_shadow():
+    scene = plain((190, 190, 188), size=600)
+    light = srgb_to_linear(scene.picture)
+    light[330:336] *= np.where(scene.alpha[330:336, :, None] > 0, 1, 0.9)
+    known = know(to_uint8(linear_to_srgb(light)), scene.mask, 1.0, solve=True)
+    rows = slice(330 * known.layer.shape[0] // 600 - 2, 336 * known.layer.shape[0] // 600 + 2)
+    for ends in (np.s_[rows, :20], np.s_[rows, -20:]):
+        assert known.layer[ends].min() > 0.97

@@ -1,0 +1,244 @@
+"""Any text-to-image pipeline of diffusers: five families of the real classes with small random weights."""
+
+import functools
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from resources.errors import ModelUnavailable
+from resources.runtime.batches import PictureError
+from resources.scenes.request import Scene, SceneRequest, Subject
+from resources.scenes.text_to_image import TAUGHT, TextToImage
+from resources.weights.pipeline_files import needed, variant_of
+from tests.support.tiny_pipelines import FAMILIES, save_tiny
+
+SOFA = SceneRequest("a red sofa in a bright room", "people", 1, 64, 64)
+REQUESTS = [SOFA, replace(SOFA, prompt="a beach", negative_prompt=""), replace(SOFA, seed=3), replace(SOFA, width=130)]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The folder of a family's pipeline; each is made once."""
+    place = tmp_path_factory.mktemp("pipelines")
+
+    def of(family: str) -> Path:
+        folder = place / family.replace(" ", "-")
+        return folder if folder.exists() else save_tiny(family, folder)
+
+    return of
+
+
+def settings(folder: Path, **others) -> TextToImage:
+    return TextToImage(**{"model": str(folder), "size": 64, "steps": 2, "device": "cpu", **others})
+
+
+def scenes(folder: Path, requests, **others):
+    with settings(folder, **others).lease() as generate:
+        return generate(requests)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> int:
+    return int(np.abs(one.astype(int) - other).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_scene_is_diffusers_own_alone_and_in_any_batch(folders, family):
+    import torch
+    from diffusers import AutoPipelineForText2Image
+
+    folder = folders(family)
+    together = scenes(folder, REQUESTS)
+    assert [scene.image.shape for scene in together] == [(64, 64, 3)] * 3 + [(64, 96, 3)]
+    assert [scene.figures["batch"] for scene in together] == [3, 3, 3, 1]
+    (alone,) = scenes(folder, [SOFA])
+    assert difference(together[0].image, alone.image) <= 1
+    sofa, beach = scenes(folder, REQUESTS[:2], guidance=30.0)
+    assert difference(sofa.image, beach.image) > 2  # another prompt
+    assert difference(together[0].image, together[2].image) > 10  # another seed
+    plain = AutoPipelineForText2Image.from_pretrained(folder)
+    plain.set_progress_bar_config(disable=True)
+    picture = plain(
+        SOFA.prompt,
+        negative_prompt=SOFA.negative_prompt,
+        height=64,
+        width=64,
+        num_inference_steps=2,
+        generator=torch.Generator().manual_seed(SOFA.seed),
+        output_type="np",
+    ).images[0]
+    assert difference(together[0].image, np.rint(picture * 255)) <= 1
+
+
+@pytest.mark.slow
+def test_guidance_goes_where_the_pipeline_has_it(folders):
+    """Qwen-Image's guidance_scale is for models that it is an input of; it is guided by true_cfg_scale."""
+    for family, default in (("Qwen-Image", 4.0), ("FLUX", 3.5)):
+        (own,) = scenes(folders(family), [SOFA])
+        (other,) = scenes(folders(family), [SOFA], guidance=9.0)
+        assert own.figures["guidance"] == default
+        assert other.figures["guidance"] == 9
+    (with_people,) = scenes(folders("Qwen-Image"), [replace(SOFA, negative_prompt="")])
+    (without,) = scenes(folders("Qwen-Image"), [replace(SOFA, negative_prompt="dark people at night")])
+    assert difference(with_people.image, without.image) > 0
+
+
+@pytest.mark.slow
+def test_a_picture_that_is_not_finite_is_that_pictures_failure(folders, monkeypatch):
+    import diffusers
+
+    real = diffusers.FluxPipeline.__call__
+
+    @functools.wraps(real)
+    def broken(self, *args, **kwargs):
+        answer = real(self, *args, **kwargs)
+        answer.images[0] = np.nan
+        answer.images[1] = 0
+        return answer
+
+    monkeypatch.setattr(diffusers.FluxPipeline, "__call__", broken)
+    first, second, third = scenes(folders("FLUX"), REQUESTS[:3])
+    assert isinstance(first, PictureError)
+    assert isinstance(second, PictureError)
+    assert "black or not finite in float32" in str(first)
+    assert isinstance(third, Scene)
+
+
+@pytest.mark.slow
+def test_want_of_memory_for_one_scene_means_tiles(folders, monkeypatch):
+    import diffusers
+    import torch
+
+    forward = diffusers.models.autoencoders.vae.Decoder.forward
+
+    def short_of_memory(self, sample, *args, **kwargs):
+        if not tiled:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, sample, *args, **kwargs)
+
+    tiled = []
+    enable = diffusers.AutoencoderKL.enable_tiling
+    monkeypatch.setattr(diffusers.models.autoencoders.vae.Decoder, "forward", short_of_memory)
+    monkeypatch.setattr(diffusers.AutoencoderKL, "enable_tiling", lambda self: (tiled.append(1), enable(self)))
+    (scene,) = scenes(folders("FLUX"), [SOFA])
+    assert scene.figures["decoded_in_tiles"] == 1
+
+
+@pytest.mark.slow
+def test_what_is_no_text_to_image_pipeline_is_refused_by_name(folders, tmp_path):
+    other = tmp_path / "video"
+    shutil.copytree(folders("FLUX"), other)
+    index = json.loads((other / "model_index.json").read_text())
+    (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableVideoDiffusionPipeline"}))
+    with pytest.raises(ModelUnavailable, match="is no text-to-image pipeline that diffusers"):
+        scenes(other, [SOFA])
+
+
+@pytest.mark.slow
+def test_only_sdxl_paints_around_a_subject(folders):
+    subject = Subject(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
+    with pytest.raises(ModelUnavailable, match="Only SDXL paints around a subject"):
+        scenes(folders("FLUX"), [replace(SOFA, subject=subject)])
+
+
+@pytest.mark.slow
+def test_offload_without_a_gpu_is_refused(folders):
+    with pytest.raises(ModelUnavailable, match="offload = 'model' is for a GPU, and this is cpu"):
+        scenes(folders("FLUX"), [SOFA], offload="model")
+
+
+def index(**parts) -> str:
+    return json.dumps({"_class_name": "FluxPipeline"} | parts)
+
+
+def laid_out(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+SHARDS = json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}})
+WHOLE = {
+    "model_index.json": index(
+        vae=["diffusers", "AutoencoderKL"],
+        text_encoder=["transformers", "T5EncoderModel"],
+        tokenizer=["transformers", "T5Tokenizer"],
+        image_encoder=[None, None],
+    ),
+    "vae/config.json": "{}",
+    "vae/diffusion_pytorch_model.safetensors": "",
+    "text_encoder/config.json": "{}",
+    "text_encoder/model.safetensors.index.json": SHARDS,
+    "text_encoder/model-00001-of-00002.safetensors": "",
+    "text_encoder/model-00002-of-00002.safetensors": "",
+    "tokenizer/tokenizer_config.json": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("text_encoder/model-00002-of-00002.safetensors", "text_encoder/model-00002-of-00002.safetensors"),
+        ("vae/diffusion_pytorch_model.safetensors", r"vae/\*.safetensors"),
+        ("tokenizer/tokenizer_config.json", "tokenizer/"),
+    ],
+)
+def test_what_a_folder_lacks_is_named_before_it_is_loaded(tmp_path, gone, named):
+    place = laid_out(tmp_path, WHOLE)
+    assert settings(place).missing() is None
+    (place / gone).unlink()
+    if not any((place / gone).parent.iterdir()):
+        (place / gone).parent.rmdir()
+    with pytest.raises(ModelUnavailable, match=f"has no {named}"):
+        settings(place).pull()
+    assert "Correct the path in the settings" in settings(place).missing()
+
+
+def test_a_folder_without_a_pipeline_is_a_sentence(tmp_path):
+    assert "has no model_index.json" in settings(tmp_path).missing()
+    (tmp_path / "model_index.json").write_text("no JSON")
+    assert "model_index.json cannot be read" in settings(tmp_path).missing()
+    assert "names no pipeline" in settings(laid_out(tmp_path, {"model_index.json": "[]"})).missing()
+
+
+def test_without_a_model_or_a_commit_it_says_what_to_set():
+    assert 'name one in the settings, as in model = "ORG/NAME"' in TextToImage().missing()
+    assert "has no revision in the settings" in TextToImage(model="org/name").missing()
+
+
+def test_what_a_model_was_trained_for_holds_unless_the_settings_say_otherwise():
+    schnell = TextToImage(model="black-forest-labs/FLUX.1-schnell", model_revision="a" * 40)
+    assert schnell.taught == TAUGHT[schnell.model]
+    assert schnell.model_copy(update={"steps": 8}).taught == replace(TAUGHT[schnell.model], steps=8)
+    assert schnell.revision != schnell.model_copy(update={"guidance": 2.0}).revision
+    assert schnell.revision == schnell.model_copy(update={"batch_size": 1}).revision
+
+
+def test_files_of_other_programs_and_other_variants_are_left():
+    there = [
+        "README.md",
+        "flux1-schnell.safetensors",
+        "text_encoders/t5xxl_fp16.safetensors",
+        *WHOLE,
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.bin",
+        "text_encoder/model.fp16-00001-of-00001.safetensors",
+        "text_encoder/model.safetensors.index.fp16.json",
+        "tokenizer/spiece.model",
+    ]
+    plain = needed(there)
+    assert set(plain) == {*WHOLE, "tokenizer/spiece.model"}
+    half = needed(there, "fp16")
+    assert set(half) - set(plain) == {
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+        "text_encoder/model.fp16-00001-of-00001.safetensors",
+        "text_encoder/model.safetensors.index.fp16.json",
+    }
+    assert not any("-of-00002" in name for name in half)
+    assert variant_of("unet/diffusion_pytorch_model.non_ema.safetensors") == "non_ema"
+    assert variant_of("vae/diffusion_pytorch_model-00001-of-00003.safetensors") == ""

@@ -1,0 +1,103 @@
+"""Alerts that are lost are sent again, and nobody is told the same twice; reruns of many shards."""
+
+import json
+
+import dagster as dg
+import pytest
+
+from resources.alerts import Alerts
+from resources.store.store import Store
+from vivid_assets.definitions import defs
+from vivid_assets.scheduling.alerts import failures
+from vivid_assets.scheduling.reruns import rerun_failed_shards
+
+
+class Webhook(Alerts):
+    """Keeps what it takes; ``down`` as long as it takes nothing."""
+
+    def send(self, title, text):
+        if down:
+            raise OSError("the webhook is away")
+        told.append((title, text))
+
+
+told: list[tuple[str, str]] = []
+down: list[bool] = []
+
+
+@pytest.fixture
+def house(tmp_path):
+    told.clear()
+    down.clear()
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield House(instance, Store(root=str(tmp_path)))
+
+
+class House:
+    def __init__(self, instance, store):
+        self.instance, self.store, self.cursor = instance, store, None
+        self.tick()
+
+    def tick(self):
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
+        result = failures(context, store=self.store, alerts=Webhook())
+        self.cursor = getattr(result, "cursor", None) or self.cursor
+
+    def run(self, failure=None, shard="spring-00000"):
+        run = self.instance.create_run_for_job(
+            defs.resolve_job_def("catalogue"), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": shard}
+        )
+        if failure:
+            self.instance.report_run_failed(run, failure)
+        else:
+            event = dg.DagsterEvent(event_type_value="PIPELINE_SUCCESS", job_name=run.job_name)
+            self.instance.report_dagster_event(event, run_id=run.run_id)
+
+
+def test_an_alert_that_the_webhook_did_not_take_is_sent_again_and_once(house):
+    down.append(True)
+    house.run("the disk is full")
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            house.tick()
+    down.clear()
+    for _ in range(3):
+        house.tick()
+    ((title, text),) = told
+    assert title == "Run failed: catalogue spring-00000"
+    assert "the disk is full" in text
+
+
+def test_people_are_told_of_what_changes(house):
+    for failure in ("the disk is full", "the disk is full", "no such bucket", None, None, "the disk is full"):
+        house.run(failure)
+        house.tick()
+    assert [(title.partition(":")[0], text.splitlines()[0]) for title, text in told] == [
+        ("Run failed", "the disk is full"),
+        ("Run failed", "no such bucket"),
+        ("Run goes well again", "Run goes well again: catalogue spring-00000"),
+        ("Run failed", "the disk is full"),
+    ]
+
+
+def test_each_shard_is_told_for_itself(house):
+    house.run("no room", shard="spring-00001")
+    house.run("no room", shard="spring-00002")
+    house.run("no room", shard="autumn-00001")
+    house.tick()
+    assert [title.rpartition(" ")[2] for title, _ in told] == ["spring-00001", "spring-00002", "autumn-00001"]
+
+
+def test_a_thousand_shards_are_rerun_some_at_a_time_and_each_once(house):
+    shards = [f"spring-{number:05d}" for number in range(1000)]
+    house.store.write("reruns/one.json", json.dumps(shards).encode())
+    cursor, requested, ticks = None, [], 0
+    while house.store.names("reruns"):
+        context = dg.build_sensor_context(instance=house.instance, cursor=cursor)
+        result = rerun_failed_shards(context, store=house.store)
+        if isinstance(result, dg.SensorResult):
+            requested += [request.partition_key for request in result.run_requests]
+            cursor = result.cursor
+        ticks += 1
+    assert requested == shards
+    assert ticks == 11

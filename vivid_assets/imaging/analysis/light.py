@@ -1,0 +1,180 @@
+"""The light in a picture: colour temperature and brightness, of the subject and of its wall apart.
+
+The article's program measured the whole picture, so an old yellow wall made every subject warm. Here an alpha, or
+where there is none yet the colours along the frame, tell the wall from the subject.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.core.color import linear_to_lab, srgb_to_linear
+from vivid_assets.imaging.core.resize import shrink
+
+Temperature = Literal["warm", "neutral", "cool"]
+Tone = Literal["bright", "dark"]
+
+WARM_B = 4.0
+"""Mean Lab b from which light counts as warm, and below whose negative as cool: about two just noticeable steps, so
+that a grey wall's rounding does not choose. The article's program cut at 0."""
+
+BRIGHT_L = 0.5
+"""Mean Lab L / 100 from which a picture counts as bright: middle grey (119 of 255), as the eye judges it."""
+
+_WORKING_SIDE = 256  # pixels of the longer side; means over a picture need no more
+_FRAME = 0.06  # width of the frame that is taken for wall, as a share of the shorter side
+_LIKE_WALL = 12.0  # Lab distance up to which a pixel may be wall under uneven light
+_CARD_CHROMA = 12.0  # up to which a wall's colour may be the light's and not its paint
+_FEWEST = 0.01  # share of the picture under which a subject found by colour is not believed
+
+
+@dataclass(frozen=True)
+class RegionLight:
+    """Light on one part of the picture.
+
+    Attributes:
+        warmth: Mean CIE Lab b (blue -110 … 95 yellow), averaged in linear light before it is read as Lab.
+        brightness: Mean Lab L / 100 of its pixels, 0..1.
+        chroma: Mean distance of its pixels from grey in Lab (a, b), 0..134.
+        share: Its part of the picture, 0..1.
+
+    """
+
+    warmth: float
+    brightness: float
+    chroma: float
+    share: float
+
+    @property
+    def temperature(self) -> Temperature:
+        """``warm``, ``neutral`` or ``cool``, by ``WARM_B``."""
+        if self.warmth >= WARM_B:
+            return "warm"
+        return "cool" if self.warmth <= -WARM_B else "neutral"
+
+    @property
+    def tone(self) -> Tone:
+        """``bright`` or ``dark``, by ``BRIGHT_L``."""
+        return "bright" if self.brightness >= BRIGHT_L else "dark"
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light on the subject and on the wall behind it.
+
+    Attributes:
+        subject, wall: See ``RegionLight``.
+        wall_flatness: Share of the frame's pixels that have the wall's colour, 0 (busy) … 1 (an even wall).
+
+    """
+
+    subject: RegionLight
+    wall: RegionLight
+    wall_flatness: float
+
+    @property
+    def temperature(self) -> Temperature:
+        """The light's own colour.
+
+        A bright, even, nearly grey wall shows it as a photographer's white card does; without one it is read from
+        the subject, whose paint then counts as light: a red shirt is warm.
+        """
+        return self.wall.temperature if self._wall_is_a_white_card else self.subject.temperature
+
+    @property
+    def tone(self) -> Tone:
+        """Whether the subject is bright or dark."""
+        return self.subject.tone
+
+    @property
+    def _wall_is_a_white_card(self) -> bool:
+        return self.wall_flatness >= 0.5 and self.wall.chroma < _CARD_CHROMA and self.wall.tone == "bright"
+
+
+def measure_light(image: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> Light:
+    """Measure colour temperature and brightness of the subject and of the wall.
+
+    Args:
+        image: uint8 HxWx3 sRGB, from 1x1.
+        alpha: uint8 HxW, the subject's opacity; without it the subject is what differs from the frame's colours.
+
+    Raises:
+        ValueError: Another shape or type.
+
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"The picture must be uint8 HxWx3 and not empty, not {image.dtype} {image.shape}.")
+    if alpha is not None and (alpha.shape != image.shape[:2] or alpha.dtype != np.uint8):
+        raise ValueError(f"Alpha must be uint8 {image.shape[:2]}, not {alpha.dtype} {alpha.shape}.")
+    linear = shrink(srgb_to_linear(_sample(image)), _WORKING_SIDE)
+    lab = linear_to_lab(linear)
+    distance, flatness = _distance_to_frame(lab)
+    if alpha is None:
+        subject, wall = _differing_part(distance), _like_part(distance)
+    else:
+        subject = shrink(np.asarray(_sample(alpha) / np.float32(255), np.float32), _WORKING_SIDE)
+        wall = 1 - subject
+    return Light(
+        subject=_region(linear, lab, subject),
+        wall=_region(linear, lab, wall),
+        wall_flatness=flatness,
+    )
+
+
+def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Every n-th pixel, so that a huge picture costs no more than one of four times the working size."""
+    step = max(1, max(pixels.shape[:2]) // (4 * _WORKING_SIDE))
+    return pixels[::step, ::step]
+
+
+def _distance_to_frame(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Lab distance of every pixel to the frame's colour on its left and right, and how even the frame is.
+
+    The frame's colour is a median per side, blended across the picture, so that a wall lit from one side stays wall.
+    """
+    height, width = lab.shape[:2]
+    band = max(1, round(_FRAME * min(height, width)))
+    sides = [
+        np.median(np.concatenate([edge.reshape(-1, 3), top.reshape(-1, 3)]), axis=0)
+        for edge, top in (
+            (lab[:, :band], lab[:band, : max(1, width // 2)]),
+            (lab[:, -band:], lab[:band, width // 2 :]),
+        )
+    ]
+    across = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
+    wall = sides[0] * (1 - across) + sides[1] * across
+    distance = np.linalg.norm(lab - wall, axis=2).astype(np.float32)
+    frame = np.ones((height, width), bool)
+    frame[band:-band, band:-band] = False
+    return distance, float(np.mean(distance[frame] < _LIKE_WALL))
+
+
+def _differing_part(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weight of the subject: what differs from the wall, more so the nearer to the middle it lies."""
+    height, width = distance.shape
+    rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None] if height > 1 else np.zeros((1, 1), np.float32)
+    columns = np.linspace(-1, 1, width, dtype=np.float32)[None, :] if width > 1 else np.zeros((1, 1), np.float32)
+    middle = np.clip(1.25 - np.hypot(rows, columns), 0, 1)
+    subject = np.asarray(np.clip(distance / _LIKE_WALL - 1, 0, 1) * middle, np.float32)
+    return subject if subject.mean() >= _FEWEST else np.where(middle > 0.5, middle, np.float32(0))
+
+
+def _like_part(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weight of the wall: what has the frame's colour, wherever it lies (also in the hole of a handle)."""
+    return np.clip(2 - distance / _LIKE_WALL, 0, 1)
+
+
+def _region(linear: NDArray[np.float32], lab: NDArray[np.float32], weight: NDArray[np.float32]) -> RegionLight:
+    share = float(weight.mean())
+    if share < 1e-6:  # all of it is the other part: the picture as a whole is the best guess
+        weight = np.ones_like(weight)
+    weight = weight / weight.sum()
+    mean_colour = linear_to_lab(np.einsum("hwc,hw->c", linear, weight, dtype=np.float64))
+    return RegionLight(
+        warmth=float(mean_colour[2]),
+        brightness=float(np.clip((lab[..., 0] * weight).sum() / 100, 0, 1)),
+        chroma=float((np.hypot(lab[..., 1], lab[..., 2]) * weight).sum()),
+        share=share,
+    )

@@ -1,0 +1,144 @@
+"""Alpha and colours solved at the size at which alpha was answered, and how that size lies over the picture's own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.blend.foreground import Colors, estimate_colors
+from vivid_assets.imaging.blend.refine_alpha import Evidence, bring_up, hard_edges, refine_alpha, soften_hard_edges
+from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
+from vivid_assets.imaging.core.noise import capture_noise
+from vivid_assets.imaging.core.push_pull import View, whole
+
+Array = NDArray[Any]
+Box = tuple[slice, slice]
+
+REFERENCE = 1024  # pixels of the longer side that distances were chosen at
+_MARGIN = 64  # pixels, there, about the soft ones that are looked at
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An alpha with the picture at its size."""
+
+    alpha: Array  # float32 hxw, 0..1
+    image: Array  # hxwx3 sRGB, uint8; or the picture itself
+    light: Array | None  # float32 hxwx3 linear; None where it is the picture's own size
+    full: tuple[int, int]  # height and width of the picture
+
+    @property
+    def same(self) -> bool:
+        """Whether it was answered at the picture's own size."""
+        return self.light is None
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What the photograph made of an answer. All of the answer's size; ``colors`` of its ``box``."""
+
+    alpha: Array  # as it goes into the composite
+    mixed: Array  # as the photograph's edges are mixed: soft in a band about hard edges that are to stay
+    box: Box
+    colors: Colors | None
+    evidence: Evidence | None
+
+
+def answer_at_its_size(image: Array, alpha: Array) -> Answer:
+    """Reduce ``image`` (uint8 or uint16 HxWx3 sRGB) in linear light to the size of ``alpha`` (float hxw)."""
+    matte = np.clip(alpha, 0, 1).astype(np.float32)
+    if not np.isfinite(matte).all():
+        matte = np.nan_to_num(matte)
+    full = image.shape[0], image.shape[1]
+    if matte.shape == full:
+        return Answer(matte, image, None, full)
+    if image.dtype == np.uint8:
+        # In 16 bits, which is half of float's memory for a large picture.
+        codes = np.rint(srgb_to_linear(np.arange(256, dtype=np.uint8)) * 65535).astype(np.uint16)
+        reduced = cv2.resize(cv2.LUT(image, codes), matte.shape[::-1], interpolation=cv2.INTER_AREA)
+        light = reduced.astype(np.float32) * np.float32(1 / 65535)
+    else:
+        light = np.asarray(
+            cv2.resize(srgb_to_linear(image), matte.shape[::-1], interpolation=cv2.INTER_AREA), np.float32
+        )
+    return Answer(matte, to_uint8(linear_to_srgb(light)), light, full)
+
+
+def solve(
+    answer: Answer, *, unmix: bool, correct: bool, noise: float | None = None, threads: int | None = None
+) -> Solved:
+    """Let the photograph correct the alpha where ``correct`` says so, and estimate F and B where ``unmix`` does."""
+    alpha = answer.alpha
+    scale = max(1.0, max(alpha.shape) / REFERENCE)
+    soft = (alpha > 0) & (alpha < 1)
+    if unmix:
+        soft |= hard_edges(alpha)
+    # Far from every soft pixel there is nothing to take apart, and colours are known close by.
+    box = around(soft, round(_MARGIN * scale))
+    if not unmix or not soft.any():
+        return Solved(alpha, alpha, box, None, None)
+    light = answer.light[box] if answer.light is not None else srgb_to_linear(answer.image[box])
+    light = np.ascontiguousarray(light)
+    noise = capture_noise(answer.image, alpha) if noise is None else noise
+    part = np.ascontiguousarray(alpha[box])
+    if not correct:
+        mixed = alpha.copy()
+        mixed[box] = soften_hard_edges(light, part, noise, threads)
+        colors = estimate_colors(light, np.ascontiguousarray(mixed[box]), noise=noise, threads=threads)
+        return Solved(alpha, mixed, box, colors, None)
+    refined, colors, evidence = refine_alpha(light, part, noise=noise, threads=threads)
+    corrected = alpha.copy()
+    corrected[box] = refined
+    return Solved(corrected, corrected, box, colors, evidence)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A solved answer brought to the picture's own size."""
+
+    alpha: Array  # float32 HxW
+    box: Box  # beyond which every pixel is solid or empty, and far from one that is not
+    light: Array  # float32 linear, of the box
+    mixed: Array  # float32, of the box
+    view: View  # of the box over the colours
+    noise: float
+
+
+def place(image: Array, answer: Answer, solved: Solved, noise: float | None, threads: int | None = None) -> Place:
+    """Bring a solved alpha up to ``image`` (HxWx3 sRGB), whose edges it follows."""
+    if answer.same:
+        light = np.ascontiguousarray(srgb_to_linear(image[solved.box]))
+        mixed = np.ascontiguousarray(solved.mixed[solved.box])
+        noise = capture_noise(image, solved.alpha) if noise is None else noise
+        return Place(solved.alpha.copy(), solved.box, light, mixed, whole(*mixed.shape), noise)
+    height, width = answer.full
+    rows, columns = solved.alpha.shape
+    down, across = height / rows, width / columns
+    top, bottom, left, right = solved.box[0].start, solved.box[0].stop, solved.box[1].start, solved.box[1].stop
+    box = (
+        slice(int(top * down), min(height, int(np.ceil(bottom * down)))),
+        slice(int(left * across), min(width, int(np.ceil(right * across)))),
+    )
+    alpha = cv2.resize(solved.alpha, (width, height), interpolation=cv2.INTER_NEAREST)
+    noise = capture_noise(image, alpha) if noise is None else noise
+    light = np.ascontiguousarray(srgb_to_linear(image[box]))
+    assert answer.light is not None
+    cut = View(box[0].start, box[1].start, height, width)
+    part = bring_up(solved.alpha, answer.light, light, cut, noise, threads)
+    alpha[box] = part
+    over = View(box[0].start - top * down, box[1].start - left * across, (bottom - top) * down, (right - left) * across)
+    return Place(alpha, box, light, part, over, noise)
+
+
+def around(soft: Array, margin: int) -> Box:
+    """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
+    rows, columns = np.flatnonzero(soft.any(axis=1)), np.flatnonzero(soft.any(axis=0))
+    height, width = soft.shape
+    if not len(rows):
+        return slice(0, height), slice(0, width)
+    return (
+        slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + margin + 1, height)),
+        slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + margin + 1, width)),
+    )

@@ -1,0 +1,63 @@
+"""A picture's own transparency: when it is a cut-out, and what of the picture it shows."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.core.areas import frame_of
+from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
+
+Array = NDArray[Any]
+
+_MOST_COVERAGE = 0.9  # share of the picture that is solid in a cut-out
+_MOST_BORDER = 0.7  # share of the frame that is
+_RECTANGLE = 0.98  # share of its bounding box that a padded photograph fills
+_NOTHING = 1e-4  # share of solid pixels under which an alpha shows no picture
+_SOLID = 0.98  # alpha that counts as solid, where what is clear is only packaging
+
+
+def packaging(alpha: Array) -> str | None:
+    """Say why a picture's own transparency (float H×W, 0..1) cannot be a cut-out; None where it can.
+
+    Rounded corners, bars, a stray clear pixel, 254 for 255 and the unused fourth byte of an XRGB file are packaging:
+    the old wall is still there, or nothing is.
+    """
+    solid = alpha > 0.5
+    if solid.mean() < _NOTHING:
+        return "nothing is solid"
+    small = shrink(alpha.astype(np.float32), JUDGED_AT) > 0.5
+    coverage, border = float(small.mean()), float(frame_of(small).mean())
+    if coverage > _MOST_COVERAGE:
+        return f"{coverage:.0%} of the picture is solid"
+    if border > _MOST_BORDER:
+        return f"{border:.0%} of the frame is solid"
+    # What shows at all counts, so that a rectangle with a soft side or a glow is a cut-out.
+    top, bottom, left, right = _box(alpha > _NOTHING)
+    if alpha[top:bottom, left:right].mean() > _RECTANGLE:
+        return "the solid part is a rectangle"
+    return None
+
+
+def visible_part(alpha: Array) -> Array:
+    """What of a picture is to be seen (float32 H×W, 0..1), where its transparency is only packaging."""
+    if (alpha > 0.5).mean() < _NOTHING:
+        return np.ones_like(alpha)
+    return np.clip(alpha / np.float32(_SOLID), 0, 1)
+
+
+def shown_alpha(alpha: Array) -> Array:
+    """What of a picture with transparency is to be seen: a cut-out as it is, else all but what is surely clear."""
+    return alpha if packaging(alpha) is None else visible_part(alpha)
+
+
+def solid_box(alpha: Array) -> tuple[int, int, int, int]:
+    """The rectangle that holds every solid pixel: top, bottom, left, right; the whole where there is none."""
+    return _box(alpha > 0.5)
+
+
+def _box(where: Array) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    if not len(rows):
+        return 0, where.shape[0], 0, where.shape[1]
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

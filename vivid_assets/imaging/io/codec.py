@@ -1,0 +1,28 @@
+"""Pictures as files and as arrays: the one place to import reading and writing from."""
+
+from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit
+from vivid_assets.imaging.io.carried import Carried
+from vivid_assets.imaging.io.decode import MAX_FRAMES, MAX_PIXELS, Picture, decode
+from vivid_assets.imaging.io.encode import SUFFIXES, Format, encode, read_provenance
+from vivid_assets.imaging.io.formats import ENOUGH, Kind, kind_of
+from vivid_assets.imaging.io.provenance import SourceType
+from vivid_assets.imaging.io.unreadable import UnreadablePicture
+
+__all__ = [
+    "ENOUGH",
+    "MAX_FRAMES",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Carried",
+    "Format",
+    "Kind",
+    "Picture",
+    "SourceType",
+    "UnreadablePicture",
+    "decode",
+    "encode",
+    "fitted_size",
+    "kind_of",
+    "read_provenance",
+    "resize_to_fit",
+]

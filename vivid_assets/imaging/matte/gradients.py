@@ -1,0 +1,131 @@
+"""A mask from gradients alone: the tier that needs no model and always answers.
+
+Two ways, chosen by the frame. Before a plain wall, the wall's colour is modelled and flooded from the border.
+Elsewhere, Sobel and Laplacian edges are closed and filled. The image-guided filter follows in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vivid_assets.imaging.core.guided_filter import guided_filter
+from vivid_assets.imaging.core.resize import shrink
+from vivid_assets.imaging.matte.from_background import edge_alpha, enclosed_holes, flood_wall, wall_distance
+from vivid_assets.imaging.matte.plain_background import Wall, fit_wall, to_lab
+
+#: Long side, in pixels, at which the contour is found; the guided filter brings it to the picture's own size.
+WORKING_SIDE = 512
+#: How much darker than the wall, in L, a soft shadow on it may be.
+SHADOW = 25.0
+
+
+@dataclass(frozen=True)
+class GradientMask:
+    """The gradient tier's answer."""
+
+    alpha: np.ndarray
+    """float32 H×W, 0..1."""
+    plain_wall: bool
+    """Whether the wall-colour flood gave it; if not, closed contours did, which is far less certain."""
+    wall_noise: float
+    """ΔE; see ``Wall``."""
+    wall_share: float
+
+
+def gradient_mask(image: np.ndarray, max_noise: float = 2.0, min_share: float = 0.78) -> GradientMask:
+    """Separate the subject without a model. Never raises for a picture from 1×1 up; deterministic and finite.
+
+    Args:
+        image: uint8 H×W×3, sRGB.
+        max_noise: a wall noisier than this, in ΔE, is not plain.
+        min_share: a wall that explains less of the frame than this is not plain, 0..1.
+
+    Returns:
+        The mask. All zero where nothing differs from the wall.
+
+    Raises:
+        ValueError: not uint8 H×W×3, or no pixel at all.
+
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"need uint8 H×W×3 with at least one pixel, not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    scale = min(1.0, WORKING_SIDE / max(height, width))
+    small = shrink(image, WORKING_SIDE)
+    lab = to_lab(small)
+    wall = fit_wall(lab)
+    plain = wall.noise <= max_noise and wall.share >= min_share
+    mask = cut_from_wall(small, lab, wall) if plain else fill_contours(small)
+    alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) if scale < 1 else mask
+    radius = max(1, round(2 / scale))
+    if mask.any() and min(height, width) > 2 * radius and (scale < 1 or not plain):
+        alpha = guided_filter(image, alpha.astype(np.float32), radius, 1e-4)
+    alpha = np.clip(np.nan_to_num(alpha), 0.0, 1.0).astype(np.float32)
+    return GradientMask(alpha, plain, wall.noise, wall.share)
+
+
+def cut_from_wall(image: np.ndarray, lab: np.ndarray, wall: Wall) -> np.ndarray:
+    """Take as subject what the wall's colour does not reach from the border, with soft edges.
+
+    A soft shadow on the wall is wall too: darker by up to ``SHADOW`` in L, of the same hue, without an edge.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        lab: float32 H×W×3, the same picture in CIE Lab.
+        wall: the wall's model for it.
+
+    Returns:
+        float32 H×W, 0..1.
+
+    """
+    near = max(3.0, 3.0 * wall.noise)
+    distance = wall_distance(lab, wall)
+    offset = lab - wall.colour
+    hue = np.hypot(offset[..., 1], offset[..., 2])
+    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0)
+    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125))
+    shadow = (offset[..., 0] < 0) & (offset[..., 0] > -SHADOW) & (hue < near) & (slope < 0.6)
+    background = flood_wall(np.where(shadow, 0.0, distance), near)
+    area = int((~background).sum())
+    background |= enclosed_holes(distance, background, near, max(16, area // 500)) > 0
+    subject = without_specks(~background)
+    colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
+    return edge_alpha(image, colour, ~subject)
+
+
+def fill_contours(image: np.ndarray) -> np.ndarray:
+    """Sobel and Laplacian edges, closed, and the largest closed contours filled.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+
+    Returns:
+        float32 H×W of 0 and 1; all zero on a picture without edges.
+
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    sobel = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    edges = 0.7 * sobel + 0.3 * np.abs(cv2.Laplacian(grey, cv2.CV_32F))
+    strong = (edges > max(20.0, float(np.percentile(edges, 80)))).astype(np.uint8)
+    side = max(3, round(0.02 * max(grey.shape)) | 1)
+    closed = cv2.morphologyEx(strong, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(grey.shape, dtype=np.uint8)
+    if contours:
+        largest = max(cv2.contourArea(contour) for contour in contours)
+        kept = [contour for contour in contours if cv2.contourArea(contour) >= 0.2 * largest]
+        cv2.drawContours(filled, kept, -1, 1, thickness=cv2.FILLED)
+    return filled.astype(np.float32)
+
+
+def without_specks(subject: np.ndarray) -> np.ndarray:
+    """Drop parts smaller than 1 % of the largest; bool H×W in and out."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(subject.astype(np.uint8), connectivity=8)
+    if count <= 1:
+        return subject
+    kept = stats[:, cv2.CC_STAT_AREA] >= 0.01 * stats[1:, cv2.CC_STAT_AREA].max()
+    kept[0] = False
+    return kept[labels]

@@ -1,0 +1,113 @@
+"""Alerts: runs that failed, and checks that do not pass; and that they go well again.
+
+Told is what has changed. What people were told last is in the store, ``alerts/<catalogue>.json``; how far the runs
+have been looked at is the sensor's cursor. Both move on only when the webhook has taken the alert, so a lost one is
+sent again.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from partitions.shards import catalogue_of, is_shard
+from resources.alerts import Alerts
+from resources.store.store import Store
+from vivid_assets.stages.faults import reasons
+
+_LONGEST = 3000
+_AT_ONCE = 50
+_OVERLAP = timedelta(seconds=2)
+"""Runs that ended at the same moment may become visible one after the other."""
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=15,
+    description="Tells of runs that failed and of checks that did not pass, with shard, step and message; and when "
+    "they go well again. Each is told once, until it changes.",
+)
+def failures(
+    context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], alerts: dg.ResourceParam[Alerts]
+) -> dg.SensorResult | dg.SkipReason:
+    if not context.cursor:
+        # What failed before anybody was to be told is history.
+        return dg.SensorResult(cursor=_cursor(datetime.now(UTC), []))
+    seen = json.loads(context.cursor)
+    after = datetime.fromisoformat(seen["after"])
+    records = context.instance.get_run_records(
+        dg.RunsFilter(statuses=_ENDED, updated_after=after - _OVERLAP),
+        limit=_AT_ONCE,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    fresh = [record for record in records if record.dagster_run.run_id not in seen["runs"]]
+    for record in fresh:
+        tell_of(context.instance, store, alerts, record.dagster_run)
+    if not fresh:
+        return dg.SkipReason("No run has ended.")
+    latest = max(record.update_timestamp.replace(tzinfo=UTC) for record in fresh)
+    return dg.SensorResult(cursor=_cursor(latest, [record.dagster_run.run_id for record in records]))
+
+
+def tell_of(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: dg.DagsterRun) -> None:
+    """Tell what has changed with a run that has ended. Raises OSError when an alert could not be sent."""
+    told = _Told(store, run)
+    for what, trouble in [*_checks(instance, run), (None, _reason(instance, run))]:
+        if not told.is_news(what, trouble):
+            continue
+        name = f"{what} of {told.shard}" if what else f"{run.job_name.strip('_').lower()} {told.shard}".strip()
+        if what:
+            title = f"Check not passed: {name}" if trouble else f"Check passes again: {name}"
+        else:
+            title = f"Run failed: {name}" if trouble else f"Run goes well again: {name}"
+        alerts.send(title, f"{trouble or title}\n(run {run.run_id[:8]})"[:_LONGEST])
+        told.note(what, trouble)
+
+
+class _Told:
+    """What people were told last of a shard, or of a job without one."""
+
+    def __init__(self, store: Store, run: dg.DagsterRun) -> None:
+        self.shard = run.tags.get("dagster/partition", "")
+        self._store = store
+        self._path = f"alerts/{catalogue_of(self.shard) if is_shard(self.shard) else 'jobs'}.json"
+        self._of = self.shard or run.job_name
+
+    def is_news(self, what: str | None, trouble: str) -> bool:
+        return self._read().get(f"{self._of} {what or 'run'}", "") != trouble
+
+    def note(self, what: str | None, trouble: str) -> None:
+        told = self._read() | {f"{self._of} {what or 'run'}": trouble}
+        text = json.dumps({name: said for name, said in told.items() if said}, indent=1, sort_keys=True)
+        self._store.write(self._path, text.encode())
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return json.loads(self._store.read(self._path))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+
+def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Why the run failed; empty where it went well."""
+    if run.status != dg.DagsterRunStatus.FAILURE:
+        return ""
+    events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
+    lines = [f"{step}: {reason}" for step, reason in reasons(events)]
+    ends = [event.message for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE]
+    return "\n".join(lines) or "".join(filter(None, ends[:1])) or "no message"
+
+
+def _checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[str, str]]:
+    """Each check of the run, and what is wrong; empty where it passed."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    for one in (entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event):
+        wrong = "" if one.passed else f"{one.severity.value} {one.description}"
+        yield f"{one.asset_key.to_user_string()} {one.check_name}", wrong
+
+
+def _cursor(after: datetime, runs: list[str]) -> str:
+    return json.dumps({"after": after.isoformat(), "runs": runs})

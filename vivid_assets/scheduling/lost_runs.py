@@ -1,0 +1,81 @@
+"""Runs of killed commands: a run that a command executes in its own process ends with it, and nobody tells Dagster.
+
+Such a run would be STARTED for ever: its shard would never be requested again, and it would hold a place among the runs
+that may work at a time. So a command's run says in a tag which process it is, and holds a claim as long as it works.
+"""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterRunStatus as Status
+
+from resources.store.locks import Claims
+from resources.store.processes import is_gone
+from resources.store.store import Store
+
+PROCESS = "vivid/process"
+"""The tag of a run that is executed in the process of a command, with that process."""
+
+AT_WORK = [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]
+_FOLDER = "claims/commands"
+_ASLEEP = timedelta(minutes=30)
+_SILENT = timedelta(minutes=15)
+"""After which a command on another machine is taken for dead; it shows a sign of life every half minute."""
+
+
+def command_claims(store: Store) -> Claims:
+    """Where commands claim the runs that they execute, by the run's id."""
+    return Claims(store, _FOLDER)
+
+
+def close_lost_runs(instance: dg.DagsterInstance, store: Store, now: datetime) -> list[str]:
+    """Have those runs fail whose command runs no more; their ids."""
+    lost = []
+    runs = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    for run in runs:
+        process = run.tags.get(PROCESS)
+        if process and (is_gone(process) or _is_silent(store, run.run_id, now)):
+            instance.report_run_failed(run, "The command that executed this run was killed.")
+            # Dagster's daemon gives the places in pools back too, a minute later; a command has no daemon beside it.
+            if instance.event_log_storage.supports_global_concurrency_limits:
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            store.remove([f"{_FOLDER}/{run.run_id}.0.claim"])
+            lost.append(run.run_id)
+    at_work = {_seen_path(run.run_id) for run in runs if run.run_id not in lost}
+    seen = {f"{_FOLDER}/{name}" for name in store.names(_FOLDER) if name.endswith(".seen")}
+    store.remove(sorted(seen - at_work))
+    return lost
+
+
+def _is_silent(store: Store, run_id: str, now: datetime) -> bool:
+    """Whether the command has shown no sign of life for long, by the clock of whoever looks, which looks again."""
+    try:
+        sign = hashlib.blake2b(store.read(f"{_FOLDER}/{run_id}.0.claim"), digest_size=16).hexdigest()
+    except FileNotFoundError:
+        return True
+    path = _seen_path(run_id)
+    try:
+        seen = json.loads(store.read(path))
+    except (FileNotFoundError, ValueError):
+        seen = {}
+    # Where nobody looked for long, this machine may have slept, and the command with it.
+    is_same = seen.get("sign") == sign and now - datetime.fromisoformat(seen["looked"]) < _ASLEEP
+    since = seen["since"] if is_same else now.isoformat()
+    store.write(path, json.dumps({"sign": sign, "since": since, "looked": now.isoformat()}).encode())
+    return now - datetime.fromisoformat(since) > _SILENT
+
+
+def _seen_path(run_id: str) -> str:
+    return f"{_FOLDER}/{run_id}.seen"
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Closes the records of runs whose command was killed, so that their shards can be run again.",
+)
+def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]) -> dg.SkipReason:
+    lost = close_lost_runs(context.instance, store, datetime.now().astimezone())
+    return dg.SkipReason(f"Closed: {', '.join(lost)}" if lost else "No run was lost.")

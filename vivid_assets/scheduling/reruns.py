@@ -1,0 +1,75 @@
+"""Rerun failed: one job that finds every shard with failed pictures, and has each of them run again."""
+
+import json
+
+import dagster as dg
+from pydantic import Field
+
+from partitions.definition import SHARDS
+from resources.errors import DamagedTable
+from resources.store.store import Store
+from vivid_assets.catalogue.ledger import shards_of
+from vivid_assets.catalogue.progress import shards_with_failures
+from vivid_assets.catalogue.source import find, registered
+from vivid_assets.scheduling.jobs import retry_job
+
+_FOLDER = "reruns"
+_AT_ONCE = 100
+"""Runs requested at a time: a sensor's tick has a minute."""
+
+
+class RerunConfig(dg.Config):
+    """Where to look for failed pictures."""
+
+    catalogue: str = Field("", description="A catalogue's name; empty: all catalogues.")
+
+
+@dg.op
+def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: dg.ResourceParam[Store]) -> None:
+    """The shards in which a picture failed, by what their last runs noted."""
+    catalogues = [find(store, config.catalogue)] if config.catalogue else registered(store)
+    shards: list[str] = []
+    for catalogue in catalogues:
+        try:
+            shards += shards_with_failures(store, shards_of(store, catalogue.name))
+        except DamagedTable as error:
+            if config.catalogue:
+                raise
+            context.log.error("%s is left out: %s", catalogue.name, error)
+    context.log.info("Shards with failed pictures: %s", ", ".join(shards) or "none")
+    # In the store: a run's tag holds a few thousand characters on PostgreSQL.
+    store.write(f"{_FOLDER}/{context.run_id}.json", json.dumps(shards).encode(), durable=True)
+
+
+@dg.job(description="Tries every failed picture again, those too that failed for good: a run for each of their shards.")
+def rerun_failed() -> None:
+    find_failed_pictures()
+
+
+@dg.sensor(
+    job=retry_job,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=5,
+    description="Requests the runs of the shards that the job rerun_failed has found, some at a time.",
+)
+def rerun_failed_shards(
+    context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]
+) -> dg.SensorResult | dg.SkipReason:
+    # The cursor moves with the requests, the list goes at the tick after: a tick that dies between repeats nothing.
+    name, _, done = (context.cursor or "").partition(":")
+    waiting = store.names(_FOLDER)
+    if not waiting:
+        return dg.SkipReason("No shard is to be rerun.")
+    first = waiting[0]
+    position = int(done) if name == first else 0
+    shards = json.loads(store.read(f"{_FOLDER}/{first}"))[position : position + _AT_ONCE]
+    if not shards:
+        store.remove([f"{_FOLDER}/{first}"])
+        return dg.SkipReason("All have been requested.")
+    run = first.removesuffix(".json")
+    unknown = sorted({*shards} - {*context.instance.get_dynamic_partitions(str(SHARDS.name))})
+    return dg.SensorResult(
+        dynamic_partitions_requests=[SHARDS.build_add_request(unknown)] if unknown else [],
+        run_requests=[dg.RunRequest(run_key=f"{run}:{shard}", partition_key=shard) for shard in shards],
+        cursor=f"{first}:{position + len(shards)}",
+    )
