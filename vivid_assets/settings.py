@@ -95,14 +95,18 @@ class MasksSettings(StageSettings):
 class CompositesSettings(StageSettings):
     """Blending, and the file that comes out."""
 
-    mode: Literal["unmix", "article", "alpha"] = Field("unmix", description="How the old background leaves the edges.")
+    mode: Literal["decontaminate", "lab-deprojection", "alpha"] = Field(
+        "decontaminate", description="How the original background leaves the edges."
+    )
     refine: bool = Field(True, description="Correct an alpha that the photograph shows to be blurred or coarse.")
     spill: bool = Field(True, description="Take the wall's reflected light off the subject's rim where it is found.")
     spill_strength: float = Field(0.85, ge=0, le=1, description="Share of the reflected light that is taken off.")
-    strength: float = Field(0.85, ge=0, le=1, description="Article mode: strength of the Lab deprojection.")
-    limit: float = Field(18.0, ge=1, le=60, description="Article mode: Lab distance to the old wall where it ends.")
+    strength: float = Field(0.85, ge=0, le=1, description="Mode lab-deprojection: its strength.")
+    limit: float = Field(
+        18.0, ge=1, le=60, description="Mode lab-deprojection: Lab distance to the original background where it ends."
+    )
     falloff: Literal["linear", "smoothstep", "double-smoothstep"] = Field(
-        "linear", description="Article mode: how the strength falls with that distance."
+        "linear", description="Mode lab-deprojection: how the strength falls with that distance."
     )
     shadow: Literal["auto", "keep", "soft", "none"] = Field(
         "auto",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Mode(StrEnum):
     """How the old background is taken out of the edge."""
 
-    unmix = "unmix"
-    article = "article"
+    decontaminate = "decontaminate"
+    lab_deprojection = "lab-deprojection"
     alpha = "alpha"
 
 
@@ -44,8 +44,8 @@ def blend_command(
     mode: Annotated[
         Mode | None,
         typer.Option(
-            help="unmix: estimate the subject's own colours. article: Lab deprojection. alpha: mix only. As the "
-            "settings say without it.",
+            help="decontaminate: estimate the subject's own colours. lab-deprojection: the published method. "
+            "alpha: mix only. As the settings say without it.",
             show_default=False,
         ),
     ] = None,
@@ -124,7 +124,7 @@ def blend_files(
         deep = scene.picture.rgb16 if scene.picture is not None else None
         behind = behind.astype("uint16") * 257 if deep is None else cover(deep, height, width)
     options = settings.composites.model_dump(include=BLEND_OPTIONS)
-    done = blend(front, alpha, behind, mode=mode or settings.composites.mode, **options)  # type: ignore[arg-type]
+    done = blend(front, alpha, behind, mode=mode or settings.composites.mode, **options)
     files = {"composite": composite_file(done, kind, subject, scene, settings, job.mark(results[0]))}
     if cutout:
         files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], subject, job.mark(results[1]))

@@ -20,7 +20,7 @@ from vivid_assets.imaging.backdrop.render import read_prompt, render
 from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.native import blend_native
-from vivid_assets.imaging.blend.refine_alpha import upsample_alpha
+from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.own_alpha import shown_alpha

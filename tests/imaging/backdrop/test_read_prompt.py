@@ -125,7 +125,7 @@ from vivid_assets.imaging.core.color import rgb_to_lab
         ("white background with black product", "white"),
     ],
 )
-def test_which_colour_is_the_papers(prompt, paper_like):
+def test_which_color_is_the_papers(prompt, paper_like):
     assert read_prompt(prompt).paper == read_prompt(paper_like).paper
 
 
@@ -157,7 +157,7 @@ def test_a_dark_background_is_dark_and_a_dark_subject_darkens_nothing():
     assert read_prompt("oak chair on white, dark and moody").brightness < 0.8
 
 
-def test_modifiers_change_the_colour():
+def test_modifiers_change_the_color():
     def at(prompt: str) -> np.ndarray:
         return rgb_to_lab(np.array(read_prompt(prompt).paper, np.uint8))
 

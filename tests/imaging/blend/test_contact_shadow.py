@@ -55,7 +55,7 @@ def test_it_is_a_share_for_any_alpha(alpha, strength):
 
 
 def test_other_shapes_and_strengths_are_refused():
-    with pytest.raises(ValueError, match="uint8 HxW"):
+    with pytest.raises(ValueError, match="uint8 H×W"):
         contact_shadow(np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(ValueError, match="strength"):
         contact_shadow(box(), strength=1.5)

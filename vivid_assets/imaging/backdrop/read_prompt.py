@@ -1,6 +1,7 @@
 """What a prompt says about a studio backdrop: its paper's colour, the colour of the light, its strength and side."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,12 +23,13 @@ from vivid_assets.imaging.backdrop.words import (
     SURFACES,
     UNDER,
     WALLS,
-    KeyLight,
 )
 from vivid_assets.imaging.core.color import lab_to_rgb, rgb_to_lab, to_uint8
+from vivid_assets.imaging.core.key_light import KeyLight
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[,.;:!?]")
-_READ = 4096  # characters of a prompt that are looked at
+_READ = 4096
+"""Characters of a prompt that are looked at."""
 _DEFAULT_PAPER = (205, 204, 201)
 
 
@@ -152,7 +154,7 @@ def _relations(words: list[str]) -> dict[int, range]:
     return found
 
 
-def _names_in(words: list[str], table: dict, used: set[int]) -> list[range]:
+def _names_in(words: list[str], table: Container[str], used: set[int]) -> list[range]:
     """Where names of ``table``, of two words or one, stand among words not used yet; the longer name wins."""
     found: list[range] = []
     i = 0
@@ -169,7 +171,8 @@ def _names_in(words: list[str], table: dict, used: set[int]) -> list[range]:
 
 
 _COLOR, _THING, _TONE = range(3)
-_NOWHERE = 99  # the rank of what is not the paper's at all
+_NOWHERE = 99
+"""The rank of what is not the paper's at all."""
 
 
 class _Candidate(NamedTuple):

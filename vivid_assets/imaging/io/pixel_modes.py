@@ -20,8 +20,8 @@ from vivid_assets.imaging.io.unreadable import UnreadablePicture
 
 Planes = tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.uint16] | None, list[str]]
 
-# What is looked at or changed at once, so that a picture is in memory but few times.
 _ROWS = 256
+"""What is looked at or changed at once, so that a picture is in memory but few times."""
 
 
 def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) -> Planes:
@@ -34,8 +34,8 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
         want_16: whether ``rgb16`` is wanted where the file has 16 bits a channel.
 
     Returns:
-        rgb (uint8 height × width × 3, sRGB), alpha (float32 height × width, 0–1, or None if all is solid), rgb16
-        (uint16 height × width × 3, sRGB, or None), and notes on what was done.
+        rgb (uint8 H×W×3, sRGB), alpha (float32 H×W, 0–1, or None if all is solid), rgb16
+        (uint16 H×W×3, sRGB, or None), and notes on what was done.
 
     Raises:
         UnreadablePicture: samples that nothing gives a meaning. A damaged file may raise anything else.
@@ -44,17 +44,17 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
     sixteen = _depth(image, data, kind) > 8
     if kind == "TIFF" and image.mode.startswith("I;16"):
         _refuse_unscaled(image)
-    colour_key = png.body_of(data, b"tRNS") if kind == "PNG" and image.mode in ("L", "RGB") else None
-    if colour_key and data[24] in (2, 4) and "transparency" in image.info:
+    color_key = png.body_of(data, b"tRNS") if kind == "PNG" and image.mode in ("L", "RGB") else None
+    if color_key and data[24] in (2, 4) and "transparency" in image.info:
         # Pillow scales the samples to 8 bits and leaves the key as it is.
         image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
     base, alpha = _split(image, sixteen)
     rgb16 = None
-    if sixteen and (want_16 or colour_key):
+    if sixteen and (want_16 or color_key):
         rgb16, alpha = _sixteen_bits(image, base, alpha, data, kind)
-        if rgb16 is not None and colour_key and len(colour_key) == 6:
+        if rgb16 is not None and color_key and len(color_key) == 6:
             # By its high bytes alone a neighbouring colour would be clear too.
-            alpha = (rgb16 != np.frombuffer(colour_key, ">u2")).any(axis=-1).astype(np.float32)
+            alpha = (rgb16 != np.frombuffer(color_key, ">u2")).any(axis=-1).astype(np.float32)
         rgb16 = rgb16 if want_16 else None
     profile = image.info.get("icc_profile")
     if base.mode == "LAB":
@@ -67,20 +67,20 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
         converted, note = to_srgb(base, profile)
         notes += [note] if note else []
         if converted is not None:
-            colours = matrix_colors(profile) if base.mode in ("L", "RGB") else None
-            if colours is not None:
-                notes += _outside(colours, np.asarray(base.convert("RGB")) if rgb16 is None else rgb16)
+            colors = matrix_colors(profile) if base.mode in ("L", "RGB") else None
+            if colors is not None:
+                notes += _outside(colors, np.asarray(base.convert("RGB")) if rgb16 is None else rgb16)
             # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
-            rgb16 = colours.convert(rgb16) if colours is not None and rgb16 is not None else None
+            rgb16 = colors.convert(rgb16) if colors is not None and rgb16 is not None else None
             base = converted
     elif base.mode == "CMYK":
         notes.append("CMYK without a profile converted to RGB")
         declared = None
     values: NDArray[Any] = np.array(base if base.mode == "RGB" else base.convert("RGB")) if rgb16 is None else rgb16
     if declared is not None:
-        colours = linear_colors(declared)
-        notes += [f"colours converted from {declared.name} to sRGB", *_outside(colours, values)]
-        values = colours.convert(values)
+        colors = linear_colors(declared)
+        notes += [f"colours converted from {declared.name} to sRGB", *_outside(colors, values)]
+        values = colors.convert(values)
     rgb, rgb16 = (values, None) if values.dtype == np.uint8 else (_to_8(values), values)
     if sixteen:
         bits = _depth(image, data, kind)
@@ -90,9 +90,9 @@ def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool)
     return rgb, alpha, rgb16, notes
 
 
-def _outside(colours: LinearColors, values: NDArray[Any]) -> list[str]:
+def _outside(colors: LinearColors, values: NDArray[Any]) -> list[str]:
     """What the way to sRGB takes away, where that is a hundredth of the picture."""
-    share = colours.share_outside(values)
+    share = colors.share_outside(values)
     return [f"{share:.0%} of the pixels have colours that sRGB lacks, clipped to it"] if share >= 0.01 else []
 
 

@@ -1,17 +1,18 @@
-"""From a network's probability to an alpha: firm inside, clear outside, thin parts kept.
+"""From a network's probability to an alpha: firm inside, clear outside, thin structures kept.
 
 The original program stretched each picture between its own minimum and maximum, so that an empty picture
 became noise at full contrast. Here the curve runs over **absolute** probabilities: 0.02 everywhere stays 0.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.core.arrays import Matte
+from vivid_assets.imaging.core.interpolate import smoothstep
 
-def stretch(probability: np.ndarray, low: float = 0.1, high: float = 0.9) -> np.ndarray:
-    """Smoothstep between two absolute probabilities: 0 up to ``low``, 1 from ``high``.
+
+def alpha_of_probability(probability: Matte, low: float, high: float) -> Matte:
+    """Make an alpha: a smoothstep between two absolute probabilities, 0 up to ``low`` and 1 from ``high``.
 
     Args:
         probability: float, H×W, 0..1.
@@ -27,11 +28,10 @@ def stretch(probability: np.ndarray, low: float = 0.1, high: float = 0.9) -> np.
     """
     if not 0.0 <= low < high <= 1.0:
         raise ValueError(f"need 0 ≤ low < high ≤ 1, got {low} and {high}")
-    t = np.clip((np.nan_to_num(probability).astype(np.float32) - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return smoothstep(np.nan_to_num(probability).astype(np.float32), low, high)
 
 
-def keep_extremities(probability: np.ndarray, low: float = 0.2, reach: float = 0.02) -> np.ndarray:
+def keep_thin_structures(probability: Matte, low: float = 0.2, reach: float = 0.02) -> Matte:
     """Raise thin, hesitant ridges that leave a confident body: fingers, toes, straps, stems.
 
     A white top-hat finds what is narrower than ``reach``; of that, only what is joined to the confident body
