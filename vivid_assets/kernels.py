@@ -4,8 +4,6 @@ numba compiles a function when it is first called with arguments of these types,
 functions that the pipeline calls are called here, with small pictures of each kind; what they give is thrown away.
 """
 
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -94,19 +92,6 @@ def _busy_background() -> RGB8:
     random = np.random.default_rng(2)
     spots = random.integers(40, 250, (32, 32, 3), np.uint8)
     return np.asarray(cv2.resize(spots, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
-def kernels() -> dict[str, Callable[..., object]]:
-    """Everything that is compiled, by its name, of the modules that are loaded."""
-    from numba.core.dispatcher import Dispatcher
-
-    return {
-        f"{name}.{member}": value
-        for name, module in sorted(sys.modules.items())
-        if name.startswith("vivid_assets.") and module is not None
-        for member, value in vars(module).items()
-        if isinstance(value, Dispatcher) and value.py_func.__module__ == name
-    }
 
 
 if __name__ == "__main__":

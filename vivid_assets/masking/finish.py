@@ -26,7 +26,7 @@ from vivid_assets.imaging.matte.plain_background import fit_background
 from vivid_assets.imaging.matte.quality import Figures, Thresholds, Verdict, agreement, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.strokes import stroke_matte
-from vivid_assets.imaging.matte.thin_parts import alpha_of_probability, keep_thin_structures
+from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import TierRecord
 

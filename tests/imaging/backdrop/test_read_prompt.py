@@ -130,24 +130,24 @@ def test_which_color_is_the_papers(prompt, paper_like):
 
 
 @pytest.mark.parametrize(
-    ("prompt", "used", "not_shown"),
+    ("prompt", "not_shown"),
     [
-        ("gold jewellery on black", "black", "gold jewellery"),
-        ("red wine in a glass on white", "white", "red wine glass"),
-        ("rose gold watch on dark slate", "dark slate", "rose gold watch"),
-        ("pink perfume in front of a pale blue wall", "pale blue", "pink perfume"),
-        ("lipstick on top of white marble", "white", "lipstick marble"),
-        ("black shoes, red light, taupe", "taupe", "black shoes red"),
-        ("soft white light, navy", "soft white light navy", ""),
-        ("neither red nor blue but white", "white", ""),
-        ("never on blue, on beige", "beige", ""),
-        ("a dark green velvet sofa before a blush wall", "blush", "dark green velvet sofa"),
-        ("silver kettle on an oak table", "", "silver kettle oak table"),
+        ("gold jewellery on black", "gold jewellery"),
+        ("red wine in a glass on white", "red wine glass"),
+        ("rose gold watch on dark slate", "rose gold watch"),
+        ("pink perfume in front of a pale blue wall", "pink perfume"),
+        ("lipstick on top of white marble", "lipstick marble"),
+        ("black shoes, red light, taupe", "black shoes red"),
+        ("soft white light, navy", ""),
+        ("neither red nor blue but white", ""),
+        ("never on blue, on beige", ""),
+        ("a dark green velvet sofa before a blush wall", "dark green velvet sofa"),
+        ("silver kettle on an oak table", "silver kettle oak table"),
     ],
 )
-def test_what_is_shown_and_what_is_not(prompt, used, not_shown):
+def test_what_is_not_shown_is_listed(prompt, not_shown):
     look = read_prompt(prompt)
-    assert (" ".join(look.used_words), " ".join(look.unused_words)) == (used, not_shown)
+    assert " ".join(look.unused_words) == not_shown
 
 
 def test_a_dark_background_is_dark_and_a_dark_subject_darkens_nothing():
@@ -173,7 +173,6 @@ def test_marble_kitchen_counter_morning_light():
     assert look.kelvin is not None
     assert look.kelvin < 6000
     assert look.unused_words == ("marble", "kitchen", "counter")
-    assert "morning" in look.used_words
 
 
 def test_words_that_paper_cannot_show_are_told():

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from benchmarks.quality.blending import blur_fusion
 from tests.support.light import linear_to_uint8
-from vivid_assets.imaging.blend.composite import Mode, blend
+from vivid_assets.imaging.blend.composite import blend
+from vivid_assets.imaging.blend.options import Mode
 from vivid_assets.imaging.blend.refine_alpha import hard_edges
 from vivid_assets.imaging.core.color import ciede2000, rgb_to_lab, srgb_to_linear, to_uint8
 

@@ -1,7 +1,7 @@
 """The light in a picture: colour temperature and brightness, of the subject and of its background apart.
 
-The article's program measured the whole picture, so an old yellow background made every subject warm. Here an alpha, or
-where there is none yet the colours along the frame, tell the background from the subject.
+The article's program measured the whole picture, so an old yellow background made every subject warm. Here the colours
+along the frame tell the background from the subject.
 """
 
 from dataclasses import dataclass
@@ -103,12 +103,13 @@ class Light:
         )
 
 
-def measure_light(image: RGB8, alpha: NDArray[np.uint8] | None = None) -> Light:
+def measure_light(image: RGB8) -> Light:
     """Measure colour temperature and brightness of the subject and of the background.
+
+    The subject is what differs from the frame's colours.
 
     Args:
         image: uint8 H×W×3 sRGB, from 1x1.
-        alpha: uint8 H×W, the subject's opacity; without it the subject is what differs from the frame's colours.
 
     Raises:
         ValueError: Another shape or type.
@@ -116,19 +117,12 @@ def measure_light(image: RGB8, alpha: NDArray[np.uint8] | None = None) -> Light:
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"The picture must be uint8 H×W×3 and not empty, not {image.dtype} {image.shape}.")
-    if alpha is not None and (alpha.shape != image.shape[:2] or alpha.dtype != np.uint8):
-        raise ValueError(f"Alpha must be uint8 {image.shape[:2]}, not {alpha.dtype} {alpha.shape}.")
     linear = shrink(srgb_to_linear(_sample(image)), _WORKING_SIDE)
     lab = linear_to_lab(linear)
     distance, flatness = _distance_to_frame(lab)
-    if alpha is None:
-        subject, background = _differing_part(distance), _like_part(distance)
-    else:
-        subject = shrink(np.asarray(_sample(alpha) / np.float32(255), np.float32), _WORKING_SIDE)
-        background = 1 - subject
     return Light(
-        subject=_region(linear, lab, subject),
-        background=_region(linear, lab, background),
+        subject=_region(linear, lab, _differing_part(distance)),
+        background=_region(linear, lab, _like_part(distance)),
         background_flatness=flatness,
     )
 

@@ -45,7 +45,6 @@ class BackdropLook:
         key_light: Where the key light stands.
         glow: Strength of the lamp on the wall behind the subject, 0..1.
         window: Strength of sunlight that falls through a window, 0 (none) … 1.
-        used_words: The prompt's words that shaped the look, in order.
         unused_words: Its words that a paper sweep cannot show (things, places, materials), in order.
 
     """
@@ -57,7 +56,6 @@ class BackdropLook:
     key_light: KeyLight = "left"
     glow: float = 0.25
     window: float = 0.0
-    used_words: tuple[str, ...] = ()
     unused_words: tuple[str, ...] = ()
 
 
@@ -66,8 +64,7 @@ def read_prompt(prompt: str) -> BackdropLook:
     read = prompt if len(prompt) <= _READ else prompt[:_READ].rpartition(" ")[0]
     words = _without_commas_of_lists([match.group().casefold() for match in _WORD.finditer(read)])
     phrases = _relations(words)
-    refused = _refused(words)
-    used = set(refused)
+    used = _refused(words)
     paper = _paper(words, used, phrases)
     kelvin, brightness, contrast, glow, window = _light(words, used)
     sides = [i for i, word in enumerate(words) if word in SIDES and i not in used and i not in phrases]
@@ -82,7 +79,6 @@ def read_prompt(prompt: str) -> BackdropLook:
         key_light=SIDES[words[sides[0]]] if sides else "left",
         glow=glow,
         window=window,
-        used_words=tuple(words[i] for i in sorted(used - refused)),
         unused_words=tuple(dict.fromkeys(words[i] for i in rest)),
     )
 

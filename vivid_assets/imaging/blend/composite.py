@@ -10,20 +10,21 @@ Everything is mixed in linear light, where light adds up. Three modes:
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.cast_shadow import Choice, Shadow, choose_shadow, shaded
+from vivid_assets.imaging.blend.cast_shadow import Shadow, choose_shadow, shaded
 from vivid_assets.imaging.blend.despill import Spill, suppress_spill
 from vivid_assets.imaging.blend.evidence import Evidence
 from vivid_assets.imaging.blend.foreground import Colors, estimate_foreground
 from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, solve_known_plate
-from vivid_assets.imaging.blend.lab_deprojection import Falloff, deproject_lab
+from vivid_assets.imaging.blend.lab_deprojection import deproject_lab
 from vivid_assets.imaging.blend.measures import BackgroundColor, Measures, background_color, measure
+from vivid_assets.imaging.blend.options import BlendOptions
 from vivid_assets.imaging.blend.solve import REFERENCE, Answer, Place, around, place, resized_to_alpha, solve
 from vivid_assets.imaging.core.alpha import Origin
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte, Vector
@@ -40,8 +41,6 @@ from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 
-Mode = Literal["decontaminate", "lab-deprojection", "alpha"]
-
 _FADE_IN = np.float32(32)
 """A pixel all but empty is the new background, as an empty one is: alpha times this, up to 1."""
 _NO_BACKGROUND = np.float32(100.0)
@@ -52,38 +51,6 @@ _SPILL_REACH = 12.0
 """Pixels, in a picture of REFERENCE pixels or less, within which spill is looked for."""
 _STRIP = 256
 """Rows at a time, for the memory that they take."""
-
-
-@dataclass(frozen=True)
-class BlendOptions:
-    """How the original background leaves the edge, and which shadow goes with the subject.
-
-    Raises:
-        ValueError: a mode that there is not; the message lists them.
-
-    """
-
-    mode: Mode = "decontaminate"
-    refine: bool = True
-    """Whether the photograph may correct a network's alpha (mode ``decontaminate``)."""
-    spill: bool = True
-    """Whether reflected light is taken off the rim where it is found (mode ``decontaminate``)."""
-    spill_reach: float | None = None
-    """How deep it may go, in pixels; None: 12 in a picture of 1,024, more in a larger one."""
-    spill_strength: float = 0.85
-    """Share of it that is taken off, 0..1."""
-    strength: float = 0.85
-    """Of the deprojection, 0..1 (mode ``lab-deprojection``)."""
-    limit: float = 18.0
-    """Lab distance from the original background at which the deprojection ends."""
-    falloff: Falloff = "linear"
-    """How the deprojection falls with that distance."""
-    shadow: Choice = "none"
-    """See ``choose_shadow``."""
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"The mode is one of {', '.join(get_args(Mode))}, not {self.mode!r}.")
 
 
 @dataclass(frozen=True)
@@ -186,34 +153,21 @@ def blend_any(
     cast = choose_shadow(options.shadow, known.layer if known else None, here.alpha, drawing=drawing, floor=floor)
     if cast.layer is not None:
         background = shaded(background, cast.layer)
-    matte, box, source, mixed = here.alpha, here.box, here.light, here.mixed
+    matte, box, mixed = here.alpha, here.box, here.mixed
     if visible is not None:
         matte *= visible
         mixed = mixed * visible[box]
     part = np.ascontiguousarray(matte[box])
     soft = (mixed > 0) & (mixed < 1)
-    front, found = source, Spill(0.0, 0.0)
-    back = np.full_like(source, _NO_BACKGROUND) if solved.colors is None else source
-    if solved.colors is not None:
-        front, back = estimate_foreground(
-            source, mixed, solved.colors, view=here.view, noise=here.noise, threads=threads
-        )
-    if original is not None and options.mode == "decontaminate" and options.spill:
-        # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
-        widest = _SPILL_REACH * max(1.0, max(image.shape[:2]) / REFERENCE)
-        reach = widest if options.spill_reach is None else options.spill_reach
-        front, found = suppress_spill(front, part, original.lab, reach=reach, strength=options.spill_strength)
-    elif original is not None and options.mode == "lab-deprojection":
-        front = _deprojected(source, soft, original, options)
-
+    front, back, found = _edge_colors(solved, part, mixed, original, options, threads)
     changed = soft
     if found.strength > 0 and original is not None:
-        changed = soft | (front != source).any(axis=2)
+        changed = soft | (front != here.light).any(axis=2)
         back[changed & ~soft] = lab_to_linear(original.lab)
     composite, foreground = image.copy(), image.copy()
     cv2.copyTo(background, (matte <= 0).astype(np.uint8), composite)
     behind: NDArray[Any] = np.ascontiguousarray(background[box])
-    layers = _Layers(behind, source, part, front, back, changed)
+    layers = _Layers(behind, here.light, part, front, back, changed)
     composite[box], foreground[box] = _assemble(image[box], layers, threads)
     everywhere = np.zeros(matte.shape, np.bool_)
     everywhere[box] = changed
@@ -245,6 +199,42 @@ def _solved(
         return _Solved(here, colors, None, known)
     solved = solve(answer, colors=estimated, correct=options.refine, noise=noise, threads=threads)
     return _Solved(place(image, answer, solved, noise, threads), solved.colors, solved.evidence, known)
+
+
+class _Edge(NamedTuple):
+    """The colours about the edge, float32 linear light; the picture's own where nothing was changed."""
+
+    front: LinearRGB
+    back: LinearRGB
+    """The original background."""
+    spill: Spill
+
+
+def _edge_colors(
+    solved: _Solved,
+    alpha: Matte,
+    mixed: Matte,
+    original: BackgroundColor | None,
+    options: BlendOptions,
+    threads: int | None,
+) -> _Edge:
+    """Estimate foreground and original background, and take reflected light, or the background's hue, off the edge."""
+    here, source = solved.here, solved.here.light
+    if solved.colors is None:
+        front, back = source, np.full_like(source, _NO_BACKGROUND)
+    else:
+        front, back = estimate_foreground(
+            source, mixed, solved.colors, view=here.view, noise=here.noise, threads=threads
+        )
+    if original is not None and options.mode == "decontaminate" and options.spill:
+        # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
+        widest = _SPILL_REACH * max(1.0, max(here.alpha.shape) / REFERENCE)
+        reach = widest if options.spill_reach is None else options.spill_reach
+        front, found = suppress_spill(front, alpha, original.lab, reach=reach, strength=options.spill_strength)
+        return _Edge(front, back, found)
+    if original is not None and options.mode == "lab-deprojection":
+        front = _deprojected(source, (mixed > 0) & (mixed < 1), original, options)
+    return _Edge(front, back, Spill(0.0, 0.0))
 
 
 def _place_known(

@@ -65,6 +65,14 @@ class _Cells(NamedTuple):
     chosen: Area
 
 
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _pixel_of(cells, cy, cx, number):  # type: ignore[no-untyped-def]
+    """Give the weight and the place of one of a cell's nine pixels; the place is unsigned, as in ``cells_about``."""
+    (y0, wy), (x0, wx), _ = cells
+    i, j = number // 3, number % 3
+    return wy[cy, i] * wx[cx, j], np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
+
+
 class _Turn(NamedTuple):
     """What is known of F and B when their evidence is summed."""
 
@@ -80,7 +88,7 @@ class _Turn(NamedTuple):
 def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-untyped-def]
     """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
     image, alpha = seen
-    (y0, wy), (x0, wx), chosen = cells
+    chosen = cells.chosen
     fields, nearly, again = turn
     height, width = alpha.shape
     rows, columns = known.shape[0], known.shape[1]
@@ -92,43 +100,41 @@ def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-un
                 continue
             known[cy, cx, :] = 0.0
             squares = np.float32(0.0)
-            for i in range(3):
-                for j in range(3):
-                    k = wy[cy, i] * wx[cx, j]
-                    if k <= 0.0:
-                        continue
-                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
-                    a = alpha[y, x]
-                    if a >= one or a <= 0.0:
-                        side = 0 if a >= one else 4
-                        for c in range(3):
-                            known[cy, cx, side + c] += k * image[y, x, c]
-                            if side == 4:
-                                squares += k * image[y, x, c] * image[y, x, c]
-                        known[cy, cx, side + 3] += k
-                        continue
-                    b = one - a
-                    over_a, over_b = one / max(a, low), one / max(b, low)
-                    if again:
-                        wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
-                        wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
-                        y1, y2, ty = cells_about(y, sy, rows)
-                        x1, x2, tx = cells_about(x, sx, columns)
-                    else:
-                        wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
-                        wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+            for pixel in range(9):
+                k, y, x = _pixel_of(cells, cy, cx, pixel)
+                if k <= 0.0:
+                    continue
+                a = alpha[y, x]
+                if a >= one or a <= 0.0:
+                    side = 0 if a >= one else 4
                     for c in range(3):
-                        front = back = image[y, x, c]
-                        if again:
-                            f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
-                            g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                            front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
-                            back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
-                        known[cy, cx, c] += wf * front
-                        known[cy, cx, 4 + c] += wb * back
-                        squares += wb * back * back
-                    known[cy, cx, 3] += wf
-                    known[cy, cx, 7] += wb
+                        known[cy, cx, side + c] += k * image[y, x, c]
+                        if side == 4:
+                            squares += k * image[y, x, c] * image[y, x, c]
+                    known[cy, cx, side + 3] += k
+                    continue
+                b = one - a
+                over_a, over_b = one / max(a, low), one / max(b, low)
+                if again:
+                    wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
+                    wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
+                    y1, y2, ty = cells_about(y, sy, rows)
+                    x1, x2, tx = cells_about(x, sx, columns)
+                else:
+                    wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
+                    wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                for c in range(3):
+                    front = back = image[y, x, c]
+                    if again:
+                        f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                        g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                        front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
+                        back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
+                    known[cy, cx, c] += wf * front
+                    known[cy, cx, 4 + c] += wb * back
+                    squares += wb * back * back
+                known[cy, cx, 3] += wf
+                known[cy, cx, 7] += wb
             if not again:
                 square[cy, cx] = squares * np.float32(1 / 3)
 
@@ -234,7 +240,7 @@ def _priors(seen, model, cells, front, back, residual, first, end):  # type: ign
     """Write F's prior and B at soft pixels, and sum per half-size cell what they leave unexplained beyond noise."""
     image, alpha = seen
     fields, plate, variance, view, table = model
-    (y0, wy), (x0, wx), soft = cells
+    soft = cells.chosen
     top, left, tall, wide = view
     rows, columns = fields.shape[0], fields.shape[1]
     sy, sx = np.float32(rows / tall), np.float32(columns / wide)
@@ -244,32 +250,30 @@ def _priors(seen, model, cells, front, back, residual, first, end):  # type: ign
             residual[cy, cx, :] = 0.0
             if not soft[cy, cx]:
                 continue
-            for i in range(3):
-                for j in range(3):
-                    k = wy[cy, i] * wx[cx, j]
-                    if k <= 0.0:
-                        continue
-                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
-                    a = alpha[y, x]
-                    if a <= 0.0 or a >= one:
-                        continue
-                    y1, y2, ty = cells_about(y + top, sy, rows)
-                    x1, x2, tx = cells_about(x + left, sx, columns)
-                    uneven = _variance_at(variance, view, y, x)
-                    plain = PLAIN / (PLAIN + uneven)
-                    counts = a > 0.02
-                    for c in range(3):
-                        f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
-                        b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                        b += plain * bilinear(plate, y1, y2, ty, x1, x2, tx, c)
-                        front[y, x, c], back[y, x, c] = f, b
-                        if counts:
-                            rest = image[y, x, c] - a * f - (one - a) * b
-                            noise = noise_variance(table, image[y, x, c])
-                            expected = (one - a) * (one - a) * uneven * np.float32(0.5) + noise
-                            residual[cy, cx, c] += k * a * a * (rest * rest - expected)
+            for pixel in range(9):
+                k, y, x = _pixel_of(cells, cy, cx, pixel)
+                if k <= 0.0:
+                    continue
+                a = alpha[y, x]
+                if a <= 0.0 or a >= one:
+                    continue
+                y1, y2, ty = cells_about(y + top, sy, rows)
+                x1, x2, tx = cells_about(x + left, sx, columns)
+                uneven = _variance_at(variance, view, y, x)
+                plain = PLAIN / (PLAIN + uneven)
+                counts = a > 0.02
+                for c in range(3):
+                    f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                    b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                    b += plain * bilinear(plate, y1, y2, ty, x1, x2, tx, c)
+                    front[y, x, c], back[y, x, c] = f, b
                     if counts:
-                        residual[cy, cx, 3] += k * a * a * a * a
+                        rest = image[y, x, c] - a * f - (one - a) * b
+                        noise = noise_variance(table, image[y, x, c])
+                        expected = (one - a) * (one - a) * uneven * np.float32(0.5) + noise
+                        residual[cy, cx, c] += k * a * a * (rest * rest - expected)
+                if counts:
+                    residual[cy, cx, 3] += k * a * a * a * a
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

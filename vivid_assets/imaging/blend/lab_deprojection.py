@@ -5,14 +5,11 @@ S = strength · falloff(ΔE / limit). Two guards are ours: the clamp at 0, witho
 background's hue gains colour, and the gate on |B|, since the hue of a nearly neutral background is noise.
 """
 
-from typing import Literal
-
 import numpy as np
 
+from vivid_assets.imaging.blend.options import Falloff
 from vivid_assets.imaging.core.arrays import Lab, Vector
 from vivid_assets.imaging.core.interpolate import smoothstep
-
-Falloff = Literal["linear", "smoothstep", "double-smoothstep"]
 
 CHROMA_GATE = (4.0, 12.0)
 """|B| below which the background has no hue to remove, and above which it is trusted."""

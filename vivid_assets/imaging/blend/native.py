@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from vivid_assets.imaging.blend.composite import Blend, BlendOptions, blend_any
+from vivid_assets.imaging.blend.composite import Blend, blend_any
+from vivid_assets.imaging.blend.options import BlendOptions
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha, fit_alpha
 from vivid_assets.imaging.core.arrays import RGB, Matte
 from vivid_assets.imaging.core.key_light import KeyLight

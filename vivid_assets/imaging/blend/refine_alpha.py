@@ -52,6 +52,8 @@ _SNAP = np.float32(0.06)
 """Of a solved hard edge, nearness to 0 and 1 that is noise."""
 _PRIORS = {"blurred": 44.0, "coarse": 10.0}
 """Precision of the alpha that a round starts from."""
+_ROUNDS = 2
+"""Of solving alpha and estimating colours."""
 _BACK_PROJECTIONS = 4
 """Per round."""
 _REACH = 8.0
@@ -88,7 +90,6 @@ def refine_alpha(
     image: LinearRGB,
     alpha: Matte,
     *,
-    rounds: int = 2,
     noise: float = NOISE,
     threads: int | None = None,
 ) -> Refined:
@@ -101,7 +102,7 @@ def refine_alpha(
     alpha = soften_hard_edges(image, alpha, noise, threads)
     colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
     evidence = assess_alpha(image, alpha, colors, noise=noise, threads=threads)
-    if (halved := _refine_at_half(image, alpha, evidence, rounds, noise, threads)) is not None:
+    if (halved := _refine_at_half(image, alpha, evidence, noise, threads)) is not None:
         return halved
     if evidence.verdict != "blurred":  # the blur of a blurred one is no haze, and needed whole to be undone
         alpha = clean_alpha(image, alpha, colors, scale=scale, noise=noise, threads=threads)
@@ -117,7 +118,7 @@ def refine_alpha(
     if not blurred:  # the filter has made more pixels solid or empty than the network had
         colors = estimate_colors(image, start, rounds=0, soft=band, noise=noise, threads=threads)
     prior = _PRIORS["blurred" if blurred else "coarse"]
-    for turn in range(rounds):
+    for turn in range(_ROUNDS):
         if turn:
             colors = update_colors(image, current, colors, threads=threads)
         held = current if blurred else start
@@ -136,7 +137,7 @@ def refine_alpha(
 
 
 def _refine_at_half(
-    image: LinearRGB, alpha: Matte, evidence: Evidence, rounds: int, noise: float, threads: int | None
+    image: LinearRGB, alpha: Matte, evidence: Evidence, noise: float, threads: int | None
 ) -> Refined | None:
     """Solve an alpha that was enlarged before at half the size; None where its own size is the right one.
 
@@ -153,7 +154,7 @@ def _refine_at_half(
     size = (-(-alpha.shape[1] // 2), -(-alpha.shape[0] // 2))
     less = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
     light = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-    refined, _, found = refine_alpha(light, less, rounds=rounds, noise=noise, threads=threads)
+    refined, _, found = refine_alpha(light, less, noise=noise, threads=threads)
     if found.verdict != "blurred" and (not large or evidence.verdict == "unheard"):
         return None
     up = upsample(refined, light, image, whole(*alpha.shape), noise, threads)

@@ -22,7 +22,7 @@ from vivid_assets.imaging.io import jpeg, png, tiff
 from vivid_assets.imaging.io.carried import Carried, read_carried
 from vivid_assets.imaging.io.formats import count_frames, identify, jxl_header, open_lazily, trim, webp_size
 from vivid_assets.imaging.io.pixel_budget import budget_of_memory
-from vivid_assets.imaging.io.pixel_modes import to_planes
+from vivid_assets.imaging.io.pixel_modes import to_srgb_planes
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
 
 MAX_PIXELS = 120_000_000
@@ -170,7 +170,7 @@ def _to_picture(
     # Pillow turns a TIFF by itself while it loads.
     if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
         width, height = height, width
-    rgb, alpha, rgb16, converted = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
+    rgb, alpha, rgb16, converted = _guarded(lambda: to_srgb_planes(image, data, kind, want_16=longest is None))
     if frames > 1:
         notes = [*notes, f"{'main one' if kind == 'HEIF' else 'first'} of {frames} frames"]
     if longest:

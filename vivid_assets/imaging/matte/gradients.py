@@ -25,6 +25,8 @@ from vivid_assets.imaging.matte.plain_background import BackgroundModel, fit_bac
 
 WORKING_SIDE = 512
 """Long side, in pixels, at which the contour is found; the guided filter brings it to the picture's own size."""
+MOST_NOISE, LEAST_SHARE = 2.0, 0.78
+"""Noise in ΔE up to which, and share of the frame explained from which, a background is flooded."""
 SHADOW = 25.0
 """How much darker than the background, in L, a soft shadow on it may be."""
 
@@ -39,13 +41,11 @@ class GradientMask:
     """Whether the background-colour flood gave it; if not, closed contours did, which is far less certain."""
 
 
-def gradient_mask(image: RGB8, max_noise: float = 2.0, min_share: float = 0.78) -> GradientMask:
+def gradient_mask(image: RGB8) -> GradientMask:
     """Separate the subject without a model. Never raises for a picture from 1×1 up; deterministic and finite.
 
     Args:
         image: uint8 H×W×3, sRGB.
-        max_noise: a background noisier than this, in ΔE, is not plain.
-        min_share: a background that explains less of the frame than this is not plain, 0..1.
 
     Returns:
         The mask. All zero where nothing differs from the background.
@@ -61,7 +61,7 @@ def gradient_mask(image: RGB8, max_noise: float = 2.0, min_share: float = 0.78) 
     small = shrink(image, WORKING_SIDE)
     lab = opencv_lab(small)
     model = fit_background(lab)
-    plain = model.noise <= max_noise and model.share >= min_share
+    plain = model.noise <= MOST_NOISE and model.share >= LEAST_SHARE
     mask = cut_from_background(small, lab, model) if plain else fill_contours(small)
     alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) if scale < 1 else mask
     radius = max(1, round(2 / scale))

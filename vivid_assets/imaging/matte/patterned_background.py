@@ -3,33 +3,37 @@
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.arrays import RGB8, Area, Lab, Plane, Planes
+from vivid_assets.imaging.core.arrays import RGB8, Area, Lab, Plane, Planes, Vector
 
 _CELL = 6.0
 """Cell of the colour histogram and reach of a palette colour, in ΔE."""
 
+_MOST = 4
+"""Colours of a pattern."""
+_LEAST_SHARE = 0.93
+"""Share of the frame that these colours, and mixtures of two along an edge, must explain."""
+_BAND = 0.05
+"""Width of that frame, as a share of the shorter side."""
 
-def fit_palette(lab: Lab, most: int = 4, least_share: float = 0.93, band: float = 0.05) -> Lab | None:
+
+def fit_palette(lab: Lab) -> Lab | None:
     """Find the few colours that make up the picture's frame.
 
     Args:
         lab: float32 H×W×3 CIE Lab.
-        most: colours at most.
-        least_share: share of the frame that these colours, and mixtures of two along an edge, must explain.
-        band: width of the frame looked at, as a share of the shorter side.
 
     Returns:
         float32 K×3 Lab colours, or ``None`` where the frame is not made of so few.
 
     """
     height, width = lab.shape[:2]
-    thick = max(1, round(band * min(height, width)))
+    thick = max(1, round(_BAND * min(height, width)))
     frame = np.concatenate(
         [part.reshape(-1, 3) for part in (lab[:thick], lab[-thick:], lab[:, :thick], lab[:, -thick:])]
     )
-    colors: list[np.ndarray] = []
+    colors: list[Vector] = []
     left = frame
-    while len(left) > 0.03 * len(frame) and len(colors) < most:
+    while len(left) > 0.03 * len(frame) and len(colors) < _MOST:
         cells = np.floor(left / _CELL).astype(np.int64)
         _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
         if counts.max() < 0.03 * len(frame):
@@ -43,7 +47,7 @@ def fit_palette(lab: Lab, most: int = 4, least_share: float = 0.93, band: float 
     pure = np.min([np.linalg.norm(frame - color, axis=1) for color in palette], axis=0) < _CELL / 2
     explained = palette_distance(frame[None], palette)[0] < _CELL
     # A photograph fills the space between its colours; a pattern only crosses it along its edges.
-    return palette if pure.mean() >= 0.7 and explained.mean() >= least_share else None
+    return palette if pure.mean() >= 0.7 and explained.mean() >= _LEAST_SHARE else None
 
 
 def palette_distance(lab: Lab, palette: Lab) -> Plane:

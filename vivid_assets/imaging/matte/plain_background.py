@@ -12,6 +12,11 @@ import numpy as np
 from vivid_assets.imaging.core.arrays import Indices, Lab, Planes, Vector
 from vivid_assets.imaging.core.color import opencv_lab_to_rgb
 
+_BAND = 0.02
+"""Width of the frame that is fitted, as a share of the shorter side."""
+_ROUNDS = 8
+"""Of choosing the pixels that fit and fitting to them."""
+
 
 @dataclass(frozen=True)
 class BackgroundModel:
@@ -45,7 +50,7 @@ class BackgroundModel:
         return self.noise <= 2.5 and self.share >= 0.6
 
 
-def fit_background(lab: Lab, band: float = 0.02, rounds: int = 8) -> BackgroundModel:
+def fit_background(lab: Lab) -> BackgroundModel:
     """Fit the background to the frame's outermost pixels.
 
     Starts from the frame's most common colour, so a subject that is cut by the frame does not bend the
@@ -53,15 +58,13 @@ def fit_background(lab: Lab, band: float = 0.02, rounds: int = 8) -> BackgroundM
 
     Args:
         lab: float32 H×W×3 CIE Lab.
-        band: width of the frame looked at, as a share of the shorter side.
-        rounds: of choosing and fitting.
 
     Returns:
         The background. On a busy picture ``share`` is low or ``noise`` high; nothing is raised.
 
     """
     height, width = lab.shape[:2]
-    rows, columns = _frame(height, width, max(1, round(band * min(height, width))))
+    rows, columns = _frame(height, width, max(1, round(_BAND * min(height, width))))
     samples = lab[rows, columns]
     basis = _basis(rows, columns, height, width)
     centre = _mode(samples)
@@ -69,7 +72,7 @@ def fit_background(lab: Lab, band: float = 0.02, rounds: int = 8) -> BackgroundM
     tolerance = 8.0
     coefficients = np.zeros((basis.shape[1], 3), dtype=np.float32)
     coefficients[0] = centre
-    for step in range(rounds):
+    for step in range(_ROUNDS):
         chosen = residual < tolerance
         terms = 1 if step < 1 else 3 if step < 4 else 6
         if chosen.sum() < 8 * terms:

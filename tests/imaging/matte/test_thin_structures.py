@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vivid_assets.imaging.matte.thin_parts import alpha_of_probability, keep_thin_structures
+from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 
 probabilities = arrays(
     np.float32, st.tuples(st.integers(1, 30), st.integers(1, 30)), elements=st.floats(0, 1, width=32)
