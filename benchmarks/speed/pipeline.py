@@ -26,8 +26,7 @@ from collections import Counter
 from itertools import cycle
 from pathlib import Path
 
-from drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
-
+from benchmarks.speed.drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
 from vivid_assets.imaging.backdrop.render import read_prompt, render
