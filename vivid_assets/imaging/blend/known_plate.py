@@ -43,6 +43,7 @@ _DEEP, _SHADED = 0.55, 0.88  # shares of the plate's light: what may be a shadow
 _OWN_COLOR = 0.004  # share of the subject's inner pixels that a colour must have to be the subject's own
 _LARGE = 2e-3  # share of the picture from which a hole is large
 _GLIMPSE = np.float32(0.4)  # weight of what is seen between hairs for the shadow there
+_PURE = 0.03  # distance from the ray, over the share of light, up to which no hair is mixed into a coloured plate
 _STRANGE = 12.0  # misfit, chi squared of three channels, at which no mixture of F and B explains a pixel
 _FILLS = 3.0, 7.0  # pixels of such a picture between which what is nearly solid becomes so
 _EDGE = (
@@ -274,7 +275,8 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
     sure |= solid & ((~look.ray & (misfit > _STRANGE)) | (own & (asked > 0.5)))
     back = holes | joined(plain | back, back)
     lit = back & ~grown(~back & (alpha > 0.1), 1.0)
-    layer = _layer(look, np.where(lit, np.float32(1), _GLIMPSE * (_between(look) & ~heart & ~own)).astype(np.float32))
+    glimpses = _GLIMPSE * (_between(look) & ~heart & ~own)
+    layer = _layer(look, np.where(lit, np.float32(1), glimpses).astype(np.float32))
     alpha = _solved(look, layer, sure, open_to, threads)[0]
     # Greys are everywhere: a grey gap must have the very light of the plate beside it.
     met = np.abs(look.share / np.maximum(layer.mean(axis=2), 0.05) - 1) < 0.05 + 2 * look.noise
@@ -288,7 +290,7 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
     deepest = cv2.morphologyEx(deepest.astype(np.uint8), cv2.MORPH_OPEN, _window(7)).astype(bool)
     if deepest.any():
         back |= deepest
-        layer = _layer(look, (lit | deepest).astype(np.float32))
+        layer = _layer(look, np.where(lit | deepest, np.float32(1), glimpses).astype(np.float32))
     missed = ~look.ray & ~back & (alpha > 0.15) & (asked < 0.5)
     part = _edged(look, missed) | ((asked > 0.5) & ~back)
     subject = part & joined(grown(part, 3), (asked > 0.5) & ~back)
@@ -301,9 +303,10 @@ def _tell_apart(look: _Look, threads: int | None) -> _Parts | None:
 
 
 def _between(look: _Look) -> Array:
-    """What is seen of a coloured plate between hairs: the lightest of its hue all about, however shaded that is."""
+    """What is seen of a coloured plate between hairs, however shaded that is: its lightest all about, or its very hue."""
     lightest = cv2.dilate(np.where(look.ray, look.share, 0).astype(np.float32), _window(11))
-    return np.asarray(look.ray & (look.share > 0.85 * lightest) & (_colored(look.plate) > 0.3))
+    seen = (look.share > 0.85 * lightest) | (look.off < _PURE * look.share + look.noise)
+    return np.asarray(look.ray & seen & (_colored(look.plate) > 0.3))
 
 
 def _layer(look: _Look, seen: Array) -> Array:
