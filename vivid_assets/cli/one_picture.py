@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from resources.errors import ModelUnavailable
-from resources.masks.birefnet import BiRefNet
+from resources.masks.tiers import MASK_TIERS
 from resources.masks.vitmatte import VitMatte
-from resources.scenes.generators import BACKDROP, Choice, SceneGenerator, choose_generator
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, Choice, choose_generator
 from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
@@ -32,8 +33,8 @@ from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
-from vivid_assets.masking.tiers import TIER_NAMES, make_tiers
-from vivid_assets.settings import BLEND_OPTIONS, MasksSettings, Settings, configured, scene_generators
+from vivid_assets.masking.tiers import make_tiers
+from vivid_assets.settings import BLEND_OPTIONS, MasksSettings, Settings, configured, find_model, scene_generators
 
 OWN_ALPHA = "the source itself"
 
@@ -97,23 +98,22 @@ class Masks:
         self._settings = settings
         self._leases = leases
         names = tiers or _tiers_of(settings.masks)
-        if unknown := [name for name in names if name not in TIER_NAMES]:
-            raise ValueError(f"There is no mask tier {unknown[0]!r}; there are {', '.join(TIER_NAMES)}.")
+        if unknown := [name for name in names if name not in MASK_TIERS.own and name not in MASK_TIERS.names()]:
+            raise ValueError(f"There is no mask tier {unknown[0]!r}; there are {', '.join(MASK_TIERS.names())}.")
         self._names = names
         self.note: str | None = None
         """What is not installed of the tiers, once one was needed."""
 
     @cached_property
     def _ladder(self) -> Ladder:
-        birefnet = configured(BiRefNet(), self._settings.birefnet)
-        leased = self._leases.enter_context(birefnet.lease())
-        return Ladder(make_tiers(self._names, leased, birefnet.missing()), ladder_settings(self._settings.masks))
+        tiers = make_tiers(self._names, lambda name: find_model(MASK_TIERS, name, self._settings), self._leases)
+        return Ladder(tiers, ladder_settings(self._settings.masks))
 
     @cached_property
     def _matter(self) -> Any:
         if self._settings.masks.matting != "vitmatte":
             return None
-        return self._leases.enter_context(configured(VitMatte(), self._settings.vitmatte).lease())
+        return self._leases.enter_context(configured(VitMatte(), self._settings.entries("vitmatte")).lease())
 
     def solve(self, data: bytes, mask: bytes | None = None) -> Solved:
         """The picture of a file and its mask: ``mask``, the source's own transparency, or the ladder's.
@@ -154,7 +154,7 @@ class Masks:
 
 def _tiers_of(wanted: MasksSettings) -> tuple[str, ...]:
     """The settings' tiers; where these name none, the small network too, which the demo has brought."""
-    return wanted.tiers if "tiers" in wanted.model_fields_set else TIER_NAMES
+    return wanted.tiers if "tiers" in wanted.model_fields_set else MASK_TIERS.own
 
 
 class Scenes:
@@ -176,8 +176,8 @@ class Scenes:
         self._choice = Choice(BACKDROP, None, "")
         if self._own is None:
             asked = generator or settings.backgrounds.generator
-            self._choice = choose_generator(asked, scene_generators(settings))
-            self.why = self._choice.why if asked == "auto" else ""
+            self._choice = choose_generator(asked, scene_generators(settings, asked=asked))
+            self.why = self._choice.why if asked == AUTO else ""
             if self._choice.model and (missing := self._choice.model.missing()):
                 raise ModelUnavailable(missing)
 
@@ -205,7 +205,7 @@ class Scenes:
 
         light = measure_light(solved.small)
         words = enhance(self._prompt, temperature=light.temperature, tone=light.tone, line_art=solved.mask.line_art)
-        in_place = self._settings.backgrounds.place == "inpaint"
+        in_place = self._settings.backgrounds.place == "inpaint" and model.paints_around
         height, width = solved.small.shape[:2]
         request = SceneRequest(
             words.prompt,

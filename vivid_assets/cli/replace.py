@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from resources.masks.tiers import MASK_TIERS
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.cli.console import complain, console, say
 
 # The commands import what they need themselves, so that help is shown at once.
@@ -25,8 +27,8 @@ Images = Annotated[
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help="Mask tiers in the order in which they are asked, of birefnet, u2net, u2netp and gradients; as the "
-        "settings say without it.",
+        help=f"Mask tiers in the order in which they are asked, of {', '.join(MASK_TIERS.own[:-1])} and "
+        f"{MASK_TIERS.own[-1]}; as the settings say without it.",
         show_default=False,
     ),
 ]
@@ -52,13 +54,21 @@ ShadowOption = Annotated[
 ]
 
 
-class Generator(StrEnum):
-    """Who makes the background."""
+def _known_generator(name: str | None) -> str | None:
+    if name is not None and name not in generator_names():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, generator_names()))}.")
+    return name
 
-    auto = "auto"
-    sdxl = "sdxl"
-    text_to_image = "text_to_image"
-    backdrop = "backdrop"
+
+GeneratorOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar=f"[{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}]",
+        callback=_known_generator,
+        help="Who makes the background; as the settings say without it.",
+        show_default=False,
+    ),
+]
 
 
 def replace_command(
@@ -82,10 +92,7 @@ def replace_command(
             show_default=False,
         ),
     ] = None,
-    generator: Annotated[
-        Generator | None,
-        typer.Option(help="Who makes the background; as the settings say without it.", show_default=False),
-    ] = None,
+    generator: GeneratorOption = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
     shadow: ShadowOption = None,
     tiers: Tiers = None,
@@ -128,7 +135,7 @@ def replace_command(
             prompt=prompt,
             background=background,
             seed=seed,
-            generator=generator.value if generator else None,
+            generator=generator,
         )
         if scenes.why and len(jobs) > 1:
             say((scenes.why, "dim"))
