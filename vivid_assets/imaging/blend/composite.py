@@ -9,7 +9,7 @@ Everything is mixed in linear light, where light adds up. Three modes:
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import cv2
 import numba
@@ -72,23 +72,23 @@ class Blend:
         return self.evidence.verdict if self.evidence else None
 
 
-def blend(
-    image: Array,
-    alpha: Array,
-    background: Array,
-    *,
-    mode: Mode = "unmix",
-    refine: bool = True,
-    spill: bool = True,
-    spill_reach: float | None = None,
-    spill_strength: float = 0.85,
-    strength: float = 0.85,
-    limit: float = 18.0,
-    falloff: Falloff = "linear",
-    shadow: Choice = "none",
-    noise: float | None = None,
-    threads: int | None = None,
-) -> Blend:
+class Options(TypedDict, total=False):
+    """What ``blend`` takes beside its arrays; ``blend_any`` has the defaults."""
+
+    mode: Mode
+    refine: bool
+    spill: bool
+    spill_reach: float | None
+    spill_strength: float
+    strength: float
+    limit: float
+    falloff: Falloff
+    shadow: Choice
+    noise: float | None
+    threads: int | None
+
+
+def blend(image: Array, alpha: Array, background: Array, **options: Unpack[Options]) -> Blend:
     """Composite the subject of ``image`` over ``background``.
 
     ``image`` and ``background`` are HxWx3 sRGB, both uint8 or both uint16; ``alpha`` is float HxW, 0..1.
@@ -100,22 +100,7 @@ def blend(
     where it is 0, the background's. Raises ValueError with a sentence when sizes, dtypes or the mode do not fit.
     """
     _check(image, alpha, background)
-    return blend_any(
-        image,
-        alpha,
-        background,
-        mode=mode,
-        refine=refine,
-        spill=spill,
-        spill_reach=spill_reach,
-        spill_strength=spill_strength,
-        strength=strength,
-        limit=limit,
-        falloff=falloff,
-        shadow=shadow,
-        noise=noise,
-        threads=threads,
-    )
+    return blend_any(image, alpha, background, **options)
 
 
 def blend_any(

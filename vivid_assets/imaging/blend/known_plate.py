@@ -339,7 +339,7 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
 
 
 def _between(small: _SmallPicture) -> Area:
-    """What is seen of a coloured plate between hairs, however shaded that is: its lightest all about, or its very hue."""
+    """What is seen of a coloured plate between hairs, however shaded: its lightest all about, or its very hue."""
     lightest = cv2.dilate(np.where(small.ray, small.share, 0).astype(np.float32), _window(11))
     seen = (small.share > 0.85 * lightest) | (small.off < _PURE * small.share + small.noise)
     return np.asarray(small.ray & seen & (_colored(small.plate) > 0.3))
