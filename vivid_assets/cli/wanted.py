@@ -163,7 +163,8 @@ def _add(wish: Wish, name: str, models: Registry[Any], settings: Settings) -> No
 def _of_hub(settings: Settings) -> list[Weights]:
     """Every repository that the settings speak of, whether a run would load it or not."""
     found: list[Weights] = []
-    for registry in (MASK_TIERS, GENERATORS):
+    registries: tuple[Registry[Any], ...] = (MASK_TIERS, GENERATORS)
+    for registry in registries:
         for name in registry.names():
             # What has no such weights, or is broken, is not what was asked for.
             with suppress(ModelUnavailable):
