@@ -61,7 +61,7 @@ def _known_generator(name: str | None) -> str | None:
 GeneratorOption = Annotated[
     str | None,
     typer.Option(
-        metavar=f"[{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}]",
+        metavar=f"<{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}>",
         callback=_known_generator,
         help="Who makes the background; as the settings say without it.",
         show_default=False,
