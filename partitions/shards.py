@@ -40,7 +40,7 @@ def no_shard(partition: str) -> str:
     """The sentence for a partition of whose pictures nothing is known."""
     return (
         f"There is no shard {partition}: add a catalogue (vivid catalogue add NAME FOLDER), scan it (vivid catalogue "
-        "scan NAME), and choose of the shards that are listed then."
+        "scan NAME), and choose one of the shards that are listed then."
     )
 
 

@@ -294,7 +294,7 @@ def test_a_run_says_that_the_catalogues_file_has_changed_since_the_last_scan(nig
     night.scan()
     (night.folder / "catalogue.toml").write_text("[composites]\nspill_strength = 0.5\n")
     (warning,) = warned()
-    assert "spring's catalogue.toml has changed since the last scan, whose settings hold" in warning
+    assert "spring's catalogue.toml has changed since the last scan, whose settings remain in force" in warning
     night.scan()
     assert warned() == []
 

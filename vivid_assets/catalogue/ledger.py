@@ -42,9 +42,9 @@ def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
             _log.error("%s", error)
             continue
         if table is not None:
-            _log.error("The ledger of %s is taken from generation %d.", catalogue, generation)
+            _log.error("The ledger of %s is read from generation %d.", catalogue, generation)
             return table, generations[0]
-    _log.error("No ledger of %s can be read: every picture is taken for new.", catalogue)
+    _log.error("No ledger of %s can be read: every picture counts as new.", catalogue)
     return LEDGER.empty_table(), generations[0]
 
 
@@ -113,11 +113,11 @@ def _read(store: Store, catalogue: str, generation: int, filters: list | None = 
     try:
         table = store.read_table(path, filters=filters)
     except DamagedTable as error:
-        raise DamagedTable(f"{error} It is {catalogue}'s ledger: scan the catalogue again, which mends it.") from error
+        raise DamagedTable(f"{error} It is {catalogue}'s ledger: scan the catalogue again to repair it.") from error
     if table is not None and table.schema.names != LEDGER.names:
         raise MachineFault(
-            f"{store.path(path)} is of another edition of this program: keep results in a new store (--store), "
-            "where the catalogue is added again."
+            f"{store.path(path)} was written by another version of this program: use a new store (--store), "
+            "and add the catalogue there again."
         )
     return table
 

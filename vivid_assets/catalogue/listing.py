@@ -50,7 +50,7 @@ class Listing:
     def sentences(self) -> list[str]:
         """What was left out, in words."""
         told = [*self.refused.values()]
-        told += [f"The folder {name!r} is a store of results and left out." for name in self.stores]
+        told += [f"The folder {name!r} is left out: it is a store of results." for name in self.stores]
         found = {name: what for name, (_, what) in self.looked_at.items()}
         if counted := sentence_on_others(self.others["picture"].to_pylist(), found):
             told.append(counted)
@@ -189,7 +189,7 @@ def _walk(root: UPath, below: str, skipped: set[str], store: UPath | None) -> _F
     if unlisted:
         raise ValueError(
             f"{_many(len(unlisted), 'folder')} of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
-            "What is in them is not known, so nothing is taken for removed."
+            "Their contents are unknown, so no picture is removed."
         )
     return entries, refused, stores
 

@@ -23,14 +23,14 @@ from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
 
 COLUMNS = {
     "image": "the picture's path below the catalogue's folder",
-    "prompt": "the background wanted",
+    "prompt": "the background, in words",
     "negative_prompt": "what the background must not show",
     "seed": "a whole number; the same prompt, size and seed give the same background",
     "scene": "a name instead of a seed: pictures of one scene share one background",
     "background": "a picture below the catalogue's folder to use as the background",
     "tier": "the mask tier to use: birefnet, u2net, u2netp or gradients",
     "box": "where the subject is: left, top, right, bottom in pixels, as '10,20,300,400'",
-    "digest": "what tells the file's contents apart, such as a checksum; with one in every line no file is listed",
+    "digest": "a checksum or entity tag of the file; if every line has one, the scan lists and reads no files",
 }
 MANIFEST_NAMES = (
     "manifest.parquet",
@@ -84,7 +84,7 @@ def read_manifest(path: UPath, hint: Callable[[str], str]) -> tuple[pa.Table, li
     for alias, name in ALIASES.items():
         if alias in names and name not in names:
             names[names.index(alias)] = name
-            notes.append(f"The manifest's column {alias!r} is taken as {name!r}.")
+            notes.append(f"The manifest's column {alias!r} is read as {name!r}.")
     table = table.rename_columns(names)
     if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
         raise ValueError(f"The manifest {path} has more than one column {twice[0]!r}.")
@@ -132,7 +132,7 @@ def _as_unicode(data: bytes, path: UPath, notes: list[str]) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(f"The manifest {path} is not UTF-8 text (line {line}): save it as UTF-8.") from error
     notes.append(
-        f"The manifest {path.name} is not UTF-8 (line {line}) and was read as Windows-1252: look at its special "
+        f"The manifest {path.name} is not UTF-8 (line {line}) and was read as Windows-1252: check its special "
         "characters, or save it as UTF-8."
     )
     return text
@@ -211,8 +211,8 @@ def _from_ragged_csv(text: str, separator: str, path: UPath, notes: list[str]) -
             raise ValueError(f"The manifest {path} is cut off in its last line, for {row[0][:60]!r}: copy it again.")
         if any(cell.strip() for cell in row[len(header) :]):
             notes.append(
-                f"The manifest's line for {_short(row[0])!r} has more cells than the header: put quotation marks round "
-                f"a text that holds {separator!r}."
+                f"The manifest's line for {_short(row[0])!r} has more cells than the header: put quotation marks "
+                f"around a text that contains {separator!r}."
             )
             continue
         rows.append([*row[: len(header)], *[""] * (len(header) - len(row))])
@@ -269,7 +269,7 @@ def _look_at_names(names: list[str], path: UPath) -> list[str]:
     for name in unknown:
         meant = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.8)
         if meant:
-            raise ValueError(f"The manifest {path} has a column {name!r}: is {meant[0]!r} meant?")
+            raise ValueError(f"The manifest {path} has a column {name!r}: did you mean {meant[0]!r}?")
     return [f"The manifest's column {name!r} is not used." for name in unknown]
 
 
@@ -293,7 +293,7 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
         *_bad_names(table["image"]),
         *(rule for name in ("prompt", "negative_prompt", "scene") for rule in _bad_texts(table, name)),
-        (pc.invert(pc.match_substring_regex(table["tier"], _TIERS)), "has a tier that does not exist"),
+        (pc.invert(pc.match_substring_regex(table["tier"], _TIERS)), "has an unknown tier"),
         (pc.invert(pc.match_substring_regex(table["seed"], r"^\d{0,18}$")), "has a seed that is no whole number"),
         (
             pc.invert(pc.match_substring_regex(table["box"], r"^(\s*\d+\s*(,\s*\d+\s*){3})?$")),
@@ -325,7 +325,7 @@ def _bad_texts(table: pa.Table, name: str) -> list[tuple[pa.ChunkedArray, str]]:
     return [
         (pc.greater(pc.utf8_length(table[name]), LONGEST_TEXT), f"has a {name} of over {LONGEST_TEXT:,} characters"),
         (pc.match_substring_regex(table[name], _CONTROL), f"has a control character in its {name}"),
-        (pc.match_substring_regex(table[name], _FORMULA), f"has a {name} that starts as a formula does"),
+        (pc.match_substring_regex(table[name], _FORMULA), f"has a {name} that starts like a formula"),
     ]
 
 

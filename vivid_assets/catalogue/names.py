@@ -23,7 +23,7 @@ _RULES = [
     (re.compile(r'[<>:"|?*\\]'), 'has one of the characters < > : " | ? * \\, which other systems do not allow'),
     (re.compile(r"[. ](/|$)|(^|/) "), "has a part that ends with a dot or space or starts with a space"),
     (re.compile(rf"(^|/){_DEVICES}[ ]*(\.[^/]*)?(/|$)", re.IGNORECASE), "has a part that names a device on Windows"),
-    (re.compile(r"^([=+@]|-[^|(]*[|(])"), "starts as a formula does, which a spreadsheet would run"),
+    (re.compile(r"^([=+@]|-[^|(]*[|(])"), "starts like a formula, which a spreadsheet would run"),
 ]
 
 

@@ -45,9 +45,9 @@ def tell_outcome(store: Store, catalogue: str, tell: Callable[[str, str], None])
     if fault:
         tell(f"Catalogue {catalogue} could not be scanned", fault)
     elif told["fault"]:
-        tell(f"Catalogue {catalogue} is scanned again", text or "Nothing is left out.")
+        tell(f"Catalogue {catalogue} can be scanned again", text or "No file is left out any more.")
     elif notes:
-        tell(f"Catalogue {catalogue} wants a look", text)
+        tell(f"Catalogue {catalogue} needs attention", text)
     # Read again: telling takes a while, and a scan by hand may have noted something else in it.
     _write(store, catalogue, read_outcome(store, catalogue) | {"told": news})
 

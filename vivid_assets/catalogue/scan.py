@@ -51,9 +51,9 @@ class Scan:
     def __str__(self) -> str:
         found = self.assignment
         return (
-            f"{self.catalogue.name}: {found.new} new, {found.changed} changed, {found.rerequested} asked for "
-            f"differently, {found.removed} removed, {found.unchanged} unchanged pictures"
-            + (f", {found.returned} of them back as they were" if found.returned else "")
+            f"{self.catalogue.name}: {found.new} new, {found.changed} changed, {found.rerequested} with new "
+            f"requests, {found.removed} removed, {found.unchanged} unchanged pictures"
+            + (f", {found.returned} of them returned" if found.returned else "")
             + (f", {found.renamed} of them renamed" if found.renamed else "")
             + f"; {len(found.new_shards)} new shards"
         )
@@ -104,7 +104,7 @@ def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refus
         return  # Empty since somebody has accepted that.
     gone = len(live.filter(pc.invert(pc.is_in(live["picture"], value_set=there["picture"]))))
     accept = (
-        f"Nothing was changed. If it is meant: vivid catalogue scan {catalogue.name} --accept-removals"
+        f"Nothing was changed. If this is intended: vivid catalogue scan {catalogue.name} --accept-removals"
         if len(live)
         else "Nothing was changed."
     )
@@ -132,7 +132,7 @@ def catalogue_settings(store: Store, catalogue: str) -> CatalogueSettings:
     settings = _json(store, path)
     if settings is None and store.exists(path):
         # Not the defaults: a whole catalogue would be made anew with settings that nobody asked for.
-        raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again, which writes it anew.")
+        raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again to write it anew.")
     where = f"{store.path(path)}, kept from {catalogue}'s catalogue.toml"
     return parse_catalogue_settings(settings or {}, where=where)
 
@@ -143,11 +143,11 @@ def changed_since(store: Store, catalogue: Catalogue) -> str | None:
         catalogue.check_there(store)
         now = catalogue.read_file().settings
     except (ValueError, OSError) as error:
-        return f"The settings of the last scan hold: {error}"
+        return f"The settings of the last scan remain in force: {error}"
     if now.said() == catalogue_settings(store, catalogue.name).said():
         return None
     return (
-        f"{catalogue.name}'s catalogue.toml has changed since the last scan, whose settings hold. "
+        f"{catalogue.name}'s catalogue.toml has changed since the last scan, whose settings remain in force. "
         f"To use the new ones: vivid catalogue scan {catalogue.name}"
     )
 
@@ -258,7 +258,7 @@ def _nearly_named(catalogue: Catalogue, listing: Listing, *, has_manifest: bool)
                 notes.append(f"The file {name!r} is not read: {_NAMED_SO[meant]}.")
     folders = {name.partition("/")[0] for name in listing.pictures["picture"].to_pylist() if "/" in name}
     notes += [
-        f"The folder {name!r} holds pictures of the catalogue; is {meant!r} meant?"
+        f"The folder {name!r} contains pictures of the catalogue; did you mean {meant!r}?"
         for name in sorted(folders)
         for meant in (OVERRIDES, _BACKGROUNDS)
         if _is_nearly(name.lower(), meant)
@@ -282,7 +282,7 @@ def _unused_backgrounds(catalogue: Catalogue) -> list[str]:
     if not (catalogue.root / _BACKGROUNDS).is_dir():
         return []
     return [
-        f"The folder {_BACKGROUNDS!r} is not used: say background_folder = {_BACKGROUNDS!r} in catalogue.toml, or name "
+        f"The folder {_BACKGROUNDS!r} is not used: set background_folder = {_BACKGROUNDS!r} in catalogue.toml, or name "
         "its pictures in the manifest's column 'background'."
     ]
 
@@ -347,7 +347,7 @@ def _identity_of_files(
     if not pc.any(unreadable).as_py():
         return {"size": size, "stamp": stamp, "content": content}, []
     named = pictures.filter(unreadable).to_pylist()
-    notes = [f"{name!r} cannot be read; results that it has stay." for name in named[:20]]
+    notes = [f"{name!r} cannot be read; its results stay." for name in named[:20]]
     if len(named) > 20:
         notes.append(f"{len(named) - 20} more files cannot be read.")
     # Not a changed picture: a disk that stutters would have it all made anew, twice.
@@ -468,7 +468,7 @@ def _json(store: Store, path: str) -> dict[str, Any] | None:
     try:
         found = json.loads(store.read(path))
     except ValueError:
-        _log.error("%s cannot be read and is taken as not there.", path)
+        _log.error("%s cannot be read and counts as missing.", path)
         return None
     return found if isinstance(found, dict) else None
 

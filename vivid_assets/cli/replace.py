@@ -1,4 +1,4 @@
-"""``vivid replace`` and ``vivid mask``: pictures without a store, one after the other."""
+"""``vivid replace`` and ``vivid mask``: single pictures, one after the other, without a store."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 Images = Annotated[
     list[Path],
-    typer.Argument(metavar="IMAGE...", help="Pictures, or folders of pictures.", show_default=False),
+    typer.Argument(metavar="IMAGE", help="Pictures, or folders of pictures.", show_default=False),
 ]
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help="Mask tiers in the order in which they are asked, of birefnet, u2net, u2netp and gradients; as the "
-        "settings say without it.",
+        help="Mask tiers to try, in this order, separated by commas: birefnet, u2net, u2netp, gradients. "
+        "Default: from the settings.",
         show_default=False,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 
 class Shadow(StrEnum):
-    """The shadow that is laid over the new background."""
+    """The shadow on the new background."""
 
     auto = "auto"
     keep = "keep"
@@ -44,14 +44,14 @@ ShadowOption = Annotated[
     Shadow | None,
     typer.Option(
         help="keep: the shadow that the subject casts on a plain original background. soft: a drawn contact shadow. "
-        "auto: kept where it can be believed, else soft in a scene. As the settings say without it.",
+        "auto: keep it where it is credible, otherwise soft in a scene. Default: from the settings.",
         show_default=False,
     ),
 ]
 
 
 class Generator(StrEnum):
-    """Who makes the background."""
+    """How the background is made."""
 
     auto = "auto"
     sdxl = "sdxl"
@@ -61,48 +61,47 @@ class Generator(StrEnum):
 
 def replace_command(
     images: Images,
-    prompt: Annotated[str, typer.Option(help="The background, in your words.", show_default=False)] = "",
+    prompt: Annotated[str, typer.Option(help="The background, in words.", show_default=False)] = "",
     background: Annotated[
         str,
         typer.Option(
             metavar="PICTURE|#RRGGBB",
-            help="A picture or a colour to use as the background instead; a picture is made to cover the image.",
+            help="The background: a picture, which is scaled to cover the image, or a colour; in place of a prompt.",
             show_default=False,
         ),
     ] = "",
     mask: Annotated[
-        Path | None, typer.Option(help="Your own mask: white is subject; no tier is asked.", show_default=False)
+        Path | None, typer.Option(help="Your own mask, white is subject, in place of the tiers.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The composite, .png, .jpg or .webp by its name; or a folder for all. IMAGE-composite.png without it.",
+            help="Where to write the composite: a .png, .jpg or .webp, or a folder. Default: IMAGE-composite.png.",
             show_default=False,
         ),
     ] = None,
     generator: Annotated[
         Generator | None,
-        typer.Option(help="Who makes the background; as the settings say without it.", show_default=False),
+        typer.Option(help="How the background is made. Default: from the settings.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
     shadow: ShadowOption = None,
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
-    """Replace the background of pictures; writes each composite, and the cut-out beside it.
+    """Replace the background of pictures. Writes a composite of each picture, and a cut-out beside it.
 
-    Settings are read from the file that `VIVID_SETTINGS` names. Where SDXL cannot be used, the background is a studio
-    backdrop with the prompt's colours and light.
-
-    A picture's results are replaced when the same command is given again. What else is there stays, but for `--force`.
+    Settings come from the file that `VIVID_SETTINGS` names. Without SDXL the background is a studio backdrop in the
+    prompt's colours and light. The same command for the same picture replaces its results; any other existing file is
+    kept unless `--force` is given.
 
     Examples: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`,
     `vivid replace photos/ --background "#ffffff" --output white/`
     """
     if not prompt and not background:
-        raise typer.BadParameter("say which background: --prompt or --background")
+        raise typer.BadParameter("give a background: --prompt or --background")
     if mask is not None and (len(images) > 1 or images[0].is_dir()):
-        raise typer.BadParameter("a --mask is for one picture: name one, or leave it out")
+        raise typer.BadParameter("--mask works with one picture only: name one picture, or omit --mask")
 
     from contextlib import ExitStack
 
@@ -152,12 +151,14 @@ def replace_command(
             job.write(files, force=force)
             return solved, [
                 ("background", scene.by),
-                *([("because", scenes.why)] if scenes.why else []),
+                *([("reason", scenes.why)] if scenes.why else []),
                 ("mask by", f"{solved.by} ({solved.mask.verdict})"),
-                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the old wall's hue")),
+                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the original background's hue")),
                 (
                     "leakage",
-                    _measured(blended.measures.leakage, "{:.2f} of the old wall in the edge (1: not un-mixed)"),
+                    _measured(
+                        blended.measures.leakage, "{:.2f} of the original background is left in the edge (1: all of it)"
+                    ),
                 ),
                 ("shadow", blended.shadow.kind),
                 *(("note", note) for note in (*solved.notes, *scene.notes, *blended.notes)),
@@ -170,15 +171,15 @@ def mask_command(
     images: Images,
     output: Annotated[
         Path | None,
-        typer.Option(help="The mask, a .png; or a folder for all. IMAGE-mask.png without it.", show_default=False),
+        typer.Option(help="Where to write the mask: a .png, or a folder. Default: IMAGE-mask.png.", show_default=False),
     ] = None,
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
-    """Find the subject of pictures; writes grey PNGs of the pictures' size, and says how good the masks are.
+    """Find the subject of pictures. Writes a grey PNG of each picture's size, and prints the quality verdict.
 
-    Settings are read from the file that `VIVID_SETTINGS` names. A picture's mask is replaced when the same command is
-    given again, but not where it is another's file, or was edited and lost its mark: `--force` replaces those too.
+    Settings come from the file that `VIVID_SETTINGS` names. The same command for the same picture replaces its mask. A
+    mask that another program edited, and any other existing file, is kept unless `--force` is given.
 
     Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`
     """
@@ -274,10 +275,10 @@ def _do(
             count,
             ("✓ ", "green"),
             f"{job.results[0].path}  mask by {solved.by} ({solved.mask.verdict})",
-            (" look at it" if doubtful else "", "yellow"),
+            (" check it" if doubtful else "", "yellow"),
             f"  {time.perf_counter() - started:.1f} s",
         )
-    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures are done, {len(failed)} failed.")
+    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures succeeded, {len(failed)} failed.")
     if failed:
         raise typer.Exit(1)
 

@@ -62,16 +62,19 @@ class Job:
             path = result.path
             if path.suffix.lower() not in result.suffixes:
                 known = " or ".join(result.suffixes)
-                raise ValueError(f"A {result.what} can be {known}, not what {str(path)!r} says: name it so.")
+                raise ValueError(
+                    f"A {result.what} can be {known}, but {str(path)!r} has another suffix: change the name."
+                )
             if path.is_dir():
-                raise ValueError(f"{str(path)!r} is a folder: name the {result.what}'s file.")
+                raise ValueError(f"{str(path)!r} is a folder: give the {result.what} a file name.")
             if twin := next((read for read in reads if _are_one(path, read)), None):
                 raise ValueError(
-                    f"The {result.what} would overwrite {str(twin)!r}, which is read: name another file with --output."
+                    f"The {result.what} would overwrite {str(twin)!r}, which the command reads: choose another file "
+                    "with --output."
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
             if not os.access(path.parent, os.W_OK):
-                raise ValueError(f"Nothing can be written in the folder {str(path.parent)!r}: choose another --output.")
+                raise ValueError(f"The folder {str(path.parent)!r} is not writable: choose another --output.")
             self._check_free(result, force=force)
 
     def write(self, files: Mapping[str, bytes], *, force: bool) -> None:
@@ -92,8 +95,8 @@ class Job:
     def _check_free(self, result: Result, *, force: bool) -> None:
         if os.path.lexists(result.path) and not force and _mark_of(result.path) != self.mark(result):
             raise ValueError(
-                f"{str(result.path)!r} is there already, and not as this command's {result.what} of "
-                f"{str(self.picture)!r}: name another file with --output, or replace it with --force."
+                f"{str(result.path)!r} exists, and is not this command's {result.what} of "
+                f"{str(self.picture)!r}: choose another file with --output, or replace it with --force."
             )
 
 
@@ -128,7 +131,7 @@ def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
         for names, why in (
             (results, "results of earlier commands"),
             (odd, "links to nothing, pipes or devices"),
-            (folders, "folders in it"),
+            (folders, "sub-folders"),
         ):
             if names:
                 left_out.append(f"{str(path)!r}: left out {len(names)}, {why}: {_listed(names)}.")
@@ -156,9 +159,9 @@ def place(
     """
     folder = output if output is not None and (to_folder or output.is_dir() or str(output).endswith(os.sep)) else None
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise ValueError(f"{str(folder)!r} is a file: for several pictures --output names a folder.")
+        raise ValueError(f"{str(folder)!r} is a file: for several pictures --output is a folder.")
     if folder is not None and not folder.exists() and folder.suffix.lower() in FORMATS:
-        raise ValueError(f"{str(folder)!r} is named as a picture: for several pictures --output names a folder.")
+        raise ValueError(f"{str(folder)!r} has the name of a picture: for several pictures --output is a folder.")
     if output is not None and folder is None:
         (picture,) = pictures
         first = next(iter(endings))
@@ -179,8 +182,8 @@ def place(
             other = owner.setdefault(str(result.path).casefold(), job.picture)
             if other is not job.picture:
                 raise ValueError(
-                    f"{str(other)!r} and {str(job.picture)!r} would both become {str(result.path)!r}: give them one "
-                    "after the other, each with an --output of its own."
+                    f"{str(other)!r} and {str(job.picture)!r} would both be written to {str(result.path)!r}: process "
+                    "them one after the other, each with its own --output."
                 )
     return jobs
 

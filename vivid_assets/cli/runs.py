@@ -89,7 +89,7 @@ def _canceled_when_stopped(instance: dg.DagsterInstance, run_id: str) -> Iterato
         stop_if_told()
     except Stopped:
         if (run := instance.get_run_by_id(run_id)) and run.status != dg.DagsterRunStatus.CANCELED:
-            instance.report_run_canceled(run, "The command was told to stop.")
+            instance.report_run_canceled(run, "The command was interrupted.")
         raise
 
 
@@ -110,7 +110,7 @@ def _console_logger() -> dg.LoggerDefinition:
             if meta.get("dagster_event") is None and not was_said(record) and not message.startswith(_FOLLOWS):
                 say_logged(record, message)
 
-    @dg.logger(config_schema={}, description="The stages' own words, for a terminal.")
+    @dg.logger(config_schema={}, description="The stages' messages, for a terminal.")
     def console_logger(_context: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("vivid", level=logging.INFO)
         logger.addHandler(Handler())

@@ -25,7 +25,7 @@ def ui_command(
     store: StoreOption = DEFAULT_STORE,
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
 ) -> None:
-    """Open Dagster's UI, with its daemon, on a store: http://localhost:3000. Ends with all its servers."""
+    """Start Dagster's UI and daemon on a store: http://localhost:3000. Ctrl-C stops all of its servers."""
     open_instance(open_store(store, to_write=True)).dispose()
     # A night's scan of a large folder takes minutes; Dagster would give a tick one.
     patience = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}

@@ -124,7 +124,7 @@ def by_settings(settings: "Settings") -> Wish:
             else:
                 wish.refused.append(str(sdxl.missing()))
     elif trouble:
-        wish.left_out.append(f"SDXL is left out, and backgrounds are drawn: {trouble}.")
+        wish.left_out.append(f"SDXL is not fetched, and backgrounds are drawn: {trouble}.")
     return wish
 
 
@@ -156,7 +156,7 @@ def _add_birefnet(wish: Wish, settings: "Settings") -> None:
         try:
             birefnet.assert_consent(files)
         except ModelUnavailable as error:
-            wish.left_out.append(f"BiRefNet is left out: {error}")
+            wish.left_out.append(f"BiRefNet is not fetched: {error}")
             return
         if not files.is_local:
             wish.wanted.append(_repository(files))

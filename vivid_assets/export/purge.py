@@ -93,7 +93,7 @@ def _assert_gone(store: Store, catalogue: str, pictures: Collection[str]) -> Non
         )
     once = places_of(store, catalogue, pictures, retired=True)
     if unknown := sorted({*pictures} - once.keys()):
-        raise ValueError(f"{unknown[0]!r} was never in {catalogue}: say its name as it was below the folder.")
+        raise ValueError(f"{unknown[0]!r} was never in {catalogue}: give its name relative to the folder.")
 
 
 def _apart(

@@ -9,7 +9,7 @@ from vivid_assets.rows.stage import FAILED, OK, SKIPPED
 TO_DO = "to do"
 
 FAILURE, DOUBT, HALO, DEGRADED, FINE = range(5)
-"""Ranks: how urgently a picture wants a look; the page shows them in this order."""
+"""Ranks: how urgently a picture needs review; the page shows them in this order."""
 
 _FLOW = ("prepared_images", "enhanced_prompts", "backgrounds", "masks", "composites")
 
@@ -19,7 +19,7 @@ def outcome_of(read: Mapping[str, Mapping[str, Any]]) -> tuple[str, str | None]:
     for stage in _FLOW:
         status, error = read[stage]["status"], read[stage]["error"]
         if status is None:
-            return TO_DO, f"{stage} has not been run for this picture yet."
+            return TO_DO, f"{stage} has not run for this picture yet."
         if status == FAILED:
             return FAILED, f"{stage} failed: {error}"
         if status == SKIPPED:
@@ -43,7 +43,10 @@ def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_leakage: float) ->
         found.append((DOUBT, f"The mask is {(mask['verdict'] or '').replace('_', ' ')}: {mask['reason']}."))
     if leakage is not None and leakage > high_leakage:
         found.append(
-            (HALO, f"A halo: the old wall is left in the edge, leakage {leakage:.2f}, over {high_leakage:.2f}.")
+            (
+                HALO,
+                f"A halo of the original background: leakage {leakage:.2f}, over {high_leakage:.2f}.",
+            )
         )
     found += [(DEGRADED, read[stage]["degraded"]) for stage in ("masks", "backgrounds") if read[stage]["degraded"]]
     return {

@@ -23,7 +23,7 @@ _DIGEST_WITHIN = 300  # bytes of a page's beginning that hold its digest
 
 
 def review_page(shard: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The page for a shard's review rows (columns of the ``review`` stage), what wants a look first."""
+    """The page for a shard's review rows (columns of the ``review`` stage), what needs review first."""
     ranked = sorted(rows, key=lambda row: (row["rank"], row["picture"]))
     # "<" as an escape, so that no text can end the data's script element.
     data = json.dumps([_entry(row) for row in ranked]).replace("<", "\\u003c")

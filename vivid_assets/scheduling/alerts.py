@@ -26,8 +26,8 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 @dg.sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
-    description="Tells of runs that failed and of checks that did not pass, with shard, step and message; and when "
-    "they go well again. Each is told once, until it changes.",
+    description="Reports runs that failed and checks that did not pass, with shard, step and message, and their "
+    "recovery. Each is reported once, until it changes.",
 )
 def failures(
     context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], alerts: dg.ResourceParam[Alerts]
@@ -62,7 +62,7 @@ def tell_of(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: dg.
         if what:
             title = f"Check not passed: {name}" if trouble else f"Check passes again: {name}"
         else:
-            title = f"Run failed: {name}" if trouble else f"Run goes well again: {name}"
+            title = f"Run failed: {name}" if trouble else f"Run succeeds again: {name}"
         alerts.send(title, f"{trouble or title}\n(run {run.run_id[:8]})"[:_LONGEST])
         told.note(what, trouble)
 

@@ -11,7 +11,7 @@ _ALL_STAGES = dg.AssetSelection.assets(*STAGE_NAMES, "export")
 catalogue_job = dg.define_asset_job(
     "catalogue",
     selection=_ALL_STAGES,
-    description="One shard through all stages. What is up to date is taken over, not computed.",
+    description="One shard through all stages. Rows that are up to date are reused.",
 )
 
 RETRY_FAILED = {"ops": {name: {"config": {"retry_failed": True}} for name in STAGE_NAMES}}
@@ -20,5 +20,5 @@ retry_job = dg.define_asset_job(
     "retry_shard",
     selection=_ALL_STAGES,
     config=RETRY_FAILED,
-    description="One shard through all stages, with those pictures too that failed for good, such as corrupt files.",
+    description="One shard through all stages, including pictures that failed for good, such as corrupt files.",
 )

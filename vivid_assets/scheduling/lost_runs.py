@@ -74,7 +74,7 @@ def _seen_path(run_id: str) -> str:
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Closes the records of runs whose command was killed, so that their shards can be run again.",
+    description="Closes the records of runs whose command was killed, so that their shards can run again.",
 )
 def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]) -> dg.SkipReason:
     lost = close_lost_runs(context.instance, store, datetime.now().astimezone())

@@ -185,7 +185,7 @@ def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
 @dg.sensor(
     job=catalogue_job,
     minimum_interval_seconds=int(os.environ.get("VIVID_SENSOR_SECONDS", "300")),
-    description="Pictures that arrive, change or are asked for differently: finds them and requests runs.",
+    description="Finds pictures that arrived, changed or have new requests, and requests runs.",
 )
 def arrivals(
     context: dg.SensorEvaluationContext,
@@ -210,7 +210,7 @@ def arrivals(
     # Several ticks a night: a tick requests a limited number of runs, the next ones the rest.
     cron_schedule=os.environ.get("VIVID_NIGHT_CRON", "*/10 1-5 * * *"),
     execution_timezone=os.environ.get("VIVID_TIMEZONE", "UTC"),
-    description="The night: scans, and requests runs for new and changed shards, failed ones, and pictures to retry.",
+    description="Scans all catalogues; requests runs for new, changed and failed shards, and for pictures to retry.",
 )
 def nightly(
     context: dg.ScheduleEvaluationContext,
