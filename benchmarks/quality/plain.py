@@ -23,11 +23,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mask_measures import mean_absolute_error, sum_of_absolute_differences
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.quality.blending import NOISE, Cutout, drawn_cutouts, fit, photographs, read_cutouts
+from benchmarks.quality.mask_measures import mean_absolute_error, sum_of_absolute_differences
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
 from vivid_assets.imaging.io.codec import decode
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from resources.masks.tiers import MASK_TIERS
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.cli.console import complain, console, say
 
 # The commands import what they need themselves, so that help is shown at once.
@@ -23,7 +25,7 @@ Images = Annotated[
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help="Mask tiers to try, in this order, separated by commas: birefnet, u2net, u2netp, gradients. "
+        help=f"Mask tiers to try, in this order, separated by commas: {', '.join(MASK_TIERS.own)}. "
         "Default: from the settings.",
         show_default=False,
     ),
@@ -50,13 +52,21 @@ ShadowOption = Annotated[
 ]
 
 
-class Generator(StrEnum):
-    """How the background is made."""
+def _known_generator(name: str | None) -> str | None:
+    if name is not None and name not in generator_names():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, generator_names()))}.")
+    return name
 
-    auto = "auto"
-    sdxl = "sdxl"
-    text_to_image = "text_to_image"
-    backdrop = "backdrop"
+
+GeneratorOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar=f"[{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}]",
+        callback=_known_generator,
+        help="How the background is made. Default: from the settings.",
+        show_default=False,
+    ),
+]
 
 
 def replace_command(
@@ -80,10 +90,7 @@ def replace_command(
             show_default=False,
         ),
     ] = None,
-    generator: Annotated[
-        Generator | None,
-        typer.Option(help="How the background is made. Default: from the settings.", show_default=False),
-    ] = None,
+    generator: GeneratorOption = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
     shadow: ShadowOption = None,
     tiers: Tiers = None,
@@ -133,7 +140,7 @@ def replace_command(
             prompt=prompt,
             own=own_background(background) if background else None,
             seed=seed,
-            generator=generator.value if generator else None,
+            generator=generator,
         )
         if scenes.why and len(jobs) > 1:
             say((scenes.why, "dim"))

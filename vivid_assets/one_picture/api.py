@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from resources.scenes.generators import GeneratorName
 from vivid_assets.imaging.blend.cast_shadow import Choice as Shadow
 from vivid_assets.imaging.blend.composite import Blend, Mode
 from vivid_assets.imaging.core.alpha import Alpha
@@ -258,7 +257,7 @@ def replace_background(
     background: Image | str | None = None,
     mask: Image | None = None,
     seed: int = 42,
-    generator: GeneratorName | None = None,
+    generator: str | None = None,
     tiers: Sequence[str] | None = None,
     shadow: Shadow | None = None,
     settings: SettingsTables | None = None,
@@ -271,7 +270,7 @@ def replace_background(
     background: Image | str | None = None,
     mask: Image | None = None,
     seed: int = 42,
-    generator: GeneratorName | None = None,
+    generator: str | None = None,
     tiers: Sequence[str] | None = None,
     shadow: Shadow | None = None,
     settings: SettingsTables | None = None,
@@ -283,7 +282,7 @@ def replace_background(
     background: Image | str | None = None,
     mask: Image | None = None,
     seed: int = 42,
-    generator: GeneratorName | None = None,
+    generator: str | None = None,
     tiers: Sequence[str] | None = None,
     shadow: Shadow | None = None,
     settings: SettingsTables | None = None,
@@ -297,7 +296,7 @@ def replace_background(
         background: an image of any size, or a colour such as ``"#ffffff"``, in the prompt's place.
         mask: your own mask, as ``alpha`` in ``blend``; no tier is tried then.
         seed: the same seed gives the same background.
-        generator: ``auto``, ``sdxl``, ``text_to_image`` or ``backdrop``; the settings' without it.
+        generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's. Default: the settings'.
         tiers: as in ``find_mask``.
         shadow: as in ``blend``.
         settings: as in ``find_mask``.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.masks.birefnet import BiRefNet
+from resources.masks.tiers import MASK_TIERS
 from resources.masks.vitmatte import VitMatte
 from vivid_assets.imaging.blend.refine_alpha import upsample_alpha
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha
@@ -20,8 +20,8 @@ from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
-from vivid_assets.masking.tiers import TIER_NAMES, make_tiers
-from vivid_assets.settings import MasksSettings, Settings, configured
+from vivid_assets.masking.tiers import make_tiers
+from vivid_assets.settings import MasksSettings, Settings, configured, find_model
 
 OWN_ALPHA = "the source itself"
 
@@ -67,23 +67,22 @@ class Masks:
         self._settings = settings
         self._leases = leases
         names = tiers or _tiers_of(settings.masks)
-        if unknown := [name for name in names if name not in TIER_NAMES]:
-            raise ValueError(f"There is no mask tier {unknown[0]!r}; there are {', '.join(TIER_NAMES)}.")
+        if unknown := [name for name in names if name not in MASK_TIERS.names()]:
+            raise ValueError(f"There is no mask tier {unknown[0]!r}; there are {', '.join(MASK_TIERS.names())}.")
         self._names = names
         self.note: str | None = None
         """What is not installed of the tiers, once one was needed."""
 
     @cached_property
     def _ladder(self) -> Ladder:
-        birefnet = configured(BiRefNet(), self._settings.birefnet)
-        leased = self._leases.enter_context(birefnet.lease())
-        return Ladder(make_tiers(self._names, leased, birefnet.missing()), ladder_settings(self._settings.masks))
+        tiers = make_tiers(self._names, lambda name: find_model(MASK_TIERS, name, self._settings), self._leases)
+        return Ladder(tiers, ladder_settings(self._settings.masks))
 
     @cached_property
     def _matter(self) -> Any:
         if self._settings.masks.matting != "vitmatte":
             return None
-        return self._leases.enter_context(configured(VitMatte(), self._settings.vitmatte).lease())
+        return self._leases.enter_context(configured(VitMatte(), self._settings.entries("vitmatte")).lease())
 
     def solve(self, picture: Picture, given: Alpha | None = None) -> Solved:
         """The mask of a picture: ``given``, its own transparency, or the tiers'.
@@ -123,4 +122,4 @@ class Masks:
 
 def _tiers_of(wanted: MasksSettings) -> tuple[str, ...]:
     """The settings' tiers; where these name none, the small network too, which the demo has brought."""
-    return wanted.tiers if "tiers" in wanted.model_fields_set else TIER_NAMES
+    return wanted.tiers if "tiers" in wanted.model_fields_set else MASK_TIERS.own

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resources.errors import ModelUnavailable
-from resources.scenes.generators import BACKDROP, Choice, SceneGenerator, choose_generator
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, Choice, choose_generator
 from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
@@ -63,8 +64,8 @@ class Scenes:
         self._choice = Choice(BACKDROP, None, "")
         if self._own is None:
             requested = generator or settings.backgrounds.generator
-            self._choice = choose_generator(requested, scene_generators(settings))
-            self.why = self._choice.why if requested == "auto" else ""
+            self._choice = choose_generator(requested, scene_generators(settings, asked=requested))
+            self.why = self._choice.why if requested == AUTO else ""
             if self._choice.model and (missing := self._choice.model.missing()):
                 raise ModelUnavailable(missing)
 
@@ -92,7 +93,7 @@ class Scenes:
 
         light = measure_light(solved.small)
         words = enhance(self._prompt, temperature=light.temperature, tone=light.tone, line_art=solved.mask.line_art)
-        in_place = self._settings.backgrounds.place == "inpaint"
+        in_place = self._settings.backgrounds.place == "inpaint" and model.paints_around
         height, width = solved.small.shape[:2]
         request = SceneRequest(
             words.prompt,

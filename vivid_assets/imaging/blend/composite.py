@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vivid_assets.imaging.blend.cast_shadow import Choice, Shadow, choose_shadow, shaded
 from vivid_assets.imaging.blend.despill import Spill, suppress_spill
 from vivid_assets.imaging.blend.foreground import Colors, unmix
-from vivid_assets.imaging.blend.known_plate import Known, know, known_colors
+from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, solve_known_plate
 from vivid_assets.imaging.blend.lab_deprojection import Falloff, deproject_lab
 from vivid_assets.imaging.blend.measures import Measures, measure, wall_color
 from vivid_assets.imaging.blend.refine_alpha import Evidence
@@ -35,7 +35,7 @@ from vivid_assets.imaging.core.color import (
 )
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.noise import capture_noise
-from vivid_assets.imaging.core.parallel_rows import run_strips
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 
 Array = NDArray[Any]
@@ -57,7 +57,7 @@ class Blend:
     evidence: Evidence | None  # what the photograph said about the alpha; None where it was not asked
     spill: Spill
     shadow: Shadow  # what was laid over the new background
-    known: Known | None  # what the photograph knows of its plate and shadow; None where its background is busy
+    known: KnownPlate | None  # what the photograph knows of its plate and shadow; None where its background is busy
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def blend_any(
     known = None
     if origin != "own" and (of_network or shadow in ("auto", "keep")):
         grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
-        known = know(image, answer.alpha, grain, solve=of_network, threads=threads)
+        known = solve_known_plate(image, answer.alpha, grain, solve=of_network, threads=threads)
     if known is not None and known.alpha is not None:
         colors: Colors | None
         here, colors = _place_known(image, known, known.alpha, noise, threads)
@@ -182,7 +182,7 @@ def blend_any(
 
 
 def _place_known(
-    image: Array, known: Known, alpha: Array, noise: float | None, threads: int | None
+    image: Array, known: KnownPlate, alpha: Array, noise: float | None, threads: int | None
 ) -> tuple[Place, Colors]:
     """Cut out what holds soft pixels, with the colours that the plate leaves to its subject."""
     box = around((alpha > 0) & (alpha < 1), round(64 * max(1.0, max(alpha.shape) / REFERENCE)))
@@ -254,7 +254,7 @@ def _assemble(
     composite, cut = image.copy(), image.copy()
     light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
     planes = (np.ascontiguousarray(background), light, np.sqrt(light), source, alpha, front, back, changed)
-    run_strips(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
+    parallel_rows(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
     return composite, cut
 
 
