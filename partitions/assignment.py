@@ -179,7 +179,7 @@ def _once_more(places: pa.Table) -> pa.Table:
 def _is_as_before(ledger: pa.Table, found: pa.Table) -> bool:
     """Whether the live rows are what was found: the usual night, which need not be taken apart."""
     live = ledger.filter(pc.equal(ledger["retired"], "")).select(FOUND.names).sort_by("picture")
-    return live.equals(found.sort_by("picture"))
+    return bool(live.equals(found.sort_by("picture")))
 
 
 def _placed(rows: pa.Table, places: pa.Table, retired: str) -> pa.Table:

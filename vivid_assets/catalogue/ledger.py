@@ -69,7 +69,8 @@ def live_pictures(store: Store, shard: str) -> list[dict[str, Any]]:
 
 def live_of(rows: pa.Table) -> list[dict[str, Any]]:
     """Those of the ledger's ``rows`` that are not retired, by name."""
-    return rows.filter(pc.equal(rows["retired"], "")).sort_by("picture").to_pylist()
+    live: list[dict[str, Any]] = rows.filter(pc.equal(rows["retired"], "")).sort_by("picture").to_pylist()
+    return live
 
 
 def shards_of(store: Store, catalogue: str) -> list[str]:
@@ -93,7 +94,7 @@ def places_of(
     return places
 
 
-def _read_newest(store: Store, catalogue: str, filters: list | None = None) -> tuple[pa.Table, int]:
+def _read_newest(store: Store, catalogue: str, filters: list[Any] | None = None) -> tuple[pa.Table, int]:
     """The rows of the newest ledger that meet ``filters``, and its generation; empty and 0 before the first scan.
 
     One that is listed and not there has been cleared away by a scan meanwhile: there is a newer one then.
@@ -108,7 +109,7 @@ def _read_newest(store: Store, catalogue: str, filters: list | None = None) -> t
     raise MachineFault(f"{store.path(_path(catalogue, generation))} is listed, but is not there.")
 
 
-def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:
+def _read(store: Store, catalogue: str, generation: int, filters: list[Any] | None = None) -> pa.Table | None:
     path = _path(catalogue, generation)
     try:
         table = store.read_table(path, filters=filters)

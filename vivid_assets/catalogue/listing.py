@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 from upath import UPath
@@ -247,7 +248,7 @@ def _state(found: os.stat_result) -> tuple[int, str]:
     return found.st_size, f"{found.st_mtime_ns}-{found.st_ctime_ns}"
 
 
-def _stamp(info: dict) -> str:
+def _stamp(info: Mapping[str, Any]) -> str:
     """Changes whenever the object does: its entity tag or checksum, else the modification time."""
     for name in ("ETag", "etag", "md5Hash", "content_md5"):
         if info.get(name):

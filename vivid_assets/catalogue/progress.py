@@ -188,7 +188,8 @@ def read_progress(store: Store, shards: Collection[str]) -> dict[str, dict[str, 
 
     def read(shard: str) -> dict[str, dict[str, Any]]:
         try:
-            return json.loads(store.read(_path(shard)))
+            noted: dict[str, dict[str, Any]] = json.loads(store.read(_path(shard)))
+            return noted
         except (FileNotFoundError, ValueError):
             return {}
 

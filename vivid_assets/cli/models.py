@@ -15,6 +15,7 @@ from rich.text import Text
 
 from resources.errors import MachineFault
 from resources.weights import pull as weights
+from resources.weights.registry import CATALOGUE, OnnxWeight
 from vivid_assets.cli.console import complain, console, errors, say
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ models_app = typer.Typer(
 
 def _known(names: list[str] | None) -> list[str]:
     for name in names or []:
-        if name not in weights.CATALOGUE:
-            raise typer.BadParameter(f"there is no model {name!r}; there are: {', '.join(weights.CATALOGUE)}")
+        if name not in CATALOGUE:
+            raise typer.BadParameter(f"there is no model {name!r}; there are: {', '.join(CATALOGUE)}")
     return list(names or [])
 
 
@@ -132,7 +133,7 @@ def _pull(one: Wanted) -> Path:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         # The hub and rembg draw bars of their own, one a file.
-        own = isinstance(weights.CATALOGUE.get(one.name), weights.OnnxWeight)
+        own = isinstance(CATALOGUE.get(one.name), OnnxWeight)
         task = bar.add_task(one.name, total=None, visible=own)
         place = one.fetch(lambda done, total: bar.update(task, completed=done, total=total), complain)
     one.prepare()
@@ -158,7 +159,7 @@ def list_(
 
 
 def _of_catalogue() -> list[dict[str, Any]]:
-    here = {name: str(weights.path(name)) for name in weights.CATALOGUE if weights.available(name)}
+    here = {name: str(weights.path(name)) for name in CATALOGUE if weights.available(name)}
     return [
         {
             "name": weight.name,
@@ -168,7 +169,7 @@ def _of_catalogue() -> list[dict[str, Any]]:
             "source": weight.source,
             "path": here.get(weight.name),
         }
-        for weight in weights.CATALOGUE.values()
+        for weight in CATALOGUE.values()
     ]
 
 
@@ -199,7 +200,7 @@ def verify(names: Names = None) -> None:
 
     Exits with status 1 if any is damaged, or if one that you named is not installed.
     """
-    chosen = names or [name for name in weights.CATALOGUE if weights.available(name)]
+    chosen = names or [name for name in CATALOGUE if weights.available(name)]
     if not chosen:
         say("No weights are installed yet; `vivid models pull` fetches what the settings need.")
     failed = False

@@ -215,7 +215,8 @@ class _Publisher:
 
     def _names(self, shard: str) -> "Names":
         try:
-            return json.loads(self.store.read(names_path(shard)))
+            names: Names = json.loads(self.store.read(names_path(shard)))
+            return names
         except (FileNotFoundError, ValueError):
             return {}
 

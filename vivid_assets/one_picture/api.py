@@ -296,7 +296,7 @@ def replace_background(
         background: an image of any size, or a colour such as ``"#ffffff"``, in the prompt's place.
         mask: your own mask, as ``alpha`` in ``blend``; no tier is tried then.
         seed: the same seed gives the same background.
-        generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's. Default: the settings'.
+        generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's; else the settings'.
         tiers: as in ``find_mask``.
         shadow: as in ``blend``.
         settings: as in ``find_mask``.

@@ -86,7 +86,8 @@ class _Told:
 
     def _read(self) -> dict[str, str]:
         try:
-            return json.loads(self._store.read(self._path))
+            told: dict[str, str] = json.loads(self._store.read(self._path))
+            return told
         except (FileNotFoundError, ValueError):
             return {}
 
