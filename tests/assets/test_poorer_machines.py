@@ -73,7 +73,7 @@ def due(pipeline):
         [stage.name for stage in STAGES],
         [stage.name for stage in EXPORTED],
     )
-    return [one.is_retry for one in state.due]
+    return [one.is_retry for one in state.stale]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from PIL import Image
 from resources.store.store import Store
 from vivid_assets.catalogue import listing
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
-from vivid_assets.catalogue.outcomes import read_outcome, tell_outcome
+from vivid_assets.catalogue.outcomes import read_outcome, send_outcome
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import each_registered, register, registered
 from vivid_assets.imaging.io.formats import Extra
@@ -322,7 +322,7 @@ def test_people_are_told_once_of_what_changed_and_again_where_the_alert_was_lost
     def look():
         with suppress(ValueError):
             scan(store, catalogue)
-        tell_outcome(store, "c", lambda title, text: told.append((title, text)))
+        send_outcome(store, "c", lambda title, text: told.append((title, text)))
         return [title for title, _ in told]
 
     def lose(title, text):
@@ -336,7 +336,7 @@ def test_people_are_told_once_of_what_changed_and_again_where_the_alert_was_lost
     with pytest.raises(ValueError, match="TOML"):
         scan(store, catalogue)
     with pytest.raises(OSError, match="away"):
-        tell_outcome(store, "c", lose)
+        send_outcome(store, "c", lose)
     assert look() == look() == ["Catalogue c needs attention", "Catalogue c could not be scanned"]
     (folder / "catalogue.toml").unlink()
     assert look()[2:] == ["Catalogue c can be scanned again"]

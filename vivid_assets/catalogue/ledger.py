@@ -1,4 +1,4 @@
-"""The ledger: every picture that a catalogue ever had, its shard, and what is asked for it.
+"""The ledger: every picture that a catalogue ever had, its shard, and its request.
 
 One Parquet file per generation, sorted by shard, so that a stage reads only its own shard's rows. A scan commits
 the next generation in a single exclusive write: two scans at once cannot both win, and a killed one changes nothing.
@@ -32,7 +32,7 @@ def read_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
 def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
     """The newest ledger that can be read, and the newest generation of all, which it is to be committed after.
 
-    What the damaged generations noted is found again by comparing with the source.
+    The scan finds what the damaged generations recorded again by comparing with the source.
     """
     generations = sorted(_generations(store, catalogue), reverse=True)
     for generation in generations:

@@ -1,4 +1,4 @@
-"""The manifest: a table of pictures and what is asked for each (CSV, Parquet or JSON lines).
+"""The manifest: a table of pictures and their requests (CSV, Parquet or JSON lines).
 
 It comes from spreadsheets, scripts and people: separators, encodings and empty columns are theirs to choose. What
 cannot be understood without a guess is refused by name.
@@ -42,14 +42,14 @@ MANIFEST_NAMES = (
     "metadata.csv",
     "metadata.jsonl",
 )
-"""In the order in which one is looked for. ``metadata.*`` is what Hugging Face's image folders have."""
+"""In order of precedence. Hugging Face's image folders have ``metadata.*``."""
 
 ALIASES = {"file_name": "image", "text": "prompt"}
 """Columns of Hugging Face's image folders, and what they are here."""
 
 LONGEST_TEXT = 10_000
 _LARGEST_LINE = 64 << 20
-"""Bytes that are looked at for the end of a line; one overlong cell must not take the others down."""
+"""Bytes that are searched for the end of a line; one overlong cell must not fail the others."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 
@@ -170,7 +170,7 @@ def _from_csv(text: str, path: UPath, notes: list[str]) -> pa.Table:
 
 
 def _types(text: str, separator: str) -> dict[str, pa.DataType]:
-    """Every column as text: nothing is guessed from what a cell looks like. 007, 1e9 and NA stay what they are."""
+    """Every column as text, without guessing types: 007, 1e9 and NA stay as they are."""
     return dict.fromkeys(_header(text, separator), pa.string())
 
 
@@ -179,7 +179,7 @@ def _header(text: str, separator: str) -> list[str]:
 
 
 def _separator(text: str) -> str:
-    """The one by which the header has a column for images; a comma where none has, which is then said."""
+    """The separator that gives the header a column for images; a comma if none does, which is then an error."""
     for separator in _SEPARATORS:
         names = {name.strip().lower().replace(" ", "_") for name in _header(text, separator)}
         if names & {"image", "file_name"}:
@@ -288,7 +288,7 @@ def _as_text(table: pa.Table, name: str, path: UPath) -> pa.ChunkedArray:
 
 
 def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list[str]]:
-    """The lines that can be used, and a sentence for each of the others."""
+    """The lines that can be used, and a message for each of the others."""
     rules = [
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
         *_bad_names(table["image"]),
@@ -316,7 +316,7 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
 
 
 def _bad_names(names: pa.ChunkedArray) -> list[tuple[pa.Array, str]]:
-    """For each reason why a path is refused, which of ``names`` are; empty ones are not looked at."""
+    """For each reason why a path is refused, which of ``names`` are; empty ones are skipped."""
     reasons = [why_refused(name) if name else None for name in names.to_pylist()]
     return [(pa.array([one == why for one in reasons]), why) for why in sorted({why for why in reasons if why})]
 

@@ -18,13 +18,13 @@ from vivid_assets.spelling import Nearest, plain
 
 _ALSO_NAMED = 3
 ALSO_COMPARED = 50
-"""Names that are looked at for what is meant by them; each costs milliseconds."""
+"""Names for which similar ones are searched; each costs milliseconds."""
 
 
 def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -> tuple[pa.Table, list[str]]:
-    """The manifest with the files' own names, and a sentence for each line that names no file or another way.
+    """The manifest with the files' own names, and a message for each line with no file or another spelling.
 
-    ``apart`` are the folders that hold no pictures. A line for a file that is refused is left out.
+    ``apart`` are the folders that contain no pictures. A line for a file that is refused is left out.
     """
     files = pa.concat_tables([listing.pictures, listing.others])["picture"]
     strange = manifest["image"].filter(pc.invert(pc.is_in(manifest["image"], files))).to_pylist()
@@ -76,7 +76,7 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
 
 
 def without_collisions(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The manifest's lines whose results cannot overwrite another's, and a sentence for each other one."""
+    """The manifest's lines whose results cannot overwrite another's, and a message for each of the others."""
     twins = collisions(sorted(manifest["image"].to_pylist()))
     if not twins:
         return manifest, []
@@ -87,7 +87,7 @@ def without_collisions(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
 
 
 def match_overrides(pictures: pa.ChunkedArray, overrides: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The override mask for each picture, or "", and a sentence for each mask that is not applied as it is named.
+    """The override mask for each picture, or "", and a message for each mask that is not applied under its own name.
 
     For ``shoes/red.jpg`` that is ``overrides/shoes/red.jpg.png`` or, where no other picture has that name with another
     suffix, ``overrides/shoes/red.png``.

@@ -31,7 +31,7 @@ _APPENDED = frozenset({".jpg", ".png", ".webp"})
 
 
 def why_refused(name: str) -> str | None:
-    """Why a picture cannot have this name, as the end of a sentence; None if it can."""
+    """Why a picture cannot have this name, as the end of a message; None if it can."""
     if not name.isprintable():
         return "has control characters in its name"
     for pattern, why in _RULES:
@@ -59,7 +59,7 @@ def collisions(names: Iterable[str]) -> dict[str, str]:
         stem, dot, suffix = spelt.rpartition(".")
         if dot and dot + suffix in _APPENDED and stem in first:
             longer, shorter = name, first[stem]
-            # Of these the one that says what it is stays: a name without any suffix is the odd one.
+            # Of these the name with a suffix stays.
             has_suffix = "." in stem.rpartition("/")[2]
             refused |= {longer: shorter} if has_suffix else {shorter: longer}
     return refused

@@ -1,4 +1,4 @@
-"""What is asked for each picture: the manifest's line, filled up from the catalogue's defaults."""
+"""The request for each picture: the manifest's line, completed from the catalogue's defaults."""
 
 import hashlib
 

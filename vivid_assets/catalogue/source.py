@@ -1,8 +1,8 @@
-"""A catalogue's source: a folder or object-store prefix of pictures, and what its ``catalogue.toml`` says.
+"""A catalogue's source: a folder or object-store prefix of pictures, and its ``catalogue.toml``.
 
 my_catalogue/
     catalogue.toml         optional: defaults for every picture, and settings that differ for this catalogue
-    manifest.csv           optional (or .parquet): the pictures, and what is asked for each
+    manifest.csv           optional (or .parquet): the pictures and their requests
     shoes/red.jpg …        the pictures
     backgrounds/…          optional: own backgrounds in place of generated ones
     overrides/shoes/red.png   optional: a mask drawn by hand, used as it is
@@ -83,7 +83,7 @@ class Catalogue(BaseModel):
         return as_path(self.url)
 
     def read_file(self) -> CatalogueFile:
-        """What ``catalogue.toml`` says; defaults where there is none. Raises ValueError naming the bad entry."""
+        """The contents of ``catalogue.toml``; defaults if there is none. Raises ValueError naming the bad entry."""
         found = self.top_files(CATALOGUE_FILE)
         if not found:
             return CatalogueFile()
@@ -117,7 +117,7 @@ class Catalogue(BaseModel):
         if self.root.protocol not in _LOCAL:
             return [name for name in names if (self.root / name).exists()]
         try:
-            there = sorted(os.listdir(self.root.path))  # noqa: PTH208 - names are all that is wanted
+            there = sorted(os.listdir(self.root.path))  # noqa: PTH208 - only names are needed
         except OSError:
             return []
         wanted = {name.lower(): position for position, name in enumerate(names)}
@@ -150,7 +150,7 @@ class Catalogue(BaseModel):
         return real.is_file() and real.is_relative_to(Path(self.root.path).resolve())
 
     def read(self, name: str, expected: str) -> bytes:
-        """The file ``name`` below the root, whose content the scan noted as ``expected``.
+        """The file ``name`` below the root, whose content the scan recorded as ``expected``.
 
         Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture, and
         PictureFailure, worth another try, when it is not the file that the scan found: made of it, a result would stand
@@ -201,7 +201,7 @@ def _chunks(path: UPath) -> Iterator[bytes]:
 
 
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
-    """``text`` as a CatalogueFile. Raises ValueError with a sentence that names ``where`` and the bad entry."""
+    """``text`` as a CatalogueFile. Raises ValueError with ``where`` and the bad entry."""
     entries = parse_toml(text, where=where)
     tables = {name: entries.pop(name) for name in list(entries) if is_table(name)}
     settings = parse_catalogue_settings(tables, where=where)

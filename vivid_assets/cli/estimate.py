@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Demand:
-    """What a catalogue's pictures ask of the scene generator."""
+    """The scenes that a catalogue's pictures need."""
 
     pictures: int = 0
     own: int = 0
     """Pictures with the user's own background."""
     keys: list[str] = field(default_factory=list)
-    """Scenes wanted by pictures whose prompts are finished."""
+    """Scene keys of pictures with finished prompts."""
     unanalysed: list[tuple[str, str, int]] = field(default_factory=list)
     """The requests of the others: prompt, negative prompt, seed."""
     seconds: list[float] = field(default_factory=list)
-    """What scenes have cost so far."""
+    """Seconds that scenes have taken so far."""
 
 
 def estimate_command(
@@ -80,9 +80,9 @@ def estimate_command(
 
 
 def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator", *, in_place: bool = False) -> Demand:
-    """What the catalogue's live pictures ask for.
+    """The scenes that the catalogue's live pictures need.
 
-    ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
+    With ``in_place`` each needs a scene of its own, whose key depends on its mask: an existing scene counts as made,
     whatever has changed since.
     """
     from resources.scenes.generators import around

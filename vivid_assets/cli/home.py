@@ -100,7 +100,7 @@ def _dagster_home(store: "Store") -> Path:
 
 
 def _check_folder(folder: Path, what: str, how: str, *, to_write: bool) -> None:
-    """Raise ValueError unless ``folder`` is one or can be made, and can be written to where that is wanted."""
+    """Raise ValueError unless ``folder`` exists or can be made, and, with ``to_write``, is writable."""
     there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     if not there.is_dir():
         raise ValueError(f"The {what} cannot be at {folder}: {there} is no folder. Choose another {how}.")

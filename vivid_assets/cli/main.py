@@ -27,12 +27,12 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 class _Sentences(TyperGroup):
-    """What went wrong as a sentence on standard error, and an exit code; a traceback only when asked for."""
+    """Prints an error as a message on standard error, with an exit status; a traceback only with ``--debug``."""
 
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
-                # A terminal or pipe that cannot show a character is no reason to stop.
+                # A terminal or pipe that cannot show a character must not stop the command.
                 stream.reconfigure(errors="replace")
         try:
             with listening(logging.WARNING), stoppable():
@@ -53,7 +53,7 @@ class _Sentences(TyperGroup):
 
 
 def _sentence(error: Exception) -> str:
-    """What ``error`` says to a person."""
+    """The message of ``error`` for a person."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -91,7 +91,7 @@ def vivid(
         bool, typer.Option("--debug", envvar="VIVID_DEBUG", help="Show the traceback of an error.")
     ] = False,
 ) -> None:
-    """What holds for all commands."""
+    """Options of all commands."""
 
 
 app.command("demo")(demo_command)

@@ -174,7 +174,7 @@ def _of_catalogue() -> list[dict[str, Any]]:
 
 
 def _of_plugins() -> list[dict[str, Any]]:
-    """The models that installed packages bring, with the settings that hold."""
+    """The models of installed packages, with the current settings."""
     from resources.errors import ModelUnavailable
     from vivid_assets.cli.wanted import plugins
     from vivid_assets.settings import find_model

@@ -171,7 +171,7 @@ def replace_command(
                 *(("note", note) for note in (*solved.notes, *scene.notes, *blended.notes)),
             ]
 
-        _do(jobs, reads, make, maker, force=force, tell=_as_rows)
+        _do(jobs, reads, make, maker, force=force, show=_as_rows)
 
 
 def mask_command(
@@ -209,7 +209,7 @@ def mask_command(
             job.write({result.what: encode_mask(solved.full_size, provenance=job.mark(result))}, force=force)
             return solved, [("note", note) for note in solved.notes]
 
-        _do(jobs, [], make, maker, force=force, tell=_as_tries)
+        _do(jobs, [], make, maker, force=force, show=_as_tries)
 
 
 def _names(tiers: str | None) -> tuple[str, ...] | None:
@@ -239,11 +239,11 @@ def _do(
     maker: "Masks",
     *,
     force: bool,
-    tell: Callable[["Job", "Solved", list[tuple[str, str]]], None],
+    show: Callable[["Job", "Solved", list[tuple[str, str]]], None],
 ) -> None:
-    """Make each job's results. One alone raises what goes wrong; of several, one that fails does not stop the others.
+    """Make each job's results. A single job raises its error; among several a failure does not stop the others.
 
-    All places are looked at before the first picture is. A fault of the machine stops them all.
+    All destinations are checked before the first picture. An infrastructure error stops them all.
     """
     from vivid_assets.rows.failures import picture_failure
 
@@ -252,8 +252,8 @@ def _do(
         (job,) = jobs
         job.check(everything, force=force)
         solved, rows = make(job)
-        _warn(maker.note, solved.mask.degraded, said=set())
-        tell(job, solved, rows)
+        _warn(maker.note, solved.mask.degraded, printed=set())
+        show(job, solved, rows)
         return
     failed: dict[Path, str] = {}
     for job in jobs:
@@ -261,7 +261,7 @@ def _do(
             job.check(everything, force=force)
         except (ValueError, OSError) as error:
             failed[job.picture] = str(error)
-    said: set[str] = set()
+    printed: set[str] = set()
     for number, job in enumerate(jobs, start=1):
         started = time.perf_counter()
         if job.picture not in failed:
@@ -276,7 +276,7 @@ def _do(
         if job.picture in failed:
             complain(count, ("✗ ", "red"), f"{job.picture}: {failed[job.picture]}")
             continue
-        _warn(maker.note, solved.mask.degraded, said=said)
+        _warn(maker.note, solved.mask.degraded, printed=printed)
         doubtful = solved.mask.verdict not in ("good", "agreed", "override", "source_alpha")
         say(
             count,
@@ -290,12 +290,12 @@ def _do(
         raise typer.Exit(1)
 
 
-def _warn(*sentences: str | None, said: set[str]) -> None:
-    """What is missing of the masks' tiers, and what broke; each once a command."""
-    for sentence in sentences:
-        if sentence and sentence not in said:
-            said.add(sentence)
-            complain((sentence, "yellow"))
+def _warn(*messages: str | None, printed: set[str]) -> None:
+    """Print which mask tiers are missing or broke; each message once per command."""
+    for message in messages:
+        if message and message not in printed:
+            printed.add(message)
+            complain((message, "yellow"))
 
 
 def _measured(figure: float | None, sentence: str) -> str:

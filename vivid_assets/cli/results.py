@@ -1,7 +1,7 @@
-"""What the one-picture commands read and write: every file is known, and may be written, before anything is computed.
+"""The files of the commands for single pictures: all are known and checked before anything is computed.
 
-A result carries the mark of its picture and its command. What is at a result's place already is replaced only if it
-has that mark, or by ``--force``; what the command reads is never replaced.
+A result carries the mark of its picture and its command. An existing file is replaced only if it has that mark, or by
+``--force``; a file that the command reads is never replaced.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ class Result:
     """A file that is to be written."""
 
     what: str
-    """In a person's words: composite, cut-out or mask."""
+    """composite, cut-out or mask."""
     path: Path
     suffixes: tuple[str, ...]
-    """Those of the formats that can hold it."""
+    """The suffixes of the formats that can store it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Job:
     results: tuple[Result, ...]
 
     def mark(self, result: Result) -> str:
-        """What says in ``result``'s file that it is of this picture and this command."""
+        """The mark in ``result``'s file that names this picture and this command."""
         known = "\0".join((self.command, result.what, str(self.picture.resolve())))
         return _MARK + hashlib.blake2b(known.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
     def check(self, reads: Iterable[Path], *, force: bool) -> None:
-        """See that every result can be written, and make its folder. Raises ValueError or OSError, saying what to do.
+        """Check that every result can be written, and make its folder. Raises ValueError or OSError with advice.
 
         ``reads`` is all that the command reads.
         """
@@ -80,14 +80,14 @@ class Job:
     def write(self, files: Mapping[str, bytes], *, force: bool) -> None:
         """Write the results by ``what`` they are, each whole or not at all."""
         for result in self.results:
-            # Looked at again: minutes may have passed.
+            # Checked again: minutes may have passed.
             self._check_free(result, force=force)
             part = result.path.with_name(f".{uuid.uuid4().hex}.part")
             try:
                 part.write_bytes(files[result.what])
                 part.replace(result.path)
             except OSError as error:
-                # A full disk's fault names no file.
+                # The error of a full disk names no file.
                 raise OSError(error.errno, error.strerror, str(result.path)) from error
             finally:
                 part.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ class Job:
 
 
 def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The files that are given and the pictures directly in the folders that are; sentences for what was left out.
+    """The given files, and the pictures directly in the given folders; messages on what was left out.
 
     Raises ValueError when there is no picture.
     """
@@ -193,7 +193,7 @@ def _job(command: str, picture: Path, paths: Mapping[str, Path], suffixes: Mappi
 
 
 def _are_one(path: Path, other: Path) -> bool:
-    """Whether two names are one file, here or on a disk that does not tell capitals from small letters."""
+    """Whether two names are one file, here or on a case-insensitive disk."""
     with suppress(OSError):
         if path.samefile(other):
             return True
@@ -210,10 +210,7 @@ def _mark_of(path: Path) -> str:
 
 
 def _why_no_picture(path: Path) -> str | None:
-    """What a file is that is no picture, as a catalogue's scan sees it; None where its name says that it is none.
-
-    Empty for a picture.
-    """
+    """What a file is that is no picture, by the rule of catalogues; None if its name decides. Empty for a picture."""
     if suffix_of(path.name) in PICTURE_SUFFIXES:
         return ""
     if not needs_its_bytes(path.name):

@@ -1,4 +1,4 @@
-"""The columns of the exported dataset: where each comes from and what it says."""
+"""The columns of the exported dataset: where each comes from and what it means."""
 
 from dataclasses import dataclass
 

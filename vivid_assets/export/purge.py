@@ -41,7 +41,7 @@ class Rubbish:
 
 
 def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Collection[str] = ()) -> Rubbish:
-    """What is kept of pictures that are not in the catalogue any more, or of those of them that are named in ``only``.
+    """The stored results of pictures that are no longer in the catalogue, or of those of them named in ``only``.
 
     Raises ValueError where one of these is in the catalogue, or never was.
     """

@@ -37,7 +37,7 @@ class FoundMask(Generic[ImageT]):
     verdict: str
     """``good``, or the name of the fault that a person should look at (docs/masks.md)."""
     reason: str
-    """Why the verdict is what it is, in a sentence."""
+    """The reason of the verdict."""
     notes: tuple[str, ...]
     """What was done to the picture and what is not installed, each a phrase."""
 

@@ -1,4 +1,4 @@
-"""Which pictures want a person's look, and why."""
+"""Which pictures need review, and why."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ _FLOW = ("prepared_images", "enhanced_prompts", "backgrounds", "masks", "composi
 
 
 def outcome_of(read: Mapping[str, Mapping[str, Any]]) -> tuple[str, str | None]:
-    """``ok``, ``failed`` or ``to do``, and the sentence that says at which stage and why."""
+    """``ok``, ``failed`` or ``to do``, and the message that names the stage and the reason."""
     for stage in _FLOW:
         status, error = read[stage]["status"], read[stage]["error"]
         if status is None:
@@ -38,7 +38,7 @@ def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_leakage: float) ->
     found: list[tuple[int, str]] = []
     if failure:
         found.append((FAILURE, failure))
-    # A good mask is marked for review too where a better tier could not answer: that is said below, once.
+    # A good mask is marked for review too if a better tier could not answer: the reason follows below, once.
     if mask["review"] and mask["verdict"] not in (GOOD, AGREED, OVERRIDE):
         found.append((DOUBT, f"The mask is {(mask['verdict'] or '').replace('_', ' ')}: {mask['reason']}."))
     if leakage is not None and leakage > high_leakage:

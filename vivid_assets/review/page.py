@@ -1,7 +1,7 @@
 """The review page of a shard: one HTML file that needs no server and loads nothing.
 
 The page's script, style and data are inline, and its content security policy names the first two by their digests:
-whatever a picture's name or an error text holds, nothing of it can run.
+nothing in a picture's name or an error message can run.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The jobs: one shard through all stages, with or without what failed for good."""
+"""The jobs: one shard through all stages, with or without pictures that failed for good."""
 
 import dagster as dg
 

@@ -19,14 +19,14 @@ _AT_ONCE = 100
 
 
 class RerunConfig(dg.Config):
-    """Where to look for failed pictures."""
+    """Which catalogues to search for failed pictures."""
 
     catalogue: str = Field("", description="A catalogue's name; empty: all catalogues.")
 
 
 @dg.op
 def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: dg.ResourceParam[Store]) -> None:
-    """The shards in which a picture failed, by what their last runs noted."""
+    """The shards with a failed picture, by their last runs' records."""
     catalogues = [find(store, config.catalogue)] if config.catalogue else registered(store)
     shards: list[str] = []
     for catalogue in catalogues:
