@@ -1,0 +1,209 @@
+"""Train the estimate of a mask's quality on masks of real tiers whose truth is known.
+
+    python -m training.quality_estimate --cache DIR --photographs ecssd IMAGES MASKS --sequences davis DIR
+        --cutouts DIR … --over DIR --write
+
+Every picture goes through the ladder of one tier, U²-Net's and U²-NetP's; its mask, as it is written, is measured
+(``estimate_figures``) and compared with the truth: right is an overlap (IoU) of at least 0.85, a right edge a boundary
+F-measure of at least 0.8 within 0.8 % of the diagonal. Logistic regressions with an L2 penalty are fitted to the
+figures and calibrated by tier; ``benchmarks.quality.estimate`` shows by cross-validation what they are worth.
+Networks are asked once a picture: their answers stay in ``--cache``. Without ``--write`` nothing is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from training.judged_masks import CachedModel, Example, composed, photographs, sequences
+from vivid_assets.imaging.matte.estimate_figures import EstimateFigures, estimate_figures
+from vivid_assets.imaging.matte.quality import agreement, measure
+from vivid_assets.masking import estimate as trained
+from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.model import Tier
+
+TIERS = ("u2net", "u2netp")
+TARGETS = ("right", "edge_right")
+KINDS = (trained.ONCE, trained.MIRRORED)
+RIGHT_IOU, WRONG_IOU = 0.85, 0.75
+EDGE_F, EDGE_WITHIN = 0.8, 0.008
+RIDGE = 30.0
+SOFT_FROM = 0.06
+"""Share of soft pixels from which training asks for the mirrored picture: about firm masks nobody will."""
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class JudgedMask:
+    """A mask's figures and how good it is."""
+
+    dataset: str
+    name: str
+    tier: str
+    figures: EstimateFigures
+    """Of a network that saw the picture mirrored as well, where its answer was soft."""
+    iou: float
+    edge: float
+    """Boundary F-measure."""
+    verdict: str
+
+    def hits(self, target: str) -> bool:
+        """Whether the mask, or its edge, is right."""
+        return self.iou >= RIGHT_IOU if target == "right" else self.edge >= EDGE_F
+
+    @property
+    def fold(self) -> int:
+        """By picture, so that both tiers' masks of one are on the same side of a split."""
+        return hashlib.blake2b(f"{self.dataset}/{self.name}".encode(), digest_size=2).digest()[0] % FOLDS
+
+
+def judged_masks(examples: Iterator[Example], cache: Path) -> list[JudgedMask]:
+    """The masks of both tiers for each example; those without a contour are left out: they need no estimate."""
+    models = {tier: CachedModel(tier, cache) for tier in TIERS}
+    found = (judged_mask(example, model) for example in examples for model in models.values())
+    return [mask for mask in found if mask is not None]
+
+
+def judged_mask(example: Example, model: CachedModel) -> JudgedMask | None:
+    """The mask that the ladder of one tier writes, against the truth."""
+    mask, figures = measured_mask(example.image, model)
+    if figures is None or mask.line_art:
+        return None
+    edge = boundary_f(mask.alpha > 0.5, example.truth > 0.5)
+    overlap = agreement(mask.alpha, example.truth)
+    return JudgedMask(example.dataset, example.name, model.name, figures, overlap, edge, mask.verdict)
+
+
+def measured_mask(image: np.ndarray, model: CachedModel) -> tuple[Any, EstimateFigures | None]:
+    """A tier's mask and its figures."""
+    mask = Ladder([Tier(model.name, lambda: model)]).masks([image])[0]
+    probability = model.probabilities([image])[0]
+    mirrored = None
+    if measure(probability).unsettled > SOFT_FROM:
+        mirrored = model.probabilities([np.ascontiguousarray(image[:, ::-1])])[0][:, ::-1]
+    return mask, estimate_figures(image, probability, mask.alpha, mirrored)
+
+
+def boundary_f(one: np.ndarray, other: np.ndarray) -> float:
+    """F-measure of two masks' contours (bool H×W) within ``EDGE_WITHIN`` of the diagonal (Perazzi et al. 2016)."""
+    reach = max(1.5, EDGE_WITHIN * float(np.hypot(*one.shape)))
+    rims = [
+        cv2.morphologyEx(m.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0 for m in (one, other)
+    ]
+    if not all(rim.any() for rim in rims):
+        return 0.0
+    away = [cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, 3) for rim in rims]
+    precision, recall = float((away[1][rims[0]] <= reach).mean()), float((away[0][rims[1]] <= reach).mean())
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def train(masks: Sequence[JudgedMask]) -> dict[str, Any]:
+    """Weights as they are stored: by kind and target the regression, and by tier its slope and offset."""
+    stored: dict[str, Any] = {}
+    for kind in KINDS:
+        rows = [mask for mask in masks if kind == trained.ONCE or np.isfinite(mask.figures.mirrored)]
+        x = trained.inputs(np.array([mask.figures.values() for mask in rows]), kind)
+        folds, tiers = np.array([mask.fold for mask in rows]), np.array([mask.tier for mask in rows])
+        stored[kind] = {}
+        for target in TARGETS:
+            y = np.array([mask.hits(target) for mask in rows], np.float64)
+            # Calibrated on scores of pictures that the scoring weights have not seen.
+            unseen = np.zeros(len(rows))
+            for fold in range(FOLDS):
+                held = folds == fold
+                if held.any():
+                    unseen[held] = score(regression(x[~held], y[~held]), x[held])
+            model = regression(x, y)
+            calibration = {tier: calibrated(unseen[tiers == tier], y[tiers == tier]) for tier in TIERS}
+            model["tiers"] = calibration | {"other": calibrated(unseen, y)}
+            stored[kind][target] = model
+    return stored
+
+
+def regression(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """Logistic regression by Newton's method, its inputs scaled; the bias is the last weight."""
+    mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
+    design = np.column_stack([trained.scaled(x, mean, deviation), np.ones(len(x))])
+    return {
+        "mean": mean,
+        "deviation": deviation,
+        "weights": newton(design, y, RIDGE * np.append(np.ones(x.shape[1]), 0)),
+    }
+
+
+def score(model: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """Log odds before calibration."""
+    return trained.scaled(x, model["mean"], model["deviation"]) @ model["weights"][:-1] + model["weights"][-1]
+
+
+def calibrated(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and offset of the log odds (Platt 1999), drawn a little towards 1 and 0."""
+    design = np.column_stack([scores, np.ones(len(scores))])
+    slope, offset = newton(design, y, np.array([5.0, 1.0]), towards=np.array([1.0, 0.0]))
+    return float(slope), float(offset)
+
+
+def newton(design: np.ndarray, y: np.ndarray, penalty: np.ndarray, towards: np.ndarray | float = 0.0) -> np.ndarray:
+    """Weights of least log loss plus ``penalty`` times the squared distance from ``towards``, halved."""
+    weights = np.zeros(design.shape[1]) + towards
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        slope = design.T @ (p - y) + penalty * (weights - towards)
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-9)
+        weights = weights - np.linalg.solve(curvature, slope)
+    return weights
+
+
+def as_json(stored: dict[str, Any]) -> str:
+    """Six digits, a line a list."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(one) for name, one in value.items()}
+        return [float(f"{one:.6g}") for one in value]
+
+    return json.dumps(plain(stored)).replace("}, ", "},\n").replace("], ", "],\n") + "\n"
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say where the pictures are."""
+    parser.add_argument("--photographs", nargs=3, action="append", default=[], metavar=("NAME", "IMAGES", "MASKS"))
+    parser.add_argument("--sequences", nargs=2, action="append", default=[], metavar=("NAME", "DIR"))
+    parser.add_argument("--cutouts", nargs="+", type=Path, default=[], metavar="DIR", help="folders of RGBA cut-outs")
+    parser.add_argument("--over", type=Path, metavar="DIR", help="photographs to lay the cut-outs over")
+    parser.add_argument("--cache", type=Path, required=True, metavar="DIR", help="where the networks' answers stay")
+
+
+def examples(given: argparse.Namespace) -> Iterator[Example]:
+    """All pictures that the arguments name."""
+    return chain(
+        *(photographs(name, Path(images), Path(masks)) for name, images, masks in given.photographs),
+        *(sequences(name, Path(folder)) for name, folder in given.sequences),
+        composed("cutouts", given.cutouts, given.over) if given.cutouts else (),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_folders(parser)
+    parser.add_argument("--write", action="store_true", help="store the weights in the package")
+    given = parser.parse_args()
+    masks = judged_masks(examples(given), given.cache)
+    stored = train(masks)
+    print(f"{len(masks)} masks, {sum(mask.hits('right') for mask in masks)} of them right")
+    if given.write:
+        trained.WEIGHTS.write_text(as_json(stored))
+        print(f"wrote {trained.WEIGHTS.name}")
+
+
+if __name__ == "__main__":
+    main()
