@@ -13,12 +13,12 @@ import dagster as dg
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
+from resources.masks.tiers import MASK_TIERS
 from resources.scenes.generators import NOT_GENERATED
 from resources.store.store import Store
 from vivid_assets.catalogue.progress import read_progress, shards_noted
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.masking.mask import UNAVAILABLE
-from vivid_assets.masking.tiers import TIER_NAMES
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
 from vivid_assets.settings import ChecksSettings
@@ -148,7 +148,9 @@ def judge_whole(outcome: Outcome, background: Background) -> Judged:
 def judge_tiers(outcome: Outcome, background: Background) -> Judged:
     """Whether the good tiers did most of the masks: of those that are installed, which is all that a shard can do."""
     rows = outcome.with_status(OK)
-    poor = [row for row in rows if row["degraded"] or (row["tier"] == "gradients" and not _had_no_other(row))]
+    plain = {name for name, tier in MASK_TIERS.working().items() if not tier.is_network}
+    networks = {*MASK_TIERS.names()} - plain
+    poor = [row for row in rows if row["degraded"] or (row["tier"] in plain and not _had_no_other(row, networks))]
     tiers = ", ".join(f"{tier} {number}" for tier, number in Counter(row["tier"] for row in rows).most_common())
     broken = next((row["degraded"] for row in poor if row["degraded"]), "")
     return Judged(
@@ -158,10 +160,10 @@ def judge_tiers(outcome: Outcome, background: Background) -> Judged:
     )
 
 
-def _had_no_other(row: dict[str, Any]) -> bool:
-    """Whether no tier with weights could be asked for this mask."""
+def _had_no_other(row: dict[str, Any], networks: set[str]) -> bool:
+    """Whether none of the ``networks`` could be asked for this mask."""
     asked = {tried["tier"] for tried in json.loads(row["tried"] or "[]") if tried["verdict"] != UNAVAILABLE}
-    return bool(asked) and asked.isdisjoint({*TIER_NAMES} - {"gradients"})
+    return bool(asked) and asked.isdisjoint(networks)
 
 
 def judge_verdicts(outcome: Outcome, background: Background) -> Judged:

@@ -5,12 +5,8 @@ import os
 import dagster as dg
 
 from resources.alerts import Alerts
-from resources.clip.open_clip import OpenClip
-from resources.masks.birefnet import BiRefNet
-from resources.masks.vitmatte import VitMatte
+from resources.models import own_models
 from resources.resource import Resource
-from resources.scenes.sdxl import SDXL
-from resources.scenes.text_to_image import TextToImage
 from resources.store.store import Store, place_of
 from vivid_assets.assets.analysis import analysis
 from vivid_assets.assets.backgrounds import backgrounds
@@ -53,11 +49,7 @@ defs = dg.Definitions(
         for name, resource in {
             "store": STORE,
             "settings": SETTINGS,
-            "open_clip": OpenClip(),
-            "sdxl": SDXL(),
-            "text_to_image": TextToImage(),
-            "birefnet": BiRefNet(),
-            "vitmatte": VitMatte(),
+            **{name: model() for name, model in own_models().items()},
             "alerts": Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
         }.items()
     },

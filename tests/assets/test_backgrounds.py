@@ -135,7 +135,9 @@ REFUSED = "PyTorch 2.15.0 (CUDA 13.2) cannot use the GPU that the NVIDIA driver 
 
 def usable(monkeypatch, *, device=None, missing=None):
     """What is wrong with ``auto``'s device, and with SDXL's weights."""
-    monkeypatch.setattr("resources.scenes.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else device)
+    monkeypatch.setattr(
+        "resources.scenes.generator.device_trouble", lambda asked="auto": None if asked == "cpu" else device
+    )
     monkeypatch.setattr(SDXL, "missing", lambda self: missing)
 
 

@@ -339,13 +339,16 @@ class TestSeveral:
         draw(folder / "b", (20, 90, 40), ".jpg")
         (folder / "broken.png").write_bytes(b"no picture")
         (folder / "notes.txt").write_text("words")
+        (folder / "layers.psd").write_bytes(b"8BPS" + bytes(40))
+        (folder / "unnamed").write_bytes((folder / "a.png").read_bytes())
         result = vivid("replace", folder, "--background", "#ffffff", "--output", tmp_path / "out", *TIERS)
         assert result.exit_code == 1
-        assert "2 of 3 pictures are done, 1 failed" in result.output
+        assert "3 of 4 pictures are done, 1 failed" in result.output
         assert "broken.png: " in result.output
-        assert "notes.txt" in result.output
+        assert "'layers.psd' (a Photoshop document; export it as PNG or TIFF)" in result.output
+        assert "notes.txt" not in result.output
         assert {path.name for path in (tmp_path / "out").iterdir()} == {
-            f"{name}-{what}.png" for name in "ab" for what in ("composite", "cutout")
+            f"{name}-{what}.png" for name in ("a", "b", "unnamed") for what in ("composite", "cutout")
         }
         assert tuple(pixels(tmp_path / "out" / "a-composite.png")[60, 80]) == RED
 

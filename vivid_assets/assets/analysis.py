@@ -67,7 +67,7 @@ def analysis(
     prepared picture or the model changes.
     """
     wanted = settings_of(context, store, settings)
-    open_clip = configured(open_clip, wanted.open_clip)
+    open_clip = configured(open_clip, wanted.entries("open_clip"))
     missing = open_clip.missing()
     revision = wanted_revision(store, "open_clip", None if missing else open_clip.revision)
     lacking = missing if revision else None

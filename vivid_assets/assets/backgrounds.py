@@ -14,8 +14,8 @@ from partitions.shards import catalogue_of
 from resources.errors import ModelUnavailable
 from resources.runtime.cuda import gpu_expected
 from resources.scenes.cache import CachedScene, SceneCache, is_whole
-from resources.scenes.generators import BACKDROP, OWN, Choice, SceneGenerator, choose_generator
-from resources.scenes.generators import SDXL as SDXL_SCENE
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, OWN, Choice, around, choose_generator
 from resources.scenes.request import Scene, SceneRequest, Subject, bucket
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
@@ -76,12 +76,8 @@ Dagster's graph does not have this edge, or a new mask would put every backgroun
 painted in place. In a run masks come first by their priority.
 """
 
-SDXL_INPAINT = "sdxl_inpaint"
-
 _BACKDROP_VERSION = "2"
 _LONGEST_OWN = 4096
-_OF_THE_MACHINE = {"device", "batch_size", "compile", "offload", "download"}
-"""Settings of a model that say how it is run, and not what comes out."""
 _OWN_VERSION = "2"
 _BATCH = 64
 """Rows at a time where backdrops are drawn."""
@@ -111,12 +107,14 @@ def backgrounds(
     also when the picture or its mask does.
     """
     wanted = settings_of(context, store, settings)
-    choice, lacking = _choose(store, wanted.backgrounds.generator, scene_generators(wanted, sdxl, text_to_image))
+    choice, lacking = _choose(
+        store, wanted.backgrounds.generator, scene_generators(wanted, {"sdxl": sdxl, "text_to_image": text_to_image})
+    )
     generator, model = choice.name, None if lacking else choice.model
     # Who has a GPU expects SDXL; the others need not be alarmed.
-    unexpected = lacking or (wanted.backgrounds.generator == "auto" and generator == BACKDROP and gpu_expected())
+    unexpected = lacking or (wanted.backgrounds.generator == AUTO and generator == BACKDROP and gpu_expected())
     context.log.log(logging.WARNING if unexpected else logging.INFO, "%s", choice.why)
-    in_place = wanted.backgrounds.place == "inpaint" and generator == SDXL_SCENE
+    in_place = wanted.backgrounds.place == "inpaint" and choice.model is not None and choice.model.paints_around
     if wanted.backgrounds.place == "inpaint" and not in_place:
         context.log.warning("Nothing is painted around the subjects: the drawn backdrop knows none.")
     source = find(store, catalogue_of(context.partition_key))
@@ -174,7 +172,7 @@ def _choose(store: Store, asked: str, models: Mapping[str, SceneGenerator]) -> t
     ``auto`` is a model on every machine of a deployment once one of them could use it.
     """
     choice = choose_generator(asked, models)
-    if asked != "auto":
+    if asked != AUTO:
         return choice, None
     wanted = wanted_revision(store, "generator", choice.name if choice.model else None)
     if choice.model or wanted is None or wanted not in models:
@@ -187,8 +185,8 @@ def _choose(store: Store, asked: str, models: Mapping[str, SceneGenerator]) -> t
 def _revision(store: Store, choice: Choice) -> dict[str, str]:
     if choice.model is None:
         return {BACKDROP: _BACKDROP_VERSION}
-    fields: Any = choice.model
-    asked = f"{choice.name} {digest(fields.model_dump(mode='json', exclude=_OF_THE_MACHINE))}"
+    fields = choice.model.model_dump(mode="json", exclude=set(choice.model.of_the_machine))
+    asked = f"{choice.name} {digest(fields)}"
     try:
         return {choice.name: wanted_revision(store, asked, choice.model.revision) or ""}
     except ModelUnavailable:
@@ -246,7 +244,7 @@ def _generated(
         replace(_request(row, row.read["enhanced_prompts"]["prompt"]), subject=subject) for row, subject in rows
     ]
     return [
-        _columns(scene, SDXL_INPAINT if request.subject else generator, request.seed)
+        _columns(scene, around(generator) if request.subject else generator, request.seed)
         for request, scene in zip(requests, cache.get(requests, model.key, generate, alike), strict=True)
     ]
 

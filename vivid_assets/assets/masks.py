@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,8 @@ import pyarrow as pa
 from partitions.shards import catalogue_of
 from resources.errors import ModelUnavailable
 from resources.masks.birefnet import BiRefNet
+from resources.masks.tier import MaskModel
+from resources.masks.tiers import MASK_TIERS
 from resources.masks.vitmatte import VitMatte
 from resources.store.store import Store
 from vivid_assets.assets.deployment import wanted_revision
@@ -26,12 +28,12 @@ from vivid_assets.masking.ladder import Ladder, trouble
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
-from vivid_assets.masking.model import MaskModel, Tier
+from vivid_assets.masking.model import Tier
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import Reads, Row, Stage, artefact, degraded_key
 from vivid_assets.rows.work import Work
-from vivid_assets.settings import SettingsFile, configured
+from vivid_assets.settings import SettingsFile, configured, find_model
 from vivid_assets.stages.shard_asset import Groups, ShardConfig, materialize_shard, settings_of, shard_asset
 from vivid_assets.stages.stored import read_stored
 
@@ -110,13 +112,14 @@ def masks(
         for row in rows:
             yield [np.rint(decode_mask(store.read(row["file"])) * 255).astype(np.uint8)]
 
-    birefnet = configured(birefnet, wanted.birefnet)
-    vitmatte = configured(vitmatte, wanted.vitmatte)
+    vitmatte = configured(vitmatte, wanted.entries("vitmatte"))
     matting = wanted.masks.matting == "vitmatte"
-    # The models cut it to their own sizes; a small one for a small GPU must not slow down what works on the CPU.
-    at_once = max(_LEAST, birefnet.batch_size, vitmatte.batch_size if matting else 1)
-    with birefnet.lease() as leased, vitmatte.lease() if matting else nullcontext() as matter:
-        tiers = make_tiers(wanted.masks.tiers, leased, birefnet.missing())
+    with ExitStack() as leases, vitmatte.lease() if matting else nullcontext() as matter:
+        tiers = make_tiers(
+            wanted.masks.tiers, lambda name: find_model(MASK_TIERS, name, wanted, {"birefnet": birefnet}), leases
+        )
+        # The models cut it to their own sizes; a small one for a small GPU must not slow down what works on the CPU.
+        at_once = max(_LEAST, *(tier.at_once for tier in tiers), vitmatte.batch_size if matting else 1)
         asked = [_wanted(store, tier) for tier in tiers]
         absent = [(tier, tier.missing) for tier, one in zip(tiers, asked, strict=True) if tier.missing != one.missing]
         ladder = Ladder(asked, ladder_settings(wanted.masks))

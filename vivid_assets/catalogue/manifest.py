@@ -19,6 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from upath import UPath
 
+from resources.masks.tiers import MASK_TIERS
 from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
 
 COLUMNS = {
@@ -28,7 +29,7 @@ COLUMNS = {
     "seed": "a whole number; the same prompt, size and seed give the same background",
     "scene": "a name instead of a seed: pictures of one scene share one background",
     "background": "a picture below the catalogue's folder to use as the background",
-    "tier": "the mask tier to use: birefnet, u2net, u2netp or gradients",
+    "tier": "the mask tier to use, by its name in `tiers` of [masks]",
     "box": "where the subject is: left, top, right, bottom in pixels, as '10,20,300,400'",
     "digest": "what tells the file's contents apart, such as a checksum; with one in every line no file is listed",
 }
@@ -55,7 +56,6 @@ _SEPARATORS = (",", ";", "\t", "|")
 # What a spreadsheet that opens an exported table would run, and what a terminal would obey.
 _FORMULA = r"^\s*([=+@]|-[^|(]*[|(])"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
-_TIERS = r"^(birefnet|u2net|u2netp|gradients)?$"
 
 
 class NoImages(ValueError):
@@ -293,7 +293,7 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
         *_bad_names(table["image"]),
         *(rule for name in ("prompt", "negative_prompt", "scene") for rule in _bad_texts(table, name)),
-        (pc.invert(pc.match_substring_regex(table["tier"], _TIERS)), "has a tier that does not exist"),
+        (pc.invert(pc.is_in(table["tier"], pa.array(["", *MASK_TIERS.names()]))), "has a tier that does not exist"),
         (pc.invert(pc.match_substring_regex(table["seed"], r"^\d{0,18}$")), "has a seed that is no whole number"),
         (
             pc.invert(pc.match_substring_regex(table["box"], r"^(\s*\d+\s*(,\s*\d+\s*){3})?$")),

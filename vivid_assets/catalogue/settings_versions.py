@@ -62,7 +62,7 @@ def observations(
 
 def _tables(settings: Settings, stage: str) -> dict[str, Any]:
     values = settings.model_dump(mode="json")
-    return {table: values[table] for table in READ_BY[stage]}
+    return {table: values.get(table, {}) for table in READ_BY[stage]}
 
 
 def _title(catalogue: str) -> str:

@@ -26,7 +26,8 @@ from vivid_assets.catalogue.names import why_refused
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.settings import (
     CatalogueSettings,
-    Settings,
+    catalogue_tables,
+    is_table,
     parse_catalogue_settings,
     parse_toml,
     said,
@@ -198,9 +199,9 @@ def _chunks(path: UPath) -> Iterator[bytes]:
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
     """``text`` as a CatalogueFile. Raises ValueError with a sentence that names ``where`` and the bad entry."""
     entries = parse_toml(text, where=where)
-    tables = {name: entries.pop(name) for name in list(entries) if name in Settings.model_fields}
+    tables = {name: entries.pop(name) for name in list(entries) if is_table(name)}
     settings = parse_catalogue_settings(tables, where=where)
-    known = [*CatalogueFile.model_fields.keys() - {"settings"}, *CatalogueSettings.model_fields]
+    known = [*CatalogueFile.model_fields.keys() - {"settings"}, *catalogue_tables()]
     for name, value in entries.items():
         if name in ("settings", "stages") and isinstance(value, dict):
             table = next(iter(value), "masks")

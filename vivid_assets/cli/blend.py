@@ -3,13 +3,13 @@
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from vivid_assets.cli.console import console, say
-from vivid_assets.cli.replace import Force, Shadow, ShadowOption, read_settings, with_shadow
+from vivid_assets.cli.replace import Force, Shadow, ShadowOption
 
 # The command imports what it needs itself, so that help is shown at once.
 if TYPE_CHECKING:
@@ -87,49 +87,27 @@ def blend_files(
     Raises UnreadablePicture for a file that cannot be read and ValueError for a mask of another size, a suffix that
     cannot be written, or a file that is in the way.
     """
-    from vivid_assets.cli.one_picture import composite_file, cutout_file, is_colour, own_background
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA, Job, Result
-    from vivid_assets.imaging.blend.composite import blend
-    from vivid_assets.imaging.blend.native import cover
-    from vivid_assets.imaging.core.own_alpha import shown_alpha
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
-    from vivid_assets.imaging.io.transparency import opaque
-    from vivid_assets.imaging.matte.quality import OVERRIDE, Thresholds, judge_given, measure
-    from vivid_assets.settings import BLEND_OPTIONS
+    from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.composites import blended, composite_file, cutout_file
+    from vivid_assets.one_picture.scenes import is_color, own_background
 
     results = [Result("composite", output, tuple(FORMATS))]
     if cutout:
         results.append(Result("cut-out", cutout, WITH_ALPHA))
     job = Job("blend", image, tuple(results))
-    job.check([image, mask, *([] if is_colour(str(background)) else [Path(background)])], force=force)
-    settings = with_shadow(read_settings(), shadow)
-    subject, scene = decode(image.read_bytes()), own_background(str(background))
-    read = read_mask(mask.read_bytes())
-    alpha = read.values
-    verdict = judge_given(measure(alpha), Thresholds(), OVERRIDE, "the mask")
-    doubts = () if verdict.accepted else (verdict.reason,)
-    notes = (*subject.notes, *read.notes, *doubts, *scene.notes)
-    height, width = subject.rgb.shape[:2]
-    if alpha.shape != (height, width):
-        raise ValueError(f"image {width}x{height}, mask {alpha.shape[1]}x{alpha.shape[0]}: a mask has the image's size")
+    job.check([image, mask, *([] if is_color(str(background)) else [Path(background)])], force=force)
+    settings = read_settings(mode=mode, shadow=shadow and shadow.value)
+    picture, scene, read = decode(image.read_bytes()), own_background(str(background)), read_mask(mask.read_bytes())
     kind = FORMATS[output.suffix.lower()]
-    front: Any = opaque(subject)
-    behind = cover(scene.rgb, height, width)
-    if subject.alpha is not None:
-        alpha = alpha * shown_alpha(subject.alpha)
-        notes += ("the image is transparent in parts, which stay so",)
-    elif subject.rgb16 is not None and kind == "png":
-        front = subject.rgb16
-        deep = scene.picture.rgb16 if scene.picture is not None else None
-        behind = behind.astype("uint16") * 257 if deep is None else cover(deep, height, width)
-    options = settings.composites.model_dump(include=BLEND_OPTIONS)
-    done = blend(front, alpha, behind, mode=mode or settings.composites.mode, **options)  # type: ignore[arg-type]
-    files = {"composite": composite_file(done, kind, subject, scene, settings, job.mark(results[0]))}
+    done, notes = blended(picture, read, scene, settings, deep=kind == "png")
+    files = {"composite": composite_file(done, kind, picture, scene, settings, job.mark(results[0]))}
     if cutout:
-        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], subject, job.mark(results[1]))
+        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], picture, job.mark(results[1]))
     job.write(files, force=force)
-    return done, (*notes, *done.notes)
+    return done, notes
 
 
 def _report(done: "Blend") -> Table:

@@ -12,7 +12,7 @@ from vivid_assets.cli.console import console
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 
 if TYPE_CHECKING:
-    from resources.scenes.generators import SceneGenerator
+    from resources.scenes.generator import SceneGenerator
     from resources.store.store import Store
 
 
@@ -44,7 +44,7 @@ def estimate_command(
     """
     from resources.runtime.rate import duration
     from resources.scenes.cache import SceneCache
-    from resources.scenes.generators import SDXL, choose_generator
+    from resources.scenes.generators import choose_generator
     from vivid_assets.catalogue.scan import catalogue_settings
     from vivid_assets.catalogue.source import find
     from vivid_assets.settings import SettingsFile, scene_generators
@@ -55,8 +55,8 @@ def estimate_command(
     in_place = settings.backgrounds.place == "inpaint"
     models = scene_generators(settings)
     choice = choose_generator(settings.backgrounds.generator, models)
-    # Where backdrops are drawn the estimate is of what SDXL would have to make elsewhere.
-    wished = choice.name if choice.model else SDXL
+    # Where backdrops are drawn the estimate is of what the first model would have to make elsewhere.
+    wished = choice.name if choice.model else next(iter(models))
     demand = demand_of(opened, name, wished, models[wished], in_place=in_place)
     known = SceneCache(opened).estimate(demand.keys)
     fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
@@ -85,8 +85,9 @@ def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator"
     ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
     whatever has changed since.
     """
+    from resources.scenes.generators import around
     from resources.scenes.request import SceneRequest
-    from vivid_assets.assets.backgrounds import BACKGROUNDS, SDXL_INPAINT
+    from vivid_assets.assets.backgrounds import BACKGROUNDS
     from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
     from vivid_assets.assets.prepared_images import PREPARED_IMAGES
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
@@ -94,7 +95,7 @@ def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator"
     from vivid_assets.rows.tables import read_rows
 
     demand = Demand()
-    generator = SDXL_INPAINT if in_place else generator
+    generator = around(generator) if in_place else generator
     for shard in shards_of(store, name):
         prepared, prompts, made = (read_rows(store, s, shard) for s in (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS))
         demand.seconds += [
@@ -107,7 +108,7 @@ def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator"
                 demand.own += 1
             elif in_place and not (size and size["status"] != OK):
                 scene_row = made.get(picture["picture"], {})
-                there = scene_row.get("generator") == SDXL_INPAINT
+                there = scene_row.get("generator") == generator
                 demand.keys.append(
                     PurePosixPath(scene_row["file"]).stem if there else digest([shard, picture["picture"]])
                 )

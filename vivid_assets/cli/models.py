@@ -6,7 +6,7 @@ import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -136,10 +136,7 @@ def _pull(one: Wanted) -> Path:
         own = isinstance(weights.CATALOGUE.get(one.name), weights.OnnxWeight)
         task = bar.add_task(one.name, total=None, visible=own)
         place = one.fetch(lambda done, total: bar.update(task, completed=done, total=total), complain)
-    from resources.masks.u2net import U2NETS, load
-
-    if one.name in U2NETS:
-        load(one.name)  # converts it, once, where the first run would have to
+    one.prepare()
     return place
 
 
@@ -148,27 +145,53 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON array on standard output.")] = False,
 ) -> None:
     """Show every model: what it is for, how large, under which licence, and whether it is here."""
-    here = {name: str(weights.path(name)) for name in weights.CATALOGUE if weights.available(name)}
+    rows = [*_of_catalogue(), *_of_plugins()]
     if as_json:
-        rows = [
-            {
-                "name": weight.name,
-                "purpose": weight.purpose,
-                "bytes": weight.size,
-                "licence": weight.licence,
-                "source": weight.source,
-                "path": here.get(weight.name),
-            }
-            for weight in weights.CATALOGUE.values()
-        ]
         typer.echo(json.dumps(rows, indent=2))
         return
     table = Table("model", "for", "MB", "licence", "here", box=None, header_style="bold")
     table.columns[2].justify = "right"
-    for weight in weights.CATALOGUE.values():
-        presence = Text("yes", "green") if weight.name in here else Text("no")
-        table.add_row(weight.name, weight.purpose, f"{weight.size / 1e6:,.1f}", weight.licence, presence)
+    for row in rows:
+        presence = Text("yes", "green") if row["path"] is not None else Text("no")
+        size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.1f}"
+        table.add_row(row["name"], row["purpose"], size, row["licence"], presence)
     console.print(table)
+
+
+def _of_catalogue() -> list[dict[str, Any]]:
+    here = {name: str(weights.path(name)) for name in weights.CATALOGUE if weights.available(name)}
+    return [
+        {
+            "name": weight.name,
+            "purpose": weight.purpose,
+            "bytes": weight.size,
+            "licence": weight.licence,
+            "source": weight.source,
+            "path": here.get(weight.name),
+        }
+        for weight in weights.CATALOGUE.values()
+    ]
+
+
+def _of_plugins() -> list[dict[str, Any]]:
+    """The models that installed packages bring, with the settings that hold."""
+    from resources.errors import ModelUnavailable
+    from vivid_assets.cli.wanted import plugins
+    from vivid_assets.settings import find_model
+
+    rows = []
+    for name, models in plugins().items():
+        row: dict[str, Any] = {"name": name, "purpose": "", "bytes": None, "licence": "", "source": "", "path": None}
+        try:
+            model = find_model(models, name, _settings())
+            row |= {"purpose": model.purpose, "licence": model.licence}
+            row["source"] = ", ".join(f"{one.source}@{one.revision[:12]}" for one in model.weights())
+            if not model.missing():
+                row["path"] = ", ".join(str(one.folder()) for one in model.weights())
+        except ModelUnavailable as error:
+            row["purpose"] = str(error)
+        rows.append(row)
+    return rows
 
 
 @models_app.command()

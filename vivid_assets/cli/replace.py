@@ -1,6 +1,5 @@
 """``vivid replace`` and ``vivid mask``: pictures without a store, one after the other."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from resources.masks.tiers import MASK_TIERS
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.cli.console import complain, console, say
 
 # The commands import what they need themselves, so that help is shown at once.
 if TYPE_CHECKING:
-    from vivid_assets.cli.one_picture import Masks, Solved
     from vivid_assets.cli.results import Job
-    from vivid_assets.settings import Settings
+    from vivid_assets.one_picture.masks import Masks, Solved
 
 Images = Annotated[
     list[Path],
@@ -25,8 +25,8 @@ Images = Annotated[
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help="Mask tiers in the order in which they are asked, of birefnet, u2net, u2netp and gradients; as the "
-        "settings say without it.",
+        help=f"Mask tiers in the order in which they are asked, of {', '.join(MASK_TIERS.own[:-1])} and "
+        f"{MASK_TIERS.own[-1]}; as the settings say without it.",
         show_default=False,
     ),
 ]
@@ -52,13 +52,21 @@ ShadowOption = Annotated[
 ]
 
 
-class Generator(StrEnum):
-    """Who makes the background."""
+def _known_generator(name: str | None) -> str | None:
+    if name is not None and name not in generator_names():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, generator_names()))}.")
+    return name
 
-    auto = "auto"
-    sdxl = "sdxl"
-    text_to_image = "text_to_image"
-    backdrop = "backdrop"
+
+GeneratorOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar=f"[{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}]",
+        callback=_known_generator,
+        help="Who makes the background; as the settings say without it.",
+        show_default=False,
+    ),
+]
 
 
 def replace_command(
@@ -82,10 +90,7 @@ def replace_command(
             show_default=False,
         ),
     ] = None,
-    generator: Annotated[
-        Generator | None,
-        typer.Option(help="Who makes the background; as the settings say without it.", show_default=False),
-    ] = None,
+    generator: GeneratorOption = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
     shadow: ShadowOption = None,
     tiers: Tiers = None,
@@ -106,11 +111,18 @@ def replace_command(
     if mask is not None and (len(images) > 1 or images[0].is_dir()):
         raise typer.BadParameter("a --mask is for one picture: name one, or leave it out")
 
-    from vivid_assets.cli.one_picture import Masks, Scenes, composed, composite_file, cutout_file, is_colour, models
+    from contextlib import ExitStack
+
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA
+    from vivid_assets.imaging.io.codec import decode
+    from vivid_assets.imaging.io.read_mask import read_mask
+    from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.composites import composite_file, cutout_file, replaced
+    from vivid_assets.one_picture.masks import Masks
+    from vivid_assets.one_picture.scenes import Scenes, is_color, own_background
 
     reads = [mask] if mask else []
-    if background and not is_colour(background):
+    if background and not is_color(background):
         reads.append(Path(background))
     jobs = _jobs(
         "replace",
@@ -119,32 +131,30 @@ def replace_command(
         {"composite": tuple(FORMATS), "cut-out": WITH_ALPHA},
         output,
     )
-    settings = with_shadow(read_settings(), shadow)
-    with models() as leases:
+    settings = read_settings(shadow=shadow and shadow.value)
+    max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
+    with ExitStack() as leases:
         maker = Masks(settings, leases, _names(tiers))
         scenes = Scenes(
             settings,
             leases,
             prompt=prompt,
-            background=background,
+            own=own_background(background) if background else None,
             seed=seed,
-            generator=generator.value if generator else None,
+            generator=generator,
         )
         if scenes.why and len(jobs) > 1:
             say((scenes.why, "dim"))
-        own_mask = mask.read_bytes() if mask else None
+        given = read_mask(mask.read_bytes()) if mask else None
 
         def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
-            solved = maker.solve(job.picture.read_bytes(), own_mask)
-            scene = scenes.scene(solved)
             composite, cutout = job.results
             format_ = FORMATS[composite.path.suffix.lower()]
-            blended = composed(solved, scene, settings, format_)
+            picture = decode(job.picture.read_bytes(), max_pixels=max_pixels)
+            solved, scene, blended = replaced(picture, given, maker, scenes, settings, deep=format_ == "png")
             files = {
-                composite.what: composite_file(blended, format_, solved.picture, scene, settings, job.mark(composite)),
-                cutout.what: cutout_file(
-                    blended, FORMATS[cutout.path.suffix.lower()], solved.picture, job.mark(cutout)
-                ),
+                composite.what: composite_file(blended, format_, picture, scene, settings, job.mark(composite)),
+                cutout.what: cutout_file(blended, FORMATS[cutout.path.suffix.lower()], picture, job.mark(cutout)),
             }
             job.write(files, force=force)
             return solved, [
@@ -179,33 +189,26 @@ def mask_command(
 
     Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`
     """
-    from vivid_assets.cli.one_picture import Masks, models
+    from contextlib import ExitStack
+
+    from vivid_assets.imaging.io.codec import decode
+    from vivid_assets.imaging.io.mask_files import encode_mask
+    from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.masks import Masks
 
     jobs = _jobs("mask", images, {"mask": "-mask.png"}, {"mask": (".png",)}, output)
-    with models() as leases:
-        maker = Masks(read_settings(), leases, _names(tiers))
+    settings = read_settings()
+    max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
+    with ExitStack() as leases:
+        maker = Masks(settings, leases, _names(tiers))
 
         def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
-            solved = maker.solve(job.picture.read_bytes())
+            solved = maker.solve(decode(job.picture.read_bytes(), max_pixels=max_pixels))
             (result,) = job.results
-            job.write({result.what: solved.mask_file(job.mark(result))}, force=force)
+            job.write({result.what: encode_mask(solved.full_size, provenance=job.mark(result))}, force=force)
             return solved, [("note", note) for note in solved.notes]
 
         _do(jobs, [], make, maker, force=force, tell=_as_tries)
-
-
-def read_settings() -> "Settings":
-    from vivid_assets.settings import SettingsFile
-
-    return SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read()
-
-
-def with_shadow(settings: "Settings", shadow: Shadow | None) -> "Settings":
-    """The settings, with another shadow where the command line names one."""
-    if shadow is None:
-        return settings
-    composites = settings.composites.model_copy(update={"shadow": shadow.value})
-    return settings.model_copy(update={"composites": composites})
 
 
 def _names(tiers: str | None) -> tuple[str, ...] | None:

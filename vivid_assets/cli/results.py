@@ -5,7 +5,6 @@ has that mark, or by ``--force``; what the command reads is never replaced.
 """
 
 import hashlib
-import mimetypes
 import os
 import uuid
 from collections import Counter
@@ -14,8 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vivid_assets.imaging.io.codec import SUFFIXES, Format, UnreadablePicture, read_provenance
-from vivid_assets.imaging.io.formats import identify
+from vivid_assets.catalogue.pictures import (
+    PICTURE_SUFFIXES,
+    needs_its_bytes,
+    sentence_on_others,
+    suffix_of,
+    why_no_picture,
+)
+from vivid_assets.imaging.io.codec import ENOUGH, SUFFIXES, Format, UnreadablePicture, read_provenance
 
 FORMATS: dict[str, Format] = {**{suffix: format_ for format_, suffix in SUFFIXES.items()}, ".jpeg": "jpeg"}
 """What is written, by the file's suffix."""
@@ -104,6 +109,7 @@ def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
             found.setdefault(path.resolve(), path)
             continue
         results, others, folders, odd = [], [], [], []
+        whats: dict[str, str] = {}
         for entry in sorted(path.iterdir()):
             if entry.name.startswith("."):
                 continue
@@ -111,20 +117,23 @@ def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 folders.append(entry.name)
             elif not entry.is_file():
                 odd.append(entry.name)
-            elif not _seems_a_picture(entry):
+            elif (what := _why_no_picture(entry)) != "":
                 others.append(entry.name)
+                if what is not None:
+                    whats[entry.name] = what
             elif _mark_of(entry).startswith(_MARK):
                 results.append(entry.name)
             else:
                 found.setdefault(entry.resolve(), entry)
         for names, why in (
             (results, "results of earlier commands"),
-            (others, "no pictures"),
             (odd, "links to nothing, pipes or devices"),
             (folders, "folders in it"),
         ):
             if names:
                 left_out.append(f"{str(path)!r}: left out {len(names)}, {why}: {_listed(names)}.")
+        if sentence := sentence_on_others(others, whats):
+            left_out.append(f"{str(path)!r}: {sentence}")
     if not found:
         raise ValueError(" ".join([f"There is no picture in {_listed(str(path) for path in given)}.", *left_out]))
     return list(found.values()), left_out
@@ -197,16 +206,20 @@ def _mark_of(path: Path) -> str:
         return ""
 
 
-def _seems_a_picture(path: Path) -> bool:
-    """By its name, or else by its first bytes."""
-    if (mimetypes.guess_type(path.name)[0] or "").startswith("image/"):
-        return True
+def _why_no_picture(path: Path) -> str | None:
+    """What a file is that is no picture, as a catalogue's scan sees it; None where its name says that it is none.
+
+    Empty for a picture.
+    """
+    if suffix_of(path.name) in PICTURE_SUFFIXES:
+        return ""
+    if not needs_its_bytes(path.name):
+        return None
     try:
         with path.open("rb") as file:
-            identify(file.read(512))
-    except (OSError, UnreadablePicture):
-        return False
-    return True
+            return why_no_picture(file.read(ENOUGH))
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
 
 
 def _listed(names: Iterable[str]) -> str:

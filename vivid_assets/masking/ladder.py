@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from resources.errors import ModelUnavailable
+from resources.masks.tier import MaskModel
 from resources.runtime.batches import FirstPictures
 from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, visible_part
-from vivid_assets.imaging.core.parallel_rows import work_alone
+from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
@@ -36,10 +37,9 @@ from vivid_assets.imaging.matte.quality import (
 )
 from vivid_assets.imaging.matte.subject_box import box_pixels
 from vivid_assets.masking.finish import finish
-from vivid_assets.masking.gradient_tier import GRADIENTS
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
-from vivid_assets.masking.model import MaskModel, Tier
+from vivid_assets.masking.model import Tier
 from vivid_assets.rows.failures import picture_failure
 
 _Made = TypeVar("_Made")
@@ -74,7 +74,7 @@ def trouble(tier: str, reason: str | None) -> str:
 
 
 class Ladder:
-    """Tiers in order of trust. The last should need no weights; ``gradient_tier()`` is made for it."""
+    """Tiers in order of trust. The last should need no weights, as ``gradients`` does not."""
 
     def __init__(self, tiers: Sequence[Tier], settings: LadderSettings | None = None) -> None:
         """Nothing is loaded yet.
@@ -87,6 +87,7 @@ class Ladder:
         if not names or len(set(names)) != len(names):
             raise ValueError(f"a ladder needs tiers of different names, not {names}")
         self.tiers = tuple(tiers)
+        self._by_name = {tier.name: tier for tier in self.tiers}
         self.settings = settings or LadderSettings()
         self._models: dict[str, MaskModel] = {}
         self._unavailable: dict[str, str] = {}
@@ -241,7 +242,7 @@ class Ladder:
             if not isinstance(answer, Exception):
                 self._first[tier.name].went_well()
             # With a ValueError a tier refuses a picture; without weights there is nothing that could be at fault.
-            elif not isinstance(answer, ValueError) and tier.name != "gradients":
+            elif not isinstance(answer, ValueError) and tier.is_network:
                 self._first[tier.name].failed(answer)
 
     def _is_doubtful(self, tier: Tier, attempt: _Try) -> bool:
@@ -314,10 +315,10 @@ class Ladder:
         answer = TierRecord(name, verdict.name, verdict.reason, as_mapping(figures), 0.0)
         top, bottom, left, right = attempt.window
         wall = None
-        answers = next(tier.answers for tier in self.tiers if tier.name == name)
+        tier = self._by_name[name]
         if verdict.name != "empty":
-            # Gradients are the picture's own edges already.
-            settings = replace(self.settings, refine=self.settings.refine and name != "gradients")
+            # What is no network's is the picture's own edges already.
+            settings = replace(self.settings, refine=self.settings.refine and tier.is_network)
             found = finish(
                 attempt.crop,
                 probability,
@@ -325,7 +326,7 @@ class Ladder:
                 line_art=drawn,
                 trusted=verdict.accepted,
                 ask_drawing_net=attempt.forced is None,
-                matte=answers == "matte",
+                matte=tier.answers == "matte",
             )
             alpha[top:bottom, left:right] = found.alpha
             if attempt.visible is not None:
@@ -344,7 +345,7 @@ class Ladder:
                 translucent=found.translucent,
                 doubt=found.doubt,
             )
-            if written.accepted and name == GRADIENTS:
+            if written.accepted and not tier.is_network:
                 written = self._against_networks(attempt, found.alpha, written)
             made = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
             answer = TierRecord(answer.tier, written.name, written.reason, made, 0.0)
@@ -359,13 +360,13 @@ class Ladder:
             line_art_probability=attempt.line_art.probability,
             degraded="; ".join(attempt.troubles) or None,
             line_art_wall=wall,
-            origin=answers if wall is None else "drawing",
+            origin=tier.answers if wall is None else "drawing",
         )
 
     def _against_networks(self, attempt: _Try, alpha: np.ndarray, verdict: Verdict) -> Verdict:
         """A mask by colour alone, which a network before it contradicts, is for a person to look at."""
         for other, probability, _, refused in attempt.answers:
-            if other != GRADIENTS and refused.name != "empty":
+            if self._by_name[other].is_network and refused.name != "empty":
                 shared = agreement(alpha, probability)
                 if shared < self.settings.thresholds.min_agreement:
                     return Verdict(
@@ -392,7 +393,7 @@ def _in_threads(function: Callable[..., _Made], *arguments: Iterable[Any]) -> li
     each = list(zip(*arguments, strict=True))
     if len(each) < 2:
         return [function(*one) for one in each]
-    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=work_alone) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=single_threaded) as pool:
         return list(pool.map(lambda one: function(*one), each))
 
 

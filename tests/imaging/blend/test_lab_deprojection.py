@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.blend.lab_deprojection import deproject, deproject_lab, smoothstep, strength_by_distance
+from vivid_assets.imaging.blend.lab_deprojection import deproject, deproject_lab, strength_by_distance
 from vivid_assets.imaging.core.color import lab_to_rgb, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from vivid_assets.imaging.core.interpolate import smoothstep
 
 WALL = np.array([[200, 180, 120]], np.uint8)
 C, B = np.array([12.0, 28.0]), np.array([5.0, 45.0])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vivid_assets.imaging.backdrop.read_prompt import BackdropLook, read_prompt
 from vivid_assets.imaging.backdrop.studio import photograph, sweep_seen
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear
-from vivid_assets.imaging.core.parallel_rows import run_strips
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
 __all__ = ["BackdropLook", "look_of", "read_prompt", "recipe", "render"]
 
@@ -91,7 +91,7 @@ def render(
     out = np.empty((height, width, 3), np.uint8)
     key = np.random.SeedSequence(abs(seed)).generate_state(1, np.uint64)[0]
     down, across = _spline(height, coarse.shape[0]), _spline(width, coarse.shape[1])
-    run_strips(_enlarge_rows, height, coarse, *down, *across, key, out)
+    parallel_rows(_enlarge_rows, height, coarse, *down, *across, key, out)
     return out
 
 

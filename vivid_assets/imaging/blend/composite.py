@@ -9,7 +9,7 @@ Everything is mixed in linear light, where light adds up. Three modes:
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import cv2
 import numba
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vivid_assets.imaging.blend.cast_shadow import Choice, Shadow, choose_shadow, shaded
 from vivid_assets.imaging.blend.despill import Spill, suppress_spill
 from vivid_assets.imaging.blend.foreground import Colors, unmix
-from vivid_assets.imaging.blend.known_plate import Known, know, known_colors
+from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, solve_known_plate
 from vivid_assets.imaging.blend.lab_deprojection import Falloff, deproject_lab
 from vivid_assets.imaging.blend.measures import Measures, measure, wall_color
 from vivid_assets.imaging.blend.refine_alpha import Evidence
@@ -35,7 +35,7 @@ from vivid_assets.imaging.core.color import (
 )
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.noise import capture_noise
-from vivid_assets.imaging.core.parallel_rows import run_strips
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 
 Array = NDArray[Any]
@@ -57,7 +57,7 @@ class Blend:
     evidence: Evidence | None  # what the photograph said about the alpha; None where it was not asked
     spill: Spill
     shadow: Shadow  # what was laid over the new background
-    known: Known | None  # what the photograph knows of its plate and shadow; None where its background is busy
+    known: KnownPlate | None  # what the photograph knows of its plate and shadow; None where its background is busy
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,23 +72,23 @@ class Blend:
         return self.evidence.verdict if self.evidence else None
 
 
-def blend(
-    image: Array,
-    alpha: Array,
-    background: Array,
-    *,
-    mode: Mode = "unmix",
-    refine: bool = True,
-    spill: bool = True,
-    spill_reach: float | None = None,
-    spill_strength: float = 0.85,
-    strength: float = 0.85,
-    limit: float = 18.0,
-    falloff: Falloff = "linear",
-    shadow: Choice = "none",
-    noise: float | None = None,
-    threads: int | None = None,
-) -> Blend:
+class Options(TypedDict, total=False):
+    """What ``blend`` takes beside its arrays; ``blend_any`` has the defaults."""
+
+    mode: Mode
+    refine: bool
+    spill: bool
+    spill_reach: float | None
+    spill_strength: float
+    strength: float
+    limit: float
+    falloff: Falloff
+    shadow: Choice
+    noise: float | None
+    threads: int | None
+
+
+def blend(image: Array, alpha: Array, background: Array, **options: Unpack[Options]) -> Blend:
     """Composite the subject of ``image`` over ``background``.
 
     ``image`` and ``background`` are HxWx3 sRGB, both uint8 or both uint16; ``alpha`` is float HxW, 0..1.
@@ -100,22 +100,7 @@ def blend(
     where it is 0, the background's. Raises ValueError with a sentence when sizes, dtypes or the mode do not fit.
     """
     _check(image, alpha, background)
-    return blend_any(
-        image,
-        alpha,
-        background,
-        mode=mode,
-        refine=refine,
-        spill=spill,
-        spill_reach=spill_reach,
-        spill_strength=spill_strength,
-        strength=strength,
-        limit=limit,
-        falloff=falloff,
-        shadow=shadow,
-        noise=noise,
-        threads=threads,
-    )
+    return blend_any(image, alpha, background, **options)
 
 
 def blend_any(
@@ -152,7 +137,7 @@ def blend_any(
     known = None
     if origin != "own" and (of_network or shadow in ("auto", "keep")):
         grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
-        known = know(image, answer.alpha, grain, solve=of_network, threads=threads)
+        known = solve_known_plate(image, answer.alpha, grain, solve=of_network, threads=threads)
     if known is not None and known.alpha is not None:
         colors: Colors | None
         here, colors = _place_known(image, known, known.alpha, noise, threads)
@@ -197,7 +182,7 @@ def blend_any(
 
 
 def _place_known(
-    image: Array, known: Known, alpha: Array, noise: float | None, threads: int | None
+    image: Array, known: KnownPlate, alpha: Array, noise: float | None, threads: int | None
 ) -> tuple[Place, Colors]:
     """Cut out what holds soft pixels, with the colours that the plate leaves to its subject."""
     box = around((alpha > 0) & (alpha < 1), round(64 * max(1.0, max(alpha.shape) / REFERENCE)))
@@ -269,7 +254,7 @@ def _assemble(
     composite, cut = image.copy(), image.copy()
     light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
     planes = (np.ascontiguousarray(background), light, np.sqrt(light), source, alpha, front, back, changed)
-    run_strips(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
+    parallel_rows(_mix, len(image), *planes, *encoding_tables(), composite, cut, threads=threads)
     return composite, cut
 
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.lab_deprojection import smoothstep
 from vivid_assets.imaging.core.color import lab_to_linear, linear_to_lab
+from vivid_assets.imaging.core.interpolate import smoothstep
 
 Array = NDArray[Any]
 
@@ -46,7 +46,7 @@ def suppress_spill(
         return front, Spill(0.0, 0.0)
     hue = np.asarray(wall_lab[1:], np.float32) / np.float32(chroma)
     padded = cv2.copyMakeBorder(solid.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)[1:-1, 1:-1]
 
     near = (alpha > 0.02) & (depth < 2.5 * reach)
     places = np.flatnonzero(near)

@@ -18,9 +18,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.core.noise import NOISE, grain_of, noise_table
-from vivid_assets.imaging.core.parallel_rows import run_strips
-from vivid_assets.imaging.core.push_pull import Pyramid, View, halves, tent, touched, whole
+from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smoothstep_of
+from vivid_assets.imaging.core.noise import NOISE, noise_variance, noise_variances
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
+from vivid_assets.imaging.core.push_pull import Pyramid, View, halves, touched, whole
 
 Array = NDArray[Any]
 
@@ -35,23 +36,10 @@ class Colors:
     """Foreground and background at half size, which ``unmix`` and the alpha solver interpolate."""
 
     fields: Array  # float32 hxwx6: F and B, linear light; defined in and around the soft band
-    wall: Array  # float32 hxwx3: the background extrapolated from empty pixels alone
-    wall_variance: Array  # float32, small: local variance of the wall, linear light squared
+    plate: Array  # float32 hxwx3: the background extrapolated from empty pixels alone
+    plate_variance: Array  # float32, small: local variance of the wall, linear light squared
     soft: Array  # bool hxw: cells that hold a soft pixel
     pyramid: Pyramid  # what the fields are spread from
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _ramp(value, low, high):  # type: ignore[no-untyped-def]
-    t = min(max((value - low) / (high - low), np.float32(0.0)), np.float32(1.0))
-    return t * t * (3 - 2 * t)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def tap(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
-    """Interpolate channel ``c`` of a coarse field between four cells."""
-    top = field[y1, x1, c] * (1 - tx) + field[y1, x2, c] * tx
-    return top * (1 - ty) + (field[y2, x1, c] * (1 - tx) + field[y2, x2, c] * tx) * ty
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -85,18 +73,18 @@ def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, 
                     b = one - a
                     over_a, over_b = one / max(a, low), one / max(b, low)
                     if again:
-                        wf = k * (a * a * _ramp(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
-                        wb = k * (b * b * _ramp(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
-                        y1, y2, ty = tent(y, sy, rows)
-                        x1, x2, tx = tent(x, sx, columns)
+                        wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
+                        wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
+                        y1, y2, ty = cells_about(y, sy, rows)
+                        x1, x2, tx = cells_about(x, sx, columns)
                     else:
-                        wf = k * (_ramp(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
-                        wb = k * (nearly * _ramp(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                        wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
+                        wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
                     for c in range(3):
                         front = back = image[y, x, c]
                         if again:
-                            f = tap(fields, y1, y2, ty, x1, x2, tx, c)
-                            g = tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                            f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                            g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
                             front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
                             back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
                         known[cy, cx, c] += wf * front
@@ -131,7 +119,7 @@ def estimate_colors(
     # has truly empty pixels, nearly empty ones only help out.
     nearly = np.float32(1e-3 if np.count_nonzero(alpha <= 0) > 0.01 * alpha.size else 1.0)
     inputs = (image, alpha, nothing, known, square, every, nearly, False)
-    run_strips(_gather, shape[0], *inputs, y0, wy, x0, wx, threads=threads)
+    parallel_rows(_gather, shape[0], *inputs, y0, wy, x0, wx, threads=threads)
 
     cells = touched((alpha > 0) & (alpha < 1) if soft is None else soft)
     wanted = cv2.dilate(cells.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
@@ -153,7 +141,7 @@ def update_colors(image: Array, alpha: Array, colors: Colors, *, threads: int | 
     x0, wx = halves(alpha.shape[1])
     known, square = colors.pyramid.levels[0], np.empty((1, 1), np.float32)  # solid and empty cells stay as they are
     inputs = (image, alpha, colors.fields, known, square, colors.soft, np.float32(1), True)
-    run_strips(_gather, len(known), *inputs, y0, wy, x0, wx, threads=threads)
+    parallel_rows(_gather, len(known), *inputs, y0, wy, x0, wx, threads=threads)
     colors.pyramid.update()
     return replace(colors, fields=colors.pyramid.fields())
 
@@ -169,7 +157,7 @@ def _wall_variance(square: Array, levels: list[Array], noise: float, threads: in
     sums = cv2.blur(np.dstack([cells, square]).astype(np.float32), (3, 3), borderType=cv2.BORDER_REFLECT)
     weight = np.maximum(sums[..., 3], 1e-9)
     mean = sums[..., :3] / weight[..., None]
-    table = noise_table(noise)
+    table = noise_variances(noise)
     grain = table[np.clip(mean * (len(table) - 1), 0, len(table) - 1).astype(np.int64)]
     spread_out = np.maximum(sums[..., 4] / weight - (mean**2).mean(axis=2) - grain.mean(axis=2), 0)
     seen = (sums[..., 3] > 0.02).astype(np.float32)
@@ -183,9 +171,9 @@ def _wall_variance(square: Array, levels: list[Array], noise: float, threads: in
 def _doubt(variance, y, x, top, left, tall, wide):  # type: ignore[no-untyped-def]
     """Give the wall's local variance at a pixel."""
     rows, columns = variance.shape[0], variance.shape[1]
-    y1, y2, ty = tent(y + top, np.float32(rows / tall), rows)
-    x1, x2, tx = tent(x + left, np.float32(columns / wide), columns)
-    return tap(variance, y1, y2, ty, x1, x2, tx, 0)
+    y1, y2, ty = cells_about(y + top, np.float32(rows / tall), rows)
+    x1, x2, tx = cells_about(x + left, np.float32(columns / wide), columns)
+    return bilinear(variance, y1, y2, ty, x1, x2, tx, 0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -229,19 +217,21 @@ def _priors(  # type: ignore[no-untyped-def]
                     a = alpha[y, x]
                     if a <= 0.0 or a >= one:
                         continue
-                    y1, y2, ty = tent(y + top, sy, rows)
-                    x1, x2, tx = tent(x + left, sx, columns)
+                    y1, y2, ty = cells_about(y + top, sy, rows)
+                    x1, x2, tx = cells_about(x + left, sx, columns)
                     uneven = _doubt(variance, y, x, top, left, tall, wide)
                     plain = PLAIN / (PLAIN + uneven)
                     counts = a > 0.02
                     for c in range(3):
-                        f = tap(fields, y1, y2, ty, x1, x2, tx, c)
-                        b = (one - plain) * tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                        b += plain * tap(wall, y1, y2, ty, x1, x2, tx, c)
+                        f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                        b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                        b += plain * bilinear(wall, y1, y2, ty, x1, x2, tx, c)
                         front[y, x, c], back[y, x, c] = f, b
                         if counts:
                             rest = image[y, x, c] - a * f - (one - a) * b
-                            doubt = (one - a) * (one - a) * uneven * np.float32(0.5) + grain_of(grain, image[y, x, c])
+                            doubt = (one - a) * (one - a) * uneven * np.float32(0.5) + noise_variance(
+                                grain, image[y, x, c]
+                            )
                             surprise[cy, cx, c] += k * a * a * (rest * rest - doubt)
                     if counts:
                         surprise[cy, cx, 3] += k * a * a * a * a
@@ -255,30 +245,30 @@ def _wiener(image, alpha, variance, top, left, tall, wide, grain, surprise, fron
     sy, sx = np.float32(rows / height), np.float32(columns / width)
     one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
-        y1, y2, ty = tent(y, sy, rows)
+        y1, y2, ty = cells_about(y, sy, rows)
         for x in range(width):
             a = alpha[y, x]
             if a <= zero or a >= one:
                 for c in range(3):
                     back[y, x, c] = image[y, x, c]
                 continue
-            x1, x2, tx = tent(x, sx, columns)
-            base = one / max(tap(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
+            x1, x2, tx = cells_about(x, sx, columns)
+            base = one / max(bilinear(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
             wall = (one - a) * (one - a) * _doubt(variance, y, x, top, left, tall, wide) * np.float32(0.5)
             # With so little alpha F would be darker than black or brighter than white: there is more of it, and what
             # is seen is nearer to F than what is worked out would be.
             beyond = zero
             for c in range(3):
                 rest = image[y, x, c] - (one - a) * back[y, x, c]
-                beyond = max(beyond, max(-rest, rest - a) - 3 * np.sqrt(grain_of(grain, image[y, x, c])))
-            burnt = _ramp(beyond, zero, _BURNT) * _ramp(a, np.float32(0.4), np.float32(0.7))
+                beyond = max(beyond, max(-rest, rest - a) - 3 * np.sqrt(noise_variance(grain, image[y, x, c])))
+            burnt = smoothstep_of(beyond, zero, _BURNT) * smoothstep_of(a, np.float32(0.4), np.float32(0.7))
             for c in range(3):
                 f = front[y, x, c]
                 rest = image[y, x, c] - a * f - (one - a) * back[y, x, c]
-                own = max(tap(surprise, y1, y2, ty, x1, x2, tx, c), zero) * base
-                gain = own * a / (a * a * own + wall + grain_of(grain, image[y, x, c]) + np.float32(1e-12))
+                own = max(bilinear(surprise, y1, y2, ty, x1, x2, tx, c), zero) * base
+                gain = own * a / (a * a * own + wall + noise_variance(grain, image[y, x, c]) + np.float32(1e-12))
                 # A nearly solid pixel shows F itself, whatever its surroundings promise: its detail is kept.
-                gain += _ramp(a, np.float32(0.9), np.float32(0.98)) * (one / a - gain)
+                gain += smoothstep_of(a, np.float32(0.9), np.float32(0.98)) * (one / a - gain)
                 f = min(max(f + gain * rest, zero), one)
                 front[y, x, c] = f + burnt * (image[y, x, c] - f)
 
@@ -304,10 +294,12 @@ def unmix(
     x0, wx = halves(alpha.shape[1])
     surprise = np.empty((len(y0), len(x0), 4), np.float32)
     front, back = image.copy(), np.empty_like(image)
-    variance, grain = colors.wall_variance[..., None], noise_table(noise)
+    variance, grain = colors.plate_variance[..., None], noise_variances(noise)
     at = astuple(view or whole(*alpha.shape))
-    parts = (image, alpha, colors.fields, colors.wall, variance, *at, grain, front, back)
-    run_strips(_priors, len(y0), *parts, touched((alpha > 0) & (alpha < 1)), surprise, y0, wy, x0, wx, threads=threads)
+    parts = (image, alpha, colors.fields, colors.plate, variance, *at, grain, front, back)
+    parallel_rows(
+        _priors, len(y0), *parts, touched((alpha > 0) & (alpha < 1)), surprise, y0, wy, x0, wx, threads=threads
+    )
     around: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
-    run_strips(_wiener, len(alpha), image, alpha, variance, *at, grain, around, front, back, threads=threads)
+    parallel_rows(_wiener, len(alpha), image, alpha, variance, *at, grain, around, front, back, threads=threads)
     return front, back

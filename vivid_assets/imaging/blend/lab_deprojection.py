@@ -10,16 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.interpolate import smoothstep
+
 Array = NDArray[Any]
 Falloff = Literal["linear", "smoothstep", "double-smoothstep"]
 
 CHROMA_GATE = (4.0, 12.0)  # |B| below which the wall has no hue to remove, and above which it is trusted
-
-
-def smoothstep(x: Array | float, low: float = 0.0, high: float = 1.0) -> Array:
-    """Rise from 0 at ``low`` to 1 at ``high`` with slopes of zero at both ends (3t² − 2t³)."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def strength_by_distance(
@@ -29,7 +25,7 @@ def strength_by_distance(
 
     ``linear`` is the article's 0.85·max(0, 1 − ΔE/18); the two others reach zero without a kink.
     """
-    nearness = np.clip(1 - np.asarray(delta_e) / limit, 0, 1)
+    nearness: Array = np.clip(1 - np.asarray(delta_e) / limit, 0, 1)
     if falloff == "smoothstep":
         nearness = smoothstep(nearness)
     elif falloff == "double-smoothstep":

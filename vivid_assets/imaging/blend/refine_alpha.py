@@ -24,13 +24,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.foreground import PLAIN, Colors, estimate_colors, tap, update_colors
-from vivid_assets.imaging.blend.lab_deprojection import smoothstep
+from vivid_assets.imaging.blend.foreground import PLAIN, Colors, estimate_colors, update_colors
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.guided_filter import guided_filter, guided_upsample
-from vivid_assets.imaging.core.noise import NOISE, capture_noise, grain_of, noise_table
-from vivid_assets.imaging.core.parallel_rows import run_strips
-from vivid_assets.imaging.core.push_pull import View, tent, whole
+from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smoothstep
+from vivid_assets.imaging.core.noise import NOISE, capture_noise, noise_variance, noise_variances
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
+from vivid_assets.imaging.core.push_pull import View, whole
 from vivid_assets.imaging.core.sparse_blur import sparse_blur
 
 Array = NDArray[Any]
@@ -92,21 +92,21 @@ def _project(image, alpha, held_at, fields, grain, where, prior, out, weight, fi
     rows, columns = fields.shape[0], fields.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
     for y in range(first, end):
-        y1, y2, ty = tent(y, sy, rows)
+        y1, y2, ty = cells_about(y, sy, rows)
         for x in range(width):
             a = alpha[y, x]
             if not where[y, x]:
                 out[y, x] = a
                 weight[y, x] = 0.0
                 continue
-            x1, x2, tx = tent(x, sx, columns)
+            x1, x2, tx = cells_about(x, sx, columns)
             along = square = np.float32(0.0)
             for c in range(3):
-                front = tap(fields, y1, y2, ty, x1, x2, tx, c)
-                back = tap(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                front = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                back = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
                 light = image[y, x, c]
                 own = _GRAIN * (a * front + (1 - a) * back)
-                noise = grain_of(grain, light)
+                noise = noise_variance(grain, light)
                 precision = np.float32(1.0) / (noise + own * own)
                 along += (light - back) * (front - back) * precision
                 square += (front - back) * (front - back) * precision
@@ -136,8 +136,8 @@ def weigh(image: Array, alpha: Array, colors: Colors, *, noise: float = NOISE, t
     band &= _sampled_rows(int(band.sum()), len(alpha))[:, None]
     wide = cv2.dilate(band.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     own, weight = np.empty_like(alpha), np.empty_like(alpha)
-    grain = noise_table(noise)
-    run_strips(
+    grain = noise_variances(noise)
+    parallel_rows(
         _project,
         len(alpha),
         *(image, alpha, alpha, colors.fields, grain, wide, np.float32(0), own, weight),
@@ -218,14 +218,14 @@ def refine_alpha(
     current = start
     if not blurred:  # the filter has made more pixels solid or empty than the network had
         colors = estimate_colors(image, start, rounds=0, soft=band, noise=noise, threads=threads)
-    grain, weight = noise_table(noise), np.empty_like(alpha)
+    grain, weight = noise_variances(noise), np.empty_like(alpha)
     prior = _PRIORS["blurred" if blurred else "coarse"]
     for turn in range(rounds):
         if turn:
             colors = update_colors(image, current, colors, threads=threads)
         solved = np.empty_like(alpha)
         held = current if blurred else start
-        run_strips(
+        parallel_rows(
             _project,
             len(alpha),
             *(image, current, held, colors.fields, grain, band, prior, solved, weight),
@@ -235,7 +235,7 @@ def refine_alpha(
         if blurred:
             for _ in range(_BACK_PROJECTIONS):
                 seen = sparse_blur(current, evidence.sigma, band, threads)
-                run_strips(_put_back, len(alpha), alpha, seen, band, current, threads=threads)
+                parallel_rows(_put_back, len(alpha), alpha, seen, band, current, threads=threads)
     amount: Array = np.asarray(evidence.amount, np.float32)
     if not blurred:
         amount = amount * _near_contour(alpha, _REACH * scale)
@@ -275,7 +275,7 @@ def soften_hard_edges(image: Array, alpha: Array, noise: float, threads: int | N
     """
     width = _BAND * max(1.0, max(alpha.shape) / _REFERENCE)
     widest = 4 * width
-    grain, own, weight = noise_table(noise), np.empty_like(alpha), np.empty_like(alpha)
+    grain, own, weight = noise_variances(noise), np.empty_like(alpha), np.empty_like(alpha)
     while True:
         band = hard_edges(alpha, width)
         if not band.any():
@@ -283,7 +283,7 @@ def soften_hard_edges(image: Array, alpha: Array, noise: float, threads: int | N
         unknown = np.where(band, np.float32(0.5), alpha)
         colors = estimate_colors(image, unknown, rounds=0, noise=noise, threads=threads)
         asked = (image, unknown, unknown, colors.fields, grain, band, np.float32(0), own, weight)
-        run_strips(_project, len(alpha), *asked, threads=threads)
+        parallel_rows(_project, len(alpha), *asked, threads=threads)
         far = band & ~hard_edges(alpha, width / 2)
         if width >= widest or (weight * np.abs(own - alpha))[far].sum() < _WIDEN * max(weight[far].sum(), 1e-6):
             break
@@ -312,16 +312,16 @@ def _least(image, fields, grain, where, out, first, end):  # type: ignore[no-unt
     sy, sx = np.float32(rows / height), np.float32(columns / width)
     one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
-        y1, y2, ty = tent(y, sy, rows)
+        y1, y2, ty = cells_about(y, sy, rows)
         for x in range(width):
             if not where[y, x]:
                 continue
-            x1, x2, tx = tent(x, sx, columns)
+            x1, x2, tx = cells_about(x, sx, columns)
             least = zero
             for c in range(3):
-                back = min(max(tap(fields, y1, y2, ty, x1, x2, tx, 3 + c), zero), one)
+                back = min(max(bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c), zero), one)
                 light = image[y, x, c]
-                apart = abs(light - back) - 3 * np.sqrt(grain_of(grain, light))
+                apart = abs(light - back) - 3 * np.sqrt(noise_variance(grain, light))
                 room = back if light < back else one - back
                 least = max(least, apart / max(room, _LEAST_ROOM))
             out[y, x] = min(least, one)
@@ -349,11 +349,11 @@ def settle(
     if not soft.any():
         return alpha
     own, weight, least = np.empty_like(alpha), np.empty_like(alpha), np.zeros_like(alpha)
-    fields, grain = colors.fields, noise_table(noise)
-    run_strips(
+    fields, grain = colors.fields, noise_variances(noise)
+    parallel_rows(
         _project, len(alpha), image, alpha, alpha, fields, grain, soft, np.float32(0), own, weight, threads=threads
     )
-    run_strips(_least, len(alpha), image, fields, grain, soft, least, threads=threads)
+    parallel_rows(_least, len(alpha), image, fields, grain, soft, least, threads=threads)
     said, lacking = np.where(soft, own * weight, 0), np.where(soft, np.maximum(least - alpha, 0), 0)
     at = np.flatnonzero(soft)
 
@@ -362,7 +362,7 @@ def settle(
 
     given, own, least, heard = alpha.ravel()[at], own.ravel()[at], least.ravel()[at], near(weight)
     mean = near(said) / np.maximum(heard, 1e-6)
-    uneven = cv2.resize(colors.wall_variance, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()[at]
+    uneven = cv2.resize(colors.plate_variance, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()[at]
     plain = PLAIN / (PLAIN + uneven)
     # The neighbourhood and the pixel itself must say it.
     empty = np.maximum(mean, own)
@@ -398,9 +398,9 @@ def _enlarge(small, top, left, tall, wide, out, first, end):  # type: ignore[no-
     rows, columns = small.shape
     sy, sx = np.float32(rows / tall), np.float32(columns / wide)
     for y in range(first, end):
-        y1, y2, ty = tent(y + top, sy, rows)
+        y1, y2, ty = cells_about(y + top, sy, rows)
         for x in range(out.shape[1]):
-            x1, x2, tx = tent(x + left, sx, columns)
+            x1, x2, tx = cells_about(x + left, sx, columns)
             above = small[y1, x1] * (1 - tx) + small[y1, x2] * tx
             out[y, x] = above * (1 - ty) + (small[y2, x1] * (1 - tx) + small[y2, x2] * tx) * ty
 
@@ -418,13 +418,13 @@ def bring_up(
     leaves four times the error.
     """
     smooth = np.empty(light.shape[:2], np.float32)
-    run_strips(_enlarge, len(smooth), alpha, *astuple(view), smooth, threads=threads)
+    parallel_rows(_enlarge, len(smooth), alpha, *astuple(view), smooth, threads=threads)
     soft = (smooth > 0.002) & (smooth < 0.998)
     out = np.round(smooth)
     if not soft.any():
         return out
     # Grain would come out in alpha: a window flatter than its grain is no edge.
-    grain = float(noise_table(noise)[_MIDDLE_GREY])
+    grain = float(noise_variances(noise)[_MIDDLE_GREY])
     sharp = guided_upsample(light, alpha, light_small, _UPSAMPLE_RADIUS, 1e-4 + 4 * grain, soft, threads, view)
     out[soft] = np.clip(sharp[soft], 0, 1)
     return out

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.core.parallel_rows import run_strips
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 
 Array = NDArray[Any]
@@ -38,7 +38,7 @@ def guided_filter(
     fits = fit_windows(unit, src, radius, eps, where, threads)
     out = src.astype(np.float32)
     asked = np.ones(src.shape, np.bool_) if where is None else where
-    run_strips(_apply, len(out), unit, fits, *astuple(whole(*out.shape)), asked, out, threads=threads)
+    parallel_rows(_apply, len(out), unit, fits, *astuple(whole(*out.shape)), asked, out, threads=threads)
     return out
 
 
@@ -70,7 +70,7 @@ def guided_upsample(
     near = np.asarray(cv2.dilate(near, np.ones((5, 5), np.uint8)))
     fits = fit_windows(small_guide, src, radius, eps, near > 0, threads)
     out = np.zeros(where.shape, np.float32)
-    run_strips(_apply, len(out), guide, fits, *astuple(view), where, out, threads=threads)
+    parallel_rows(_apply, len(out), guide, fits, *astuple(view), where, out, threads=threads)
     return out
 
 
@@ -89,7 +89,7 @@ def fit_windows(
     out = np.zeros((*src.shape, 4), np.float32)
     asked = np.ones(src.shape, np.bool_) if where is None else where
     inputs = (unit, np.ascontiguousarray(src, np.float32), asked, radius, np.float32(eps), out)
-    run_strips(_fit_tiles, -(-len(src) // _TILE), *inputs, threads=threads, smallest=1)
+    parallel_rows(_fit_tiles, -(-len(src) // _TILE), *inputs, threads=threads, smallest=1)
     return out
 
 

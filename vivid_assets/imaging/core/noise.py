@@ -49,13 +49,13 @@ def _responses(image: Array, alpha: Array, rows: int, cells: int, most: int) -> 
     return np.asarray(np.abs(bend).mean(axis=(1, 2, 3)) * ((np.pi / 2) ** 0.5 / 6))
 
 
-def noise_table(noise: float = NOISE) -> Array:
+def noise_variances(noise: float = NOISE) -> Array:
     """Tabulate the variance of linear light that ``noise`` levels of 8-bit sRGB make, by light in 1/1023."""
     light = np.maximum(np.arange(_STEPS) / (_STEPS - 1), 0.0031308)
     return ((noise / 255) ** 2 * (2.4 / 1.055) ** 2 * light ** (2.8 / 2.4)).astype(np.float32)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def grain_of(grain, light):  # type: ignore[no-untyped-def]
-    """Look a light's variance up in a ``noise_table``."""
+def noise_variance(grain, light):  # type: ignore[no-untyped-def]
+    """Look a light's variance up in a ``noise_variances``."""
     return grain[np.uint32(min(max(light, np.float32(0.0)), np.float32(1.0)) * np.float32(_STEPS - 1))]

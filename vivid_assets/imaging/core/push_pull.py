@@ -14,7 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.core.parallel_rows import run_strips
+from vivid_assets.imaging.core.interpolate import cells_about
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
 Array = NDArray[Any]
 
@@ -83,29 +84,17 @@ def _down(fine, coarse, chosen, y0, wy, x0, wx, first, end):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def tent(position, scale, size):  # type: ignore[no-untyped-def]
-    """Find where a pixel's centre lies among ``size`` coarse cells: the left one, the right one, the right's share.
-
-    The cells are unsigned, so that no compiled loop looks at an index for its sign.
-    """
-    at = (position + np.float32(0.5)) * scale - np.float32(0.5)
-    low = int(np.floor(at))
-    share = np.float32(at - low)
-    return np.uintp(min(max(low, 0), size - 1)), np.uintp(min(max(low + 1, 0), size - 1)), share
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _fill(known, coarse, out, wanted, trust, floor, first, end):  # type: ignore[no-untyped-def]
     """Mix each cell's known colour with the coarser level's, by how much of the cell is known."""
     height, width = known.shape[0], known.shape[1]
     rows, columns = coarse.shape[0], coarse.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
     for y in range(first, end):
-        y1, y2, ty = tent(y, sy, rows)
+        y1, y2, ty = cells_about(y, sy, rows)
         for x in range(width):
             if not wanted[y, x]:
                 continue
-            x1, x2, tx = tent(x, sx, columns)
+            x1, x2, tx = cells_about(x, sx, columns)
             for g in range(2):
                 w = known[y, x, 4 * g + 3] * trust
                 rest = max(np.float32(1.0) - w, floor)
@@ -159,11 +148,11 @@ class Pyramid:
             out = np.empty((*here.shape[:2], 6), np.float32)
             trust, floor = (1.0, 0.0) if level == 0 else (_COARSE_TRUST, _SMOOTHING)
             inputs = (here, filled, out, self._wanted[level], np.float32(trust), np.float32(floor))
-            run_strips(_fill, len(here), *inputs, threads=self._threads)
+            parallel_rows(_fill, len(here), *inputs, threads=self._threads)
             filled = out
         return filled
 
     def _average(self, level: int, chosen: Array) -> None:
         fine, coarse = self.levels[level - 1], self.levels[level]
         places = (*halves(fine.shape[0]), *halves(fine.shape[1]))
-        run_strips(_down, len(coarse), fine, coarse, chosen, *places, threads=self._threads)
+        parallel_rows(_down, len(coarse), fine, coarse, chosen, *places, threads=self._threads)

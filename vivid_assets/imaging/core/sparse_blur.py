@@ -1,6 +1,6 @@
 """A Gaussian blur of one plane that is computed only where it is asked for.
 
-The taps are summed along runs of wanted pixels, a whole run for one tap at a time, which the compiler turns into
+The taps are summed along runs of wanted pixels, a whole run for one bilinear at a time, which the compiler turns into
 vector instructions; pixel by pixel it could not.
 """
 
@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.core.parallel_rows import run_strips
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
 Array = NDArray[Any]
 
@@ -94,6 +94,6 @@ def sparse_blur(plane: Array, sigma: float, wanted: Array, threads: int | None =
     if sigma <= 0:
         return plane.copy()
     weights, middle, out = window(sigma), np.empty_like(plane), np.empty_like(plane)
-    run_strips(_across, len(plane), plane, wanted, weights, middle, threads=threads)
-    run_strips(_down, len(plane), middle, wanted, weights, out, threads=threads)
+    parallel_rows(_across, len(plane), plane, wanted, weights, middle, threads=threads)
+    parallel_rows(_down, len(plane), middle, wanted, weights, out, threads=threads)
     return out

@@ -38,7 +38,7 @@ SEVERITY = (
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a mask must reach to be called good. Chosen on labelled photos: see ``docs/masks.md``."""
+    """What a mask must reach to be called good. Chosen on labelled photos: see ``docs/measurements/masks.md``."""
 
     min_peak: float = 0.5
     """Least 99.9th percentile of the probability; below, the model saw nothing. 0..1."""
