@@ -20,6 +20,8 @@ from PIL import Image, ImageOps
 from resources.masks.u2net import INPUT_SIDE, U2Net, revision
 
 LONGEST = 1024
+COMPOSED = "cutouts"
+"""The data set of pictures that are made here."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -76,7 +78,7 @@ def sequences(dataset: str, folder: Path, each: int = 12) -> Iterator[Example]:
             yield Example(dataset, f"{sequence.name}/{path.name}", image, truth)
 
 
-def composed(dataset: str, cutouts: Sequence[Path], photographs: Path) -> Iterator[Example]:
+def composed(cutouts: Sequence[Path], photographs: Path) -> Iterator[Example]:
     """Each RGBA cut-out over a plain wall, a photograph out of focus and a sharp one; placed by chance, repeatably."""
     behind = pictures_of(photographs)
     for path in (path for folder in cutouts for path in pictures_of(folder)):
@@ -91,7 +93,7 @@ def composed(dataset: str, cutouts: Sequence[Path], photographs: Path) -> Iterat
             if kind == "blurred":
                 wall = cv2.GaussianBlur(wall, (0, 0), 0.012 * max(wall.shape))
             image, truth = _laid_over(cutout, wall, rng)
-            yield Example(dataset, f"{path.parent.name}/{path.name} {kind}", image, truth)
+            yield Example(COMPOSED, f"{path.parent.name}/{path.name} {kind}", image, truth)
 
 
 def pictures_of(folder: Path) -> list[Path]:

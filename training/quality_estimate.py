@@ -24,11 +24,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from training.judged_masks import CachedModel, Example, composed, photographs, sequences
+from resources.masks.tier import MaskModel
+from training.judged_masks import COMPOSED, CachedModel, Example, composed, photographs, sequences
 from vivid_assets.imaging.matte.estimate_figures import EstimateFigures, estimate_figures
 from vivid_assets.imaging.matte.quality import agreement, measure
 from vivid_assets.masking import estimate as trained
+from vivid_assets.masking.gradient_tier import GRADIENTS, GradientModel
 from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.mask import Mask
 from vivid_assets.masking.model import Tier
 
 TIERS = ("u2net", "u2netp")
@@ -67,29 +70,36 @@ class JudgedMask:
 
 
 def judged_masks(examples: Iterator[Example], cache: Path) -> list[JudgedMask]:
-    """The masks of both tiers for each example; those without a contour are left out: they need no estimate."""
-    models = {tier: CachedModel(tier, cache) for tier in TIERS}
-    found = (judged_mask(example, model) for example in examples for model in models.values())
+    """The masks of the networks for each example, and of the gradients for every third.
+
+    Those without a contour are left out: they need no estimate. So are drawings, which have edges of their own.
+    """
+    networks: dict[str, MaskModel] = {tier: CachedModel(tier, cache) for tier in TIERS}
+    found = []
+    for number, example in enumerate(examples):
+        models = networks if number % 3 else networks | {GRADIENTS: GradientModel()}
+        found += [judged_mask(example, tier, model) for tier, model in models.items()]
     return [mask for mask in found if mask is not None]
 
 
-def judged_mask(example: Example, model: CachedModel) -> JudgedMask | None:
+def judged_mask(example: Example, tier: str, model: MaskModel) -> JudgedMask | None:
     """The mask that the ladder of one tier writes, against the truth."""
-    mask, figures = measured_mask(example.image, model)
+    mask, figures = measured_mask(example.image, tier, model)
     if figures is None or mask.line_art:
         return None
     edge = boundary_f(mask.alpha > 0.5, example.truth > 0.5)
     overlap = agreement(mask.alpha, example.truth)
-    return JudgedMask(example.dataset, example.name, model.name, figures, overlap, edge, mask.verdict)
+    return JudgedMask(example.dataset, example.name, tier, figures, overlap, edge, mask.verdict)
 
 
-def measured_mask(image: np.ndarray, model: CachedModel) -> tuple[Any, EstimateFigures | None]:
+def measured_mask(image: np.ndarray, tier: str, model: MaskModel) -> tuple[Mask, EstimateFigures | None]:
     """A tier's mask and its figures."""
-    mask = Ladder([Tier(model.name, lambda: model)]).masks([image])[0]
-    probability = model.probabilities([image])[0]
+    is_network = tier in TIERS
+    mask = Ladder([Tier(tier, lambda: model, is_network=is_network)]).masks([image])[0]
+    probability = np.asarray(model.probabilities([image])[0])
     mirrored = None
-    if measure(probability).unsettled > SOFT_FROM:
-        mirrored = model.probabilities([np.ascontiguousarray(image[:, ::-1])])[0][:, ::-1]
+    if is_network and measure(probability).unsettled > SOFT_FROM:
+        mirrored = np.asarray(model.probabilities([np.ascontiguousarray(image[:, ::-1])])[0])[:, ::-1]
     return mask, estimate_figures(image, probability, mask.alpha, mirrored)
 
 
@@ -110,21 +120,32 @@ def train(masks: Sequence[JudgedMask]) -> dict[str, Any]:
     """Weights as they are stored: by kind and target the regression, and by tier its slope and offset."""
     stored: dict[str, Any] = {}
     for kind in KINDS:
-        rows = [mask for mask in masks if kind == trained.ONCE or np.isfinite(mask.figures.mirrored)]
+        rows = [mask for mask in masks if mask.tier in TIERS]
+        if kind == trained.MIRRORED:
+            rows = [mask for mask in rows if np.isfinite(mask.figures.mirrored)]
+        others = [mask for mask in masks if mask.tier == GRADIENTS and kind == trained.ONCE]
         x = trained.inputs(np.array([mask.figures.values() for mask in rows]), kind)
         folds, tiers = np.array([mask.fold for mask in rows]), np.array([mask.tier for mask in rows])
         stored[kind] = {}
         for target in TARGETS:
             y = np.array([mask.hits(target) for mask in rows], np.float64)
-            # Calibrated on scores of pictures that the scoring weights have not seen.
+            # Calibrated on scores of pictures that the scoring weights have not seen, and on photographs alone:
+            # composed pictures teach what a wrong mask looks like, and not how often there is one.
             unseen = np.zeros(len(rows))
             for fold in range(FOLDS):
                 held = folds == fold
                 if held.any():
                     unseen[held] = score(regression(x[~held], y[~held]), x[held])
             model = regression(x, y)
-            calibration = {tier: calibrated(unseen[tiers == tier], y[tiers == tier]) for tier in TIERS}
-            model["tiers"] = calibration | {"other": calibrated(unseen, y)}
+            level = np.array([mask.dataset != COMPOSED for mask in rows])
+            calibration = {
+                tier: calibrated(unseen[level & (tiers == tier)], y[level & (tiers == tier)]) for tier in TIERS
+            }
+            if others:
+                values = trained.inputs(np.array([mask.figures.values() for mask in others]), kind)
+                hits = np.array([mask.hits(target) for mask in others], np.float64)
+                calibration[GRADIENTS] = calibrated(score(model, values), hits)
+            model["tiers"] = calibration | {trained.OTHER: calibrated(unseen[level], y[level])}
             stored[kind][target] = model
     return stored
 
@@ -188,7 +209,7 @@ def examples(given: argparse.Namespace) -> Iterator[Example]:
     return chain(
         *(photographs(name, Path(images), Path(masks)) for name, images, masks in given.photographs),
         *(sequences(name, Path(folder)) for name, folder in given.sequences),
-        composed("cutouts", given.cutouts, given.over) if given.cutouts else (),
+        composed(given.cutouts, given.over) if given.cutouts else (),
     )
 
 

@@ -45,11 +45,9 @@ def probability(stored: dict[str, Any], mask: JudgedMask, target: str) -> float:
 
 
 def calibration_error(p: np.ndarray, y: np.ndarray) -> float:
-    """Expected calibration error over ``BINS`` bins of as many masks each."""
-    order = np.argsort(p)
-    return sum(
-        abs(p[part].mean() - y[part].mean()) * len(part) for part in np.array_split(order, BINS) if len(part)
-    ) / len(p)
+    """Expected calibration error over ``BINS`` bins of equal width (Guo et al. 2017)."""
+    bins = np.minimum((p * BINS).astype(int), BINS - 1)
+    return float(sum(abs((p[bins == k] - y[bins == k]).sum()) for k in range(BINS)) / len(p))
 
 
 def ranking(p: np.ndarray, y: np.ndarray) -> float:

@@ -20,6 +20,8 @@ import numpy as np
 from vivid_assets.imaging.matte.estimate_figures import EstimateFigures
 
 WEIGHTS = Path(__file__).with_name("estimate_weights.json")
+OTHER = "other"
+"""In the weights, in a tier's place: any tier whose masks were not learned."""
 ONCE, MIRRORED = "once", "mirrored"
 """What the figures were taken of: one answer of the network, or also its answer to the mirrored picture."""
 _NAMES = tuple(field.name for field in fields(EstimateFigures))
@@ -55,6 +57,11 @@ def estimate(figures: EstimateFigures | None, tier: str) -> Estimate:
     return Estimate(*(_probability(values, tier, kind, target) for target in ("right", "edge_right")))
 
 
+def is_learned(tier: str) -> bool:
+    """Whether masks of ``tier`` were learned, so that a probability means what it says."""
+    return tier in _trained()[ONCE]["right"]["tiers"]
+
+
 def inputs(values: np.ndarray, kind: str) -> np.ndarray:
     """The regression's inputs from figures in order (…×N, float64): of shares the roots, which spread small ones."""
     columns = []
@@ -84,7 +91,7 @@ def probabilities(model: Mapping[str, Any], values: np.ndarray, tier: str, kind:
     score = (
         scaled(inputs(values, kind), model["mean"], model["deviation"]) @ model["weights"][:-1] + model["weights"][-1]
     )
-    slope, offset = model["tiers"].get(tier, model["tiers"]["other"])
+    slope, offset = model["tiers"].get(tier, model["tiers"][OTHER])
     return 1.0 / (1.0 + np.exp(-np.clip(slope * score + offset, -30.0, 30.0)))
 
 
