@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -81,7 +81,6 @@ def test_a_picture_of_one_colour_is_all_wall_and_its_middle_the_subject():
     assert light.wall.share == 1
 
 
-@settings(deadline=None)
 @given(
     arrays.arrays(
         np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), elements=st.integers(0, 255)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -43,7 +43,6 @@ def test_strength_zero_is_none():
     assert (contact_shadow(box(), strength=0) == 1).all()
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30))), st.floats(0, 1))
 def test_it_is_a_share_for_any_alpha(alpha, strength):
     shadow = contact_shadow(alpha, strength=strength)
