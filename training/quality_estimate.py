@@ -26,6 +26,8 @@ import numpy as np
 
 from resources.masks.tier import MaskModel
 from training.judged_masks import COMPOSED, CachedModel, Example, composed, photographs, sequences
+from vivid_assets.imaging.core.areas import distance_to
+from vivid_assets.imaging.matte.contour_figures import contour_figures
 from vivid_assets.imaging.matte.estimate_figures import EstimateFigures, estimate_figures
 from vivid_assets.imaging.matte.quality import agreement, measure
 from vivid_assets.masking import estimate as trained
@@ -38,7 +40,9 @@ TIERS = ("u2net", "u2netp")
 TARGETS = ("right", "edge_right")
 KINDS = (trained.ONCE, trained.MIRRORED)
 RIGHT_IOU, WRONG_IOU = 0.85, 0.75
+ROUGHLY_RIGHT_IOU = 0.5
 EDGE_F, EDGE_WITHIN = 0.8, 0.008
+CONTOUR_WITHIN, CONTOUR_PIXELS = 0.01, 60
 RIDGE = 30.0
 SOFT_FROM = 0.06
 """Share of soft pixels from which training asks for the mirrored picture: about firm masks nobody will."""
@@ -58,6 +62,10 @@ class JudgedMask:
     edge: float
     """Boundary F-measure."""
     verdict: str
+    contour: np.ndarray
+    """Figures of some pixels of its contour, N×8."""
+    contour_hits: np.ndarray
+    """Whether each is near the true contour."""
 
     def hits(self, target: str) -> bool:
         """Whether the mask, or its edge, is right."""
@@ -89,7 +97,8 @@ def judged_mask(example: Example, tier: str, model: MaskModel) -> JudgedMask | N
         return None
     edge = boundary_f(mask.alpha > 0.5, example.truth > 0.5)
     overlap = agreement(mask.alpha, example.truth)
-    return JudgedMask(example.dataset, example.name, tier, figures, overlap, edge, mask.verdict)
+    contour = contour_pixels(example, mask.alpha)
+    return JudgedMask(example.dataset, example.name, tier, figures, overlap, edge, mask.verdict, *contour)
 
 
 def measured_mask(image: np.ndarray, tier: str, model: MaskModel) -> tuple[Mask, EstimateFigures | None]:
@@ -103,15 +112,27 @@ def measured_mask(image: np.ndarray, tier: str, model: MaskModel) -> tuple[Mask,
     return mask, estimate_figures(image, probability, mask.alpha, mirrored)
 
 
+def contour_pixels(example: Example, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Figures of at most ``CONTOUR_PIXELS`` of a mask's contour, evenly spread, and whether the true one is near."""
+    contour = contour_figures(example.image, alpha)
+    truth = cv2.resize(example.truth, contour.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    near = distance_to(rim_of(truth))[contour.rows, contour.columns] <= CONTOUR_WITHIN * np.hypot(*contour.shape)
+    chosen = np.linspace(0, len(near) - 1, min(len(near), CONTOUR_PIXELS)).astype(np.intp)
+    return contour.values[chosen], near[chosen]
+
+
+def rim_of(area: np.ndarray) -> np.ndarray:
+    """The pixels beside an area's contour (bool h×w)."""
+    return np.asarray(cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0)
+
+
 def boundary_f(one: np.ndarray, other: np.ndarray) -> float:
     """F-measure of two masks' contours (bool H×W) within ``EDGE_WITHIN`` of the diagonal (Perazzi et al. 2016)."""
     reach = max(1.5, EDGE_WITHIN * float(np.hypot(*one.shape)))
-    rims = [
-        cv2.morphologyEx(m.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0 for m in (one, other)
-    ]
+    rims = [rim_of(mask) for mask in (one, other)]
     if not all(rim.any() for rim in rims):
         return 0.0
-    away = [cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, 3) for rim in rims]
+    away = [distance_to(rim) for rim in rims]
     precision, recall = float((away[1][rims[0]] <= reach).mean()), float((away[0][rims[1]] <= reach).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
@@ -147,7 +168,15 @@ def train(masks: Sequence[JudgedMask]) -> dict[str, Any]:
                 calibration[GRADIENTS] = calibrated(score(model, values), hits)
             model["tiers"] = calibration | {trained.OTHER: calibrated(unseen[level], y[level])}
             stored[kind][target] = model
+    stored[trained.CONTOUR] = train_contour(masks)
     return stored
+
+
+def train_contour(masks: Sequence[JudgedMask]) -> dict[str, Any]:
+    """Weights for single pixels of a contour, from networks' masks of what is roughly the right thing."""
+    rows = [mask for mask in masks if mask.tier in TIERS and mask.iou >= ROUGHLY_RIGHT_IOU and len(mask.contour)]
+    hits = np.concatenate([mask.contour_hits for mask in rows]).astype(np.float64)
+    return regression(np.concatenate([mask.contour for mask in rows]), hits)
 
 
 def regression(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:

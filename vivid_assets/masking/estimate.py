@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from vivid_assets.imaging.matte.contour_figures import Contour
 from vivid_assets.imaging.matte.estimate_figures import EstimateFigures
 
 WEIGHTS = Path(__file__).with_name("estimate_weights.json")
@@ -24,6 +25,8 @@ OTHER = "other"
 """In the weights, in a tier's place: any tier whose masks were not learned."""
 ONCE, MIRRORED = "once", "mirrored"
 """What the figures were taken of: one answer of the network, or also its answer to the mirrored picture."""
+CONTOUR = "contour"
+"""In the weights: the regression for single pixels of a contour."""
 _NAMES = tuple(field.name for field in fields(EstimateFigures))
 _OF_MIRRORED = ("mirrored", "mirrored_difference")
 _NEAR_ONE = {"peak", "confidence", "levels", "largest", "solidity", "kept", "mirrored"}
@@ -55,6 +58,16 @@ def estimate(figures: EstimateFigures | None, tier: str) -> Estimate:
     values = figures.values()
     kind = MIRRORED if np.isfinite(values[_NAMES.index("mirrored")]) else ONCE
     return Estimate(*(_probability(values, tier, kind, target) for target in ("right", "edge_right")))
+
+
+def contour_right(contour: Contour) -> np.ndarray:
+    """How probably each pixel of a contour lies where a person would draw it: float64 N, 0..1.
+
+    Within one per cent of the picture's diagonal, and supposing that the mask is of the right thing.
+    """
+    model = _trained()[CONTOUR]
+    score = scaled(contour.values, model["mean"], model["deviation"]) @ model["weights"][:-1] + model["weights"][-1]
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0))))
 
 
 def is_learned(tier: str) -> bool:
@@ -98,7 +111,7 @@ def probabilities(model: Mapping[str, Any], values: np.ndarray, tier: str, kind:
 @cache
 def _trained() -> dict[str, Any]:
     stored = json.loads(WEIGHTS.read_text())
-    for kind in (ONCE, MIRRORED):
-        for model in stored[kind].values():
+    for kind in (ONCE, MIRRORED, CONTOUR):
+        for model in [stored[CONTOUR]] if kind == CONTOUR else stored[kind].values():
             model |= {name: np.array(model[name]) for name in ("mean", "deviation", "weights")}
     return dict(stored)
