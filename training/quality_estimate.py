@@ -31,6 +31,7 @@ from vivid_assets.imaging.matte.contour_figures import contour_figures
 from vivid_assets.imaging.matte.estimate_figures import EstimateFigures, estimate_figures
 from vivid_assets.imaging.matte.quality import agreement, measure
 from vivid_assets.masking import estimate as trained
+from vivid_assets.masking.calibration import calibrated, newton
 from vivid_assets.masking.gradient_tier import GRADIENTS, GradientModel
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import Mask
@@ -193,24 +194,6 @@ def regression(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
 def score(model: dict[str, Any], x: np.ndarray) -> np.ndarray:
     """Log odds before calibration."""
     return trained.scaled(x, model["mean"], model["deviation"]) @ model["weights"][:-1] + model["weights"][-1]
-
-
-def calibrated(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and offset of the log odds (Platt 1999), drawn a little towards 1 and 0."""
-    design = np.column_stack([scores, np.ones(len(scores))])
-    slope, offset = newton(design, y, np.array([5.0, 1.0]), towards=np.array([1.0, 0.0]))
-    return float(slope), float(offset)
-
-
-def newton(design: np.ndarray, y: np.ndarray, penalty: np.ndarray, towards: np.ndarray | float = 0.0) -> np.ndarray:
-    """Weights of least log loss plus ``penalty`` times the squared distance from ``towards``, halved."""
-    weights = np.zeros(design.shape[1]) + towards
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        slope = design.T @ (p - y) + penalty * (weights - towards)
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-9)
-        weights = weights - np.linalg.solve(curvature, slope)
-    return weights
 
 
 def as_json(stored: dict[str, Any]) -> str:

@@ -20,12 +20,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from training.judged_masks import COMPOSED
 from training.quality_estimate import TARGETS, TIERS, WRONG_IOU, JudgedMask, add_folders, examples, judged_masks, train
 from vivid_assets.imaging.matte.estimate_figures import estimate_figures
 from vivid_assets.imaging.matte.quality import GOOD
 from vivid_assets.masking import estimate as trained
-
-BINS = 10
+from vivid_assets.masking.calibration import calibration_error, reliability
 
 
 def cross_validated(masks: Sequence[JudgedMask], side: Callable[[JudgedMask], Any], target: str) -> np.ndarray:
@@ -42,12 +42,6 @@ def cross_validated(masks: Sequence[JudgedMask], side: Callable[[JudgedMask], An
 def probability(stored: dict[str, Any], mask: JudgedMask, target: str) -> float:
     kind = trained.MIRRORED if np.isfinite(mask.figures.mirrored) else trained.ONCE
     return float(trained.probabilities(stored[kind][target], mask.figures.values()[None], mask.tier, kind)[0])
-
-
-def calibration_error(p: np.ndarray, y: np.ndarray) -> float:
-    """Expected calibration error over ``BINS`` bins of equal width (Guo et al. 2017)."""
-    bins = np.minimum((p * BINS).astype(int), BINS - 1)
-    return float(sum(abs((p[bins == k] - y[bins == k]).sum()) for k in range(BINS)) / len(p))
 
 
 def ranking(p: np.ndarray, y: np.ndarray) -> float:
@@ -96,46 +90,32 @@ def report_found(masks: Sequence[JudgedMask], splits: dict[str, np.ndarray]) -> 
 
 
 def diagram(masks: Sequence[JudgedMask], p: np.ndarray, target: str) -> np.ndarray:
-    """Reliability: predicted against observed in bins of as many masks, a line a tier; uint8 H×W×3."""
+    """Reliability on photographs: a line a tier, a dot as large as its bin is full; uint8 H×W×3."""
     side, edge = 420, 56
     picture = np.full((side + 2 * edge, side + 2 * edge, 3), 255, np.uint8)
 
     def place(x: float, y: float) -> tuple[int, int]:
         return round(edge + x * side), round(edge + (1 - y) * side)
 
+    def write(text: str, x: int, y: int, color: tuple[int, int, int] = (90, 90, 90)) -> None:
+        cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.46, color, 1, cv2.LINE_AA)
+
     for level in np.linspace(0, 1, 6):
         cv2.line(picture, place(level, 0), place(level, 1), (230, 230, 230), 1)
         cv2.line(picture, place(0, level), place(1, level), (230, 230, 230), 1)
-        for where in ((place(level, 0)[0] - 12, edge + side + 20), (edge - 34, place(0, level)[1] + 4)):
-            cv2.putText(picture, f"{level:.1f}", where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (90, 90, 90), 1, cv2.LINE_AA)
+        write(f"{level:.1f}", place(level, 0)[0] - 12, edge + side + 20)
+        write(f"{level:.1f}", edge - 34, place(0, level)[1] + 4)
     cv2.line(picture, place(0, 0), place(1, 1), (150, 150, 150), 1, cv2.LINE_AA)
     for row, (tier, color) in enumerate(zip(TIERS, ((30, 90, 200), (220, 100, 20)), strict=True)):
-        at = np.array([k for k, mask in enumerate(masks) if mask.tier == tier])
+        at = [k for k, mask in enumerate(masks) if mask.tier == tier and mask.dataset != COMPOSED]
         y = np.array([masks[k].hits(target) for k in at], float)
-        order = at[np.argsort(p[at])]
-        hits = {int(k): float(v) for k, v in zip(at, y, strict=True)}
-        points = [
-            place(float(p[part].mean()), float(np.mean([hits[int(k)] for k in part])))
-            for part in np.array_split(order, BINS)
-        ]
-        cv2.polylines(picture, [np.array(points, np.int32)], False, color, 2, cv2.LINE_AA)
-        for point in points:
-            cv2.circle(picture, point, 4, color, -1, cv2.LINE_AA)
-        label = f"{tier}, ECE {calibration_error(p[at], y):.3f}"
-        cv2.putText(
-            picture, label, (edge + 14, edge + 24 + 22 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, color, 1, cv2.LINE_AA
-        )
-    title = {"right": "mask right", "edge_right": "edge right"}[target]
-    cv2.putText(
-        picture,
-        f"{title}: share against estimate",
-        (edge, 34),
-        cv2.FONT_HERSHEY_SIMPLEX,
-        0.55,
-        (40, 40, 40),
-        1,
-        cv2.LINE_AA,
-    )
+        bins = reliability(p[at], y)
+        points = [place(mean, share) for mean, share, _ in bins]
+        cv2.polylines(picture, [np.array(points, np.int32)], False, color, 1, cv2.LINE_AA)
+        for point, (_, _, count) in zip(points, bins, strict=True):
+            cv2.circle(picture, point, 2 + round(0.5 * count**0.5), color, -1, cv2.LINE_AA)
+        write(f"{tier}, ECE {calibration_error(p[at], y):.3f}", edge + 14, edge + 24 + 22 * row, color)
+    write({"right": "mask right", "edge_right": "edge right"}[target] + ": share against estimate", edge, 34)
     return picture
 
 
