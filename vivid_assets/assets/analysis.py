@@ -141,9 +141,9 @@ def light_and_line_art(image: Any) -> dict[str, Any]:
         "tone": light.tone,
         "warmth": light.subject.warmth,
         "brightness": light.subject.brightness,
-        "wall_warmth": light.wall.warmth,
-        "wall_brightness": light.wall.brightness,
-        "wall_flatness": light.wall_flatness,
+        "wall_warmth": light.background.warmth,
+        "wall_brightness": light.background.brightness,
+        "wall_flatness": light.background_flatness,
         "line_art": drawn >= 0.5,
         "line_art_probability": drawn,
     }

@@ -35,7 +35,7 @@ from vivid_assets.stages.stored import read_stored
 
 COMPOSITES = Stage(
     name="composites",
-    version="5",
+    version="6",
     columns=pa.schema(
         [
             ("file", pa.string()),

@@ -29,9 +29,7 @@ def _review() -> None:
 
 @review_app.command()
 def calibrate(
-    name: Annotated[
-        str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)
-    ],
+    name: Annotated[str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)],
     files: Annotated[
         list[Path] | None, typer.Argument(help="CSVs of the review page's Save CSV.", show_default=False)
     ] = None,
@@ -39,8 +37,8 @@ def calibrate(
 ) -> None:
     """Compare people's judgements with the estimates, and fit the catalogue's threshold. Changes no setting.
 
-    Judgements are lines of a CSV: `picture`, `judgement` (right or wrong) and, as the page showed it, `right`. They come
-    from `judgements.csv` in the catalogue's folder and from the files given, and are kept in the store.
+    Judgements are lines of a CSV: `picture`, `judgement` (right or wrong) and, as the page showed it, `right`. They
+    come from `judgements.csv` in the catalogue's folder and from the files given, and are kept in the store.
 
     Example: `vivid review calibrate spring spring-00000-judged.csv`
     """
@@ -56,7 +54,8 @@ def calibrate(
             "give the file here, or put it into the catalogue's folder as judgements.csv."
         )
     found = calibration(labels)
-    table = Table("estimate", "masks", "right", title=f"{name}: {found.labels} judged masks, {found.wrong} of them wrong")
+    title = f"{name}: {found.labels} judged masks, {found.wrong} of them wrong"
+    table = Table("estimate", "masks", "right", title=title)
     for mean, share, count in found.bins:
         table.add_row(f"{mean:.0%}", str(count), f"{share:.0%}")
     console.print(table)

@@ -93,7 +93,7 @@ COLUMNS = (
             ("shadow_depth", "share of the light that it takes where it is darkest"),
             ("moved_share", "share of pixels whose colour was changed"),
             ("moved_delta_e", "their mean colour difference (CIEDE2000)"),
-            ("wall_flatness", "spread of the old wall's colour (Lab)"),
+            ("old_background_spread", "spread of the original background's colour (Lab); 0: one colour"),
         )
     ),
     _text("provenance", "composites", KEY, "the digest in the composite's XMP packet (vivid:Provenance)"),

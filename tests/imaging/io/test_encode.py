@@ -63,7 +63,7 @@ def test_webp_holds_alpha():
     assert np.abs(picture.alpha - alpha).max() < 0.02
 
 
-def test_jpeg_keeps_a_colour_edge_sharp():
+def test_jpeg_keeps_a_color_edge_sharp():
     # With halved colour resolution a red pixel column beside a blue one would smear by a hundred steps.
     rgb = np.zeros((32, 32, 3), np.uint8)
     rgb[:, ::2] = (200, 30, 30)
@@ -155,9 +155,9 @@ def test_the_same_picture_gives_the_same_bytes_in_another_process(format_):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rgb": np.zeros((4, 4), np.uint8)}, "height × width × 3"),
-        ({"rgb": np.zeros((4, 4, 4), np.uint8)}, "height × width × 3"),
-        ({"rgb": np.zeros((0, 4, 3), np.uint8)}, "height × width × 3"),
+        ({"rgb": np.zeros((4, 4), np.uint8)}, "H×W×3"),
+        ({"rgb": np.zeros((4, 4, 4), np.uint8)}, "H×W×3"),
+        ({"rgb": np.zeros((0, 4, 3), np.uint8)}, "H×W×3"),
         ({"rgb": np.zeros((4, 4, 3), np.float32)}, "uint8 or uint16"),
         ({"format": "gif"}, "one of png, jpeg, webp"),
         ({"format": "jpeg", "rgb": np.zeros((4, 4, 3), np.uint16)}, "8 bits"),
