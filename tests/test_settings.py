@@ -52,8 +52,8 @@ def test_a_model_for_large_pictures_that_no_picture_would_reach_is_said():
     model = '[birefnet]\nhr_model = "ZhengPeng7/BiRefNet_HR"\n'
     with pytest.raises(ValueError, match="none larger than 1024: raise that"):
         parse(model)
-    assert parse(model + "[prepared_images]\nlongest = 2048").birefnet["hr_model"]
-    assert parse(model + "hr_from = 900").birefnet["hr_from"] == 900
+    assert parse(model + "[prepared_images]\nlongest = 2048").entries("birefnet")["hr_model"]
+    assert parse(model + "hr_from = 900").entries("birefnet")["hr_from"] == 900
 
 
 def test_what_is_pulled_is_what_the_resource_asks_for():

@@ -8,21 +8,28 @@ pictures look, and never which model's files and code are loaded, on which devic
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from upath import UPath
 
-from resources.clip.open_clip import OpenClip
-from resources.masks.birefnet import BiRefNet
-from resources.masks.vitmatte import VitMatte
+from resources.masks.tier import MaskTier
+from resources.masks.tiers import MASK_TIERS
+from resources.models import model_named, tables
+from resources.registry import BrokenPlugin, Registry
 from resources.resource import Resource
-from resources.scenes.generators import SDXL as SDXL_NAME
-from resources.scenes.generators import TEXT_TO_IMAGE, GeneratorName, SceneGenerator
-from resources.scenes.sdxl import SDXL
-from resources.scenes.text_to_image import TextToImage
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, SceneGenerator, generator_names
 from vivid_assets.imaging.blend.options import BlendOptions, Falloff, Mode
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
@@ -34,6 +41,22 @@ class StageSettings(BaseModel):
     """One stage's settings: immutable, and closed to names that do not exist."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _one_of(name: str, names: Iterable[str]) -> str:
+    """``name``, if it is one of ``names``. Raises ValueError as pydantic does for a literal."""
+    *others, last = (repr(one) for one in names)
+    if repr(name) not in (*others, last):
+        raise ValueError(f"Input should be {', '.join(others)} or {last}, and not {name!r}")
+    return name
+
+
+def _tier_name(name: str) -> str:
+    return name if name in MASK_TIERS.own else _one_of(name, MASK_TIERS.names())
+
+
+def _generator_name(name: str) -> str:
+    return name if name in (AUTO, *GENERATORS.own, BACKDROP) else _one_of(name, generator_names())
 
 
 class PreparedImagesLook(StageSettings):
@@ -51,8 +74,8 @@ class PreparedImagesSettings(PreparedImagesLook):
 class BackgroundsSettings(StageSettings):
     """Where backgrounds come from; a catalogue's own folder of backgrounds goes before both."""
 
-    generator: GeneratorName = Field(
-        "auto",
+    generator: Annotated[str, AfterValidator(_generator_name)] = Field(
+        AUTO,
         description="sdxl; text_to_image, another pipeline of diffusers; backdrop, the drawn studio; auto, SDXL where "
         "it can be used (GPU, weights), else backdrop.",
     )
@@ -64,7 +87,8 @@ class BackgroundsSettings(StageSettings):
 
     @model_validator(mode="after")
     def _who_can_inpaint(self) -> "BackgroundsSettings":
-        if self.place == "inpaint" and self.generator not in ("auto", SDXL_NAME):
+        knows = self.generator == AUTO or (self.generator != BACKDROP and GENERATORS.load(self.generator).paints_around)
+        if self.place == "inpaint" and not knows:
             raise ValueError(f"place inpaint needs SDXL: the generator {self.generator} knows no subject")
         return self
 
@@ -72,7 +96,7 @@ class BackgroundsSettings(StageSettings):
 class MasksSettings(StageSettings):
     """The ladder of mask tiers."""
 
-    tiers: tuple[Literal["birefnet", "u2net", "u2netp", "gradients"], ...] = Field(
+    tiers: tuple[Annotated[str, AfterValidator(_tier_name)], ...] = Field(
         ("birefnet", "u2net", "gradients"), min_length=1, description="Asked in this order until a mask is good."
     )
     refine: bool = Field(True, description="Follow the picture's own edges with a guided filter.")
@@ -164,50 +188,26 @@ class NightsSettings(StageSettings):
     runs_per_tick: int = Field(100, ge=1, le=2000, description="Runs requested at a time; the rest at the next tick.")
 
 
-class ClipLook(StageSettings):
-    """How sure an answer about a picture must be; entries of the OpenClip resource."""
-
-    temperature: float = Field(1.0, gt=0, le=100)
-    min_confidence: float = Field(0.5, ge=0, le=1)
-    min_margin: float = Field(0.1, ge=0, le=1)
-
-
-class SdxlLook(StageSettings):
-    """How a background is painted; entries of the SDXL resource, steps with an end."""
-
-    steps: int = Field(0, ge=0, le=150)
-    guidance: float = Field(-1.0, ge=-1, le=50)
-
-
-class TextToImageLook(StageSettings):
-    """How a background is painted by another pipeline; entries of the TextToImage resource, steps with an end."""
-
-    steps: int = Field(0, ge=0, le=150)
-    guidance: float = Field(-1.0, ge=-1, le=50)
-
-
-class VitMatteLook(StageSettings):
-    """How wide an edge is solved; an entry of the VitMatte resource."""
-
-    band: float = Field(0.01, gt=0, le=0.1)
-
-
 class CatalogueSettings(StageSettings):
     """What a catalogue may set for itself, in ``catalogue.toml``: how its pictures look, and nothing else.
 
     Models, consent to their code, downloads, devices, batch sizes, decoding limits, checks and nights are not here:
-    they are ``vivid.toml``'s, since whoever may put a picture into a folder must not own the machine.
+    they are ``vivid.toml``'s, since whoever may put a picture into a folder must not own the machine. The tables of
+    models (``Resource.for_catalogues``) are beside the stages', by their names.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     prepared_images: PreparedImagesLook = PreparedImagesLook()
     backgrounds: BackgroundsSettings = BackgroundsSettings()
     masks: MasksSettings = MasksSettings()
     composites: CompositesSettings = CompositesSettings()
     review: ReviewSettings = ReviewSettings()
-    open_clip: ClipLook = ClipLook()
-    sdxl: SdxlLook = SdxlLook()
-    text_to_image: TextToImageLook = TextToImageLook()
-    vitmatte: VitMatteLook = VitMatteLook()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_of_models(cls, given: Any) -> Any:
+        return _with_models(cls, given, _taste_of)
 
     def said(self) -> dict[str, dict[str, Any]]:
         """The entries that were given, by table; defaults are left out."""
@@ -215,9 +215,12 @@ class CatalogueSettings(StageSettings):
 
 
 class Settings(BaseModel):
-    """The settings of the stages that have any, of checks and nights; the tables of ``vivid.toml`` have these names."""
+    """The settings of the stages that have any, of checks and nights; the tables of ``vivid.toml`` have these names.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    The tables of models are beside them, by their names: ``entries`` reads one.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     prepared_images: PreparedImagesSettings = PreparedImagesSettings()
     backgrounds: BackgroundsSettings = BackgroundsSettings()
@@ -226,55 +229,89 @@ class Settings(BaseModel):
     review: ReviewSettings = ReviewSettings()
     checks: ChecksSettings = ChecksSettings()
     nights: NightsSettings = NightsSettings()
-    open_clip: dict[str, Any] = Field(default_factory=dict, description="Entries of the OpenClip resource.")
-    sdxl: dict[str, Any] = Field(default_factory=dict, description="Entries of the SDXL resource.")
-    text_to_image: dict[str, Any] = Field(default_factory=dict, description="Entries of the TextToImage resource.")
-    birefnet: dict[str, Any] = Field(default_factory=dict, description="Entries of the BiRefNet resource.")
-    vitmatte: dict[str, Any] = Field(default_factory=dict, description="Entries of the VitMatte resource.")
 
-    @field_validator("open_clip", "sdxl", "text_to_image", "birefnet", "vitmatte")
+    @model_validator(mode="before")
     @classmethod
-    def _known_entries(cls, entries: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        model: Any = _RESOURCES[info.field_name or ""]
-        if unknown := sorted(entries.keys() - model.model_fields.keys()):
-            raise ValueError(_no_entry(unknown[0], model.model_fields))
-        try:
-            model(**entries)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {said(first)}") from error
-        return entries
+    def _tables_of_models(cls, given: Any) -> Any:
+        return _with_models(cls, given, _entries_of)
 
     @model_validator(mode="after")
     def _large_pictures_reach_their_model(self) -> "Settings":
-        longest = self.prepared_images.longest
-        hr_from = self.birefnet.get("hr_from", BiRefNet.model_fields["hr_from"].default)
-        if self.birefnet.get("hr_model") and longest < hr_from:
-            raise ValueError(
-                f"birefnet.hr_model answers for pictures from {hr_from} pixels, but prepared_images.longest makes none "
-                f"larger than {longest}: raise that, or lower birefnet.hr_from"
-            )
+        for name, entries in (self.model_extra or {}).items():
+            with suppress(BrokenPlugin):
+                model = model_named(name)
+                if model and issubclass(model, MaskTier):
+                    model(**entries).check_longest(self.prepared_images.longest)
         return self
 
+    def entries(self, model: str) -> dict[str, Any]:
+        """What the table of a model says; empty where there is none."""
+        found: dict[str, Any] = (self.model_extra or {}).get(model, {})
+        return found
 
-READ_BY = {
-    "prepared_images": ("prepared_images",),
-    "analysis": ("open_clip",),
-    "backgrounds": ("backgrounds", "sdxl", "text_to_image"),
-    "masks": ("masks", "birefnet", "vitmatte"),
-    "composites": ("composites",),
-    "review": ("review",),
-}
-"""The tables whose entries are in a stage's row keys."""
 
-_RESOURCES = {
-    "open_clip": OpenClip,
-    "sdxl": SDXL,
-    "text_to_image": TextToImage,
-    "birefnet": BiRefNet,
-    "vitmatte": VitMatte,
-}
-"""The tables whose entries are those of a resource."""
+def _with_models(cls: type[BaseModel], given: Any, read: Callable[[str, Any], dict[str, Any]]) -> Any:
+    """What is ``given`` with the tables of models checked by ``read``; what has no such name is refused."""
+    if not isinstance(given, Mapping):
+        return given
+    for name in given:
+        if not _has_table(cls, name):
+            raise ValueError(unknown_entry(name, _tables(cls)))
+    return {name: value if name in cls.model_fields else read(name, value) for name, value in given.items()}
+
+
+def _has_table(cls: type[BaseModel], name: str) -> bool:
+    return name in cls.model_fields or bool(_declared(cls, name))
+
+
+def _tables(cls: type[BaseModel]) -> list[str]:
+    """The tables that ``cls`` may have."""
+    return [*cls.model_fields, *(name for name in tables() if _declared(cls, name))]
+
+
+def _declared(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """What says which entries the table of that name may have in ``cls``; None where it may have no such table."""
+    if field := cls.model_fields.get(name):
+        return cast("type[BaseModel]", field.annotation)
+    try:
+        model = model_named(name)
+    except BrokenPlugin:
+        # Whoever asks for the model is told; to the others it is nothing.
+        return _Anything if cls is Settings else None
+    return model if cls is Settings else model and model.for_catalogues
+
+
+class _Anything(BaseModel):
+    """The settings of a model whose package is broken, which nobody can check."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _taste_of(name: str, entries: Any) -> dict[str, Any]:
+    """A catalogue's ``entries`` for a model, checked. Raises ValueError naming a bad one."""
+    return _checked(CatalogueSettings, name, entries, ".").model_dump(mode="json", exclude_unset=True)
+
+
+def _entries_of(name: str, entries: Any) -> dict[str, Any]:
+    """The operator's ``entries`` for a model, checked. Raises ValueError naming a bad one."""
+    _checked(Settings, name, entries, ": ")
+    return dict(entries)
+
+
+def _checked(cls: type[BaseModel], name: str, entries: Any, colon: str) -> BaseModel:
+    model = cast("type[BaseModel]", _declared(cls, name))
+    if not isinstance(entries, Mapping):
+        raise ValueError(f"{name}: {_no_table(name)}")
+    unknown = sorted(entries.keys() - model.model_fields.keys())
+    if unknown and model is not _Anything:
+        where = f"{name}.{unknown[0]}" if colon == "." else name
+        raise ValueError(f"{where}: {_no_entry(unknown[0], model.model_fields)}")
+    try:
+        return model(**entries)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{name}{colon}{'.'.join(map(str, first['loc']))}: {said(first)}") from error
+
 
 Model = TypeVar("Model", bound=Resource)
 
@@ -289,14 +326,29 @@ def configured(model: Model, entries: Mapping[str, Any]) -> Model:
         raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {said(first)}") from error
 
 
+def find_model(
+    models: Registry[Model], name: str, settings: Settings, given: Mapping[str, Resource] | None = None
+) -> Model:
+    """The model of that name as the settings have it, on top of what a run was ``given``.
+
+    Raises:
+        ValueError: there is none of that name.
+        BrokenPlugin: an installed package brings it, and it cannot be loaded.
+    """
+    model = cast("Model", (given or {}).get(name) or models.load(name)())
+    return configured(model, settings.entries(name))
+
+
 def scene_generators(
-    settings: Settings, sdxl: SDXL | None = None, text_to_image: TextToImage | None = None
+    settings: Settings, given: Mapping[str, Resource] | None = None, *, asked: str = ""
 ) -> dict[str, SceneGenerator]:
-    """The models that can make scenes, by the generator's name, as the settings have them; the first is ``auto``'s."""
-    return {
-        SDXL_NAME: configured(sdxl or SDXL(), settings.sdxl),
-        TEXT_TO_IMAGE: configured(text_to_image or TextToImage(), settings.text_to_image),
-    }
+    """The models that can make scenes, by the generator's name, as the settings have them; the first is ``auto``'s.
+
+    Of installed packages' the one that is ``asked`` for, by the settings if not here, is among them.
+    """
+    asked = asked or settings.backgrounds.generator
+    names = dict.fromkeys((*GENERATORS.own, *([] if asked in (AUTO, BACKDROP) else [asked])))
+    return {name: find_model(GENERATORS, name, settings, given) for name in names}
 
 
 class SettingsFile(Resource):
@@ -348,9 +400,7 @@ def parse_catalogue_settings(tables: Mapping[str, Any], *, where: str) -> Catalo
         given = [*entries] if isinstance(entries, dict) else []
         own = _entries(CatalogueSettings, table)
         for entry in given or [""]:
-            if entry not in own and (
-                entry in _entries(Settings, table) or (table in Settings.model_fields and not own)
-            ):
+            if entry not in own and (entry in _entries(Settings, table) or (is_table(table) and not own)):
                 what = f"{table}.{entry}" if entry else f"the table {table}"
                 may = f" ({table} has {', '.join(own)} for a catalogue)" if own else ""
                 raise ValueError(
@@ -363,6 +413,16 @@ def parse_catalogue_settings(tables: Mapping[str, Any], *, where: str) -> Catalo
         raise ValueError(f"{where}: {_sentence(error, CatalogueSettings)}") from error
 
 
+def is_table(name: str) -> bool:
+    """Whether ``vivid.toml`` may have a table of that name."""
+    return _has_table(Settings, name)
+
+
+def catalogue_tables() -> dict[str, list[str]]:
+    """The tables that a catalogue's own file may have, and their entries."""
+    return {table: _entries(CatalogueSettings, table) for table in _tables(CatalogueSettings)}
+
+
 def parse_toml(text: str, *, where: str) -> dict[str, Any]:
     """TOML ``text``. Raises ValueError naming the file and the line."""
     try:
@@ -373,7 +433,7 @@ def parse_toml(text: str, *, where: str) -> dict[str, Any]:
 
 def unknown_entry(name: str, known: Iterable[str]) -> str:
     """A sentence for an entry that does not exist at the top of a settings file."""
-    for table in Settings.model_fields:
+    for table in _tables(Settings):
         if name in _entries(Settings, table) and name not in known:
             return f"{name}: there is no such entry at the top of the file; it belongs in the table [{table}]"
     return f"{name}: {_no_entry(name, known)}"
@@ -385,18 +445,13 @@ def _sentence(error: ValidationError, model: type[BaseModel] = Settings) -> str:
     location = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":
         return ": ".join(filter(None, (".".join(location), said(first))))
-    if len(location) == 1:
-        return unknown_entry(location[0], model.model_fields)
     return f"{'.'.join(location)}: {_no_entry(location[-1], _entries(model, location[0]))}"
 
 
-def _entries(model: type[BaseModel], table: str) -> list[str]:
-    """The entries that ``table`` may have in ``model``."""
-    if table not in model.model_fields:
-        return []
-    resource: Any = _RESOURCES.get(table) if model is Settings else None
-    declared: Any = resource or model.model_fields[table].annotation
-    return [*declared.model_fields]
+def _entries(cls: type[BaseModel], table: str) -> list[str]:
+    """The entries that ``table`` may have in ``cls``."""
+    declared = _declared(cls, table)
+    return [*declared.model_fields] if declared else []
 
 
 def _no_entry(name: str, known: Iterable[str], what: str = "entry") -> str:
@@ -404,13 +459,16 @@ def _no_entry(name: str, known: Iterable[str], what: str = "entry") -> str:
     return f"there is no {what} {name!r}{did_you_mean(name, known) or '.'} There are {', '.join(known)}."
 
 
+def _no_table(name: str) -> str:
+    return f"Input should be a table, written [{name}] on a line of its own, and its entries below it"
+
+
 def said(error: Any) -> str:
     """Pydantic's message in a person's words: a validator's own, or what should be there and what is."""
     if error["type"] == "value_error":
         return str(error["msg"]).removeprefix("Value error, ")
     if error["type"] in ("model_type", "dict_type"):
-        table = ".".join(map(str, error["loc"]))
-        return f"Input should be a table, written [{table}] on a line of its own, and its entries below it"
+        return _no_table(".".join(map(str, error["loc"])))
     if error["type"] == "tuple_type":
         return f"Input should be a list, as in [{error['input']!r}]"
     given = repr(error["input"])

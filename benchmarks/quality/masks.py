@@ -3,7 +3,7 @@
     python -m benchmarks.quality.masks --masks IMAGES TRUTH --mattes IMAGES TRUTH --cartoons DIR --backgrounds DIR \\
         --catalogue DIR --sweeps DIR --models u2netp u2net --isnet FILE --modnet FILE
 
-One run makes all tables of ``docs/masks.md``; whatever is left out is left out of them.
+One run makes all tables of ``docs/measurements/masks.md``; whatever is left out is left out of them.
 
 * ``--masks``: photographs and binary masks of the same stem (ECSSD, DUTS …): MAE, max F, S-measure, boundary IoU; and
   how often the verdict refuses a good mask and accepts a bad one.

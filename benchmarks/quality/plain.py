@@ -29,6 +29,7 @@ from PIL import Image
 from benchmarks.quality.blending import NOISE, Cutout, drawn_cutouts, fit, photographs, read_cutouts
 from benchmarks.quality.mask_measures import mean_absolute_error, sum_of_absolute_differences
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
+from vivid_assets.imaging.io.codec import decode
 
 Array = NDArray[Any]
 Made = tuple[Array, Array]
@@ -156,14 +157,16 @@ def has_fault(delta: Array) -> bool:
 
 def product(leases: ExitStack, tier: str) -> Method:
     """Make pictures as ``vivid replace`` does."""
-    from vivid_assets.cli.one_picture import Masks, Scene, composed
+    from vivid_assets.one_picture.composites import composed
+    from vivid_assets.one_picture.masks import Masks
+    from vivid_assets.one_picture.scenes import Scene
     from vivid_assets.settings import Settings
 
     settings = Settings()
     masks = Masks(settings, leases, (tier, "gradients"))
 
     def make(data: bytes, background: Array) -> Made:
-        blended = composed(masks.solve(data), Scene(None, background, "", False), settings, "png")
+        blended = composed(masks.solve(decode(data)), Scene(background, ""), settings, deep=True)
         return blended.composite, blended.alpha
 
     return make
@@ -231,8 +234,10 @@ def table(tallies: dict[str, Tally]) -> str:
 
 def strip(path: Path, tier: str) -> None:
     """Draw each of three photographs, its composite without and with its shadow, and the shadow's layer."""
-    from vivid_assets.cli.one_picture import Masks, Scene, composed
     from vivid_assets.imaging.blend.cast_shadow import multiply_layer
+    from vivid_assets.one_picture.composites import composed
+    from vivid_assets.one_picture.masks import Masks
+    from vivid_assets.one_picture.scenes import Scene
     from vivid_assets.settings import Settings
 
     cutouts = {cutout.name: cutout for cutout in drawn_cutouts()}
@@ -245,12 +250,12 @@ def strip(path: Path, tier: str) -> None:
             ("drawn-grass", "white", (226, 190, 120)),
         ):
             case = photograph(cutouts[name], plate, 900, 1, None)
-            solved = masks.solve(case.data)
-            scene = Scene(None, np.full((900, 900, 3), color, np.uint8), "", False)
+            solved = masks.solve(decode(case.data))
+            scene = Scene(np.full((900, 900, 3), color, np.uint8), "")
             tiles = [solved.picture.rgb]
             for wanted in ("none", "auto"):
                 settings = Settings.model_validate({"composites": {"shadow": wanted}})
-                blended = composed(solved, scene, settings, "png")
+                blended = composed(solved, scene, settings, deep=True)
                 tiles.append(blended.composite)
             layer = np.ones((1, 1, 3), np.float32) if blended.shadow.layer is None else blended.shadow.layer
             tiles.append(cv2.resize(multiply_layer(layer), (900, 900), interpolation=cv2.INTER_LINEAR))

@@ -23,11 +23,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
 
-from drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
-
+from benchmarks.speed.drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
+from resources.masks.tiers import MASK_TIERS
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
 from vivid_assets.imaging.backdrop.render import read_prompt, render
@@ -53,7 +54,7 @@ def bare_loop(folder: Path, out: Path, tiers: tuple[str, ...], count: int) -> fl
     """Seconds for ``count`` pictures through the same functions with nothing around them."""
     out.mkdir()
     backdrops: dict[tuple[int, ...], bytes] = {}
-    ladder = Ladder(make_tiers(tiers, None, None))  # type: ignore[arg-type]
+    ladder = Ladder(make_tiers(tiers, lambda name: MASK_TIERS.load(name)(), ExitStack()))
     started = time.perf_counter()
     for path in sorted(folder.glob("*.jpg"))[:count]:
         (out / "prepared.png").write_bytes(encode(decode(path.read_bytes(), longest=1024).rgb))

@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from resources.clip.clip_model import ClipModel, load_clip, pretrained_weights
 from resources.clip.clip_prompts import ATMOSPHERE, LIGHTING, SUBJECT, prompts_digest
 from resources.errors import ModelUnavailable
-from resources.resource import Resource
+from resources.resource import Resource, Taste
 from resources.runtime.batches import Batches
 from resources.runtime.device import Device, DeviceName, DType, decide
 from resources.runtime.lease import Shared, lease
@@ -52,8 +53,18 @@ class Scores:
     """``professional``, ``natural``, ``elegant`` or ``cozy``."""
 
 
+class ClipLook(Taste):
+    """How sure an answer about a picture must be: entries of OpenClip's."""
+
+    temperature: float = Field(1.0, gt=0, le=100)
+    min_confidence: float = Field(0.5, ge=0, le=1)
+    min_margin: float = Field(0.1, ge=0, le=1)
+
+
 class OpenClip(Resource):
     """Zero-shot classification by OpenCLIP, on a GPU or a CPU."""
+
+    for_catalogues: ClassVar[type[BaseModel] | None] = ClipLook
 
     model: str = Field(default="ViT-B-32", description="open_clip's name of the architecture, or local-dir:/a/folder.")
     pretrained: str = Field(

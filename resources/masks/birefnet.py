@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -26,7 +26,7 @@ from resources.masks.onnx_masks import (
     onnx_file,
     pull_onnx,
 )
-from resources.resource import Resource
+from resources.masks.tier import MaskTier
 from resources.runtime.batches import Batches
 from resources.runtime.device import Device, DeviceName, DType, decide
 from resources.runtime.lease import Shared, lease
@@ -36,8 +36,13 @@ from resources.weights.model_files import BIREFNET
 from resources.weights.remote_code import packages
 
 
-class BiRefNet(Resource):
+class BiRefNet(MaskTier):
     """BiRefNet's masks. The lease is a ``MaskModel``: uint8 pictures in, float32 probabilities out."""
+
+    title: ClassVar[str] = "BiRefNet"
+    purpose: ClassVar[str] = "masks, the best there are here"
+    licence: ClassVar[str] = "MIT"
+    answers: ClassVar[Literal["probability", "matte"]] = "matte"
 
     runtime: Literal["transformers", "onnx"] = Field(
         default="transformers",
@@ -149,6 +154,34 @@ class BiRefNet(Resource):
         """All the files that the settings need of the hub, or of folders; none with the runtime ``onnx``."""
         return [] if self.runtime == "onnx" else [variant.weights for variant in self._variants()]
 
+    def fetched(self) -> Sequence[Weights | str]:
+        """The files on the hub, or the name of rembg's model."""
+        if self.runtime == "onnx":
+            return [] if is_path(self.onnx_model) else [self.onnx_model]
+        return self.weights()
+
+    def refusal(self) -> str | None:
+        """Why the code of a repository may not run, in a sentence."""
+        for weights in self.weights():
+            try:
+                self.assert_consent(weights)
+            except ModelUnavailable as error:
+                return str(error)
+        return None
+
+    @property
+    def at_once(self) -> int:
+        """A batch."""
+        return self.batch_size
+
+    def check_longest(self, longest: int) -> None:
+        """See that ``hr_model``, if there is one, is reached. Raises ValueError."""
+        if self.hr_model and longest < self.hr_from:
+            raise ValueError(
+                f"birefnet.hr_model answers for pictures from {self.hr_from} pixels, but prepared_images.longest makes "
+                f"none larger than {longest}: raise that, or lower birefnet.hr_from"
+            )
+
     def _folder(self, weights: Weights) -> Path:
         """The model's folder, whose code finds all that it imports. Raises ModelUnavailable."""
         folder = weights.folder(download=self.download)
@@ -221,7 +254,7 @@ class MaskMaker:
             ModelUnavailable: on the first call: no weights, no consent, or they cannot be loaded.
             MachineFault: the device or provider that was asked for is not there, or it has failed.
         """
-        groups: dict[tuple, list[int]] = {}
+        groups: dict[tuple[Any, ...], list[int]] = {}
         for index, image in enumerate(images):
             worker = self._workers[-1] if max(image.shape[:2]) >= self._hr_from else self._workers[0]
             groups.setdefault((self._workers.index(worker), worker.shape(image)), []).append(index)

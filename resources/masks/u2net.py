@@ -8,15 +8,20 @@ on as it is, and a missing weight is said at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from resources.errors import ModelUnavailable
 from resources.masks.ncnn_net import NcnnNet
+from resources.masks.tier import MaskModel, MaskTier
+from resources.runtime.warm import kept_warm
 from resources.weights import pull as weights
 from resources.weights.registry import OnnxWeight
 
@@ -62,7 +67,7 @@ class U2Net:
             raw = net.run(preprocess(image))[0]
             height, width = image.shape[:2]
             full = cv2.resize(raw, (width, height), interpolation=cv2.INTER_CUBIC)
-            return np.clip(full, 0.0, 1.0)
+            return np.asarray(np.clip(full, 0.0, 1.0))
 
         # A picture on each core: most layers are too small to be divided.
         callers = min(len(images), os.cpu_count() or 1, MOST_CALLERS)
@@ -70,6 +75,51 @@ class U2Net:
             return [answer(image) for image in images]
         with ThreadPoolExecutor(callers) as pool:
             return list(pool.map(answer, images))
+
+
+class U2NetTier(MaskTier):
+    """U²-Net on the CPU."""
+
+    purpose: ClassVar[str] = "masks on machines without a GPU"
+    licence: ClassVar[str] = "Apache-2.0"
+    net: ClassVar[str] = "u2net"
+
+    @property
+    def revision(self) -> str:
+        """The weights' digest. That of weights that are damaged is another: their masks are made again."""
+        return revision(self.net) if weights.available(self.net) else "none"
+
+    def missing(self) -> str | None:
+        """Weights that are here but damaged are not missing: loading them says what is wrong."""
+        try:
+            weights.path(self.net)
+        except ModelUnavailable as error:
+            return str(error)
+        return None
+
+    def fetched(self) -> Sequence[str]:
+        """Its weights' name."""
+        return [self.net]
+
+    def pull(self) -> Sequence[Path]:
+        """Fetch the weights. Raises ModelUnavailable."""
+        return [weights.pull(self.net)]
+
+    def prepare(self) -> None:
+        """Convert the weights to what the CPU computes with."""
+        load(self.net)
+
+    @contextmanager
+    def lease(self) -> Iterator[MaskModel]:
+        """The network, which stays in this process, or in a Ray actor, when the lease ends."""
+        yield kept_warm(U2Net(self.net))
+
+
+class U2NetPTier(U2NetTier):
+    """U²-Net with a fortieth of the weights."""
+
+    purpose: ClassVar[str] = "masks, small and quick"
+    net: ClassVar[str] = "u2netp"
 
 
 def preprocess(image: np.ndarray) -> np.ndarray:

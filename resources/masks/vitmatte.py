@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from resources.errors import ModelUnavailable
-from resources.resource import Resource
+from resources.resource import Resource, Taste
 from resources.runtime.batches import Batches, PictureError
 from resources.runtime.device import Device, DeviceName, DType, assert_placed, decide
 from resources.runtime.lease import Shared, lease
@@ -28,8 +28,16 @@ Solver = Callable[[np.ndarray], np.ndarray]
 """float32 B×H×W×4 (sRGB in -1..1 and the trimap in 0..1, sides multiples of 32) to alpha, float32 B×H×W in 0..1."""
 
 
+class VitMatteLook(Taste):
+    """How wide an edge is solved: an entry of VitMatte's."""
+
+    band: float = Field(0.01, gt=0, le=0.1)
+
+
 class VitMatte(Resource):
     """ViTMatte's alphas. The lease is a ``MattingModel``: pictures and trimaps in, alphas out."""
+
+    for_catalogues: ClassVar[type[BaseModel] | None] = VitMatteLook
 
     model: str = Field(default="hustvl/vitmatte-small-composition-1k", description="Hub name or a folder (/…, ./…).")
     model_revision: str = Field(default="6a58ad7646403c1df626fbd746900aec7361ea1d", description="The hub's commit.")
@@ -164,7 +172,7 @@ def _solve(module: Any, device: Device, pixels: np.ndarray) -> np.ndarray:
         alphas = module(pixel_values=given).alphas[:, 0].float().cpu().numpy()
     if not np.isfinite(alphas).all():
         raise PictureError("ViTMatte's answer is not finite; in half precision, try dtype bfloat16 or float32.")
-    return alphas
+    return np.asarray(alphas)
 
 
 def _padded_size(trimap: np.ndarray) -> tuple[int, int]:

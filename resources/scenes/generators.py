@@ -1,56 +1,40 @@
-"""Who makes backgrounds on this machine."""
+"""The one list of background generators, and which of them makes backgrounds on this machine.
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+Other packages bring theirs by the entry point ``vivid_assets.generators``.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
-from resources.scenes.maker import SceneMaker
-from resources.scenes.request import SceneRequest
-from resources.weights.hub import Weights
+from resources.registry import Registry
+from resources.scenes.generator import SceneGenerator
 
-GeneratorName = Literal["auto", "sdxl", "text_to_image", "backdrop"]
-SDXL, TEXT_TO_IMAGE, BACKDROP = "sdxl", "text_to_image", "backdrop"
-"""SDXL; any other pipeline of diffusers; the drawn studio, which needs no model."""
+GENERATORS = Registry(
+    "background generator",
+    SceneGenerator,  # type: ignore[type-abstract]
+    {
+        "sdxl": "resources.scenes.sdxl:SDXL",
+        "text_to_image": "resources.scenes.text_to_image:TextToImage",
+    },
+    "vivid_assets.generators",
+)
+"""The models. The first is what ``auto`` means where it can be used."""
+AUTO, BACKDROP = "auto", "backdrop"
+"""In the settings: the first of the models, or else the backdrop; the drawn studio, which needs no model."""
 OWN = "own"
 """In a row: the user's own background."""
 NOT_GENERATED = (OWN, BACKDROP)
 """What a row names where no model made the scene."""
 
 
-class SceneGenerator(Protocol):
-    """A model that makes scenes from prompts, by its settings; nothing is loaded before a lease is used."""
+def generator_names() -> tuple[str, ...]:
+    """What the settings may ask for. Imports no generator."""
+    return (AUTO, *GENERATORS.names(), BACKDROP)
 
-    @property
-    def size(self) -> int:
-        """Side of the square scene; others have about its area."""
 
-    @property
-    def batch_size(self) -> int:
-        """Scenes at a time, at most."""
-
-    @property
-    def device(self) -> str:
-        """As the settings name it."""
-
-    @property
-    def revision(self) -> str:
-        """What a row's key needs of the model and its settings."""
-
-    def lease(self) -> AbstractContextManager[SceneMaker]:
-        """A maker of scenes for as long as the block runs."""
-
-    def key(self, request: SceneRequest) -> str:
-        """The digest of everything that a scene depends on."""
-
-    def missing(self) -> str | None:
-        """Why the model cannot be loaded here, in a sentence; None when it can."""
-
-    def unusable(self) -> str | None:
-        """Why no scene can be made here, in a sentence; None when one can."""
-
-    def weights(self) -> Sequence[Weights]:
-        """The files that the settings need."""
+def around(generator: str) -> str:
+    """What a row names where the generator painted around the picture's subject."""
+    return f"{generator}_inpaint"
 
 
 @dataclass(frozen=True)
@@ -71,10 +55,11 @@ def choose_generator(asked: str, models: Mapping[str, SceneGenerator]) -> Choice
         asked: ``auto``, ``backdrop`` or a name of ``models``. ``auto`` is the first of the models if it can be used,
             else the drawn backdrop. What is asked for by name is never another: where it cannot be had, its first use
             says so and stops the step.
-        models: by name, as the settings configure them.
+        models: by name, as the settings configure them: at least the one that is asked for; for ``auto`` the first.
     """
-    if asked != "auto":
-        return Choice(asked, models.get(asked), f"Backgrounds by {asked}, as the settings ask.")
+    if asked != AUTO:
+        model = None if asked == BACKDROP else models[asked]
+        return Choice(asked, model, f"Backgrounds by {asked}, as the settings ask.")
     name, model = next(iter(models.items()))
     if reason := model.unusable():
         return Choice(BACKDROP, None, f"Backgrounds by the drawn backdrop. {reason}")

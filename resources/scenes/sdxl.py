@@ -4,18 +4,17 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from resources.errors import ModelUnavailable
-from resources.resource import Resource
+from resources.resource import Taste
 from resources.runtime.device import Device, DeviceName, DType, decide, device_trouble
 from resources.runtime.lease import lease
 from resources.runtime.packages import demand
+from resources.scenes.generator import SceneGenerator
 from resources.scenes.maker import SceneMaker
-from resources.scenes.request import SceneRequest
 from resources.scenes.samplers import SAMPLERS, Sampler, SamplerName
 from resources.scenes.sdxl_load import load_sdxl
 from resources.scenes.sdxl_model import SdxlModel
@@ -24,8 +23,22 @@ from resources.weights.model_files import SDXL_OPTIONAL, VAE
 from resources.weights.model_files import sdxl as sdxl_files
 
 
-class SDXL(Resource):
+class SdxlLook(Taste):
+    """How a background is painted: entries of SDXL's, steps with an end."""
+
+    steps: int = Field(0, ge=0, le=150)
+    guidance: float = Field(-1.0, ge=-1, le=50)
+
+
+class SDXL(SceneGenerator):
     """Stable Diffusion XL through diffusers, with DPM-Solver++ or a few-step sampler."""
+
+    title: ClassVar[str] = "SDXL"
+    purpose: ClassVar[str] = "backgrounds from a prompt"
+    licence: ClassVar[str] = "OpenRAIL++-M"
+    for_catalogues: ClassVar[type[BaseModel] | None] = SdxlLook
+    paints_around: ClassVar[bool] = True
+    of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"compile"}
 
     model: str = Field(
         default="stabilityai/stable-diffusion-xl-base-1.0",
@@ -84,10 +97,6 @@ class SDXL(Resource):
         with lease(key, self._load, self._device, what=f"SDXL ({self.model}, {self.sampler})") as shared:
             yield SceneMaker(shared, self.size, self.batch_size, "SDXL", fill=self.compile != "off")
 
-    def key(self, request: SceneRequest) -> str:
-        """The digest of everything that the scene depends on."""
-        return request.key(self.revision, self.size)
-
     def missing(self) -> str | None:
         """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched.
 
@@ -102,16 +111,10 @@ class SDXL(Resource):
             return str(error)
         return None
 
-    def unusable(self) -> str | None:
-        """Why no scene can be made here, in a sentence; None when the device can be had and nothing is ``missing``.
-
-        ``auto`` is a GPU: on a CPU a scene takes minutes to hours, so that must be asked for. Imports PyTorch only
-        where a driver shows a GPU.
-        """
-        if trouble := device_trouble(self.device):
-            ask = "" if self.device != "auto" else "; with device cpu in the settings it computes on the CPU, slowly"
-            return f"SDXL cannot compute here: {trouble}{ask}."
-        return self.missing()
+    def demand_packages(self) -> None:
+        """See that what the sampler needs is installed. Raises ModelUnavailable."""
+        if self.sampling.lora:
+            demand(f"The sampler {self.sampler}", ["peft"])
 
     def _demand(self) -> None:
         """See that the packages are installed, and that the weights have a commit. Raises ModelUnavailable."""
@@ -124,14 +127,6 @@ class SDXL(Resource):
                 )
         modules = ["torch", "diffusers", "transformers", "accelerate", *(["peft"] if sampler.lora else [])]
         demand(f"SDXL with the sampler {self.sampler}", modules)
-
-    def pull(self) -> list[Path]:
-        """Fetch all weights from the hub, if they are not here yet, and return where they lie.
-
-        Raises:
-            ModelUnavailable: the hub cannot be reached.
-        """
-        return [weights.folder(download=True) for weights in self.weights()]
 
     def weights(self) -> list[Weights]:
         """All the files that the settings need."""

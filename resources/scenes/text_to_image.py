@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from resources.errors import ModelUnavailable
-from resources.resource import Resource
+from resources.resource import Taste
 from resources.runtime.device import Device, DeviceName, DType, decide, device_trouble
 from resources.runtime.lease import lease
 from resources.runtime.packages import demand
+from resources.scenes.generator import SceneGenerator
 from resources.scenes.maker import SceneMaker
-from resources.scenes.request import SceneRequest
 from resources.scenes.text_to_image_model import TextToImageModel, load_pipeline
 from resources.weights.hub import Weights
 from resources.weights.pipeline_files import absent_parts, needed
@@ -40,8 +40,20 @@ TAUGHT = {
 """By hub name, as their publishers and diffusers have it; of all others the pipeline's defaults hold."""
 
 
-class TextToImage(Resource):
+class TextToImageLook(Taste):
+    """How a background is painted by another pipeline: entries of TextToImage's, steps with an end."""
+
+    steps: int = Field(0, ge=0, le=150)
+    guidance: float = Field(-1.0, ge=-1, le=50)
+
+
+class TextToImage(SceneGenerator):
     """A text-to-image pipeline of diffusers, whichever it is."""
+
+    purpose: ClassVar[str] = "backgrounds from a prompt, by another pipeline"
+    for_catalogues: ClassVar[type[BaseModel] | None] = TextToImageLook
+    of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"offload"}
+    is_fetched_whole: ClassVar[bool] = True
 
     model: str = Field(default="", description="Hub name or a folder (/…, ./…) in diffusers' layout.")
     model_revision: str = Field(default="", description="The hub's commit.")
@@ -81,10 +93,6 @@ class TextToImage(Resource):
         key = f"{self.revision} {self.device} {self.dtype} {self.offload}"
         with lease(key, self._load, self._device, what=self.model) as shared:
             yield SceneMaker(shared, self.size, self.batch_size, self.model)
-
-    def key(self, request: SceneRequest) -> str:
-        """The digest of everything that the scene depends on."""
-        return request.key(self.revision, self.size)
 
     def missing(self) -> str | None:
         """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched."""

@@ -12,7 +12,9 @@ from resources.scenes.cache import SceneCache
 from resources.scenes.request import Scene
 from resources.scenes.sdxl import SDXL
 from tests.support.tiny_pipelines import save_tiny
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.backdrop.render import look_of, render
@@ -135,7 +137,9 @@ REFUSED = "PyTorch 2.15.0 (CUDA 13.2) cannot use the GPU that the NVIDIA driver 
 
 def usable(monkeypatch, *, device=None, missing=None):
     """What is wrong with ``auto``'s device, and with SDXL's weights."""
-    monkeypatch.setattr("resources.scenes.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else device)
+    monkeypatch.setattr(
+        "resources.scenes.generator.device_trouble", lambda asked="auto": None if asked == "cpu" else device
+    )
     monkeypatch.setattr(SDXL, "missing", lambda self: missing)
 
 

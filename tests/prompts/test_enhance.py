@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vivid_assets.prompts import enhance, tokens, vocabulary
@@ -29,7 +29,6 @@ def words_of(added) -> list[str]:
     return [each.words for each in added]
 
 
-@settings(deadline=None)
 @given(prompts, prompts, analyses)
 def test_the_users_words_come_first_and_whole(prompt, negative, analysis):
     result = enhance(prompt, negative, **analysis)
@@ -38,7 +37,6 @@ def test_the_users_words_come_first_and_whole(prompt, negative, analysis):
     assert clean(prompt) == result.user_prompt
 
 
-@settings(deadline=None)
 @given(prompts, prompts, analyses)
 def test_no_word_of_ours_goes_beyond_what_the_encoder_reads(prompt, negative, analysis):
     result = enhance(prompt, negative, **analysis)
@@ -48,7 +46,6 @@ def test_no_word_of_ours_goes_beyond_what_the_encoder_reads(prompt, negative, an
     assert warned == (not tokens.read(result.user_prompt).fits)
 
 
-@settings(deadline=None)
 @given(prompts, prompts, analyses)
 def test_every_word_beyond_the_users_is_explained(prompt, negative, analysis):
     result = enhance(prompt, negative, **analysis)
@@ -58,7 +55,6 @@ def test_every_word_beyond_the_users_is_explained(prompt, negative, analysis):
     assert all(each.words and each.reason for each in explained)
 
 
-@settings(deadline=None)
 @given(prompts, prompts, analyses)
 def test_enhancing_twice_repeats_nothing(prompt, negative, analysis):
     once = enhance(prompt, negative, **analysis)

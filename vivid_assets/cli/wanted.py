@@ -1,4 +1,4 @@
-"""What ``vivid models pull`` fetches: by a name, by a repository on the hub, or by what the settings need."""
+"""What ``vivid models pull`` fetches: by name, by repository on the hub, or what the settings need."""
 
 import re
 from collections.abc import Callable
@@ -6,13 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resources.errors import ModelUnavailable
-from resources.masks.onnx_masks import KNOWN, is_path, pull_onnx
+from resources.masks.onnx_masks import KNOWN, pull_onnx
+from resources.masks.tiers import MASK_TIERS
+from resources.registry import Registry
+from resources.resource import Model
 from resources.runtime.device import device_trouble
 from resources.runtime.packages import demand
-from resources.scenes.generators import TEXT_TO_IMAGE
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS
 from resources.scenes.samplers import SAMPLERS
 from resources.weights import pull as weights
 from resources.weights.download import Progress
@@ -20,9 +23,11 @@ from resources.weights.hub import Weights
 from resources.weights.model_files import recognised
 from resources.weights.registry import CATALOGUE, name_of
 from resources.weights.remote_code import packages
+from vivid_assets.settings import Settings, configured, find_model, scene_generators
 
 if TYPE_CHECKING:
-    from vivid_assets.settings import Settings
+    from resources.clip.open_clip import OpenClip
+    from resources.masks.vitmatte import VitMatte
 
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
@@ -38,11 +43,13 @@ class Wanted:
     """Brings it here, unless it is. Raises MachineFault."""
     needs: Callable[[Path], None] = lambda _: None
     """Raises ModelUnavailable when what came needs packages that are not installed."""
+    prepare: Callable[[], None] = lambda: None
+    """What is done once with what came, where the first run would have to. Raises MachineFault."""
 
 
 @dataclass
 class Wish:
-    """All that is to be fetched, and sentences on what is left out or cannot be had."""
+    """What is to be fetched, and messages on what is left out or unavailable."""
 
     wanted: list[Wanted] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -50,23 +57,28 @@ class Wish:
 
 
 def is_known(name: str) -> bool:
-    """Whether ``name`` can be asked for: a model's name, or a repository's."""
+    """Whether ``name`` can be fetched: a model's name, or a repository's."""
     return name in names() or REPOSITORY.fullmatch(name) is not None
 
 
 def names() -> list[str]:
     """The models that have a name of their own."""
     few_step = [name for name, sampler in SAMPLERS.items() if sampler.unet or sampler.lora]
-    return list(dict.fromkeys([*CATALOGUE, *few_step, *KNOWN]))
+    return list(dict.fromkeys([*CATALOGUE, *few_step, *KNOWN, *plugins()]))
 
 
-def by_name(name: str, variant: str | None, read: Callable[[], "Settings"]) -> Wish:
+def plugins() -> dict[str, Registry[Any]]:
+    """The models of installed packages, and the list that each is in."""
+    return {name: models for models in (MASK_TIERS, GENERATORS) for name in models.names() if name not in models.own}
+
+
+def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wish:
     """What ``name`` means: a model's name or ``org/name[@revision]``.
 
-    ``read`` reads the settings, which may say more of it; it is called only then.
+    ``read`` reads the settings, which may determine it further; it is called only then.
 
     Raises:
-        ModelUnavailable: the hub has to be asked what a repository holds, and does not answer or holds no model.
+        ModelUnavailable: the hub does not answer, or the repository has no model.
     """
     if name in CATALOGUE:
         return Wish([_catalogued(name)])
@@ -74,6 +86,8 @@ def by_name(name: str, variant: str | None, read: Callable[[], "Settings"]) -> W
         return _of_sampler(name, read())
     if name in KNOWN:
         return Wish([_of_rembg(name)])
+    if models := plugins().get(name):
+        return _of_plugin(name, models, read())
     match = REPOSITORY.fullmatch(name)
     assert match, name
     source, revision = match.groups()
@@ -82,7 +96,7 @@ def by_name(name: str, variant: str | None, read: Callable[[], "Settings"]) -> W
         revision = named[0].revision
     commit, files = weights.listed(source, revision or "main")
     try:
-        # What the settings ask of a repository need not be what it holds by itself.
+        # The settings may need other files of a repository than its own description.
         found = [*named, recognised(source, commit, files, variant)]
     except ModelUnavailable:
         by_file = [_catalogued(one.name) for one in CATALOGUE.values() if one.source == f"{source}@{commit[:12]}"]
@@ -92,18 +106,14 @@ def by_name(name: str, variant: str | None, read: Callable[[], "Settings"]) -> W
     return Wish([_repository(one, files) for one in dict.fromkeys(found)])
 
 
-def by_settings(settings: "Settings") -> Wish:
+def by_settings(settings: Settings) -> Wish:
     """What a run with these settings would load on this machine."""
     wish = Wish()
-    for tier in settings.masks.tiers:
-        if tier in CATALOGUE and tier != "birefnet":
-            wish.wanted.append(_catalogued(tier))
-    if "birefnet" in settings.masks.tiers:
-        _add_birefnet(wish, settings)
-    open_clip, sdxl, vitmatte = _resources(settings)
-    needed = [(open_clip.weights, "OpenCLIP")]
+    for name in settings.masks.tiers:
+        _add(wish, name, MASK_TIERS, settings)
+    needed: list[tuple[Callable[[], Weights], str]] = [(_open_clip(settings).weights, "OpenCLIP")]
     if settings.masks.matting == "vitmatte":
-        needed.append((lambda: vitmatte.weights, "ViTMatte"))
+        needed.append((lambda: _vitmatte(settings).weights, "ViTMatte"))
     for ask, what in needed:
         try:
             if not (files := ask()).is_local:
@@ -111,94 +121,90 @@ def by_settings(settings: "Settings") -> Wish:
         except ModelUnavailable as error:
             wish.refused.append(f"{what}: {error}")
     generator = settings.backgrounds.generator
-    if generator == TEXT_TO_IMAGE:
-        _add_text_to_image(wish, settings)
-        return wish
-    trouble = device_trouble(sdxl.device) if generator == "auto" else None
-    if generator != "backdrop" and not trouble:
-        for files in sdxl.weights():
-            if files.is_local:
-                continue
-            if files.revision:
-                wish.wanted.append(_repository(files, sampler=sdxl.sampler))
-            else:
-                wish.refused.append(str(sdxl.missing()))
-    elif trouble:
-        wish.left_out.append(f"SDXL is left out, and backgrounds are drawn: {trouble}.")
+    if generator == AUTO:
+        generator, model = next(iter(scene_generators(settings).items()))
+        if trouble := device_trouble(model.device):
+            wish.left_out.append(f"{model.title} is not fetched, and backgrounds are drawn: {trouble}.")
+            return wish
+    if generator != BACKDROP:
+        _add(wish, generator, GENERATORS, settings)
     return wish
 
 
-def _add_text_to_image(wish: Wish, settings: "Settings") -> None:
-    from resources.scenes.text_to_image import TextToImage
-    from vivid_assets.settings import configured
-
-    model = configured(TextToImage(), settings.text_to_image)
+def _add(wish: Wish, name: str, models: Registry[Any], settings: Settings) -> None:
+    """Add what the model of that name needs, by the settings."""
     try:
-        (files,) = model.weights()
+        model: Model = find_model(models, name, settings)
+        if refusal := model.refusal():
+            wish.left_out.append(f"{model.title or name} is not fetched: {refusal}")
+            return
+        fetched = model.fetched()
     except ModelUnavailable as error:
         wish.refused.append(str(error))
         return
-    if not files.is_local:
-        title = f"{files.source}@{files.revision}"
-        wish.wanted.append(Wanted(title, None, lambda _progress, _say: model.pull()[0]))
-
-
-def _add_birefnet(wish: Wish, settings: "Settings") -> None:
-    from resources.masks.birefnet import BiRefNet
-    from vivid_assets.settings import configured
-
-    birefnet = configured(BiRefNet(), settings.birefnet)
-    if birefnet.runtime == "onnx":
-        if not is_path(birefnet.onnx_model):
-            wish.wanted.append(_of_rembg(birefnet.onnx_model))
+    if model.is_fetched_whole:
+        files = [one for one in fetched if isinstance(one, Weights)]
+        title = ", ".join(f"{one.source}@{one.revision}" for one in files) or name
+        if not (files and all(one.is_local for one in files)):
+            fetch: Callable[..., Path] = lambda _progress, _say: model.pull()[0]  # noqa: E731
+            wish.wanted.append(Wanted(title, None, fetch, lambda _: model.demand_packages(), model.prepare))
         return
-    for files in birefnet.weights():
-        try:
-            birefnet.assert_consent(files)
-        except ModelUnavailable as error:
-            wish.left_out.append(f"BiRefNet is left out: {error}")
-            return
-        if not files.is_local:
-            wish.wanted.append(_repository(files))
+    for one in fetched:
+        if isinstance(one, str):
+            wish.wanted.append(_catalogued(one) if one in CATALOGUE else _of_rembg(one))
+        elif one.is_local:
+            continue
+        elif one.revision:
+            wish.wanted.append(_repository(one, model=model))
+        else:
+            wish.refused.append(str(model.missing()))
 
 
-def _resources(settings: "Settings"):  # type: ignore[no-untyped-def]
-    from resources.clip.open_clip import OpenClip
-    from resources.masks.vitmatte import VitMatte
-    from resources.scenes.sdxl import SDXL
-    from vivid_assets.settings import configured
-
-    return (
-        configured(OpenClip(), settings.open_clip),
-        configured(SDXL(), settings.sdxl),
-        configured(VitMatte(), settings.vitmatte),
-    )
-
-
-def _of_hub(settings: "Settings") -> list[Weights]:
+def _of_hub(settings: Settings) -> list[Weights]:
     """Every repository that the settings speak of, whether a run would load it or not."""
-    from resources.masks.birefnet import BiRefNet
-    from vivid_assets.settings import configured
-
-    open_clip, sdxl, vitmatte = _resources(settings)
-    birefnet = configured(BiRefNet(), settings.birefnet)
-    found = [*birefnet.weights(), *sdxl.weights(), vitmatte.weights]
-    with suppress(ModelUnavailable):  # open_clip has no such weights, and they are not what was asked for
-        found.append(open_clip.weights())
+    found: list[Weights] = []
+    registries: tuple[Registry[Any], ...] = (MASK_TIERS, GENERATORS)
+    for registry in registries:
+        for name in registry.names():
+            # A model without such weights, or a broken one, was not requested.
+            with suppress(ModelUnavailable):
+                model = find_model(registry, name, settings)
+                found += [] if model.is_fetched_whole else model.weights()
+    found.append(_vitmatte(settings).weights)
+    with suppress(ModelUnavailable):  # open_clip has no such weights
+        found.append(_open_clip(settings).weights())
     return [files for files in found if not files.is_local and files.revision]
 
 
-def _of_sampler(name: str, settings: "Settings") -> Wish:
+def _open_clip(settings: Settings) -> "OpenClip":
+    from resources.clip.open_clip import OpenClip
+
+    return configured(OpenClip(), settings.entries("open_clip"))
+
+
+def _vitmatte(settings: Settings) -> "VitMatte":
+    from resources.masks.vitmatte import VitMatte
+
+    return configured(VitMatte(), settings.entries("vitmatte"))
+
+
+def _of_plugin(name: str, models: Registry[Any], settings: Settings) -> Wish:
+    wish = Wish()
+    _add(wish, name, models, settings)
+    if not (wish.wanted or wish.left_out or wish.refused):
+        wish.left_out.append(f"{name} needs no weights, or has all that it needs.")
+    return wish
+
+
+def _of_sampler(name: str, settings: Settings) -> Wish:
     """A sampler whose commit only the settings can know."""
     from resources.scenes.sdxl import SDXL
-    from vivid_assets.settings import configured
 
-    given = {**settings.sdxl} if settings.sdxl.get("sampler") == name else {"sampler": name}
-    sdxl = configured(SDXL(), given)
-    sampler = sdxl.sampling
-    files = sampler.unet or sampler.lora
+    entries = settings.entries("sdxl")
+    sdxl = configured(SDXL(), entries if entries.get("sampler") == name else {"sampler": name})
+    files = sdxl.sampling.unet or sdxl.sampling.lora
     if files and files.revision and not files.is_local:
-        return Wish([_repository(files, sampler=name)])
+        return Wish([_repository(files, model=sdxl)])
     return Wish(refused=[f"{name}: {sdxl.missing()}"])
 
 
@@ -206,21 +212,26 @@ def _catalogued(name: str) -> Wanted:
     needs: Callable[[Path], None] = _packages_of_code
     if name in SAMPLERS and SAMPLERS[name].lora:
         needs = _peft(name)
-    return Wanted(
-        name, CATALOGUE[name].size, lambda progress, say: weights.pull(name, progress=progress, say=say), needs
-    )
+    prepare = MASK_TIERS.load(name)().prepare if name in MASK_TIERS.own else lambda: None
+    size = CATALOGUE[name].size
+    return Wanted(name, size, lambda progress, say: weights.pull(name, progress=progress, say=say), needs, prepare)
 
 
 def _of_rembg(name: str) -> Wanted:
     return Wanted(name, None, lambda _progress, _say: pull_onnx(name))
 
 
-def _repository(files: Weights, sizes: dict[str, int] | None = None, sampler: str = "") -> Wanted:
+def _repository(files: Weights, sizes: dict[str, int] | None = None, model: Model | None = None) -> Wanted:
     if name := name_of(files):
         return _catalogued(name)
     title = f"{files.source}@{files.revision}"
     size = sum(size for file, size in (sizes or {}).items() if any(fnmatch(file, one) for one in files.patterns))
-    needs = _peft(sampler) if sampler and SAMPLERS[sampler].lora else _packages_of_code
+
+    def needs(place: Path) -> None:
+        _packages_of_code(place)
+        if model:
+            model.demand_packages()
+
     return Wanted(title, size or None, lambda _progress, say: weights.pull_files(files, title, say), needs)
 
 

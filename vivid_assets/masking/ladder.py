@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from resources.errors import ModelUnavailable
+from resources.masks.tier import MaskModel
 from resources.runtime.batches import FirstPictures
 from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, visible_part
 from vivid_assets.imaging.core.parallel_rows import single_threaded
+from vivid_assets.imaging.matte.estimate_figures import estimate_figures
 from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
@@ -29,17 +31,18 @@ from vivid_assets.imaging.matte.quality import (
     as_mapping,
     compare,
     judge,
+    judge_estimate,
     judge_given,
     judge_stability,
     judge_written,
     measure,
 )
 from vivid_assets.imaging.matte.subject_box import box_pixels
+from vivid_assets.masking.estimate import Estimate, estimate, is_learned
 from vivid_assets.masking.finish import finish
-from vivid_assets.masking.gradient_tier import GRADIENTS
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
-from vivid_assets.masking.model import MaskModel, Tier
+from vivid_assets.masking.model import Tier
 from vivid_assets.rows.failures import picture_failure
 
 _Made = TypeVar("_Made")
@@ -56,6 +59,8 @@ class _Try:
     visible: np.ndarray | None = None
     records: list[TierRecord] = field(default_factory=list)
     answers: list[tuple[str, np.ndarray, Figures, Verdict]] = field(default_factory=list)
+    mirrored: dict[str, np.ndarray] = field(default_factory=dict)
+    """By tier, its answer to the mirrored picture, mirrored back."""
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -74,7 +79,7 @@ def trouble(tier: str, reason: str | None) -> str:
 
 
 class Ladder:
-    """Tiers in order of trust. The last should need no weights; ``gradient_tier()`` is made for it."""
+    """Tiers in order of trust. The last should need no weights, as ``gradients`` does not."""
 
     def __init__(self, tiers: Sequence[Tier], settings: LadderSettings | None = None) -> None:
         """Nothing is loaded yet.
@@ -87,6 +92,7 @@ class Ladder:
         if not names or len(set(names)) != len(names):
             raise ValueError(f"a ladder needs tiers of different names, not {names}")
         self.tiers = tuple(tiers)
+        self._by_name = {tier.name: tier for tier in self.tiers}
         self.settings = settings or LadderSettings()
         self._models: dict[str, MaskModel] = {}
         self._unavailable: dict[str, str] = {}
@@ -241,7 +247,7 @@ class Ladder:
             if not isinstance(answer, Exception):
                 self._first[tier.name].went_well()
             # With a ValueError a tier refuses a picture; without weights there is nothing that could be at fault.
-            elif not isinstance(answer, ValueError) and tier.name != "gradients":
+            elif not isinstance(answer, ValueError) and tier.is_network:
                 self._first[tier.name].failed(answer)
 
     def _is_doubtful(self, tier: Tier, attempt: _Try) -> bool:
@@ -266,7 +272,8 @@ class Ladder:
                 what = answer if isinstance(answer, Exception) else "no mask of the picture"
                 attempt.troubles.append(f"tier {name} broke on its second look: {what}")
                 continue
-            verdict = judge_stability(verdict, probability, answer[:, ::-1], self.settings.thresholds)
+            attempt.mirrored[name] = answer[:, ::-1]
+            verdict = judge_stability(verdict, probability, attempt.mirrored[name], self.settings.thresholds)
             attempt.answers[-1] = (name, probability, figures, verdict)
             first = attempt.records[-1]
             attempt.records[-1] = replace(
@@ -313,11 +320,11 @@ class Ladder:
         name, probability, figures, verdict = self._choose(attempt)
         answer = TierRecord(name, verdict.name, verdict.reason, as_mapping(figures), 0.0)
         top, bottom, left, right = attempt.window
-        wall = None
-        answers = next(tier.answers for tier in self.tiers if tier.name == name)
+        wall, estimated = None, Estimate(0.0, 0.0)
+        tier = self._by_name[name]
         if verdict.name != "empty":
-            # Gradients are the picture's own edges already.
-            settings = replace(self.settings, refine=self.settings.refine and name != "gradients")
+            # What is no network's is the picture's own edges already.
+            settings = replace(self.settings, refine=self.settings.refine and tier.is_network)
             found = finish(
                 attempt.crop,
                 probability,
@@ -325,7 +332,7 @@ class Ladder:
                 line_art=drawn,
                 trusted=verdict.accepted,
                 ask_drawing_net=attempt.forced is None,
-                matte=answers == "matte",
+                matte=tier.answers == "matte",
             )
             alpha[top:bottom, left:right] = found.alpha
             if attempt.visible is not None:
@@ -344,8 +351,13 @@ class Ladder:
                 translucent=found.translucent,
                 doubt=found.doubt,
             )
-            if written.accepted and name == GRADIENTS:
+            if written.accepted and not tier.is_network:
                 written = self._against_networks(attempt, found.alpha, written)
+            if wall is None:
+                evidence = estimate_figures(attempt.crop, probability, found.alpha, attempt.mirrored.get(name))
+                estimated = estimate(evidence, name)
+                if is_learned(name):
+                    written = judge_estimate(written, estimated.right, self.settings.thresholds)
             made = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
             answer = TierRecord(answer.tier, written.name, written.reason, made, 0.0)
         return Mask(
@@ -359,13 +371,15 @@ class Ladder:
             line_art_probability=attempt.line_art.probability,
             degraded="; ".join(attempt.troubles) or None,
             line_art_wall=wall,
-            origin=answers if wall is None else "drawing",
+            origin=tier.answers if wall is None else "drawing",
+            right=estimated.right if wall is None else None,
+            edge_right=estimated.edge_right if wall is None else None,
         )
 
     def _against_networks(self, attempt: _Try, alpha: np.ndarray, verdict: Verdict) -> Verdict:
         """A mask by colour alone, which a network before it contradicts, is for a person to look at."""
         for other, probability, _, refused in attempt.answers:
-            if other != GRADIENTS and refused.name != "empty":
+            if self._by_name[other].is_network and refused.name != "empty":
                 shared = agreement(alpha, probability)
                 if shared < self.settings.thresholds.min_agreement:
                     return Verdict(

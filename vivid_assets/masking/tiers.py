@@ -1,42 +1,50 @@
-"""The rungs that a ladder can be built from, by name."""
+"""The tiers of a ladder, from the one list of mask tiers (``resources.masks.tiers``) and the settings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
-from resources.errors import ModelUnavailable
-from resources.masks.u2net import U2Net, revision
-from resources.runtime.warm import kept_warm
-from resources.weights import pull as weights
-from vivid_assets.masking.gradient_tier import gradient_tier
-from vivid_assets.masking.model import MaskModel, Tier
+from resources.errors import MachineFault, ModelUnavailable, first_line
+from resources.masks.tier import MaskModel, MaskTier
+from resources.masks.tiers import MASK_TIERS
+from vivid_assets.masking.model import Tier
 
-TIER_NAMES = ("birefnet", "u2net", "u2netp", "gradients")
+_NOT_HERE = "none"
+"""The revision of a tier that is not here: once it is, rows that did without are stale."""
 
 
-def make_tiers(names: Sequence[str], birefnet: MaskModel, birefnet_missing: str | None) -> list[Tier]:
+def make_tiers(names: Sequence[str], find: Callable[[str], MaskTier], leases: ExitStack) -> list[Tier]:
     """Tiers in the order of ``names``; no weights are loaded.
 
-    ``birefnet`` is a leased BiRefNet, and ``birefnet_missing`` what of it is not installed here, if anything.
-    A tier that is not here has another revision than one that is: once it is, rows that did without are stale.
+    Args:
+        names: of the tiers.
+        find: the tier of a name, as the settings have it.
+        leases: what is leased when a tier's first picture comes is let go with this.
     """
-    return [_tier(name, birefnet, birefnet_missing) for name in names]
+    return [_tier(name, find, leases) for name in names]
 
 
-def _tier(name: str, birefnet: MaskModel, birefnet_missing: str | None) -> Tier:
-    if name == "birefnet":
-        known = "none" if birefnet_missing else birefnet.revision
-        return Tier(name, lambda: birefnet, known, answers="matte", missing=birefnet_missing)
-    if name in ("u2net", "u2netp"):
-        known = revision(name) if weights.available(name) else "none"
-        return Tier(name, lambda: kept_warm(U2Net(name)), known, missing=_missing(name))
-    if name == "gradients":
-        return gradient_tier()
-    raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(TIER_NAMES)}.")
-
-
-def _missing(name: str) -> str | None:
-    """Weights that are here but damaged are not missing: loading them says what is wrong."""
+def _tier(name: str, find: Callable[[str], MaskTier], leases: ExitStack) -> Tier:
     try:
-        weights.path(name)
-    except ModelUnavailable as error:
-        return str(error)
-    return None
+        tier = find(name)
+        missing = tier.missing()
+        revision = _NOT_HERE if missing else tier.revision
+    except Exception as error:
+        if name in MASK_TIERS.own:
+            raise
+        # A package of somebody else's: the tiers that work are not to suffer for it.
+        reason = str(error) if isinstance(error, MachineFault) else f"{type(error).__name__}: {first_line(error)}"
+        return Tier(name, lambda: _unavailable(reason), _NOT_HERE, missing=reason)
+
+    def load() -> MaskModel:
+        try:
+            return leases.enter_context(tier.lease())
+        except MachineFault:
+            raise
+        except Exception as error:
+            raise ModelUnavailable(f"{name} could not be loaded: {first_line(error)}") from error
+
+    return Tier(name, load, revision, tier.answers, missing, tier.is_network, tier.at_once)
+
+
+def _unavailable(reason: str) -> MaskModel:
+    raise ModelUnavailable(reason)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -76,7 +76,6 @@ def test_a_picture_of_one_color_is_all_background_and_its_middle_the_subject():
     assert light.background.share == 1
 
 
-@settings(deadline=None)
 @given(
     arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), elements=st.integers(0, 255))
 )

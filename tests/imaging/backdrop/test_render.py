@@ -27,7 +27,7 @@ def light_of(image: np.ndarray) -> np.ndarray:
     return srgb_to_linear(image).mean(axis=2)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.text(max_size=80), st.integers(1, 90), st.integers(1, 90), st.integers(0, 2**63))
 def test_any_prompt_size_and_seed_gives_a_picture_the_same_each_time(prompt, height, width, seed):
     first = backdrop(prompt, height, width, seed=seed)

@@ -47,7 +47,7 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("mode", MODES)
 @given(scene=scenes())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_solid_and_empty_pixels_are_copied(mode: Mode, scene: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     image, alpha, background = scene
     out = blend(image, alpha, background, mode=mode, spill=False)
@@ -64,7 +64,7 @@ def test_solid_and_empty_pixels_are_copied(mode: Mode, scene: tuple[np.ndarray, 
 
 @pytest.mark.parametrize("mode", MODES)
 @given(scene=scenes())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_mirrored_picture_gives_a_mirrored_blend(
     mode: Mode, scene: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
@@ -76,7 +76,7 @@ def test_a_mirrored_picture_gives_a_mirrored_blend(
 
 
 @given(scene=scenes(), threads=st.integers(1, 5))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_it_is_deterministic_whatever_the_threads(
     scene: tuple[np.ndarray, np.ndarray, np.ndarray], threads: int
 ) -> None:
@@ -101,7 +101,7 @@ def test_alpha_that_is_no_number_does_not_spread(not_a_number: float) -> None:
     st.tuples(*[st.integers(0, 255)] * 3),
     st.floats(1.5, 12),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_against_the_same_background_nothing_changes(
     front: tuple[int, int, int], plate: tuple[int, int, int], edge: float
 ) -> None:

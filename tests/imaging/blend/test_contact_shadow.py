@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -39,7 +39,6 @@ def test_nothing_or_a_subject_cut_by_the_frame_has_none(alpha):
     assert (contact_shadow(alpha, key_light="left") == 1).all()
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30))))
 def test_it_is_a_share_for_any_alpha(alpha):
     shadow = contact_shadow(alpha, key_light="above")

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.cli.one_picture import cutout_file
 from vivid_assets.imaging.blend.composite import blend
 from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.one_picture.composites import cutout_file
 
 
 def a_subject(side: int = 400) -> tuple[np.ndarray, np.ndarray]:

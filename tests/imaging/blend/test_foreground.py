@@ -22,7 +22,7 @@ def scene(seed: int, height: int = 60, width: int = 70) -> tuple[np.ndarray, np.
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_smooth_colors_come_back(seed: int) -> None:
     image, alpha, front, back = scene(seed)
     f, b = estimate_foreground(image, alpha, estimate_colors(image, alpha))

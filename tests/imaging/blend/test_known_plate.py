@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.support.plain import plain
+from vivid_assets.demo.drawings import DRAWINGS
 from vivid_assets.imaging.blend.known_plate import ALIKE, solve_known_plate
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
@@ -146,3 +148,15 @@ def test_a_line_across_the_whole_picture_belongs_to_the_plate_and_not_to_the_sha
     rows = slice(330 * known.layer.shape[0] // 600 - 2, 336 * known.layer.shape[0] // 600 + 2)
     for ends in (np.s_[rows, :20], np.s_[rows, -20:]):
         assert known.layer[ends].min() > 0.97
+
+
+def test_a_shadow_s_core_beneath_hair_leaves_no_patch_of_the_plate():
+    drawn = DRAWINGS["fur-ball"](640)
+    mask = np.clip(cv2.GaussianBlur(drawn.alpha.astype(np.float32), (0, 0), 4) * 1.5 - 0.1, 0, 1)
+    made = blend_native(
+        drawn.picture, Alpha(mask, "probability"), np.full((8, 8, 3), (56, 56, 58), np.uint8), shadow="auto"
+    )
+    foot = made.composite[480:600].astype(int)
+    green = (foot[..., 1] > foot[..., 0] + 8) & (foot[..., 1] > foot[..., 2] + 8)
+    whole = cv2.erode(green.astype(np.uint8), np.ones((5, 5), np.uint8))
+    assert not whole.any()

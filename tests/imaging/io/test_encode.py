@@ -22,19 +22,16 @@ def pixels(dtype: type) -> st.SearchStrategy[np.ndarray]:
     return hnp.arrays(dtype, st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(3)))
 
 
-@settings(deadline=None)
 @given(rgb=pixels(np.uint8), level=st.integers(0, 9))
 def test_png_gives_back_eight_bits(rgb, level):
     assert np.array_equal(decode(encode(rgb, quality=level)).rgb, rgb)
 
 
-@settings(deadline=None)
 @given(rgb=pixels(np.uint16))
 def test_png_gives_back_sixteen_bits(rgb):
     assert np.array_equal(decode(encode(rgb)).rgb16, rgb)
 
 
-@settings(deadline=None)
 @given(rgb=pixels(np.uint8), data=st.data())
 def test_png_gives_back_alpha(rgb, data):
     alpha = data.draw(hnp.arrays(np.float32, rgb.shape[:2], elements=st.floats(0, 1, width=32)))
@@ -131,7 +128,7 @@ def test_a_packet_that_is_no_xmp_says_nothing(packet):
     assert parse_xmp(packet) == {}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_any_printable_provenance_survives(text):
     if text.isprintable():

@@ -65,7 +65,7 @@ def test_only_pictures_are_taken():
             gradient_mask(wrong)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
     | st.builds(

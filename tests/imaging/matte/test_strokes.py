@@ -107,7 +107,7 @@ def test_no_subject_no_sign():
     assert stroke_matte(picture, np.zeros((SIDE, SIDE), np.float32)) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 256]))
 def test_any_picture_gives_a_matte_or_nothing(height, width, seed, levels):
     rng = np.random.default_rng(seed)

@@ -380,9 +380,10 @@ def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypat
 
 def test_auto_never_computes_on_the_cpu(settings, monkeypatch):
     """Scenes at full size would take hours there; ``device: cpu`` is how to ask for that."""
-    monkeypatch.setattr(
-        "resources.scenes.sdxl.device_trouble", lambda asked="auto": None if asked == "cpu" else "no GPU"
-    )
+    for module in ("generator", "sdxl"):
+        monkeypatch.setattr(
+            f"resources.scenes.{module}.device_trouble", lambda asked="auto": None if asked == "cpu" else "no GPU"
+        )
     with pytest.raises(ModelUnavailable, match="SDXL cannot compute here: no GPU; with device cpu"):
         make(settings | {"device": "auto"}, [SOFA])
     assert SDXL(**settings | {"device": "auto"}).unusable().startswith("SDXL cannot compute here: no GPU")

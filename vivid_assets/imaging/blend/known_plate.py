@@ -50,6 +50,8 @@ _LARGE = 2e-3
 """Share of the picture from which a hole is large."""
 _GLIMPSE = np.float32(0.4)
 """Weight of what is seen between hairs for the shadow there."""
+_PURE = 0.03
+"""Distance from the ray, over the share of light, up to which no hair is mixed into a coloured plate."""
 _STRANGE = 12.0
 """Misfit, chi squared of three channels, at which no mixture of F and B explains a pixel."""
 _FILLS = 3.0, 7.0
@@ -309,7 +311,8 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     sure |= solid & ((~small.ray & (misfit > _STRANGE)) | (own & (network > 0.5)))
     back = holes | joined(plain | back, back)
     lit = back & ~grown(~back & (alpha > 0.1), 1.0)
-    layer = _layer(small, np.where(lit, np.float32(1), _GLIMPSE * (_between(small) & ~heart & ~own)).astype(np.float32))
+    glimpses = _GLIMPSE * (_between(small) & ~heart & ~own)
+    layer = _layer(small, np.where(lit, np.float32(1), glimpses).astype(np.float32))
     alpha = _solved(small, layer, sure, open_to, threads)[0]
     # Greys are everywhere: a grey gap must have the very light of the plate beside it.
     met = np.abs(small.share / np.maximum(layer.mean(axis=2), 0.05) - 1) < 0.05 + 2 * small.noise
@@ -323,7 +326,7 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     deepest = cv2.morphologyEx(deepest.astype(np.uint8), cv2.MORPH_OPEN, _window(7)).astype(bool)
     if deepest.any():
         back |= deepest
-        layer = _layer(small, (lit | deepest).astype(np.float32))
+        layer = _layer(small, np.where(lit | deepest, np.float32(1), glimpses).astype(np.float32))
     missed = ~small.ray & ~back & (alpha > 0.15) & (network < 0.5)
     part = _edged(small, missed) | ((network > 0.5) & ~back)
     subject = part & joined(grown(part, 3), (network > 0.5) & ~back)
@@ -336,9 +339,10 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
 
 
 def _between(small: _SmallPicture) -> Area:
-    """What is seen of a coloured plate between hairs: the lightest of its hue all about, however shaded that is."""
+    """What is seen of a coloured plate between hairs, however shaded: its lightest all about, or its very hue."""
     lightest = cv2.dilate(np.where(small.ray, small.share, 0).astype(np.float32), _window(11))
-    return np.asarray(small.ray & (small.share > 0.85 * lightest) & (_colored(small.plate) > 0.3))
+    seen = (small.share > 0.85 * lightest) | (small.off < _PURE * small.share + small.noise)
+    return np.asarray(small.ray & seen & (_colored(small.plate) > 0.3))
 
 
 def _layer(small: _SmallPicture, seen: Plane) -> LinearRGB:

@@ -9,7 +9,7 @@ trusted.
 import struct
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import cv2
@@ -98,6 +98,15 @@ def decode(
         data, damage = png.without_damage(data)
         notes += damage
     return _decode(data, kind, notes, longest, max_pixels, max_frames)
+
+
+def reduced(picture: Picture, longest: int) -> Picture:
+    """The picture as ``decode`` returns it with ``longest``, without decoding its file a second time.
+
+    A JPEG from four times ``longest`` on, which ``decode`` reduces while it decodes, may differ by rounding.
+    """
+    rgb, alpha = _reduce(picture.rgb, picture.alpha, longest)
+    return replace(picture, rgb=rgb, alpha=alpha, rgb16=None)
 
 
 def _decode_jpeg(data: bytes, notes: list[str], longest: int | None, max_pixels: int, max_frames: int) -> Picture:

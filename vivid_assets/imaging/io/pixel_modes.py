@@ -81,7 +81,7 @@ def to_srgb_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: 
         colors = linear_colors(declared)
         notes += [f"colours converted from {declared.name} to sRGB", *_outside(colors, values)]
         values = colors.convert(values)
-    rgb, rgb16 = (values, None) if values.dtype == np.uint8 else (_to_8(values), values)
+    rgb, rgb16 = (values, None) if values.dtype == np.uint8 else (to_8(values), values)
     if bits > 8:
         notes.append(f"{bits} bits a channel" + ("" if rgb16 is not None or not want_16 else " taken as 8"))
     if alpha is not None and alpha.min() == 1:
@@ -128,7 +128,7 @@ def _depth(image: Any, data: bytes, kind: str) -> int:
     return 8
 
 
-def _to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
+def to_8(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """0–65535 to 0–255, rounded to the nearest."""
     narrow = np.empty(values.shape, np.uint8)
     for top in range(0, len(values), _ROWS):
@@ -178,7 +178,7 @@ def _split(image: ImageFile.ImageFile, sixteen: bool) -> tuple[Image.Image, NDAr
         grey = _grey_16(image)
         key = image.info.get("transparency")
         alpha = None if key is None else (grey != key).astype(np.float32)
-        return Image.fromarray(_to_8(grey)), alpha
+        return Image.fromarray(to_8(grey)), alpha
     if image.mode in ("I", "F"):
         raise UnreadablePicture(
             "The picture's samples are 32-bit numbers, of which nothing says which is white; save it with 8 or 16 bits."
