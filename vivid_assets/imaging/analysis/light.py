@@ -69,7 +69,7 @@ class Light:
 
     Attributes:
         subject, background: See ``RegionLight``.
-        wall_flatness: Share of the frame's pixels that have the background's colour, 0 (busy) … 1 (an even background).
+        background_flatness: Share of the frame's pixels of the background's colour, 0 (busy) … 1 (an even one).
 
     """
 
