@@ -29,7 +29,8 @@ from resources.masks.tiers import MASK_TIERS
 from resources.models import model_named, tables
 from resources.registry import BrokenPlugin, Registry
 from resources.resource import Resource
-from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, SceneGenerator, generator_names
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
