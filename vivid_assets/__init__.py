@@ -1,14 +1,61 @@
-"""Background replacement for whole image catalogues, as a Dagster pipeline."""
+"""Background replacement for whole image catalogues, as a Dagster pipeline.
+
+Single pictures need no pipeline: ``find_mask``, ``blend`` and ``replace_background`` take and return NumPy arrays or
+Pillow images. Importing this package loads none of the libraries that they need; the first use of a name does.
+
+Example:
+    >>> import vivid_assets
+    >>> from PIL import Image
+    >>> photo = Image.new("RGB", (64, 48), (214, 214, 214))
+    >>> photo.paste((180, 40, 30), (20, 12, 44, 36))
+    >>> done = vivid_assets.replace_background(photo, background="#ffffff", tiers=["gradients"])
+    >>> done.composite.size, done.composite.getpixel((2, 2)), done.mask.verdict
+    ((64, 48), (255, 255, 255), 'good')
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from resources.runtime.caches import find_room_for_caches
+
+if TYPE_CHECKING:
+    from vivid_assets.one_picture.api import (
+        Blended,
+        FoundMask,
+        Replaced,
+        blend,
+        find_mask,
+        keep_models,
+        replace_background,
+    )
+
+    __version__: str
+
+__all__ = [
+    "Blended",
+    "FoundMask",
+    "Replaced",
+    "__version__",
+    "blend",
+    "find_mask",
+    "keep_models",
+    "replace_background",
+]
 
 # Before numba is imported, which looks for its folder once.
 find_room_for_caches()
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("vivid-assets")
-    raise AttributeError(name)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vivid_assets.one_picture import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,8 +14,8 @@ from vivid_assets.assets.trials import trials
 from vivid_assets.scheduling.alerts import failures
 from vivid_assets.scheduling.jobs import catalogue_job, retry_job
 from vivid_assets.scheduling.lost_runs import lost_runs
-from vivid_assets.scheduling.nights import arrivals, nightly
 from vivid_assets.scheduling.reruns import rerun_failed, rerun_failed_shards
+from vivid_assets.scheduling.ticks import arrivals, nightly
 from vivid_assets.scheduling.tuning import settings_changes
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.shard_asset import shard_asset

@@ -1,11 +1,11 @@
 """Products before plain backgrounds: the whole product against rembg with the same network.
 
-Cut-outs with exact alpha are photographed as a catalogue does it: standing on a sweep of one colour, floor and wall lit
-differently, with falloff, darker corners, a contact shadow and a cast one, a sensor's noise, and JPEG where asked. The
-picture alone goes in; what comes out is compared with the composite that the exact cut-out, plate and shadow give. The
-figures are the mean CIEDE2000 over the soft pixels (0.02 < alpha < 0.98) and over the shadow, how many pictures have a
-visible fault, and how far the alpha is from the truth. The cut-outs are drawn by code; ``--data`` adds folders of RGBA
-pictures.
+Cut-outs with exact alpha are photographed as a catalogue does it: standing on a sweep of one colour, floor and
+background lit differently, with falloff, darker corners, a contact shadow and a cast one, a sensor's noise, and JPEG
+where asked. The picture alone goes in; what comes out is compared with the composite that the exact cut-out, plate and
+shadow give. The figures are the mean CIEDE2000 over the soft pixels (0.02 < alpha < 0.98) and over the shadow, how many
+pictures have a visible fault, and how far the alpha is from the truth. The cut-outs are drawn by code; ``--data`` adds
+folders of RGBA pictures.
 
     python -m benchmarks.quality.plain --data ~/cutouts --sizes 900 2700 --write docs/plain_table.md
 """
@@ -23,12 +23,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mask_measures import mean_absolute_error, sum_of_absolute_differences
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.quality.blending import NOISE, Cutout, drawn_cutouts, fit, photographs, read_cutouts
+from benchmarks.quality.mask_measures import mean_absolute_error, sum_of_absolute_differences
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
+from vivid_assets.imaging.io.codec import decode
 
 Array = NDArray[Any]
 Made = tuple[Array, Array]
@@ -80,7 +81,7 @@ def placed(cutout: Cutout, size: int) -> Cutout:
 
 
 def lit_plate(color: tuple[int, int, int], size: int) -> Array:
-    """Light a sweep of one colour: from the left, corners darker, the floor apart from the wall. Linear light."""
+    """Light a sweep of one colour: from the left, corners darker, the floor apart from the background. Linear light."""
     y, x = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size
     falloff = 1 - 0.22 * np.hypot(x - 0.3, y - 0.2)
     corners = 1 - 0.16 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
@@ -156,14 +157,16 @@ def has_fault(delta: Array) -> bool:
 
 def product(leases: ExitStack, tier: str) -> Method:
     """Make pictures as ``vivid replace`` does."""
-    from vivid_assets.cli.one_picture import Masks, Scene, composed
+    from vivid_assets.one_picture.composites import composed
+    from vivid_assets.one_picture.masks import Masks
+    from vivid_assets.one_picture.scenes import Scene
     from vivid_assets.settings import Settings
 
     settings = Settings()
     masks = Masks(settings, leases, (tier, "gradients"))
 
     def make(data: bytes, background: Array) -> Made:
-        blended = composed(masks.solve(data), Scene(None, background, "", False), settings, "png")
+        blended = composed(masks.solve(decode(data)), Scene(background, ""), settings, deep=True)
         return blended.composite, blended.alpha
 
     return make
@@ -231,8 +234,10 @@ def table(tallies: dict[str, Tally]) -> str:
 
 def strip(path: Path, tier: str) -> None:
     """Draw each of three photographs, its composite without and with its shadow, and the shadow's layer."""
-    from vivid_assets.cli.one_picture import Masks, Scene, composed
     from vivid_assets.imaging.blend.cast_shadow import multiply_layer
+    from vivid_assets.one_picture.composites import composed
+    from vivid_assets.one_picture.masks import Masks
+    from vivid_assets.one_picture.scenes import Scene
     from vivid_assets.settings import Settings
 
     cutouts = {cutout.name: cutout for cutout in drawn_cutouts()}
@@ -245,12 +250,12 @@ def strip(path: Path, tier: str) -> None:
             ("drawn-grass", "white", (226, 190, 120)),
         ):
             case = photograph(cutouts[name], plate, 900, 1, None)
-            solved = masks.solve(case.data)
-            scene = Scene(None, np.full((900, 900, 3), color, np.uint8), "", False)
+            solved = masks.solve(decode(case.data))
+            scene = Scene(np.full((900, 900, 3), color, np.uint8), "")
             tiles = [solved.picture.rgb]
             for wanted in ("none", "auto"):
                 settings = Settings.model_validate({"composites": {"shadow": wanted}})
-                blended = composed(solved, scene, settings, "png")
+                blended = composed(solved, scene, settings, deep=True)
                 tiles.append(blended.composite)
             layer = np.ones((1, 1, 3), np.float32) if blended.shadow.layer is None else blended.shadow.layer
             tiles.append(cv2.resize(multiply_layer(layer), (900, 900), interpolation=cv2.INTER_LINEAR))

@@ -27,8 +27,7 @@ from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
 
-from drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
-
+from benchmarks.speed.drawn_catalogue import STAGES, DrawnCatalogue, Run, quiet
 from resources.masks.tiers import MASK_TIERS
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
@@ -69,7 +68,7 @@ def bare_loop(folder: Path, out: Path, tiers: tuple[str, ...], count: int) -> fl
                 render(read_prompt("sage green paper"), *size, seed=42, temperature=light.temperature)
             )
         alpha, scene = decode_mask((out / "mask.png").read_bytes()), decode(backdrops[size]).rgb
-        blended = blend_native(decode(path.read_bytes()).rgb, Alpha(alpha, "probability"), scene, mode="unmix")
+        blended = blend_native(decode(path.read_bytes()).rgb, Alpha(alpha, "probability"), scene)
         (out / path.name).write_bytes(encode(blended.composite, format="jpeg", quality=92))
     return time.perf_counter() - started
 

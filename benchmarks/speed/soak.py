@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from drawn_catalogue import DrawnCatalogue, quiet
+from benchmarks.speed.drawn_catalogue import DrawnCatalogue, quiet
 
 
 @dataclass

@@ -77,7 +77,7 @@ def due(pipeline):
         [stage.name for stage in all_stages()],
         [stage.name for stage in EXPORTED],
     )
-    return [one.is_retry for one in state.due]
+    return [one.is_retry for one in state.stale]
 
 
 @pytest.mark.parametrize(

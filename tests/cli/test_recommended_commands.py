@@ -27,7 +27,7 @@ COMMAND = re.compile(r"(?<![\w/-])vivid ((?:models|catalogue|replace|mask|blend|
 def texts() -> list[tuple[str, str]]:
     """Where and what: pages as they are, strings of the code with ``X`` for what is filled in."""
     found = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
         found += [(page.name, line) for line in page.read_text().splitlines()]
     for file in sorted([*(ROOT / "resources").rglob("*.py"), *(ROOT / "vivid_assets").rglob("*.py")]):
         for node in ast.walk(ast.parse(file.read_text())):

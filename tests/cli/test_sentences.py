@@ -238,4 +238,4 @@ def test_a_command_that_is_written_wrongly_is_no_fault_of_the_program(vivid, arg
     code, said = vivid(*arguments)
     assert code == 2
     assert "[/b]" in said and "--help" in said
-    assert "fault of vivid_assets" not in said and "\x1b" not in said
+    assert "bug in vivid_assets" not in said and "\x1b" not in said

@@ -130,7 +130,7 @@ if __name__ == "__main__":
         "scipy.ndimage",
         "sqlalchemy",
         "vivid_assets.definitions",
-        "vivid_assets.scheduling.nights",
+        "vivid_assets.scheduling.ticks",
         "vivid_assets.export.part",
     ):
         importlib.import_module(name)

@@ -44,7 +44,7 @@ from vivid_assets.masking.model import Tier
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.scheduling import lost_runs
-from vivid_assets.scheduling.nights import look
+from vivid_assets.scheduling.ticks import plan_tick
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import all_stages
@@ -325,7 +325,7 @@ class History(RuleBasedStateMachine):
         self.nights += night
         name = f"night {self.nights}" if night else None
         settings_file = SettingsFile(path=str(self.settings))
-        found = look(self.instance, self.store, settings_file, night=name, now=self.now, log=LOG)
+        found = plan_tick(self.instance, self.store, settings_file, night=name, now=self.now, log=LOG)
         self.instance.add_dynamic_partitions("shards", found.new_partitions)
         return found.requests
 
@@ -383,7 +383,7 @@ class History(RuleBasedStateMachine):
     def assert_settled(self) -> None:
         there, rows = self.there(), self.rows()
         state = state_of(self.store, "spring", STAGE_NAMES, [stage.name for stage in EXPORTED])
-        assert (state.due, state.unpublished) == ([], [])
+        assert (state.stale, state.unpublished) == ([], [])
         assert rows.keys() == there.keys()
         assert {name: row[COMPOSITES.name]["status"] for name, row in rows.items()} == dict.fromkeys(there, OK)
         assert {row[MASKS.name]["tier"] for row in rows.values()} == {"u2net"}

@@ -36,7 +36,7 @@ class TrialConfig(dg.Config):
     )
     settings: dict[str, Any] = Field(
         default_factory=dict,
-        description="Entries by table, such as {composites: {mode: article}}; none: nothing changes.",
+        description="Entries by table, such as {composites: {mode: lab-deprojection}}; none: nothing changes.",
     )
 
 

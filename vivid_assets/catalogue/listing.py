@@ -1,44 +1,31 @@
-"""The files that are there: names, sizes and stamps in one pass, digests only where something may have changed.
+"""The files of a catalogue: names, sizes and stamps in one pass, digests only where something may have changed.
 
-What is a picture is said by the suffix where it is one of a picture, and by the first bytes where it is not. What is
-left out is named, and a folder that cannot be listed is a fault: silence would read as "there is nothing more".
+Files that are left out are named, and a folder that cannot be listed is an error: otherwise its pictures would seem to
+be gone.
 """
 
 import hashlib
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
 from vivid_assets.catalogue.identity import ETAG, UNREADABLE
 from vivid_assets.catalogue.names import collisions, why_refused
-from vivid_assets.imaging.io.formats import ENOUGH, kind_of
-
-PICTURE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+from vivid_assets.catalogue.pictures import (
+    PICTURE_SUFFIXES,
+    needs_its_bytes,
+    sentence_on_others,
+    suffix_of,
+    why_no_picture,
 )
-
-# Not asked by content: a raw file is a TIFF whose first picture is a thumbnail; a half-copied file is half a picture.
-_RAW = frozenset(
-    {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf"}
-    | {".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
-)
-_ASIDE = frozenset(
-    {".bak", ".crdownload", ".download", ".filepart", ".old", ".orig", ".part", ".partial", ".temp", ".tmp"}
-)
-# What lies beside pictures and is not meant as one; not worth a word.
-_TEXTS = frozenset(
-    {".csv", ".db", ".html", ".ini", ".json", ".jsonl", ".log", ".md", ".parquet", ".rst", ".toml", ".tsv", ".txt"}
-    | {".xml", ".xmp", ".yaml", ".yml"}
-)
-
-_TELLING = PICTURE_SUFFIXES | _RAW | _ASIDE | _TEXTS
+from vivid_assets.imaging.io.formats import ENOUGH
 
 LISTING = pa.schema([("picture", pa.string()), ("size", pa.int64()), ("stamp", pa.string())])
 
@@ -48,26 +35,27 @@ _STORE = re.compile(r"(?:^|(.*?)/)catalogues/[^/]+/catalogue\.json")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a catalogue's folder, or one folder in it, holds."""
+    """The contents of a catalogue's folder, or of one folder in it."""
 
     pictures: pa.Table
     """Schema LISTING, by name: POSIX paths below the catalogue's root."""
     others: pa.Table
     """Files that are no pictures that can be read; as ``pictures``."""
     refused: dict[str, str]
-    """By name: a sentence for each file or folder that is left out for what it is called or where it leads."""
+    """By name: a message for each file or folder that is left out because of its name or its target."""
     looked_at: dict[str, tuple[str, str]]
-    """By name: the state (size and stamp) in which a file's first bytes were looked at, and what they are not."""
+    """By name: the state (size and stamp) in which a file's first bytes were read, and why they are no picture's."""
     stores: list[str] = field(default_factory=list)
     """Folders that are left out because they are stores of this program."""
 
     def sentences(self) -> list[str]:
-        """What was left out, in words."""
-        told = [*self.refused.values()]
-        told += [f"The folder {name!r} is a store of results and left out." for name in self.stores]
-        if counted := _count(self.others["picture"].to_pylist(), self.looked_at):
-            told.append(counted)
-        return told
+        """Messages on what was left out."""
+        messages = [*self.refused.values()]
+        messages += [f"The folder {name!r} is left out: it is a store of results." for name in self.stores]
+        found = {name: what for name, (_, what) in self.looked_at.items()}
+        if counted := sentence_on_others(self.others["picture"].to_pylist(), found):
+            messages.append(counted)
+        return messages
 
 
 def list_files(
@@ -95,7 +83,7 @@ def list_files(
         # Not only no name for a picture: no text that could be kept in a table.
         refused[name] = f"{name!r} {why_refused(name)}: rename it."
         del entries[name]
-    asked = [(name, f"{size}-{stamp}") for name, (size, stamp) in entries.items() if _is_asked_by_content(name)]
+    asked = [(name, f"{size}-{stamp}") for name, (size, stamp) in entries.items() if needs_its_bytes(name)]
     known = looked_at or {}
     looked = {name: known[name] for name, state in asked if name in known and known[name][0] == state}
     fresh = [(name, state) for name, state in asked if name not in looked]
@@ -104,7 +92,7 @@ def list_files(
         looked |= {name: (state, answer) for (name, state), answer in zip(fresh, answers, strict=True)}
     taken, others = [], []
     for name in entries:
-        if _suffix(name) not in PICTURE_SUFFIXES and (name not in looked or looked[name][1]):
+        if suffix_of(name) not in PICTURE_SUFFIXES and (name not in looked or looked[name][1]):
             others.append(name)
         elif why := why_refused(name):
             refused[name] = f"{name!r} {why}: rename it."
@@ -202,7 +190,7 @@ def _walk(root: UPath, below: str, skipped: set[str], store: UPath | None) -> _F
     if unlisted:
         raise ValueError(
             f"{_many(len(unlisted), 'folder')} of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
-            "What is in them is not known, so nothing is taken for removed."
+            "Their contents are unknown, so no picture is removed."
         )
     return entries, refused, stores
 
@@ -260,7 +248,7 @@ def _state(found: os.stat_result) -> tuple[int, str]:
     return found.st_size, f"{found.st_mtime_ns}-{found.st_ctime_ns}"
 
 
-def _stamp(info: dict) -> str:
+def _stamp(info: Mapping[str, Any]) -> str:
     """Changes whenever the object does: its entity tag or checksum, else the modification time."""
     for name in ("ETag", "etag", "md5Hash", "content_md5"):
         if info.get(name):
@@ -269,15 +257,6 @@ def _stamp(info: dict) -> str:
         if info.get(name):
             return str(info[name])
     return ""
-
-
-def _suffix(name: str) -> str:
-    stem, dot, suffix = name[name.rfind("/") + 1 :].rpartition(".")
-    return dot + suffix.lower() if stem and suffix else ""
-
-
-def _is_asked_by_content(name: str) -> bool:
-    return _suffix(name) not in _TELLING and not name.endswith("~")
 
 
 def _look(root: UPath, name: str) -> str:
@@ -294,40 +273,12 @@ def _look(root: UPath, name: str) -> str:
             start = path.fs.cat_file(path.path, start=0, end=ENOUGH)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    kind = kind_of(start)
-    return "" if kind.format and kind.is_read else f"{kind.what}; {kind.advice}"
+    return why_no_picture(start)
 
 
 def _table(names: list[str], entries: Mapping[str, tuple[int, str]]) -> pa.Table:
     return pa.table([names, [entries[name][0] for name in names], [entries[name][1] for name in names]], schema=LISTING)
 
 
-def _count(names: list[str], looked_at: Mapping[str, tuple[str, str]]) -> str:
-    """A sentence such as "3 files are no pictures that can be read: 2 .heic, such as …; 1 .psd, such as …"."""
-    names = [name for name in names if _suffix(name) not in _TEXTS]
-    if not names:
-        return ""
-    kinds = [(_suffix(name) or "without a suffix", _hint(name, looked_at)) for name in names]
-    groups = Counter(kinds)
-    first = dict(zip(reversed(kinds), reversed(names), strict=True))
-    parts = [
-        f"{number} {suffix}, such as {first[suffix, hint]!r}{f' ({hint})' if hint else ''}"
-        for (suffix, hint), number in groups.most_common(12)
-    ]
-    more = f", and {len(groups) - len(parts)} more kinds" if len(groups) > len(parts) else ""
-    many = f"{len(names)} files are no pictures" if len(names) > 1 else "1 file is no picture"
-    return f"{many} that can be read: {'; '.join(parts)}{more}."
-
-
 def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _hint(name: str, looked_at: Mapping[str, tuple[str, str]]) -> str:
-    """What is worth saying of a file that is no picture; of text, and of who knows what, its suffix says enough."""
-    if _suffix(name) in _RAW:
-        return "a camera's raw file; export it as TIFF or JPEG"
-    if name not in looked_at:
-        return "half copied, or set aside"
-    what = looked_at[name][1]
-    return "" if what.startswith(("text, not a picture", "none of the formats")) else what

@@ -1,4 +1,4 @@
-"""Settings as versions: a digest per stage of what holds, in ``vivid.toml`` and in every catalogue's own file.
+"""Settings as versions: a digest per stage of the settings in ``vivid.toml`` and in every catalogue's own file.
 
 Spelling out a default or writing a comment changes no version; a changed value changes that of the stage that reads
 it, and of no other.
@@ -30,9 +30,9 @@ def tables_by_stage() -> dict[str, tuple[str, ...]]:
 
 
 def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]]:
-    """By stage: the settings that hold for all, and for each catalogue whose file says something else.
+    """By stage: the settings of all catalogues, and of each whose own file differs.
 
-    Raises ValueError naming a bad entry of ``vivid.toml``; a catalogue's is noted in the place of its settings.
+    Raises ValueError naming a bad entry of ``vivid.toml``; a catalogue's error takes the place of its settings.
     """
     common = settings.read()
     catalogues: dict[str, Settings | str] = {}
@@ -40,7 +40,7 @@ def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]
         try:
             catalogues[one.name] = settings.read(catalogue_settings(store, one.name))
         except (ValueError, MachineFault) as error:
-            # Its own runs stop with this sentence; the others' settings are what they are.
+            # Its own runs stop with this message; the other catalogues are unaffected.
             catalogues[one.name] = str(error)
     held: dict[str, dict[str, Any]] = {}
     for stage, tables in tables_by_stage().items():

@@ -1,15 +1,15 @@
-"""``vivid blend``: put the subject of one picture, cut out by a mask, before another picture."""
+"""``vivid blend``: put the subject of a picture, cut out by its mask, on another background."""
 
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from vivid_assets.cli.console import console, say
-from vivid_assets.cli.replace import Force, Shadow, ShadowOption, read_settings, with_shadow
+from vivid_assets.cli.replace import Force, Shadow, ShadowOption
 
 # The command imports what it needs itself, so that help is shown at once.
 if TYPE_CHECKING:
@@ -17,47 +17,53 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """How the old background is taken out of the edge."""
+    """How the original background is removed from the edge."""
 
-    unmix = "unmix"
-    article = "article"
+    decontaminate = "decontaminate"
+    lab_deprojection = "lab-deprojection"
     alpha = "alpha"
 
 
 def blend_command(
-    image: Annotated[Path, typer.Option(help="The picture with the subject.", show_default=False)],
+    image: Annotated[Path, typer.Option(help="The picture that shows the subject.", show_default=False)],
     mask: Annotated[
         Path,
         typer.Option(
-            help="Its mask: white is subject. Grey, colour, 16 bits or a cut-out's alpha.", show_default=False
+            help="Its mask, white is subject: grey, coloured, of 16 bits, or a cut-out's alpha.", show_default=False
         ),
     ],
     background: Annotated[
         str,
         typer.Option(
             metavar="PICTURE|#RRGGBB",
-            help="The new background, a picture or a colour; a picture is made to cover the image.",
+            help="The new background: a picture, which is scaled to cover the image, or a colour.",
             show_default=False,
         ),
     ],
-    output: Annotated[Path, typer.Option(help="The composite: .png, .jpg or .webp by its name.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(help="Where to write the composite: a .png, .jpg or .webp.", show_default=False)
+    ],
     mode: Annotated[
         Mode | None,
         typer.Option(
-            help="unmix: estimate the subject's own colours. article: Lab deprojection. alpha: mix only. As the "
-            "settings say without it.",
+            help="decontaminate: estimate the subject's own colours. lab-deprojection: the published method. "
+            "alpha: mix only. Default: from the settings.",
             show_default=False,
         ),
     ] = None,
     shadow: ShadowOption = None,
-    cutout: Annotated[Path | None, typer.Option(help="Also write the subject alone, a PNG or WebP with alpha.")] = None,
-    report: Annotated[bool, typer.Option("--report", help="Print the blend's measures.")] = False,
+    cutout: Annotated[
+        Path | None, typer.Option(help="Also write the subject alone: a .png or .webp with alpha.")
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Print figures about the edge, the alpha and the spill.")
+    ] = False,
     force: Force = False,
 ) -> None:
-    """Blend a masked subject into a new background.
+    """Blend a masked subject with a new background.
 
-    A PNG of 16 bits stays one. Settings are read from the file that `VIVID_SETTINGS` names. The composite is replaced
-    when the same command is given again for the same image; what else is there stays, but for `--force`.
+    A PNG of 16 bits stays a PNG of 16 bits. Settings come from the file that `VIVID_SETTINGS` names. The same command
+    for the same image replaces its composite; any other existing file is kept unless `--force` is given.
 
     Example: `vivid blend --image shoe.jpg --mask shoe-mask.png --background beach.jpg --output out.png --report`
     """
@@ -82,54 +88,33 @@ def blend_files(
     cutout: Path | None = None,
     force: bool = False,
 ) -> tuple["Blend", tuple[str, ...]]:
-    """Blend three files into ``output``; returns the blend and what was noticed on the way.
+    """Blend three files into ``output``; returns the blend and notes on what was done.
 
-    Raises UnreadablePicture for a file that cannot be read and ValueError for a mask of another size, a suffix that
-    cannot be written, or a file that is in the way.
+    Raises:
+        UnreadablePicture: a file cannot be read.
+        ValueError: the mask has another size, the suffix cannot be written, or another file is in the way.
     """
-    from vivid_assets.cli.one_picture import composite_file, cutout_file, is_colour, own_background
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA, Job, Result
-    from vivid_assets.imaging.blend.composite import blend
-    from vivid_assets.imaging.blend.native import cover
-    from vivid_assets.imaging.core.own_alpha import shown_alpha
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
-    from vivid_assets.imaging.io.transparency import opaque
-    from vivid_assets.imaging.matte.quality import OVERRIDE, Thresholds, judge_given, measure
-    from vivid_assets.settings import BLEND_OPTIONS
+    from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.composites import blended, composite_file, cutout_file
+    from vivid_assets.one_picture.scenes import is_color, own_background
 
     results = [Result("composite", output, tuple(FORMATS))]
     if cutout:
         results.append(Result("cut-out", cutout, WITH_ALPHA))
     job = Job("blend", image, tuple(results))
-    job.check([image, mask, *([] if is_colour(str(background)) else [Path(background)])], force=force)
-    settings = with_shadow(read_settings(), shadow)
-    subject, scene = decode(image.read_bytes()), own_background(str(background))
-    read = read_mask(mask.read_bytes())
-    alpha = read.values
-    verdict = judge_given(measure(alpha), Thresholds(), OVERRIDE, "the mask")
-    doubts = () if verdict.accepted else (verdict.reason,)
-    notes = (*subject.notes, *read.notes, *doubts, *scene.notes)
-    height, width = subject.rgb.shape[:2]
-    if alpha.shape != (height, width):
-        raise ValueError(f"image {width}x{height}, mask {alpha.shape[1]}x{alpha.shape[0]}: a mask has the image's size")
+    job.check([image, mask, *([] if is_color(str(background)) else [Path(background)])], force=force)
+    settings = read_settings(mode=mode, shadow=shadow and shadow.value)
+    picture, scene, read = decode(image.read_bytes()), own_background(str(background)), read_mask(mask.read_bytes())
     kind = FORMATS[output.suffix.lower()]
-    front: Any = opaque(subject)
-    behind = cover(scene.rgb, height, width)
-    if subject.alpha is not None:
-        alpha = alpha * shown_alpha(subject.alpha)
-        notes += ("the image is transparent in parts, which stay so",)
-    elif subject.rgb16 is not None and kind == "png":
-        front = subject.rgb16
-        deep = scene.picture.rgb16 if scene.picture is not None else None
-        behind = behind.astype("uint16") * 257 if deep is None else cover(deep, height, width)
-    options = settings.composites.model_dump(include=BLEND_OPTIONS)
-    done = blend(front, alpha, behind, mode=mode or settings.composites.mode, **options)  # type: ignore[arg-type]
-    files = {"composite": composite_file(done, kind, subject, scene, settings, job.mark(results[0]))}
+    done, notes = blended(picture, read, scene, settings, deep=kind == "png")
+    files = {"composite": composite_file(done, kind, picture, scene, settings, job.mark(results[0]))}
     if cutout:
-        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], subject, job.mark(results[1]))
+        files["cut-out"] = cutout_file(done, FORMATS[cutout.suffix.lower()], picture, job.mark(results[1]))
     job.write(files, force=force)
-    return done, (*notes, *done.notes)
+    return done, notes
 
 
 def _report(done: "Blend") -> Table:

@@ -1,6 +1,5 @@
-"""``vivid replace`` and ``vivid mask``: pictures without a store, one after the other."""
+"""``vivid replace`` and ``vivid mask``: single pictures, one after the other, without a store."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -16,27 +15,26 @@ from vivid_assets.cli.console import complain, console, say
 
 # The commands import what they need themselves, so that help is shown at once.
 if TYPE_CHECKING:
-    from vivid_assets.cli.one_picture import Masks, Solved
     from vivid_assets.cli.results import Job
-    from vivid_assets.settings import Settings
+    from vivid_assets.one_picture.masks import Masks, Solved
 
 Images = Annotated[
     list[Path],
-    typer.Argument(metavar="IMAGE...", help="Pictures, or folders of pictures.", show_default=False),
+    typer.Argument(metavar="IMAGE", help="Pictures, or folders of pictures.", show_default=False),
 ]
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help=f"Mask tiers in the order in which they are asked, of {', '.join(MASK_TIERS.own[:-1])} and "
-        f"{MASK_TIERS.own[-1]}; as the settings say without it.",
+        help=f"Mask tiers to try, in this order, separated by commas: {', '.join(MASK_TIERS.own)}. "
+        "Default: from the settings.",
         show_default=False,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 
 class Shadow(StrEnum):
-    """The shadow that is laid over the new background."""
+    """The shadow on the new background."""
 
     auto = "auto"
     keep = "keep"
@@ -48,7 +46,7 @@ ShadowOption = Annotated[
     Shadow | None,
     typer.Option(
         help="keep: the shadow that the subject casts on a plain original background. soft: a drawn contact shadow. "
-        "auto: kept where it can be believed, else soft in a scene. As the settings say without it.",
+        "auto: keep it where it is credible, otherwise soft in a scene. Default: from the settings.",
         show_default=False,
     ),
 ]
@@ -65,7 +63,7 @@ GeneratorOption = Annotated[
     typer.Option(
         metavar=f"<{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}>",
         callback=_known_generator,
-        help="Who makes the background; as the settings say without it.",
+        help="How the background is made. Default: from the settings.",
         show_default=False,
     ),
 ]
@@ -73,22 +71,22 @@ GeneratorOption = Annotated[
 
 def replace_command(
     images: Images,
-    prompt: Annotated[str, typer.Option(help="The background, in your words.", show_default=False)] = "",
+    prompt: Annotated[str, typer.Option(help="The background, in words.", show_default=False)] = "",
     background: Annotated[
         str,
         typer.Option(
             metavar="PICTURE|#RRGGBB",
-            help="A picture or a colour to use as the background instead; a picture is made to cover the image.",
+            help="The background: a picture, which is scaled to cover the image, or a colour; in place of a prompt.",
             show_default=False,
         ),
     ] = "",
     mask: Annotated[
-        Path | None, typer.Option(help="Your own mask: white is subject; no tier is asked.", show_default=False)
+        Path | None, typer.Option(help="Your own mask, white is subject, in place of the tiers.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The composite, .png, .jpg or .webp by its name; or a folder for all. IMAGE-composite.png without it.",
+            help="Where to write the composite: a .png, .jpg or .webp, or a folder. Default: IMAGE-composite.png.",
             show_default=False,
         ),
     ] = None,
@@ -98,26 +96,32 @@ def replace_command(
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
-    """Replace the background of pictures; writes each composite, and the cut-out beside it.
+    """Replace the background of pictures. Writes a composite of each picture, and a cut-out beside it.
 
-    Settings are read from the file that `VIVID_SETTINGS` names. Where SDXL cannot be used, the background is a studio
-    backdrop with the prompt's colours and light.
-
-    A picture's results are replaced when the same command is given again. What else is there stays, but for `--force`.
+    Settings come from the file that `VIVID_SETTINGS` names. Without SDXL the background is a studio backdrop in the
+    prompt's colours and light. The same command for the same picture replaces its results; any other existing file is
+    kept unless `--force` is given.
 
     Examples: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`,
     `vivid replace photos/ --background "#ffffff" --output white/`
     """
     if not prompt and not background:
-        raise typer.BadParameter("say which background: --prompt or --background")
+        raise typer.BadParameter("give a background: --prompt or --background")
     if mask is not None and (len(images) > 1 or images[0].is_dir()):
-        raise typer.BadParameter("a --mask is for one picture: name one, or leave it out")
+        raise typer.BadParameter("--mask works with one picture only: name one picture, or omit --mask")
 
-    from vivid_assets.cli.one_picture import Masks, Scenes, composed, composite_file, cutout_file, is_colour, models
+    from contextlib import ExitStack
+
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA
+    from vivid_assets.imaging.io.codec import decode
+    from vivid_assets.imaging.io.read_mask import read_mask
+    from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.composites import composite_file, cutout_file, replaced
+    from vivid_assets.one_picture.masks import Masks
+    from vivid_assets.one_picture.scenes import Scenes, is_color, own_background
 
     reads = [mask] if mask else []
-    if background and not is_colour(background):
+    if background and not is_color(background):
         reads.append(Path(background))
     jobs = _jobs(
         "replace",
@@ -126,93 +130,86 @@ def replace_command(
         {"composite": tuple(FORMATS), "cut-out": WITH_ALPHA},
         output,
     )
-    settings = with_shadow(read_settings(), shadow)
-    with models() as leases:
+    settings = read_settings(shadow=shadow and shadow.value)
+    max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
+    with ExitStack() as leases:
         maker = Masks(settings, leases, _names(tiers))
         scenes = Scenes(
             settings,
             leases,
             prompt=prompt,
-            background=background,
+            own=own_background(background) if background else None,
             seed=seed,
             generator=generator,
         )
         if scenes.why and len(jobs) > 1:
             say((scenes.why, "dim"))
-        own_mask = mask.read_bytes() if mask else None
+        given = read_mask(mask.read_bytes()) if mask else None
 
         def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
-            solved = maker.solve(job.picture.read_bytes(), own_mask)
-            scene = scenes.scene(solved)
             composite, cutout = job.results
             format_ = FORMATS[composite.path.suffix.lower()]
-            blended = composed(solved, scene, settings, format_)
+            picture = decode(job.picture.read_bytes(), max_pixels=max_pixels)
+            solved, scene, blended = replaced(picture, given, maker, scenes, settings, deep=format_ == "png")
             files = {
-                composite.what: composite_file(blended, format_, solved.picture, scene, settings, job.mark(composite)),
-                cutout.what: cutout_file(
-                    blended, FORMATS[cutout.path.suffix.lower()], solved.picture, job.mark(cutout)
-                ),
+                composite.what: composite_file(blended, format_, picture, scene, settings, job.mark(composite)),
+                cutout.what: cutout_file(blended, FORMATS[cutout.path.suffix.lower()], picture, job.mark(cutout)),
             }
             job.write(files, force=force)
             return solved, [
                 ("background", scene.by),
-                *([("because", scenes.why)] if scenes.why else []),
+                *([("reason", scenes.why)] if scenes.why else []),
                 ("mask by", f"{solved.by} ({solved.mask.verdict})"),
-                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the old wall's hue")),
+                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the original background's hue")),
                 (
                     "leakage",
-                    _measured(blended.measures.leakage, "{:.2f} of the old wall in the edge (1: not un-mixed)"),
+                    _measured(
+                        blended.measures.leakage, "{:.2f} of the original background is left in the edge (1: all of it)"
+                    ),
                 ),
                 ("shadow", blended.shadow.kind),
                 *(("note", note) for note in (*solved.notes, *scene.notes, *blended.notes)),
             ]
 
-        _do(jobs, reads, make, maker, force=force, tell=_as_rows)
+        _do(jobs, reads, make, maker, force=force, show=_as_rows)
 
 
 def mask_command(
     images: Images,
     output: Annotated[
         Path | None,
-        typer.Option(help="The mask, a .png; or a folder for all. IMAGE-mask.png without it.", show_default=False),
+        typer.Option(help="Where to write the mask: a .png, or a folder. Default: IMAGE-mask.png.", show_default=False),
     ] = None,
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
-    """Find the subject of pictures; writes grey PNGs of the pictures' size, and says how good the masks are.
+    """Find the subject of pictures. Writes a grey PNG of each picture's size, and prints the quality verdict.
 
-    Settings are read from the file that `VIVID_SETTINGS` names. A picture's mask is replaced when the same command is
-    given again, but not where it is another's file, or was edited and lost its mark: `--force` replaces those too.
+    Settings come from the file that `VIVID_SETTINGS` names. The same command for the same picture replaces its mask. A
+    mask that another program edited, and any other existing file, is kept unless `--force` is given.
 
     Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`
     """
-    from vivid_assets.cli.one_picture import Masks, models
+    from contextlib import ExitStack
+
+    from vivid_assets.imaging.io.codec import decode
+    from vivid_assets.imaging.io.mask_files import encode_mask
+    from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.masks import Masks
 
     jobs = _jobs("mask", images, {"mask": "-mask.png"}, {"mask": (".png",)}, output)
-    with models() as leases:
-        maker = Masks(read_settings(), leases, _names(tiers))
+    settings = read_settings()
+    max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
+    with ExitStack() as leases:
+        maker = Masks(settings, leases, _names(tiers))
 
         def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
-            solved = maker.solve(job.picture.read_bytes())
+            solved = maker.solve(decode(job.picture.read_bytes(), max_pixels=max_pixels))
             (result,) = job.results
-            job.write({result.what: solved.mask_file(job.mark(result))}, force=force)
+            job.write({result.what: encode_mask(solved.full_size, provenance=job.mark(result))}, force=force)
             return solved, [("note", note) for note in solved.notes]
 
-        _do(jobs, [], make, maker, force=force, tell=_as_tries)
-
-
-def read_settings() -> "Settings":
-    from vivid_assets.settings import SettingsFile
-
-    return SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read()
-
-
-def with_shadow(settings: "Settings", shadow: Shadow | None) -> "Settings":
-    """The settings, with another shadow where the command line names one."""
-    if shadow is None:
-        return settings
-    composites = settings.composites.model_copy(update={"shadow": shadow.value})
-    return settings.model_copy(update={"composites": composites})
+        _do(jobs, [], make, maker, force=force, show=_as_tries)
 
 
 def _names(tiers: str | None) -> tuple[str, ...] | None:
@@ -242,11 +239,11 @@ def _do(
     maker: "Masks",
     *,
     force: bool,
-    tell: Callable[["Job", "Solved", list[tuple[str, str]]], None],
+    show: Callable[["Job", "Solved", list[tuple[str, str]]], None],
 ) -> None:
-    """Make each job's results. One alone raises what goes wrong; of several, one that fails does not stop the others.
+    """Make each job's results. A single job raises its error; among several a failure does not stop the others.
 
-    All places are looked at before the first picture is. A fault of the machine stops them all.
+    All destinations are checked before the first picture. An infrastructure error stops them all.
     """
     from vivid_assets.rows.failures import picture_failure
 
@@ -255,8 +252,8 @@ def _do(
         (job,) = jobs
         job.check(everything, force=force)
         solved, rows = make(job)
-        _warn(maker.note, solved.mask.degraded, said=set())
-        tell(job, solved, rows)
+        _warn(maker.note, solved.mask.degraded, printed=set())
+        show(job, solved, rows)
         return
     failed: dict[Path, str] = {}
     for job in jobs:
@@ -264,7 +261,7 @@ def _do(
             job.check(everything, force=force)
         except (ValueError, OSError) as error:
             failed[job.picture] = str(error)
-    said: set[str] = set()
+    printed: set[str] = set()
     for number, job in enumerate(jobs, start=1):
         started = time.perf_counter()
         if job.picture not in failed:
@@ -279,26 +276,26 @@ def _do(
         if job.picture in failed:
             complain(count, ("✗ ", "red"), f"{job.picture}: {failed[job.picture]}")
             continue
-        _warn(maker.note, solved.mask.degraded, said=said)
+        _warn(maker.note, solved.mask.degraded, printed=printed)
         doubtful = solved.mask.verdict not in ("good", "agreed", "override", "source_alpha")
         say(
             count,
             ("✓ ", "green"),
             f"{job.results[0].path}  mask by {solved.by} ({solved.mask.verdict})",
-            (" look at it" if doubtful else "", "yellow"),
+            (" check it" if doubtful else "", "yellow"),
             f"  {time.perf_counter() - started:.1f} s",
         )
-    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures are done, {len(failed)} failed.")
+    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures succeeded, {len(failed)} failed.")
     if failed:
         raise typer.Exit(1)
 
 
-def _warn(*sentences: str | None, said: set[str]) -> None:
-    """What is missing of the masks' tiers, and what broke; each once a command."""
-    for sentence in sentences:
-        if sentence and sentence not in said:
-            said.add(sentence)
-            complain((sentence, "yellow"))
+def _warn(*messages: str | None, printed: set[str]) -> None:
+    """Print which mask tiers are missing or broke; each message once per command."""
+    for message in messages:
+        if message and message not in printed:
+            printed.add(message)
+            complain((message, "yellow"))
 
 
 def _measured(figure: float | None, sentence: str) -> str:

@@ -8,7 +8,7 @@ from vivid_assets.rows.stage import OK
 
 _BESIDES = {
     "status": f"`{OK}`, `failed` or `to do`",
-    "error": "why there is no composite, in a sentence",
+    "error": "why there is no composite: an error message",
     "models": "revisions of the models that made the row, as JSON by stage",
     "shard": "the Dagster partition",
 }

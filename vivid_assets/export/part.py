@@ -59,7 +59,7 @@ def _row(shard: str, picture: Mapping[str, Any], stages: Mapping[str, Rows], rev
 def _value(column: Column, source: Mapping[str, Any]) -> Any:
     value = source.get(column.column)
     if column.column == KEY:
-        # A failed row's key says what was tried; a digest without a file behind it would mislead here.
+        # A failed row has a key, but no file: a digest would mislead here.
         return value if source["status"] == "ok" else None
     if value is None:
         return None

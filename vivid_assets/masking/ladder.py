@@ -21,7 +21,7 @@ from resources.runtime.batches import FirstPictures
 from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, visible_part
-from vivid_assets.imaging.core.parallel_rows import work_alone
+from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
@@ -331,7 +331,7 @@ class Ladder:
             alpha[top:bottom, left:right] = found.alpha
             if attempt.visible is not None:
                 alpha *= attempt.visible
-            wall, drawn = found.wall, found.wall is not None
+            wall, drawn = found.background, found.background is not None
             if found.drawing_net is not None:
                 attempt.records.append(found.drawing_net)
                 answer = found.drawing_net if found.by_drawing_net else answer
@@ -393,7 +393,7 @@ def _in_threads(function: Callable[..., _Made], *arguments: Iterable[Any]) -> li
     each = list(zip(*arguments, strict=True))
     if len(each) < 2:
         return [function(*one) for one in each]
-    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=work_alone) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=single_threaded) as pool:
         return list(pool.map(lambda one: function(*one), each))
 
 

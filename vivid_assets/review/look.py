@@ -1,4 +1,4 @@
-"""Which pictures want a person's look, and why."""
+"""Which pictures need review, and why."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vivid_assets.rows.stage import FAILED, OK, SKIPPED, WhateverBecame
 TO_DO = "to do"
 
 FAILURE, DOUBT, HALO, DEGRADED, FINE = range(5)
-"""Ranks: how urgently a picture wants a look; the page shows them in this order."""
+"""Ranks: how urgently a picture needs review; the page shows them in this order."""
 
 
 class _Degradable(Protocol):
@@ -29,7 +29,7 @@ class _Mask(_Degradable, Protocol):
 
 @dataclass(frozen=True)
 class Look:
-    """Whether a picture wants a look."""
+    """Whether a picture needs review."""
 
     outcome: str
     """``ok``, ``failed`` or ``to do``."""
@@ -39,13 +39,13 @@ class Look:
 
 
 def outcome_of(stages: Mapping[str, WhateverBecame]) -> tuple[str, str | None]:
-    """``ok``, ``failed`` or ``to do``, and the sentence that says at which stage and why.
+    """``ok``, ``failed`` or ``to do``, and the message that names the stage and the reason.
 
     ``stages`` has what became of a picture by stage, in the order of the flow.
     """
     for stage, became in stages.items():
         if became.status is None:
-            return TO_DO, f"{stage} has not been run for this picture yet."
+            return TO_DO, f"{stage} has not run for this picture yet."
         if became.status == FAILED:
             return FAILED, f"{stage} failed: {became.error}"
         if became.status == SKIPPED:
@@ -67,12 +67,15 @@ def judge_look(
     found: list[tuple[int, str]] = []
     if failure:
         found.append((FAILURE, failure))
-    # A good mask is marked for review too where a better tier could not answer: that is said below, once.
+    # A good mask is marked for review too where a better tier could not answer: the reason follows below, once.
     if mask.review and mask.verdict not in (GOOD, AGREED, OVERRIDE):
         found.append((DOUBT, f"The mask is {(mask.verdict or '').replace('_', ' ')}: {mask.reason}."))
     if leakage is not None and leakage > high_leakage:
         found.append(
-            (HALO, f"A halo: the old wall is left in the edge, leakage {leakage:.2f}, over {high_leakage:.2f}.")
+            (
+                HALO,
+                f"A halo of the original background: leakage {leakage:.2f}, over {high_leakage:.2f}.",
+            )
         )
     found += [(DEGRADED, one.degraded) for one in (mask, background) if one.degraded]
     return Look(outcome, found[0][0] if found else FINE, [sentence for _, sentence in found])

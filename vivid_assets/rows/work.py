@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from resources.errors import MachineFault
-from vivid_assets.imaging.core.parallel_rows import work_alone
+from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.rows.failures import PictureFailure, picture_failure
 from vivid_assets.rows.stage import RowInput
 
@@ -64,7 +64,7 @@ def perform(rows: Sequence[RowInput], work: Work[Any, Any]) -> Iterator[Done]:
     saving: deque[tuple[RowInput, float, Future[Any]]] = deque()
     ahead = work.batch_size + work.threads
 
-    with ThreadPoolExecutor(work.threads, thread_name_prefix="rows", initializer=work_alone) as pool:
+    with ThreadPoolExecutor(work.threads, thread_name_prefix="rows", initializer=single_threaded) as pool:
 
         def load_ahead() -> None:
             for row in islice(waiting, ahead - len(loading)):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.plain import plain
 from vivid_assets.imaging.blend.cast_shadow import choose_shadow, multiply_layer, shaded, spread
-from vivid_assets.imaging.blend.known_plate import know
+from vivid_assets.imaging.blend.known_plate import solve_known_plate
 
 
 def standing(bottom: int = 160) -> np.ndarray:
@@ -26,7 +26,7 @@ def full(layer: np.ndarray, size: int) -> np.ndarray:
 @pytest.mark.parametrize("color", [(232, 200, 60), (182, 180, 177), (244, 244, 242)])
 def test_the_shadow_is_measured_and_the_rest_is_untouched(color):
     scene = plain(color, noise=2.0)
-    known = know(scene.picture, scene.mask, 2.0, solve=True)
+    known = solve_known_plate(scene.picture, scene.mask, 2.0, solve=True)
     assert known is not None
     layer = full(known.layer, len(scene.alpha)).mean(axis=2)
     bare = scene.alpha == 0
@@ -39,7 +39,7 @@ def test_what_a_floor_mirrors_may_be_brighter_than_it():
     scene = plain((70, 72, 75), shadow=False, noise=0.5)
     light = scene.picture.astype(np.float32)
     light[300:320, 160:240] *= 1.03
-    known = know(np.rint(light.clip(0, 255)).astype(np.uint8), scene.mask, 1.2, solve=True)
+    known = solve_known_plate(np.rint(light.clip(0, 255)).astype(np.uint8), scene.mask, 1.2, solve=True)
     assert known is not None
     assert 1.02 < full(known.layer, 400)[305:315, 170:230].mean() <= 1.12
 

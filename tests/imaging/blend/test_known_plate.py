@@ -1,10 +1,12 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.support.plain import plain
-from vivid_assets.imaging.blend.known_plate import ALIKE, know
+from vivid_assets.demo.drawings import DRAWINGS
+from vivid_assets.imaging.blend.known_plate import ALIKE, solve_known_plate
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
@@ -79,8 +81,8 @@ def test_before_its_own_plate_with_its_own_shadow_the_picture_is_as_it_was(color
 
 def test_a_mirrored_picture_gives_a_mirrored_alpha():
     scene = plain(size=401)
-    there = know(scene.picture, scene.mask, 1.2, solve=True)
-    back = know(
+    there = solve_known_plate(scene.picture, scene.mask, 1.2, solve=True)
+    back = solve_known_plate(
         np.ascontiguousarray(scene.picture[:, ::-1]), np.ascontiguousarray(scene.mask[:, ::-1]), 1.2, solve=True
     )
     assert np.abs(there.alpha - back.alpha[:, ::-1]).mean() < 1e-3
@@ -102,12 +104,12 @@ def test_a_busy_background_is_left_to_the_network(name):
     picture = getattr(data, name)()
     mask = np.zeros(picture.shape[:2], np.float32)
     mask[100:300, 150:350] = 1
-    assert know(picture, mask, 1.2, solve=True) is None
+    assert solve_known_plate(picture, mask, 1.2, solve=True) is None
 
 
 @pytest.mark.parametrize("mask", [np.zeros((90, 120), np.float32), np.full((90, 120), 0.4, np.float32)])
 def test_no_subject_no_answer(mask):
-    assert know(np.full((90, 120, 3), 200, np.uint8), mask, 1.2, solve=True) is None
+    assert solve_known_plate(np.full((90, 120, 3), 200, np.uint8), mask, 1.2, solve=True) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (17, 16), (40, 31)])
@@ -142,7 +144,19 @@ def test_a_line_across_the_whole_picture_belongs_to_the_plate_and_not_to_the_sha
     scene = plain((190, 190, 188), size=600)
     light = srgb_to_linear(scene.picture)
     light[330:336] *= np.where(scene.alpha[330:336, :, None] > 0, 1, 0.9)
-    known = know(to_uint8(linear_to_srgb(light)), scene.mask, 1.0, solve=True)
+    known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 1.0, solve=True)
     rows = slice(330 * known.layer.shape[0] // 600 - 2, 336 * known.layer.shape[0] // 600 + 2)
     for ends in (np.s_[rows, :20], np.s_[rows, -20:]):
         assert known.layer[ends].min() > 0.97
+
+
+def test_a_shadow_s_core_beneath_hair_leaves_no_patch_of_the_plate():
+    drawn = DRAWINGS["fur-ball"](640)
+    mask = np.clip(cv2.GaussianBlur(drawn.alpha.astype(np.float32), (0, 0), 4) * 1.5 - 0.1, 0, 1)
+    made = blend_native(
+        drawn.picture, Alpha(mask, "probability"), np.full((8, 8, 3), (56, 56, 58), np.uint8), shadow="auto"
+    )
+    foot = made.composite[480:600].astype(int)
+    green = (foot[..., 1] > foot[..., 0] + 8) & (foot[..., 1] > foot[..., 2] + 8)
+    whole = cv2.erode(green.astype(np.uint8), np.ones((5, 5), np.uint8))
+    assert not whole.any()

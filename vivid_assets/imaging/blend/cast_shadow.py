@@ -6,34 +6,38 @@ and is 1 where nothing is.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vivid_assets.imaging.blend.contact_shadow import contact_shadow
+from vivid_assets.imaging.core.arrays import RGB, RGB8, LinearRGB, Matte, Plane, Planes
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8, to_uint16
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.resize import shrink
-
-Array = NDArray[Any]
 
 MOST = 1.12
 """The largest share: a soft reflection on a glossy floor."""
 SOFT_AT = 512
 """Longer side of a soft shadow that is drawn."""
-_STRIP = 256  # rows at a time, for the memory that they take
-_SEEN = 0.012  # of light, that a shadow must take away or add for it to be one
-_LEAST_AREA = 4e-4  # share of the picture under which a patch is dirt, or grain
+_STRIP = 256
+"""Rows at a time, for the memory that they take."""
+_SEEN = 0.012
+"""Of light, that a shadow must take away or add for it to be one."""
+_LEAST_AREA = 4e-4
+"""Share of the picture under which a patch is dirt, or grain."""
 
 
 Choice = Literal["auto", "keep", "soft", "none"]
 Kind = Literal["kept", "soft", "none"]
 
-_MOST_AREA, _MOST_FRAME = 0.7, 0.5  # shares of the picture and of its frame in shadow up to which it is believed
-_CUT = 0.25  # share of a subject's width at the frame's lower edge from which that cuts it
-_FEET = 0.12  # share of a subject's width that touches the floor, from which it stands
+_MOST_AREA, _MOST_FRAME = 0.7, 0.5
+"""Shares of the picture and of its frame in shadow up to which it is believed."""
+_CUT = 0.25
+"""Share of a subject's width at the frame's lower edge from which that cuts it."""
+_FEET = 0.12
+"""Share of a subject's width that touches the floor, from which it stands."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Shadow:
 
     kind: Kind
     """Kept from the photograph, drawn softly at the subject's foot, or none."""
-    layer: Array | None
+    layer: LinearRGB | None
     """float32 h×w×3, 0..1.12: the share of light that is left; small, since it is smooth. None where there is none."""
     note: str = ""
     """Why it is not the one that could be expected; empty where it is."""
@@ -60,13 +64,18 @@ class Shadow:
         return float(np.percentile(dark, 99)) if dark.size else 0.0
 
 
-def multiply_layer(layer: Array) -> Array:
+def multiply_layer(layer: LinearRGB) -> RGB8:
     """Encode a shadow as a picture (uint8 h×w×3 sRGB) for a layer that an image editor multiplies; white is none."""
     return to_uint8(linear_to_srgb(layer))
 
 
 def choose_shadow(
-    wanted: Choice, measured: Array | None, alpha: Array, *, drawing: bool = False, floor: KeyLight | None = None
+    requested: Choice,
+    measured: LinearRGB | None,
+    alpha: Matte,
+    *,
+    drawing: bool = False,
+    floor: KeyLight | None = None,
 ) -> Shadow:
     """Choose the shadow for a subject before its new background.
 
@@ -74,20 +83,20 @@ def choose_shadow(
     without one to keep, and none for flat art and for a subject that the frame cuts at the bottom.
 
     Args:
-        wanted: which.
+        requested: which.
         measured: the photograph's own layer (float32 h×w×3); None where its background is busy.
         alpha: float32 H×W, 0..1, of any size.
         drawing: whether the subject is a drawing.
         floor: where the key light stands of a new background that has a floor to stand on; None where it has none.
 
     """
-    if wanted == "none":
+    if requested == "none":
         return Shadow("none", None)
     small = shrink(np.ascontiguousarray(alpha, np.float32), SOFT_AT)
-    if wanted == "soft":
+    if requested == "soft":
         return _soft(small, floor or "above")
     doubt = "" if measured is None else _doubt(measured)
-    if wanted == "keep":
+    if requested == "keep":
         if measured is None:
             return Shadow("none", None, "the original background is not plain: its shadow cannot be measured")
         return _kept(measured, doubt)
@@ -100,18 +109,18 @@ def choose_shadow(
     return Shadow("none", None, doubt)
 
 
-def _kept(layer: Array, note: str) -> Shadow:
+def _kept(layer: LinearRGB, note: str) -> Shadow:
     return Shadow("none", None, note) if (layer == 1).all() else Shadow("kept", layer, note)
 
 
-def _soft(alpha: Array, key_light: KeyLight) -> Shadow:
+def _soft(alpha: Matte, key_light: KeyLight) -> Shadow:
     layer = contact_shadow(to_uint8(alpha), key_light=key_light)
     if (layer > 0.98).all():
         return Shadow("none", None, "the frame cuts the subject at the bottom: no floor to lay a shadow on")
     return Shadow("soft", np.repeat(layer[..., None], 3, axis=2))
 
 
-def _doubt(layer: Array) -> str:
+def _doubt(layer: LinearRGB) -> str:
     """Why a measured shadow is not believed; empty where it is."""
     dark = layer.mean(axis=2) < 0.9
     frame = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
@@ -120,14 +129,14 @@ def _doubt(layer: Array) -> str:
     return ""
 
 
-def _is_cut(alpha: Array) -> bool:
+def _is_cut(alpha: Matte) -> bool:
     """Whether the frame's lower edge cuts the subject, and not a cord or a strap of it alone."""
     solid = alpha > 0.5
     last = solid[-max(1, len(alpha) // 100) :].any(axis=0)
     return bool(last.sum() > _CUT * max(solid.any(axis=0).sum(), 1))
 
 
-def _stands(alpha: Array) -> bool:
+def _stands(alpha: Matte) -> bool:
     """Whether enough of the subject is at its lowest to stand on."""
     solid = alpha > 0.5
     rows = np.flatnonzero(solid.any(axis=1))
@@ -138,7 +147,7 @@ def _stands(alpha: Array) -> bool:
     return bool(touching >= _FEET * solid.any(axis=0).sum())
 
 
-def measure_shadow(share: Array, light: Array, plate: Array, seen: Array, noise: Array) -> Array:
+def measure_shadow(share: Plane, light: LinearRGB, plate: LinearRGB, seen: Plane, noise: Plane) -> LinearRGB:
     """Measure the shares of light (float32 h×w×3, 1 where nothing is) of a picture's background.
 
     Args:
@@ -153,7 +162,7 @@ def measure_shadow(share: Array, light: Array, plate: Array, seen: Array, noise:
     # As fine as the noise allows: the finest of three widths that differs from the next by more than noise.
     fine, weight = _blurred(share, seen, 1.0)
     middle, _ = _blurred(share, seen, 2.5)
-    wide = widely(share, seen)
+    wide = blur_widely(share, seen)
     grain = np.maximum(noise, 0.002)
     value = np.where(weight > 0.05, fine, middle)
     for coarser, left in ((middle, 0.3), (wide, 0.12)):
@@ -164,7 +173,7 @@ def measure_shadow(share: Array, light: Array, plate: Array, seen: Array, noise:
     # The tint says less where little light is left, and is smoother than the shadow.
     trust = np.where(seen > 0.5, np.clip(share, 0.03, 1), 0).astype(np.float32)
     ratio = light / np.maximum(plate * np.maximum(share, 0.03)[..., None], 1e-4)
-    tint = np.clip(widely(np.clip(ratio, 0.6, 1.5), trust), 0.75, 1.25)
+    tint = np.clip(blur_widely(np.clip(ratio, 0.6, 1.5), trust), 0.75, 1.25)
     there = np.abs(value - 1) > _SEEN
     _, labels, stats, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] > _LEAST_AREA * there.size
@@ -178,7 +187,7 @@ def measure_shadow(share: Array, light: Array, plate: Array, seen: Array, noise:
     return np.clip(layer, 0, MOST).astype(np.float32)
 
 
-def shaded(background: Array, layer: Array) -> Array:
+def shaded(background: RGB, layer: LinearRGB) -> RGB:
     """Lay a shadow over a background (H×W×3 sRGB, uint8 or uint16), which is copied; pixels without shadow stay."""
     height, width = background.shape[:2]
     out = background.copy()
@@ -193,13 +202,13 @@ def shaded(background: Array, layer: Array) -> Array:
     return out
 
 
-def spread(values: Array, weight: Array) -> Array:
+def spread(values: Planes, weight: Plane) -> Planes:
     """Fill what is not known (``weight`` 0) of ``values`` (float32 h×w or h×w×c) from what is, the near before the far.
 
     Pull and push (Gortler et al. 1996, "The lumigraph", section 3.4).
     """
     planes = values[..., None] if values.ndim == 2 else values
-    levels = [(planes * weight[..., None], weight)]
+    levels: list[tuple[Planes, Plane]] = [(planes * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2:
         sums, known = levels[-1]
         size = (-(-known.shape[1] // 2), -(-known.shape[0] // 2))
@@ -217,28 +226,29 @@ def spread(values: Array, weight: Array) -> Array:
     return np.asarray(out.reshape(values.shape), np.float32)
 
 
-def widely(values: Array, weight: Array) -> Array:
+def blur_widely(values: Planes, weight: Plane) -> Planes:
     """Blur ``values`` widely by their weight and fill what is not known, at a third of the size."""
     height, width = weight.shape
     size = (-(-width // 3), -(-height // 3))
     planes = values[..., None] if values.ndim == 2 else values
     small = _resized(np.dstack([planes * weight[..., None], weight]), size, cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), 1.7, borderType=cv2.BORDER_REFLECT)
+    small = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.7, borderType=cv2.BORDER_REFLECT), np.float32)
     known = small[..., -1]
     mean = small[..., :-1] / np.maximum(known, 1e-4)[..., None]
     out = _resized(spread(mean, (known > 0.01).astype(np.float32)), (width, height), cv2.INTER_LINEAR)
     return np.asarray(out.reshape(values.shape), np.float32)
 
 
-def _resized(planes: Array, size: tuple[int, ...], method: int) -> Array:
+def _resized(planes: Planes, size: tuple[int, ...], method: int) -> Planes:
     """Resize h×w×c planes; OpenCV takes four at a time."""
     if planes.shape[2] <= 4:
-        return cv2.resize(planes, size, interpolation=method).reshape(size[1], size[0], planes.shape[2])
+        resized = np.asarray(cv2.resize(planes, size, interpolation=method), planes.dtype)
+        return resized.reshape(size[1], size[0], planes.shape[2])
     parts = [planes[..., i : i + 4] for i in range(0, planes.shape[2], 4)]
     return np.dstack([cv2.resize(np.ascontiguousarray(part), size, interpolation=method) for part in parts])
 
 
-def _blurred(values: Array, weight: Array, sigma: float) -> tuple[Array, Array]:
+def _blurred(values: Planes, weight: Plane, sigma: float) -> tuple[Planes, Plane]:
     """Blur ``values`` by their weight; with the blurred weight."""
     planes = np.dstack([values * (weight if values.ndim == 2 else weight[..., None]), weight]).astype(np.float32)
     sums = np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)

@@ -9,47 +9,55 @@ A busy or patterned background has no plate.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vivid_assets.imaging.core.areas import distance_to, grown, joined
-from vivid_assets.imaging.core.noise import NOISE, noise_table
-
-Array = NDArray[Any]
+from vivid_assets.imaging.core.arrays import Area, Indices, LinearRGB, Matte, Plane, Planes, Vector
+from vivid_assets.imaging.core.noise import NOISE, noise_variances
 
 FITTED_AT = 256
 """Longer side in pixels at which a plate is fitted; it has no detail that this would lose."""
-_FLOOR = np.float32(2e-4)  # linear light added before the logarithm: half a code of 8 bits
-_MARGIN = 0.012  # share of the longer side that is left out about the mask
-_LEAST_SEEN = 0.12  # share of the picture that must be background
+_FLOOR = np.float32(2e-4)
+"""Linear light added before the logarithm: half a code of 8 bits."""
+_MARGIN = 0.012
+"""Share of the longer side that is left out about the mask."""
+_LEAST_SEEN = 0.12
+"""Share of the picture that must be background."""
 _ROUNDS = 6
-_SHADE = 0.02  # of light: what darkens the plate by less is its own unevenness
-_BRIGHT = 0.05  # of light: what brightens it by more is no plate
-_LIT = 0.35  # share of the background that no shadow may darken
-_TEXTURE = 0.02  # root mean square of fine detail, of light, up to which a background is plain
-_DETAIL = 0.06  # share of it that may have detail above three times that
+_SHADE = 0.02
+"""Of light: what darkens the plate by less is its own unevenness."""
+_BRIGHT = 0.05
+"""Of light: what brightens it by more is no plate."""
+_LIT = 0.35
+"""Share of the background that no shadow may darken."""
+_TEXTURE = 0.02
+"""Root mean square of fine detail, of light, up to which a background is plain."""
+_DETAIL = 0.06
+"""Share of it that may have detail above three times that."""
 _MOST_SAMPLES = 3000
-_LIKE = 0.12  # of light: what differs from the fit by more is something else
-_EXPLAINED = 0.72  # share of the background beyond the shadow that the fit must explain
-_SIDES = 0.18  # of the width on either side, from which the profile down the picture is read
+_LIKE = 0.12
+"""Of light: what differs from the fit by more is something else."""
+_EXPLAINED = 0.72
+"""Share of the background beyond the shadow that the fit must explain."""
+_SIDES = 0.18
+"""Of the width on either side, from which the profile down the picture is read."""
 
 
 @dataclass(frozen=True)
 class Plate:
     """The original background of a plain picture, small; all of one size."""
 
-    light: Array
+    light: LinearRGB
     """float32 h×w×3, linear light."""
-    shaded: Array
+    shaded: Area
     """bool h×w: background that the subject darkens or brightens, and that says nothing of the plate."""
-    sure: Array
+    sure: Plane
     """float32 h×w, 0..1: how near it lies to background that was seen; 0 is a guess across a wide subject."""
 
 
-def find_plate(light: Array, subject: Array, noise: float = NOISE) -> Plate | None:
+def find_plate(light: LinearRGB, subject: Matte, noise: float = NOISE) -> Plate | None:
     """Find the plate of a picture, or None where its background is busy, patterned or hardly seen.
 
     Args:
@@ -67,7 +75,7 @@ def find_plate(light: Array, subject: Array, noise: float = NOISE) -> Plate | No
         return None
     logs = np.log(np.maximum(light, 0) + _FLOOR)
     weight = light / (light + np.float32(0.004))  # a code of 8 bits is a large share of little light
-    table = noise_table(noise)
+    table = noise_variances(noise)
     grain = np.sqrt(table[np.clip(light * (len(table) - 1), 0, len(table) - 1).astype(np.int64)]) / (light + _FLOOR)
     grain *= weight
     base = _fit(logs, weight, seen)
@@ -87,7 +95,7 @@ def find_plate(light: Array, subject: Array, noise: float = NOISE) -> Plate | No
     return Plate(np.maximum(np.exp(base + left) - _FLOOR, 1e-5).astype(np.float32), shaded, sure)
 
 
-def _is_textured(logs: Array, weight: Array, grain: Array, seen: Array) -> bool:
+def _is_textured(logs: Planes, weight: Planes, grain: Planes, seen: Area) -> bool:
     """Whether the background has detail that neither light nor the capture's noise (``grain``) makes."""
     inner = ~grown(~seen, 2.0)
     if not inner.any():
@@ -99,7 +107,7 @@ def _is_textured(logs: Array, weight: Array, grain: Array, seen: Array) -> bool:
     return bool(own.max() > _TEXTURE**2 or (detail > most).any(axis=1).mean() > _DETAIL)
 
 
-def _fit(logs: Array, weight: Array, seen: Array) -> Array:
+def _fit(logs: Planes, weight: Planes, seen: Area) -> Planes:
     """Fit a quadratic and a profile down the picture to the background, shadows left out."""
     height, width = seen.shape
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
@@ -116,7 +124,7 @@ def _fit(logs: Array, weight: Array, seen: Array) -> Array:
     base = np.minimum(distance / (0.1 * max(seen.shape)), 1.0) + 0.05
     tolerance, robust = 0.5, base
     fitted = np.zeros_like(values)
-    profile = np.zeros((height, 3))
+    profile: Vector = np.zeros((height, 3))
     for turn in range(_ROUNDS):
         for c in range(3):
             w = robust * trust[:, c]
@@ -138,7 +146,7 @@ def _fit(logs: Array, weight: Array, seen: Array) -> Array:
     return whole
 
 
-def _profile(rest: Array, weight: Array, rows: Array, height: int) -> Array:
+def _profile(rest: Vector, weight: Vector, rows: Indices, height: int) -> Vector:
     """Average what is left of each row; smooth, and bridged where a row shows no background."""
     sums = np.stack([np.bincount(rows, weight * rest[:, c], height) for c in range(3)], axis=1)
     count = np.bincount(rows, weight, height)[:, None]
@@ -147,7 +155,7 @@ def _profile(rest: Array, weight: Array, rows: Array, height: int) -> Array:
     return np.asarray(blurred[:, 0, :3] / (blurred[:, 0, 3:] + 0.3), np.float64)
 
 
-def _smoothed(values: Array, weight: Array, sigma: float) -> Array:
+def _smoothed(values: Planes, weight: Plane, sigma: float) -> Planes:
     """Blur ``values`` (h×w×3) by their weight, towards 0 where nothing is known."""
     planes = np.dstack([values * weight[..., None], weight]).astype(np.float32)
     sums = np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)

@@ -15,22 +15,22 @@ from typing import Any
 
 from numba.core import config
 
-_SMALLEST_STRIP = 32
+_LEAST_ROWS = 32
 _here = threading.local()
 
 
-def work_alone() -> None:
+def single_threaded() -> None:
     """From now on this thread's kernels run in it alone: for threads that each have a picture of their own."""
     _here.alone = True
 
 
-def run_strips(
-    kernel: Callable[..., Any], height: int, *args: Any, threads: int | None = None, smallest: int = _SMALLEST_STRIP
+def parallel_rows(
+    kernel: Callable[..., Any], height: int, *args: Any, threads: int | None = None, smallest: int = _LEAST_ROWS
 ) -> None:
     """Run ``kernel(*args, first_row, end_row)`` so that every row of ``height`` is covered once.
 
     A strip has at least ``smallest`` rows. ``threads`` is the most threads to use; by default as many as numba would
-    (``NUMBA_NUM_THREADS``, else the cores this process may use), or one in a thread that ``work_alone`` was called in.
+    (``NUMBA_NUM_THREADS``, else the cores this process may use), or one in a thread that called ``single_threaded``.
     What a row receives must not depend on the order of the rows.
     """
     most = threads or (1 if getattr(_here, "alone", False) else int(getattr(config, "NUMBA_NUM_THREADS", 1)))

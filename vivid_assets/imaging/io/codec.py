@@ -2,7 +2,7 @@
 
 from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit
 from vivid_assets.imaging.io.carried import Carried
-from vivid_assets.imaging.io.decode import MAX_FRAMES, MAX_PIXELS, Picture, decode
+from vivid_assets.imaging.io.decode import MAX_FRAMES, MAX_PIXELS, Picture, decode, reduced
 from vivid_assets.imaging.io.encode import SUFFIXES, Format, encode, read_provenance
 from vivid_assets.imaging.io.formats import ENOUGH, Kind, kind_of
 from vivid_assets.imaging.io.provenance import SourceType
@@ -24,5 +24,6 @@ __all__ = [
     "fitted_size",
     "kind_of",
     "read_provenance",
+    "reduced",
     "resize_to_fit",
 ]

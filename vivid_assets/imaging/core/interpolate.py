@@ -1,0 +1,43 @@
+"""Between two values and between four cells: smoothstep and bilinear samples, for arrays and inside compiled loops."""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+
+def smoothstep(x: NDArray[np.floating[Any]] | float, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating[Any]]:
+    """Rise from 0 at ``low`` to 1 at ``high`` with slopes of zero at both ends (3t² − 2t³).
+
+    >>> smoothstep(np.array([0.0, 0.25, 0.5, 2.0])).tolist()
+    [0.0, 0.15625, 0.5, 1.0]
+    """
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def smoothstep_of(value, low, high):  # type: ignore[no-untyped-def]
+    """``smoothstep`` of one float32, for compiled loops."""
+    t = min(max((value - low) / (high - low), np.float32(0.0)), np.float32(1.0))
+    return t * t * (3 - 2 * t)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def cells_about(position, scale, size):  # type: ignore[no-untyped-def]
+    """Find where a pixel's centre lies among ``size`` coarse cells: the left one, the right one, the right's weight.
+
+    The cells are unsigned, so that no compiled loop looks at an index for its sign.
+    """
+    at = (position + np.float32(0.5)) * scale - np.float32(0.5)
+    low = int(np.floor(at))
+    share = np.float32(at - low)
+    return np.uintp(min(max(low, 0), size - 1)), np.uintp(min(max(low + 1, 0), size - 1)), share
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def bilinear(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
+    """Interpolate channel ``c`` of a coarse field between the four cells that ``cells_about`` gives."""
+    top = field[y1, x1, c] * (1 - tx) + field[y1, x2, c] * tx
+    return top * (1 - ty) + (field[y2, x1, c] * (1 - tx) + field[y2, x2, c] * tx) * ty

@@ -1,0 +1,147 @@
+"""Backgrounds for single pictures: an own picture, a colour, or what a generator makes of a prompt."""
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.errors import ModelUnavailable
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, Choice, choose_generator
+from resources.scenes.request import SceneRequest, Subject
+from vivid_assets.imaging.analysis.light import measure_light
+from vivid_assets.imaging.backdrop.render import read_prompt, render
+from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.io.codec import Picture, decode
+from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, over_white
+from vivid_assets.one_picture.masks import Solved
+from vivid_assets.settings import Settings, scene_generators
+
+_COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A background for one picture."""
+
+    rgb: NDArray[np.uint8]
+    """H×W×3 sRGB, of any size."""
+    by: str
+    """Who made it, in words."""
+    is_generated: bool = False
+    notes: tuple[str, ...] = ()
+    floor: KeyLight | None = None
+    """Where its key light stands, where it has a floor to stand on."""
+    rgb16: NDArray[np.uint16] | None = None
+    """The same in 16 bits, where its file has them."""
+
+
+class Scenes:
+    """Backgrounds: an own picture, a colour, or what the generator makes of a prompt."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        leases: ExitStack,
+        *,
+        prompt: str,
+        own: Scene | None = None,
+        seed: int,
+        generator: str | None = None,
+    ) -> None:
+        """Nothing is loaded yet. Raises ModelUnavailable when a model is requested by name and cannot be had."""
+        self._settings, self._leases = settings, leases
+        self._prompt, self._seed = prompt, seed
+        self._own = own
+        self._made: dict[str, NDArray[np.uint8]] = {}
+        self.why = ""
+        self._choice = Choice(BACKDROP, None, "")
+        if self._own is None:
+            requested = generator or settings.backgrounds.generator
+            self._choice = choose_generator(requested, scene_generators(settings, asked=requested))
+            self.why = self._choice.why if requested == AUTO else ""
+            if self._choice.model and (missing := self._choice.model.missing()):
+                raise ModelUnavailable(missing)
+
+    @cached_property
+    def _generate(self) -> Callable[..., Any]:
+        assert self._choice.model
+        return self._leases.enter_context(self._choice.model.lease())
+
+    def scene(self, solved: Solved) -> Scene:
+        """A background for the picture."""
+        if self._own is not None:
+            return self._own
+        return self._generated(solved, self._choice.model) if self._choice.model else self._drawn(solved)
+
+    def _drawn(self, solved: Solved) -> Scene:
+        look = read_prompt(self._prompt)
+        height, width = solved.picture.rgb.shape[:2]
+        light = measure_light(solved.small).temperature
+        unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
+        rgb = render(look, height, width, seed=self._seed, temperature=light)
+        return Scene(rgb, f"studio backdrop{unseen}", floor=look.key_light)
+
+    def _generated(self, solved: Solved, model: SceneGenerator) -> Scene:
+        from vivid_assets.prompts.enhance import enhance
+
+        light = measure_light(solved.small)
+        words = enhance(self._prompt, temperature=light.temperature, tone=light.tone, line_art=solved.mask.line_art)
+        in_place = self._settings.backgrounds.place == "inpaint" and model.paints_around
+        height, width = solved.small.shape[:2]
+        request = SceneRequest(
+            words.prompt,
+            words.negative_prompt,
+            self._seed,
+            height,
+            width,
+            subject=Subject(solved.small, solved.mask.alpha) if in_place else None,
+        )
+        key = model.key(request)
+        if key not in self._made:
+            (made,) = self._generate([request])
+            if isinstance(made, Exception):
+                raise made
+            if in_place:
+                self._made.clear()  # no other picture has this one
+            self._made[key] = made.image
+        around = ", around the subject" if in_place else ""
+        return Scene(self._made[key], f"{self._choice.name}{around}", is_generated=True, floor="above")
+
+
+def is_color(background: str) -> bool:
+    """Whether it is a colour, and no file's name."""
+    return _COLOR.fullmatch(background) is not None
+
+
+def own_background(named: str) -> Scene:
+    """A background that is a picture's file, or a colour.
+
+    Raises:
+        ValueError, OSError: it cannot be read.
+    """
+    if is_color(named):
+        return color_scene(named)
+    if not Path(named).exists():
+        raise ValueError(f"There is no background picture {named!r}. (A colour is written as #ffffff or #fff.)")
+    return picture_scene(decode(Path(named).read_bytes()), named)
+
+
+def color_scene(named: str) -> Scene:
+    """A colour such as ``#ffffff`` or ``#fff``, which is kept exactly."""
+    digits = named[1:] if len(named) == 7 else "".join(2 * digit for digit in named[1:])
+    color = np.array([[[int(digits[i : i + 2], 16) for i in (0, 2, 4)]]], np.uint8)
+    return Scene(color, f"the colour {named}")
+
+
+def picture_scene(picture: Picture, by: str) -> Scene:
+    """A picture as a background; what is transparent in it is shown over white."""
+    if picture.alpha is None:
+        return Scene(picture.rgb, by, rgb16=picture.rgb16)
+    return Scene(over_white(picture.rgb, picture.alpha), by, notes=(NOTE_OVER_WHITE,))
