@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,9 @@ from resources.masks.tiers import MASK_TIERS
 from resources.models import model_named, tables
 from resources.registry import BrokenPlugin, Registry
 from resources.resource import Resource
-from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, SceneGenerator, generator_names
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
+from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.blend.options import BlendOptions, Falloff, Mode
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
@@ -41,6 +43,9 @@ class StageSettings(BaseModel):
     """One stage's settings: immutable, and closed to names that do not exist."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    for_catalogues: ClassVar[type[BaseModel] | None] = None
+    """What of them a catalogue may set for itself, of stages that ``CatalogueSettings`` does not name."""
 
 
 def _one_of(name: str, names: Iterable[str]) -> str:
@@ -239,8 +244,7 @@ class Settings(BaseModel):
     def _large_pictures_reach_their_model(self) -> "Settings":
         for name, entries in (self.model_extra or {}).items():
             with suppress(BrokenPlugin):
-                model = model_named(name)
-                if model and issubclass(model, MaskTier):
+                if (model := model_named(name)) and issubclass(model, MaskTier):
                     model(**entries).check_longest(self.prepared_images.longest)
         return self
 
@@ -266,7 +270,11 @@ def _has_table(cls: type[BaseModel], name: str) -> bool:
 
 def _tables(cls: type[BaseModel]) -> list[str]:
     """The tables that ``cls`` may have."""
-    return [*cls.model_fields, *(name for name in tables() if _declared(cls, name))]
+    return [*cls.model_fields, *(name for name in (*STAGE_NAMES, *tables()) if _is_beside(cls, name))]
+
+
+def _is_beside(cls: type[BaseModel], name: str) -> bool:
+    return name not in cls.model_fields and bool(_declared(cls, name))
 
 
 def _declared(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
@@ -274,11 +282,12 @@ def _declared(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
     if field := cls.model_fields.get(name):
         return cast("type[BaseModel]", field.annotation)
     try:
-        model = model_named(name)
+        own: Any = stage_named(name).settings if name in STAGE_NAMES else model_named(name)
     except BrokenPlugin:
         # Whoever asks for the model is told; to the others it is nothing.
         return _Anything if cls is Settings else None
-    return model if cls is Settings else model and model.for_catalogues
+    declared: type[BaseModel] | None = own if cls is Settings else own and own.for_catalogues
+    return declared
 
 
 class _Anything(BaseModel):

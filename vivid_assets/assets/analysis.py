@@ -8,7 +8,7 @@ prepared picture or the model changes.
 """
 
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.checks import WHOLE
+from vivid_assets.checks.whole import WHOLE
 from vivid_assets.rows.stage import Reads
 from vivid_assets.stages.analysis import Analyse, Analysed, Prepared
 from vivid_assets.stages.stage import PipelineStage

@@ -15,7 +15,8 @@ from resources.scenes.generators import GENERATORS
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.checks import BLACK, WHOLE
+from vivid_assets.checks.black import BLACK
+from vivid_assets.checks.whole import WHOLE
 from vivid_assets.rows.stage import Reads
 from vivid_assets.settings import BackgroundsSettings
 from vivid_assets.stages.backgrounds import (

@@ -10,7 +10,7 @@ when the picture, its mask, its background or a blending setting changes.
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.checks import HALO
+from vivid_assets.checks.halo import HALO
 from vivid_assets.rows.stage import Reads
 from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.composites import Behind, Compose, Composite, Given, MaskOf, PreparedSource

@@ -28,7 +28,7 @@ PUBLISH = "vivid/publish"
     kinds={"parquet", "huggingface"},
     code_version="3",
 )
-def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:
+def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """What people see: the composites by their pictures' names in `composites/<catalogue>/`, and a dataset.
 
     The dataset, `export/<catalogue>/`, is one that `datasets`, DuckDB and PyArrow open as it is. A row is one picture

@@ -11,7 +11,8 @@ catalogue's `overrides` folder is used as it is; so is the source's own transpar
 
 from resources.masks.tiers import MASK_TIERS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.checks import TIERS, VERDICTS
+from vivid_assets.checks.tiers import TIERS
+from vivid_assets.checks.verdicts import VERDICTS
 from vivid_assets.rows.stage import Reads
 from vivid_assets.settings import MasksSettings
 from vivid_assets.stages.masks import AskedMask, MakeMasks, MaskRow, PreparedForMask

@@ -48,7 +48,7 @@ class TrialConfig(dg.Config):
     pool="gpu",
     required_resource_keys={"store", "settings", *_MODELS},
 )
-def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:
+def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Other settings on one shard: source, current composite and the trial's, side by side.
 
     Materialise one shard and say in the launchpad what to try: `name` and `settings`. Only what the settings change is
