@@ -10,15 +10,30 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
 
 from resources.weights import pull as weights
 
+# On a busy machine any example may take long: what is slow is not wrong.
+hypothesis.settings.register_profile("vivid", deadline=None)
+hypothesis.settings.load_profile("vivid")
 
+MODELS = {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_families"}
+"""The fixtures whose libraries take half a minute to import."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that none of the workers waits for another at the end."""
+    """The longest first, so that none of the workers waits for another at the end; and who works together.
+
+    A file's tests share a worker and what it has set up, and all of those with models, which import diffusers once.
+    """
+    for item in items:
+        group = "models" if MODELS & set(getattr(item, "fixturenames", ())) else item.location[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
     def order(item: pytest.Item) -> tuple[float, bool]:
         live = item.get_closest_marker("live")

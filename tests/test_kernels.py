@@ -34,11 +34,18 @@ for picture, mask in zip(pictures, masks):
     blend_native(picture.rgb, Alpha(mask.alpha, mask.origin), render(read_prompt("blue paper"), 300, 400, seed=1))
 """
 _TELL = """
-import json
-from vivid_assets.kernels import kernels
+import json, sys
+from numba.core.dispatcher import Dispatcher
+kernels = {
+    f"{name}.{member}": value
+    for name, module in sorted(sys.modules.items())
+    if name.startswith("vivid_assets.") and module is not None
+    for member, value in vars(module).items()
+    if isinstance(value, Dispatcher) and value.py_func.__module__ == name
+}
 print(json.dumps({
     name: [[str(types) for types in kernel.signatures], sum(kernel.stats.cache_misses.values())]
-    for name, kernel in kernels().items()
+    for name, kernel in kernels.items()
 }))
 """
 

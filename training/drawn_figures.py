@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from training.line_art import emblem_alpha
-from vivid_assets.imaging.core.color import colour_codes
+from vivid_assets.imaging.core.color import color_codes
 
 #: Side, in pixels, at which figures are drawn before they are placed.
 DRAWN_AT = 512
@@ -28,7 +28,7 @@ def figure(cutouts: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
         cut = with_strands(cut, rng)
     if rng.random() < 0.12:
         cut = outlined(cut, rng)
-    return recoloured(cut, rng)
+    return recolored(cut, rng)
 
 
 def glow(rng: np.random.Generator) -> np.ndarray:
@@ -74,7 +74,7 @@ def painted(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Give each fill a gradient of its own, as painted sprites have."""
     from skimage.measure import label
 
-    labels = label(colour_codes(cut[..., :3] & 0xE0), background=-1, connectivity=1)
+    labels = label(color_codes(cut[..., :3] & 0xE0), background=-1, connectivity=1)
     area = np.bincount(labels.ravel()).astype(np.float64)
     y, x = np.mgrid[: cut.shape[0], : cut.shape[1]]
     middle_y, middle_x = (np.bincount(labels.ravel(), v.ravel()) / np.maximum(area, 1) for v in (y, x))
@@ -83,8 +83,8 @@ def painted(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     depth = np.where(area > 80, rng.normal(0, rng.uniform(10, 60), len(area)), 0) / np.sqrt(np.maximum(area, 1))
     slope_y, slope_x = np.sin(turn) * depth, np.cos(turn) * depth
     light = (y - middle_y[labels]) * slope_y[labels] + (x - middle_x[labels]) * slope_x[labels]
-    colour = np.clip(cut[..., :3] + np.clip(light, -90, 90)[..., None], 0, 255)
-    return np.dstack([np.rint(colour), cut[..., 3]]).astype(np.uint8)
+    color = np.clip(cut[..., :3] + np.clip(light, -90, 90)[..., None], 0, 255)
+    return np.dstack([np.rint(color), cut[..., 3]]).astype(np.uint8)
 
 
 def curves(
@@ -112,8 +112,8 @@ def with_strands(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         thick = int(rng.integers(1, 4))
         cv2.polylines(ink, [np.int32(stroke * 16)], False, int(rng.integers(90, 256)), thick, cv2.LINE_AA, 4)
     over = ink[..., None] / 255.0
-    colour = rng.integers(0, 90, 3) if rng.random() < 0.7 else rng.integers(0, 256, 3)
-    return np.dstack([np.rint(cut[..., :3] * (1 - over) + colour * over), cut[..., 3]]).astype(np.uint8)
+    color = rng.integers(0, 90, 3) if rng.random() < 0.7 else rng.integers(0, 256, 3)
+    return np.dstack([np.rint(cut[..., :3] * (1 - over) + color * over), cut[..., 3]]).astype(np.uint8)
 
 
 def with_wisps(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -128,8 +128,8 @@ def with_wisps(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     count = int(rng.integers(3, 16))
     starts = rim[(first + rng.integers(0, max(2, len(rim) // int(rng.integers(2, 9))), count)) % len(rim)]
     here = starts[0].astype(int)
-    colour = cut[here[1], here[0], :3].astype(np.float64)
-    line = rng.integers(0, 80, 3) if rng.random() < 0.6 else colour
+    color = cut[here[1], here[0], :3].astype(np.float64)
+    line = rng.integers(0, 80, 3) if rng.random() < 0.6 else color
     outwards = np.arctan2(*(starts.mean(0) - rim.mean(0))[::-1])
     picture, alpha = cut[..., :3].copy(), cut[..., 3].copy()
     for stroke in curves(starts, rng, rng.uniform(25, 130), outwards, rng.uniform(0.2, 0.9)):
@@ -141,7 +141,7 @@ def with_wisps(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         one = cv2.fillPoly(np.zeros_like(alpha), [blade], 255, cv2.LINE_AA, 4)
         edge = cv2.polylines(np.zeros_like(alpha), [blade], True, 255, 1, cv2.LINE_AA, 4)
         over, rimmed = (np.maximum(one, edge) / 255.0)[..., None], (edge / 255.0)[..., None]
-        ink = colour * (1 - rimmed) + line * rimmed
+        ink = color * (1 - rimmed) + line * rimmed
         was = (alpha / 255.0)[..., None]
         alpha = np.maximum(alpha, np.maximum(one, edge))
         covered = over + was * (1 - over)
@@ -155,23 +155,23 @@ def outlined(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     width = int(rng.integers(1, 7))
     cut = np.pad(cut, ((width + 1,) * 2, (width + 1,) * 2, (0, 0)))
     inked = cv2.dilate(cut[..., 3], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1,) * 2))
-    colour = np.full(3, 255) if rng.random() < 0.3 else rng.integers(0, 70, 3)
+    color = np.full(3, 255) if rng.random() < 0.3 else rng.integers(0, 70, 3)
     over = cut[..., 3:] / 255.0
-    return np.dstack([np.rint(cut[..., :3] * over + colour * (1 - over)), inked]).astype(np.uint8)
+    return np.dstack([np.rint(cut[..., :3] * over + color * (1 - over)), inked]).astype(np.uint8)
 
 
-def recoloured(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    colour = cut[..., :3].astype(np.float32)
+def recolored(cut: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    color = cut[..., :3].astype(np.float32)
     if rng.random() < 0.3:
-        colour = colour[..., rng.permutation(3)]
+        color = color[..., rng.permutation(3)]
     if rng.random() < 0.08:
-        colour = colour.mean(-1, keepdims=True).repeat(3, -1)
+        color = color.mean(-1, keepdims=True).repeat(3, -1)
     if rng.random() < 0.12:
-        colour = colour * rng.uniform(0.2, 0.7)
+        color = color * rng.uniform(0.2, 0.7)
     if rng.random() < 0.4:
         # Soft shading, as anime sprites and emoji have.
         light = cv2.resize(
             rng.uniform(0.75, 1.2, (3, 3)).astype(np.float32), cut.shape[1::-1], interpolation=cv2.INTER_CUBIC
         )
-        colour = colour * light[..., None]
-    return np.dstack([np.clip(colour, 0, 255), cut[..., 3:].astype(np.float32)])
+        color = color * light[..., None]
+    return np.dstack([np.clip(color, 0, 255), cut[..., 3:].astype(np.float32)])

@@ -104,8 +104,8 @@ def wall(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
         sigma = rng.uniform(0.3, 8)
         return np.clip(one + rng.uniform(20, 120) * sigma * 2 * cv2.GaussianBlur(grain, (0, 0), sigma), 0, 255)
     if kind == "plain":
-        colour = np.float32((255, 255, 255)) if rng.random() < 0.5 else one
-        return np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
+        color = np.float32((255, 255, 255)) if rng.random() < 0.5 else one
+        return np.broadcast_to(color, (height, width, 3)).astype(np.float32)
     if kind == "stripes":
         turn = rng.uniform(0, np.pi)
         band = ((x * np.cos(turn) + y * np.sin(turn)) // rng.uniform(6, 40) % 2)[..., None]

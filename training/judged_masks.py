@@ -93,7 +93,9 @@ def answer(example: Example, tier: str, cache: Path) -> Answer:
         mirrored = model.probabilities([np.ascontiguousarray(example.image[:, ::-1])])[0][:, ::-1]
         cache.mkdir(parents=True, exist_ok=True)
         # The network knows no more than its own 320 × 320 pixels.
-        small = [cv2.resize(plane, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_AREA) for plane in (found, mirrored)]
+        small = [
+            cv2.resize(plane, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_AREA) for plane in (found, mirrored)
+        ]
         np.savez_compressed(file, answers=np.float16(small))
     planes = np.load(file)["answers"].astype(np.float32)
     full = [np.clip(cv2.resize(p, height_width[::-1], interpolation=cv2.INTER_CUBIC), 0, 1) for p in planes]

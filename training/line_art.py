@@ -136,10 +136,10 @@ def folder(path: Path, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarr
     ):
         picture = ImageOps.exif_transpose(Image.open(file))
         picture.thumbnail((1024, 1024))
-        walls = ["white"] if picture.mode == "RGBA" else [None]
+        backgrounds = ["white"] if picture.mode == "RGBA" else [None]
         if picture.mode == "RGBA":
-            walls.append(tuple(int(v) for v in rng.integers(0, 256, 3)))
-        for wall in walls:
+            backgrounds.append(tuple(int(v) for v in rng.integers(0, 256, 3)))
+        for wall in backgrounds:
             if wall is None:
                 yield index, np.asarray(picture.convert("RGB"))
             else:
@@ -163,7 +163,7 @@ def fit(x: np.ndarray, y: np.ndarray, ridge: float = 1.0, rounds: int = 60) -> t
 
 def fixed_thresholds(figures: line_art.LineArtFigures) -> bool:
     """Answer as the original program did."""
-    return figures.edge_density > 0.05 and (figures.unique_colours < 0.1 or figures.dark_share > 0.05)
+    return figures.edge_density > 0.05 and (figures.unique_colors < 0.1 or figures.dark_share > 0.05)
 
 
 def report(name: str, figures: list[line_art.LineArtFigures], labels: np.ndarray) -> None:

@@ -4,19 +4,17 @@ numba compiles a function when it is first called with arguments of these types,
 functions that the pipeline calls are called here, with small pictures of each kind; what they give is thrown away.
 """
 
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
 from vivid_assets.imaging.backdrop.render import read_prompt, render
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.resize import shrink
 from vivid_assets.imaging.matte.gradients import gradient_mask
 from vivid_assets.masking.finish import finish
@@ -40,7 +38,7 @@ def _blends() -> None:
     half = shrink(alpha, _SIDE // 2)
     small, own, persons = Alpha(half, "probability"), Alpha(alpha, "probability"), Alpha(alpha, "person")
     blend_native(photograph, small, scene)
-    blend_native(photograph, own, scene, mode="article")
+    blend_native(photograph, own, scene, mode="lab-deprojection")
     blend_native(photograph, own, scene, mode="alpha")
     blend_native(photograph.astype(np.uint16) * 257, small, scene)
     blend_native(photograph, persons, scene)
@@ -56,56 +54,44 @@ def _masks() -> None:
     measure_light(photograph)
     detect_line_art(photograph)
     gradient_mask(photograph)
-    probability = cv2.GaussianBlur(alpha, (0, 0), 3)
+    probability = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 3), np.float32)
     finish(photograph, probability, settings, line_art=False, trusted=True)
-    for wall in (_plain_wall(), _busy_wall()):
-        drawing, shape = _drawing(wall)
+    for background in (_plain_background(), _busy_background()):
+        drawing, shape = _drawing(background)
+        blurred = np.asarray(cv2.GaussianBlur(shape, (0, 0), 3), np.float32)
         for line_art in (True, False):
-            finish(drawing, cv2.GaussianBlur(shape, (0, 0), 3), settings, line_art=line_art, trusted=True)
+            finish(drawing, blurred, settings, line_art=line_art, trusted=True)
 
 
-def _photograph() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A textured ball before a green wall, as a camera's noise shows it, and its mask."""
+def _photograph() -> tuple[RGB8, Matte]:
+    """A textured ball against a green background, as a camera's noise shows it, and its mask."""
     random = np.random.default_rng(1)
     y, x = np.mgrid[:_SIDE, :_SIDE].astype(np.float32)
     alpha = np.clip((70 - np.hypot(y - 128, x - 128)) / 2 + 0.5, 0, 1)
     ball = np.stack([150 + 40 * np.sin(x / 5), 90 + 30 * np.sin(y / 4), 60 + 20 * np.sin(x / 9)], axis=-1)
-    wall = np.stack([60 + x / 9, 160 + y / 9, 70 + x / 12], axis=-1)
-    mixed = alpha[..., None] * ball + (1 - alpha[..., None]) * wall + random.normal(0, 2, (_SIDE, _SIDE, 3))
+    background = np.stack([60 + x / 9, 160 + y / 9, 70 + x / 12], axis=-1)
+    mixed = alpha[..., None] * ball + (1 - alpha[..., None]) * background + random.normal(0, 2, (_SIDE, _SIDE, 3))
     return mixed.clip(0, 255).astype(np.uint8), alpha.astype(np.float32)
 
 
-def _drawing(wall: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two flat fills with an outline before a wall, and their mask."""
-    drawing, shape = wall.copy(), np.zeros(wall.shape[:2], np.float32)
-    for centre, colour in (((110, 120), (230, 180, 40)), (((150, 150)), (200, 60, 50))):
-        cv2.circle(drawing, centre, 50, colour, -1, cv2.LINE_AA)
+def _drawing(background: RGB8) -> tuple[RGB8, Matte]:
+    """Two flat fills with an outline against a background, and their mask."""
+    drawing, shape = background.copy(), np.zeros(background.shape[:2], np.float32)
+    for centre, color in (((110, 120), (230, 180, 40)), (((150, 150)), (200, 60, 50))):
+        cv2.circle(drawing, centre, 50, color, -1, cv2.LINE_AA)
         cv2.circle(drawing, centre, 50, (20, 20, 20), 3, cv2.LINE_AA)
         cv2.circle(shape, centre, 52, 1.0, -1)
     return drawing, shape
 
 
-def _plain_wall() -> np.ndarray:
+def _plain_background() -> RGB8:
     return np.full((_SIDE, _SIDE, 3), 250, np.uint8)
 
 
-def _busy_wall() -> np.ndarray:
+def _busy_background() -> RGB8:
     random = np.random.default_rng(2)
     spots = random.integers(40, 250, (32, 32, 3), np.uint8)
     return np.asarray(cv2.resize(spots, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
-def kernels() -> dict[str, Callable[..., object]]:
-    """Everything that is compiled, by its name, of the modules that are loaded."""
-    from numba.core.dispatcher import Dispatcher
-
-    return {
-        f"{name}.{member}": value
-        for name, module in sorted(sys.modules.items())
-        if name.startswith("vivid_assets.") and module is not None
-        for member, value in vars(module).items()
-        if isinstance(value, Dispatcher) and value.py_func.__module__ == name
-    }
 
 
 if __name__ == "__main__":

@@ -30,8 +30,11 @@ from resources.models import model_named, tables
 from resources.registry import BrokenPlugin, Registry
 from resources.resource import Resource
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, SceneGenerator, generator_names
+from vivid_assets.imaging.blend.options import BlendOptions, Falloff, Mode
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
+
+_BLEND = BlendOptions()
 
 
 class StageSettings(BaseModel):
@@ -119,15 +122,21 @@ class MasksSettings(StageSettings):
 class CompositesSettings(StageSettings):
     """Blending, and the file that comes out."""
 
-    mode: Literal["unmix", "article", "alpha"] = Field("unmix", description="How the old background leaves the edges.")
-    refine: bool = Field(True, description="Correct an alpha that the photograph shows to be blurred or coarse.")
-    spill: bool = Field(True, description="Take the wall's reflected light off the subject's rim where it is found.")
-    spill_strength: float = Field(0.85, ge=0, le=1, description="Share of the reflected light that is taken off.")
-    strength: float = Field(0.85, ge=0, le=1, description="Article mode: strength of the Lab deprojection.")
-    limit: float = Field(18.0, ge=1, le=60, description="Article mode: Lab distance to the old wall where it ends.")
-    falloff: Literal["linear", "smoothstep", "double-smoothstep"] = Field(
-        "linear", description="Article mode: how the strength falls with that distance."
+    mode: Mode = Field(_BLEND.mode, description="How the original background leaves the edges.")
+    refine: bool = Field(
+        _BLEND.refine, description="Correct an alpha that the photograph shows to be blurred or coarse."
     )
+    spill: bool = Field(
+        _BLEND.spill, description="Take the original background's light off the subject's rim where it is found."
+    )
+    spill_strength: float = Field(
+        _BLEND.spill_strength, ge=0, le=1, description="Share of the reflected light that is taken off."
+    )
+    strength: float = Field(_BLEND.strength, ge=0, le=1, description="Of the deprojection, in mode lab-deprojection.")
+    limit: float = Field(
+        _BLEND.limit, ge=1, le=60, description="Lab distance to the original background where the deprojection ends."
+    )
+    falloff: Falloff = Field(_BLEND.falloff, description="How the deprojection falls with that distance.")
     shadow: Literal["auto", "keep", "soft", "none"] = Field(
         "auto",
         description="keep: the one that a plain original background shows. soft: a drawn contact shadow. auto: kept "
@@ -302,17 +311,6 @@ def _checked(cls: type[BaseModel], name: str, entries: Any, colon: str) -> BaseM
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{name}{colon}{'.'.join(map(str, first['loc']))}: {said(first)}") from error
-
-
-READ_BY = {
-    "prepared_images": ("prepared_images",),
-    "analysis": ("open_clip",),
-    "backgrounds": ("backgrounds", "sdxl", "text_to_image"),
-    "masks": ("masks", "birefnet", "vitmatte"),
-    "composites": ("composites",),
-    "review": ("review",),
-}
-"""The tables whose entries are in a stage's row keys."""
 
 
 Model = TypeVar("Model", bound=Resource)

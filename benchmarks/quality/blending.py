@@ -1,9 +1,9 @@
 """Blending against its peers: how far is the new composite from the one that the exact cut-out gives?
 
-Cut-outs with exact alpha are put before a wall in linear light, photographed (8 bits, sensor noise), cut out again
-with a given alpha and put before a new background. The figure is the mean CIEDE2000 over the soft pixels
-(0.02 < alpha < 0.98) against the composite of the exact cut-out. The cut-outs are drawn by code; ``--data`` adds
-folders of RGBA pictures.
+Cut-outs with exact alpha are put against a background in linear light, photographed (8 bits, sensor noise), cut out
+again with a given alpha and put before a new background. The figure is the mean CIEDE2000 over the soft pixels (0.02 <
+alpha < 0.98) against the composite of the exact cut-out. The cut-outs are drawn by code; ``--data`` adds folders of
+RGBA pictures.
 
     python -m benchmarks.quality.blending --data ~/cutouts --write docs/blending_table.md
 
@@ -37,7 +37,7 @@ Array = NDArray[Any]
 Method = Callable[[Array, Array, Array], Array]
 
 NOISE = 1.2  # standard deviation of a capture, in levels of 8 bits
-WALLS = {
+BACKGROUNDS = {
     "yellow": (232, 200, 60),
     "green": (60, 170, 75),
     "grey": (182, 180, 177),
@@ -48,8 +48,8 @@ WALLS = {
 @dataclass(frozen=True)
 class Cutout:
     name: str
-    color: Array  # linear light, float32 HxWx3
-    alpha: Array  # float32 HxW
+    color: Array  # linear light, float32 H×W×3
+    alpha: Array  # float32 H×W
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Case:
     """One capture of one cut-out, its alpha to work with and the composite it should become."""
 
     cutout: Cutout
-    wall: str
+    plate: str
     picture: Array
     background: Array
     truth: Array
@@ -122,7 +122,7 @@ def read_cutouts(folder: Path, most: int = 1024) -> Iterator[Cutout]:
 
 
 def photographs() -> tuple[Array, Array]:
-    """Return two photographs that scikit-image carries: one as an old wall, one as a new background."""
+    """Return two photographs that scikit-image carries: one as an original background, one as a new background."""
     from skimage import data
 
     return data.coffee(), data.rocket()
@@ -137,11 +137,11 @@ def fit(picture: Array, height: int, width: int) -> Array:
     return np.ascontiguousarray(big[top : top + height, left : left + width])
 
 
-def capture(cutout: Cutout, wall: str, spill: float = 0.0) -> Case:
-    """Photograph a cut-out before a wall: mixed in light, noisy, 8 bits; ``spill`` is the wall's light on the rim."""
+def capture(cutout: Cutout, plate: str, spill: float = 0.0) -> Case:
+    """Photograph a cut-out against a background, mixed in light, noisy, 8 bits; ``spill`` is its light on the rim."""
     height, width = cutout.alpha.shape
     old, new = photographs()
-    behind = fit(old, height, width) if wall == "photo" else np.full((height, width, 3), WALLS[wall], np.uint8)
+    behind = fit(old, height, width) if plate == "photo" else np.full((height, width, 3), BACKGROUNDS[plate], np.uint8)
     weight = cutout.alpha[..., None]
     light = srgb_to_linear(behind)
     front = cutout.color
@@ -153,7 +153,7 @@ def capture(cutout: Cutout, wall: str, spill: float = 0.0) -> Case:
     noise = np.random.default_rng(len(cutout.name)).normal(0, NOISE / 255, seen.shape)
     background = fit(new, height, width)
     truth = to_uint8(linear_to_srgb(weight * cutout.color + (1 - weight) * srgb_to_linear(background)))
-    return Case(cutout, wall, to_uint8(seen + noise), background, truth)
+    return Case(cutout, plate, to_uint8(seen + noise), background, truth)
 
 
 def predicted_alpha(case: Case, session: Any) -> Array:
@@ -167,7 +167,7 @@ def blurred_alpha(case: Case, sigma: float = 1.5) -> Array:
 
 
 def blur_fusion(image: Array, alpha: Array, radii: tuple[int, int] = (45, 3)) -> Array:
-    """Estimate the foreground (float32 HxWx3) by two rounds of blurred averages (Forte 2021).
+    """Estimate the foreground (float32 H×W×3) by two rounds of blurred averages (Forte 2021).
 
     ``image`` is linear light, ``alpha`` 0..1.
     """
@@ -209,7 +209,7 @@ def _peers(closed_form: bool) -> dict[str, Method]:
     methods: dict[str, Method] = {
         "alpha blend in sRGB": lambda p, a, b: _mix_srgb(p / np.float32(255), a, b),
         "alpha blend in linear light": lambda p, a, b: _mix_linear(srgb_to_linear(p), a, b),
-        "article's deprojection": lambda p, a, b: blend(p, a, b, mode="article").composite,
+        "Lab deprojection": lambda p, a, b: blend(p, a, b, mode="lab-deprojection").composite,
         "blur fusion x2 (BiRefNet's helper)": lambda p, a, b: _mix_srgb(blur_fusion(p / np.float32(255), a), a, b),
         "blur fusion x2 in linear light": lambda p, a, b: _mix_linear(blur_fusion(srgb_to_linear(p), a), a, b),
         "rembg decontaminate (multilevel, sRGB)": multilevel_srgb,
@@ -242,7 +242,7 @@ class Tally:
         alpha = case.cutout.alpha
         soft = (alpha > 0.02) & (alpha < 0.98)
         delta = ciede2000(rgb_to_lab(composite[soft]), rgb_to_lab(case.truth[soft]))
-        self.means.setdefault(case.wall, []).append(float(delta.mean()))
+        self.means.setdefault(case.plate, []).append(float(delta.mean()))
         self.tails.append(float(np.percentile(delta, 95)))
         solid = np.flatnonzero(alpha >= 1)[::7]
         pair = (p.reshape(-1, 3)[solid] for p in (composite, case.truth))
@@ -250,18 +250,23 @@ class Tally:
         self.seconds += seconds
         self.megapixels += alpha.size / 1e6
 
-    def row(self, walls: list[str]) -> list[float]:
-        per_wall = [float(np.mean(self.means[wall])) for wall in walls]
-        figures = [*per_wall, float(np.mean(per_wall)), float(np.mean(self.tails)), float(np.mean(self.solid))]
+    def row(self, backgrounds: list[str]) -> list[float]:
+        per_background = [float(np.mean(self.means[plate])) for plate in backgrounds]
+        figures = [
+            *per_background,
+            float(np.mean(per_background)),
+            float(np.mean(self.tails)),
+            float(np.mean(self.solid)),
+        ]
         return [*figures, self.seconds / self.megapixels]
 
 
 def compare(cutouts: list[Cutout], kind: str, closed_form: bool, spill: float = 0.0) -> str:
     """Run every method over every capture under one kind of alpha; returns a Markdown table."""
-    methods = _peers(closed_form) | {"**this project (`unmix`)**": _ours}
+    methods = _peers(closed_form) | {"**this project (`decontaminate`)**": _ours}
     if spill:
         methods |= {"**this project, spill stage on**": _ours_with_spill}
-    walls = ["yellow", "green"] if spill else [*WALLS, "photo"]
+    backgrounds = ["yellow", "green"] if spill else [*BACKGROUNDS, "photo"]
     session = None
     if kind == "predicted":
         from rembg import new_session
@@ -270,8 +275,8 @@ def compare(cutouts: list[Cutout], kind: str, closed_form: bool, spill: float = 
     tallies = {name: Tally({}, [], []) for name in methods}
     used = skipped = 0
     for cutout in cutouts:
-        for wall in walls:
-            case = capture(cutout, wall, spill)
+        for plate in backgrounds:
+            case = capture(cutout, plate, spill)
             alpha = cutout.alpha if kind == "exact" else blurred_alpha(case)
             if session is not None:
                 alpha = predicted_alpha(case, session)
@@ -284,10 +289,10 @@ def compare(cutouts: list[Cutout], kind: str, closed_form: bool, spill: float = 
                 started = time.process_time()
                 composite = method(case.picture, alpha, case.background)
                 tallies[name].add(case, composite, time.process_time() - started)
-    heads = ["method", *walls, "mean", "p95", "solid", "s/MP"]
+    heads = ["method", *backgrounds, "mean", "p95", "solid", "s/MP"]
     lines = [" | ".join(heads), " | ".join(["---", *["---:"] * (len(heads) - 1)])]
     for name, tally in tallies.items():
-        *figures, speed = tally.row(walls)
+        *figures, speed = tally.row(backgrounds)
         lines.append(" | ".join([name, *(f"{f:.2f}" for f in figures), f"{speed:.3f}"]))
     note = f"{used} captures" + (f"; {skipped} left out, where the network missed the subject" if skipped else "")
     return "\n".join(f"| {line} |" for line in lines) + f"\n\n{note}.\n"
@@ -299,7 +304,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="names of the cut-outs to use")
     parser.add_argument("--kinds", nargs="*", default=["exact", "blurred", "predicted"])
     parser.add_argument(
-        "--spill", type=float, default=0.12, help="the wall's light on the rim in the spill run; 0: none"
+        "--spill", type=float, default=0.12, help="the background's light on the rim in the spill run; 0: none"
     )
     parser.add_argument("--closed-form", action="store_true", help="also closed-form foregrounds, which are slow")
     parser.add_argument("--write", type=Path, help="the Markdown file to write")
@@ -322,7 +327,9 @@ def main() -> None:
         text += f"### {titles[kind]}\n\n{compare(cutouts, kind, given.closed_form)}\n"
         print(text[text.rindex("### ") :], flush=True)
     if given.spill:
-        text += f"### Exact alpha, the wall's light on the rim\n\n{compare(cutouts, 'exact', False, given.spill)}\n"
+        text += (
+            f"### Exact alpha, its background's light on the rim\n\n{compare(cutouts, 'exact', False, given.spill)}\n"
+        )
         print(text[text.rindex("### ") :], flush=True)
     if given.write:
         given.write.write_text(text, encoding="utf-8")

@@ -1,8 +1,8 @@
 """The same cut-outs photographed at several sizes and replaced by the whole product: is a large picture's edge as good?
 
-A cut-out with exact alpha is brought to each size, put before a wall in linear light and photographed (8 bits, sensor
-noise). A network masks the prepared picture, and ``blend_native`` puts it before a new background. The figure is the
-mean CIEDE2000 over the soft pixels (0.02 < alpha < 0.98) against the composite of the exact cut-out, beside it
+A cut-out with exact alpha is brought to each size, put against a background in linear light and photographed (8 bits,
+sensor noise). A network masks the prepared picture, and ``blend_native`` puts it before a new background. The figure is
+the mean CIEDE2000 over the soft pixels (0.02 < alpha < 0.98) against the composite of the exact cut-out, beside it
 alpha's own mean error there. Cut-outs whose subject the network missed at some size (IoU under 0.85) are left out.
 
     python -m benchmarks.quality.blending_sizes ~/cutouts --tier u2net --write docs/sizes_table.md
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks.quality.blending import NOISE, WALLS, Array, Cutout, fit, photographs
+from benchmarks.quality.blending import BACKGROUNDS, NOISE, Array, Cutout, fit, photographs
 from resources.masks.u2net import U2Net
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
@@ -35,11 +35,11 @@ from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
 from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.model import Tier
 
-_MARGIN = 0.1  # of wall about a cut-out, as a share of its longer side
+_MARGIN = 0.1  # of background about a cut-out, as a share of its longer side
 
 
 def at_size(pixels: Array, size: int) -> Cutout:
-    """Bring an RGBA picture to a canvas of ``size`` pixels on its longer side, with a margin of wall."""
+    """Bring an RGBA picture to a canvas of ``size`` pixels on its longer side, with a margin of background."""
     alpha = np.pad(pixels[..., 3], 1).astype(np.float32) / 255
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     margin = round(_MARGIN * max(np.ptp(rows), np.ptp(columns)))
@@ -56,9 +56,9 @@ def at_size(pixels: Array, size: int) -> Cutout:
     return Cutout("", color.clip(0, 1).astype(np.float32), large.astype(np.float32))
 
 
-def photograph(cutout: Cutout, wall: tuple[int, int, int]) -> Array:
+def photograph(cutout: Cutout, plate: tuple[int, int, int]) -> Array:
     weight = cutout.alpha[..., None]
-    light = srgb_to_linear(np.uint8([[wall]]))
+    light = srgb_to_linear(np.uint8([[plate]]))
     seen = linear_to_srgb(weight * cutout.color + (1 - weight) * light)
     rng = np.random.default_rng(1)
     return to_uint8(seen + rng.standard_normal(seen.shape, np.float32) * np.float32(NOISE / 255))
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="RGBA cut-outs")
     parser.add_argument("--sizes", type=int, nargs="*", default=[900, 1800, 2700, 4000])
-    parser.add_argument("--walls", nargs="*", default=["grey"], choices=list(WALLS))
+    parser.add_argument("--walls", nargs="*", default=["grey"], choices=list(BACKGROUNDS))
     parser.add_argument("--tier", default="u2net", help="u2net or u2netp")
     parser.add_argument("--only", nargs="*", default=[], help="names of the cut-outs to use")
     parser.add_argument("--masks", type=Path, help="a folder to keep the masks in, for another blend of the same")
@@ -87,13 +87,13 @@ def main() -> None:
     for path in paths:
         with Image.open(path) as file:
             pixels = np.asarray(file.convert("RGBA"))
-        for wall in given.walls:
+        for plate in given.backgrounds:
             found = {}
             for size in given.sizes:
                 cutout = at_size(pixels, size)
-                picture = photograph(cutout, WALLS[wall])
+                picture = photograph(cutout, BACKGROUNDS[plate])
                 small = resize_to_fit(picture)
-                kept = given.masks and given.masks / f"{path.stem}-{wall}-{size}-{given.tier}.png"
+                kept = given.masks and given.masks / f"{path.stem}-{plate}-{size}-{given.tier}.png"
                 if kept and kept.exists():
                     alpha = decode_mask(kept.read_bytes())
                 else:
@@ -119,18 +119,18 @@ def main() -> None:
                 missed += 1
                 continue
             if given.each:
-                print(f"{path.stem:32}", wall, *(f"{f[0]:6.2f} {f[1]:.3f} " for f in found.values()), flush=True)
+                print(f"{path.stem:32}", plate, *(f"{f[0]:6.2f} {f[1]:.3f} " for f in found.values()), flush=True)
             for size, figures in found.items():
-                errors.setdefault((wall, size), []).append(figures)
-    lines = ["| longer side | " + " | ".join(given.walls) + " | alpha | verdicts | s/MP |"]
-    lines.append("| ---: | " + "---: | " * (len(given.walls) + 1) + "--- | ---: |")
+                errors.setdefault((plate, size), []).append(figures)
+    lines = ["| longer side | " + " | ".join(given.backgrounds) + " | alpha | verdicts | s/MP |"]
+    lines.append("| ---: | " + "---: | " * (len(given.backgrounds) + 1) + "--- | ---: |")
     used = sum(len(rows) for (_, size), rows in errors.items() if size == given.sizes[0])
     for size in given.sizes:
-        per_wall = [np.mean(errors[wall, size], axis=0) for wall in given.walls]
+        per_background = [np.mean(errors[plate, size], axis=0) for plate in given.backgrounds]
         said = ", ".join(f"{count} {name}" for name, count in verdicts[size].most_common())
         cost = seconds[size] / max(sum(verdicts[size].values()), 1) / (size**2 / 1e6)
-        figures = " | ".join(f"{figure[0]:.2f}" for figure in per_wall)
-        lines.append(f"| {size} | {figures} | {np.mean(per_wall, axis=0)[1]:.3f} | {said} | {cost:.3f} |")
+        figures = " | ".join(f"{figure[0]:.2f}" for figure in per_background)
+        lines.append(f"| {size} | {figures} | {np.mean(per_background, axis=0)[1]:.3f} | {said} | {cost:.3f} |")
     text = "\n".join(lines) + f"\n\n{used} captures; {missed} left out, where the network missed the subject.\n"
     print(text)
     if given.write:

@@ -1,6 +1,6 @@
 """How good the masks are: per tier, for the ladder, with and without refinement; against outside references.
 
-    python -m benchmarks.quality.masks --masks IMAGES TRUTH --mattes IMAGES TRUTH --cartoons DIR --walls DIR \\
+    python -m benchmarks.quality.masks --masks IMAGES TRUTH --mattes IMAGES TRUTH --cartoons DIR --backgrounds DIR \\
         --catalogue DIR --sweeps DIR --models u2netp u2net --isnet FILE --modnet FILE
 
 One run makes all tables of ``docs/measurements/masks.md``; whatever is left out is left out of them.
@@ -8,9 +8,9 @@ One run makes all tables of ``docs/measurements/masks.md``; whatever is left out
 * ``--masks``: photographs and binary masks of the same stem (ECSSD, DUTS …): MAE, max F, S-measure, boundary IoU; and
   how often the verdict refuses a good mask and accepts a bad one.
 * ``--mattes``: photographs and true alpha (alphamatting.com …): SAD and gradient error as well.
-* ``--cartoons``: RGBA cut-outs, laid over white, coloured, black, shaded, striped and noisy walls, and over eight
-  photographs of ``--walls``, as they are and through JPEG: outline recall, holes kept, coverage error. Before plain
-  walls through JPEG, also how many have false subject, of more than 3 pixels from the drawing.
+* ``--cartoons``: RGBA cut-outs, laid over white, coloured, black, shaded, striped and noisy backgrounds, and over eight
+  photographs of ``--backgrounds``, as they are and through JPEG: outline recall, holes kept, coverage error. Before
+  plain backgrounds through JPEG, also how many have false subject, of more than 3 pixels from the drawing.
 * ``--sweeps``: products before plain sweeps and elsewhere, without truth: the mask that is written against the
   network's own answer.
 * ``--catalogue``: product photos without truth; the gradient tier against ``--isnet``'s masks.
@@ -178,14 +178,14 @@ def verdict_errors(images: Path, truths: Path, names: list[str]) -> None:
             print(f"{name} {title:20s}good refused {cells[1, 0]}/{good}, bad accepted {cells[0, 1]}/{bad}")
 
 
-def walls(height: int, width: int, photographs: Sequence[np.ndarray] = ()) -> dict[str, np.ndarray]:
-    """Walls to lay cut-outs over; float32 H×W×3, 0..255."""
+def backgrounds(height: int, width: int, photographs: Sequence[np.ndarray] = ()) -> dict[str, np.ndarray]:
+    """Backgrounds to lay cut-outs over; float32 H×W×3, 0..255."""
     y, x = np.mgrid[:height, :width]
     across = (0.5 * x / width + 0.5 * y / height)[..., None]
     stripes = ((x + y) // 16 % 2)[..., None] == 0
     noise = np.random.default_rng(0).standard_normal((height, width, 3)).astype(np.float32)
     flat = {"white": (255, 255, 255), "blue": (90, 160, 210), "yellow": (240, 200, 60), "black": (20, 20, 24)}
-    made = {name: np.full((height, width, 3), colour, np.float32) for name, colour in flat.items()}
+    made = {name: np.full((height, width, 3), color, np.float32) for name, color in flat.items()}
     made["shaded"] = np.float32((200, 120, 140)) * (1 - across) + np.float32((120, 170, 120)) * across
     made["stripes"] = np.where(stripes, np.float32((230, 225, 215)), np.float32((150, 180, 160)))
     made["noise"] = np.clip(128 + 240 * cv2.GaussianBlur(noise, (0, 0), 2), 0, 255)
@@ -195,9 +195,9 @@ def walls(height: int, width: int, photographs: Sequence[np.ndarray] = ()) -> di
     return made
 
 
-def over(drawn: np.ndarray, alpha: np.ndarray, wall: np.ndarray) -> np.ndarray:
+def over(drawn: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
     """uint8 H×W×3: colours of 0..255 over others, by an alpha of 0..1, H×W×1."""
-    return np.uint8(np.rint(drawn * alpha + wall * (1 - alpha)))
+    return np.uint8(np.rint(drawn * alpha + background * (1 - alpha)))
 
 
 def cartoon_figures(alpha: np.ndarray, cutout: np.ndarray) -> tuple[float, float, float, float]:
@@ -228,11 +228,11 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
         margin = int(0.12 * max(cutout.shape[:2]))
         cutout = np.pad(cutout, ((margin, margin), (margin, margin), (0, 0)))
         alpha = cutout[..., 3:].astype(np.float32) / 255.0
-        for wall, colour in walls(*cutout.shape[:2], photographs).items():
-            image = over(cutout[..., :3], alpha, colour)
-            seen = {wall: image}
-            if wall.startswith("photo"):
-                seen[f"{wall} JPEG"] = through_jpeg(image, 85)
+        for background, color in backgrounds(*cutout.shape[:2], photographs).items():
+            image = over(cutout[..., :3], alpha, color)
+            seen = {background: image}
+            if background.startswith("photo"):
+                seen[f"{background} JPEG"] = through_jpeg(image, 85)
             for before, image in seen.items():
                 mask = ladder.masks([image])[0]
                 probability = model.probabilities([image])[0]
@@ -241,14 +241,14 @@ def cartoons(folder: Path, name: str, behind: Path | None) -> None:
                     figures = cartoon_figures(found, cutout)
                     row = (*figures, float(mask.line_art), figures[2] < 0.01)
                     rows.setdefault(f"{before} {title}", []).append(row)
-    for wall, values in sorted(rows.items(), key=lambda item: (item[0].split()[-1], item[0])):
+    for background, values in sorted(rows.items(), key=lambda item: (item[0].split()[-1], item[0])):
         *means, _ = np.nanmean(values, axis=0)
         under = sum(bool(row[-1]) for row in values)
-        print(f"{wall:20s}" + "".join(f"{v:9.4f}" for v in means) + f"{under:7d}/{len(values)}")
+        print(f"{background:20s}" + "".join(f"{v:9.4f}" for v in means) + f"{under:7d}/{len(values)}")
 
 
 def cartoons_through_jpeg(folder: Path, name: str) -> None:
-    """Drawings before plain walls, after a lossy codec."""
+    """Drawings against plain backgrounds, after a lossy codec."""
     model = network(name)
     ladder = Ladder([Tier(name, lambda: model, revision(name)), gradient_tier()])
     rows = []
@@ -261,14 +261,14 @@ def cartoons_through_jpeg(folder: Path, name: str) -> None:
         cutout = np.pad(np.asarray(picture), ((margin, margin), (margin, margin), (0, 0)))
         alpha = cutout[..., 3:].astype(np.float32) / 255.0
         beyond = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
-        for colour in ((255, 255, 255), (232, 226, 214), (90, 160, 210)):
-            image = over(cutout[..., :3], alpha, np.full(cutout[..., :3].shape, colour, np.float32))
+        for color in ((255, 255, 255), (232, 226, 214), (90, 160, 210)):
+            image = over(cutout[..., :3], alpha, np.full(cutout[..., :3].shape, color, np.float32))
             for quality in (95, 85, 75):
                 mask = ladder.masks([through_jpeg(image, quality)])[0]
                 false = bool((mask.alpha[beyond] > 0.5).any())
                 rows.append((false, false and not mask.review, np.abs(mask.alpha - alpha[..., 0]).mean(), mask.review))
     false, unsaid, error, review = np.array(rows, dtype=float).T
-    print(f"\ncartoons before plain walls through JPEG 95, 85, 75: {folder}; {name}")
+    print(f"\ncartoons against plain backgrounds through JPEG 95, 85, 75: {folder}; {name}")
     print(f"{false.sum():.0f} of {len(rows)} with false subject beyond 3 pixels, {unsaid.sum():.0f} not for review;")
     print(f"MAE {error.mean():.4f}; {review.sum():.0f} for review")
 
@@ -297,9 +297,9 @@ def catalogue(folder: Path, isnet: Path, name: str) -> None:
         image = load(path)
         found, judged = gradient_mask(image), reference(image)
         other = model.probabilities([image])[0]
-        rows.append((found.plain_wall, agreement(found.alpha, judged), agreement(other, judged)))
+        rows.append((found.is_plain, agreement(found.alpha, judged), agreement(other, judged)))
     print(f"\nagreement with IS-Net (IoU): {folder}")
-    for plain, title in ((True, "plain wall"), (False, "busy")):
+    for plain, title in ((True, "plain background"), (False, "busy")):
         chosen = [row for row in rows if row[0] == plain]
         if chosen:
             _, ours, theirs = np.array(chosen, dtype=float).T
@@ -365,7 +365,7 @@ def main() -> None:
     if arguments.mattes:
         against_truth("true alpha", *arguments.mattes, found)
     if arguments.cartoons:
-        cartoons(arguments.cartoons, arguments.models[0], arguments.walls)
+        cartoons(arguments.cartoons, arguments.models[0], arguments.backgrounds)
         cartoons_through_jpeg(arguments.cartoons, arguments.models[0])
     if arguments.sweeps:
         sweeps(arguments.sweeps, arguments.models[-1])

@@ -1,11 +1,11 @@
 """Products before plain backgrounds: the whole product against rembg with the same network.
 
-Cut-outs with exact alpha are photographed as a catalogue does it: standing on a sweep of one colour, floor and wall lit
-differently, with falloff, darker corners, a contact shadow and a cast one, a sensor's noise, and JPEG where asked. The
-picture alone goes in; what comes out is compared with the composite that the exact cut-out, plate and shadow give. The
-figures are the mean CIEDE2000 over the soft pixels (0.02 < alpha < 0.98) and over the shadow, how many pictures have a
-visible fault, and how far the alpha is from the truth. The cut-outs are drawn by code; ``--data`` adds folders of RGBA
-pictures.
+Cut-outs with exact alpha are photographed as a catalogue does it: standing on a sweep of one colour, floor and
+background lit differently, with falloff, darker corners, a contact shadow and a cast one, a sensor's noise, and JPEG
+where asked. The picture alone goes in; what comes out is compared with the composite that the exact cut-out, plate and
+shadow give. The figures are the mean CIEDE2000 over the soft pixels (0.02 < alpha < 0.98) and over the shadow, how many
+pictures have a visible fault, and how far the alpha is from the truth. The cut-outs are drawn by code; ``--data`` adds
+folders of RGBA pictures.
 
     python -m benchmarks.quality.plain --data ~/cutouts --sizes 900 2700 --write docs/plain_table.md
 """
@@ -81,7 +81,7 @@ def placed(cutout: Cutout, size: int) -> Cutout:
 
 
 def lit_plate(color: tuple[int, int, int], size: int) -> Array:
-    """Light a sweep of one colour: from the left, corners darker, the floor apart from the wall. Linear light."""
+    """Light a sweep of one colour: from the left, corners darker, the floor apart from the background. Linear light."""
     y, x = (np.mgrid[:size, :size].astype(np.float32) + 0.5) / size
     falloff = 1 - 0.22 * np.hypot(x - 0.3, y - 0.2)
     corners = 1 - 0.16 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)

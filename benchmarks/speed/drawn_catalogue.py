@@ -60,13 +60,13 @@ class DrawnCatalogue:
         """A product whose place, colour and size follow from its number."""
         dice = np.random.default_rng([number, version])
         size = self.size
-        wall = np.full((size, size, 3), dice.integers(190, 235, 3), np.float32)
-        wall += np.linspace(-6, 6, size)[None, :, None]
+        background = np.full((size, size, 3), dice.integers(190, 235, 3), np.float32)
+        background += np.linspace(-6, 6, size)[None, :, None]
         color = [int(value) for value in dice.integers(10, 170, 3)]
         middle = [int(value) for value in dice.integers(int(0.4 * size), int(0.6 * size), 2)]
-        cv2.circle(wall, middle, int(size * dice.uniform(0.2, 0.35)), color, -1, cv2.LINE_AA)
-        wall += dice.normal(0, 1.5, wall.shape)
-        cv2.imwrite(str(self.folder / f"{number:06d}.jpg"), np.clip(wall, 0, 255).astype(np.uint8))
+        cv2.circle(background, middle, int(size * dice.uniform(0.2, 0.35)), color, -1, cv2.LINE_AA)
+        background += dice.normal(0, 1.5, background.shape)
+        cv2.imwrite(str(self.folder / f"{number:06d}.jpg"), np.clip(background, 0, 255).astype(np.uint8))
 
     def scan(self) -> Scan:
         return scan(self.store, find(self.store, "drawn"))

@@ -68,7 +68,7 @@ def bare_loop(folder: Path, out: Path, tiers: tuple[str, ...], count: int) -> fl
                 render(read_prompt("sage green paper"), *size, seed=42, temperature=light.temperature)
             )
         alpha, scene = decode_mask((out / "mask.png").read_bytes()), decode(backdrops[size]).rgb
-        blended = blend_native(decode(path.read_bytes()).rgb, Alpha(alpha, "probability"), scene, mode="unmix")
+        blended = blend_native(decode(path.read_bytes()).rgb, Alpha(alpha, "probability"), scene)
         (out / path.name).write_bytes(encode(blended.composite, format="jpeg", quality=92))
     return time.perf_counter() - started
 

@@ -8,7 +8,8 @@ import pytest
 
 from resources.alerts import Alerts
 from resources.store.processes import this_process
-from vivid_assets.assets.stages import MASKS, PREPARED_IMAGES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import defs

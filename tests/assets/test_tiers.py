@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from resources.errors import ModelUnavailable
-from vivid_assets.assets.stages import MASKS, REVIEW
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
@@ -67,7 +68,7 @@ def test_masks_made_while_a_tier_was_broken_are_made_again_with_what_follows_onc
 
     broken = [True]
     tier = Tier("birefnet", Bright, "1")
-    monkeypatch.setattr("vivid_assets.assets.masks.make_tiers", lambda *_: [tier, gradient_tier()])
+    monkeypatch.setattr("vivid_assets.stages.masks.make_tiers", lambda *_: [tier, gradient_tier()])
     pipeline.put("a.png")
     pipeline.put("b.png")
     pipeline.scan()

@@ -11,7 +11,9 @@ from resources.masks.vitmatte import VitMatte
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
 from resources.store.store import Store
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.trials import trials
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.definitions import defs
@@ -50,18 +52,18 @@ def out_of_date(pipeline, shard="spring-00000") -> set[str]:
 
 def test_a_blending_setting_puts_composites_out_of_date_and_nothing_upstream(done):
     assert out_of_date(done) == set()
-    done.say(BASE + '[composites]\nmode = "article"\n')
+    done.say(BASE + '[composites]\nmode = "lab-deprojection"\n')
     assert observe(done) == {"composites"}
     assert out_of_date(done) == {"composites"}
     before = done.rows(BACKGROUNDS)
     done.run(selection=["composites"])
     assert "composites" not in out_of_date(done)
     assert done.rows(BACKGROUNDS) == before
-    assert done.rows(COMPOSITES)["a.png"]["mode"] == "article"
+    assert done.rows(COMPOSITES)["a.png"]["mode"] == "lab-deprojection"
 
 
 def test_settings_said_in_other_words_are_the_same_version(done):
-    done.say(BASE + '# a comment\n[composites]\nmode = "unmix"\n')
+    done.say(BASE + '# a comment\n[composites]\nmode = "decontaminate"\n')
     assert observe(done) == set()
 
 
@@ -128,7 +130,7 @@ def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
     own = Store(root=f"{done.store.root}/trials/hard-edges")
     assert len([*own.path("artefacts/spring").glob("composites/*/*")]) == 1, "equal pictures share it"
     assert {folder.name for folder in own.path("artefacts/spring").iterdir()} == {"composites"}
-    assert done.rows(COMPOSITES)["a.png"]["mode"] == "unmix"
+    assert done.rows(COMPOSITES)["a.png"]["mode"] == "decontaminate"
     assert out_of_date(done) == set()
     assert set(done.run().values()) == {0}
 

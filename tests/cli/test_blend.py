@@ -34,7 +34,7 @@ def run(files: dict[str, Path], *more: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("mode", ["unmix", "article", "alpha"])
+@pytest.mark.parametrize("mode", ["decontaminate", "lab-deprojection", "alpha"])
 def test_it_writes_the_composite_and_the_report(files: dict[str, Path], mode: str) -> None:
     code, output = run(files, "--mode", mode, "--report")
     assert code == 0

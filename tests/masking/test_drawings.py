@@ -1,4 +1,4 @@
-"""Drawings before plain walls, as they arrive: through JPEG, with a shadow, in a panel, in outlines."""
+"""Drawings against plain backgrounds, as they arrive: through JPEG, with a shadow, in a panel, in outlines."""
 
 import io
 
@@ -45,10 +45,10 @@ def star(*, filled, width=8):
 BODY, LINE = star(filled=True), star(filled=False)
 
 
-def painted(wall, *layers):
-    picture = np.full((SIDE, SIDE, 3), wall, np.float32)
-    for alpha, colour in layers:
-        picture = picture * (1 - alpha[..., None]) + np.float32(colour) * alpha[..., None]
+def painted(background, *layers):
+    picture = np.full((SIDE, SIDE, 3), background, np.float32)
+    for alpha, color in layers:
+        picture = picture * (1 - alpha[..., None]) + np.float32(color) * alpha[..., None]
     return np.uint8(np.rint(picture))
 
 
@@ -59,9 +59,11 @@ def through_jpeg(picture, quality):
 
 
 @pytest.mark.parametrize("quality", [95, 85, 75])
-@pytest.mark.parametrize("wall", [(255, 255, 255), (232, 226, 214), (90, 160, 210)], ids=["white", "pale", "blue"])
-def test_a_codec_leaves_nothing_of_the_wall_around_a_drawing(wall, quality):
-    picture = through_jpeg(painted(wall, (BODY, (240, 180, 60)), (LINE, (200, 30, 40))), quality)
+@pytest.mark.parametrize(
+    "background", [(255, 255, 255), (232, 226, 214), (90, 160, 210)], ids=["white", "pale", "blue"]
+)
+def test_a_codec_leaves_nothing_of_the_background_around_a_drawing(background, quality):
+    picture = through_jpeg(painted(background, (BODY, (240, 180, 60)), (LINE, (200, 30, 40))), quality)
     mask = masked(picture, BODY)
     beyond = cv2.dilate((BODY > 0.02).astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     assert mask.line_art_wall == "plain"
@@ -69,7 +71,7 @@ def test_a_codec_leaves_nothing_of_the_wall_around_a_drawing(wall, quality):
     assert agreement(mask.alpha, BODY) > 0.97
 
 
-def test_a_soft_shadow_on_clipped_white_is_wall():
+def test_a_soft_shadow_on_clipped_white_is_background():
     shadow = 0.5 * cv2.GaussianBlur(np.roll(BODY, (10, 8), (0, 1)), (0, 0), 8)
     picture = painted((255, 255, 255), (shadow, (0, 0, 0)), (BODY, (240, 180, 60)), (LINE, (20, 20, 30)))
     mask = masked(picture, BODY)
@@ -84,10 +86,10 @@ def test_a_panels_frame_is_no_subject(inset):
 
 
 @pytest.mark.parametrize(
-    ("wall", "ink"), [((255, 255, 255), (200, 30, 30)), ((12, 12, 16), (60, 255, 160))], ids=["red", "neon"]
+    ("background", "ink"), [((255, 255, 255), (200, 30, 30)), ((12, 12, 16), (60, 255, 160))], ids=["red", "neon"]
 )
-def test_an_outline_is_filled_in_whatever_ink(wall, ink):
-    mask = masked(painted(wall, (LINE, ink)), BODY)
+def test_an_outline_is_filled_in_whatever_ink(background, ink):
+    mask = masked(painted(background, (LINE, ink)), BODY)
     assert agreement(mask.alpha, BODY) > 0.97
     assert not mask.review
 

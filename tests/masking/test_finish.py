@@ -38,7 +38,7 @@ def test_a_glow_is_one():
     share = np.clip(1.1 - np.hypot(x - 100, y - 100) / 70, 0, 1)[..., None]
     picture = np.rint(share * np.array([70, 90, 220]) + (1 - share) * 255).astype(np.uint8)
     found = finished(picture, (share[..., 0] > 0.2).astype(np.float32))
-    assert found.wall == "plain"
+    assert found.background == "plain"
     assert 0.3 < found.alpha[100, 140] < 0.8
 
 
@@ -51,7 +51,7 @@ def test_a_sign_in_strokes_over_a_photograph_is_not_filled():
     alpha, disc = ring / 255, cv2.circle(np.zeros((512, 512), np.float32), (256, 256), 222, 1.0, -1)
     photograph = cv2.resize(data.chelsea(), (512, 512), interpolation=cv2.INTER_AREA)
     found = finished(np.uint8(np.rint(255 * alpha[..., None] + photograph * (1 - alpha[..., None]))), disc)
-    assert found.wall == "busy" and not found.by_drawing_net
+    assert found.background == "busy" and not found.by_drawing_net
     assert np.abs(found.alpha - alpha).mean() < 0.04 < 0.1 * np.abs(disc - alpha).mean()
 
 
@@ -60,9 +60,9 @@ def before_a_photograph(side=512):
     from skimage import data
 
     owl = cartoon_owl(side)
-    wall = cv2.resize(data.coffee(), (side, side), interpolation=cv2.INTER_AREA)
+    background = cv2.resize(data.coffee(), (side, side), interpolation=cv2.INTER_AREA)
     alpha = owl.alpha[..., None]
-    return np.uint8(np.rint(owl.picture * alpha + wall * (1 - alpha))), owl.alpha
+    return np.uint8(np.rint(owl.picture * alpha + background * (1 - alpha))), owl.alpha
 
 
 def test_a_drawing_is_told_from_the_photograph_behind_it_whatever_the_network_took_with_it():
@@ -70,7 +70,7 @@ def test_a_drawing_is_told_from_the_photograph_behind_it_whatever_the_network_to
     height = len(picture)
     sees_both = np.maximum(alpha, (np.arange(height) > 0.6 * height)[:, None]).astype(np.float32)
     found = finished(picture, sees_both)
-    assert (found.wall, found.by_drawing_net) == ("busy", True)
+    assert (found.background, found.by_drawing_net) == ("busy", True)
     assert (found.drawing_net.tier, found.drawing_net.verdict) == (DRAWING_NET, "good")
     assert np.abs(found.alpha - alpha).mean() < 0.02
 
@@ -92,7 +92,7 @@ def test_a_drawing_on_a_photographed_thing_leaves_the_thing_its_mask():
     seen = np.zeros((size, size), np.float32)
     seen[40:-40, 40:-40] = 1
     found = finished(shirt, seen)
-    assert (found.wall, found.by_drawing_net) == (None, False)
+    assert (found.background, found.by_drawing_net) == (None, False)
     assert found.alpha[60:-60, 60:-60].min() > 0.9
 
 
@@ -105,10 +105,10 @@ def test_a_photograph_keeps_the_networks_mask(name):
     height, width = seen.shape
     seen[height // 4 : -height // 4, width // 4 : -width // 4] = 1
     found = finished(picture, seen)
-    assert (found.wall, found.by_drawing_net) == (None, False)
+    assert (found.background, found.by_drawing_net) == (None, False)
 
 
-def test_a_rings_middle_stays_open_before_a_plain_wall(tmp_path):
+def test_a_rings_middle_stays_open_against_a_plain_background(tmp_path):
     path = next(p for p in write_demo_catalogue(tmp_path) if "donut" in p.stem)
     picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     height, width = picture.shape[:2]

@@ -54,7 +54,7 @@ def test_the_band_is_the_networks_and_the_rest_the_ladders():
         (square(alpha=np.zeros((100, 100), np.float32)), "no edge"),
         (square(alpha=np.ones((100, 100), np.float32)), "no edge"),
         (square(alpha=np.pad(np.ones((4, 4), np.float32), 48)), "surely subject"),
-        (square(alpha=1 - np.pad(np.ones((4, 4), np.float32), 48)[44:56, 44:56]), "surely wall"),
+        (square(alpha=1 - np.pad(np.ones((4, 4), np.float32), 48)[44:56, 44:56]), "surely background"),
     ],
 )
 def test_what_is_left_alone_says_why(mask, reason):

@@ -38,8 +38,8 @@ def shape(draw):
     return cv2.resize(canvas, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-def lay(picture, alpha, colour):
-    return picture * (1 - alpha[..., None]) + np.float32(colour) * alpha[..., None]
+def lay(picture, alpha, color):
+    return picture * (1 - alpha[..., None]) + np.float32(color) * alpha[..., None]
 
 
 def shadow(alpha, *, down, blur, depth):
@@ -127,7 +127,7 @@ def black_torch():
 
 
 def yellow_fruit():
-    """Of the wall's own hue, its shadow beside it."""
+    """Of the background's own hue, its shadow beside it."""
     alpha = shape(lambda canvas, k: cv2.ellipse(canvas, (320 * k, 240 * k), (130 * k, 70 * k), 30, 0, 360, 255, -1))
     light = np.linspace(1.05, 0.75, WIDTH, dtype=np.float32)[None, :, None] * np.float32((236, 200, 70))
     picture = np.broadcast_to(np.float32((232, 196, 12)), (HEIGHT, WIDTH, 3))

@@ -117,7 +117,7 @@ class TestTheCommandsDoTheSame:
         np.testing.assert_array_equal(done.cutout[..., : cutout.shape[2]], cutout)
         assert done.composite.dtype == self.pixels(file).dtype
 
-    @pytest.mark.parametrize("mode", ["unmix", "article", "alpha"])
+    @pytest.mark.parametrize("mode", ["decontaminate", "lab-deprojection", "alpha"])
     def test_blend(self, file, mode, tmp_path):
         pixels = self.pixels(file)
         y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
@@ -230,11 +230,11 @@ def test_what_is_missing_or_misspelt_is_named(photo):
 
 
 def test_settings_come_from_the_file_then_the_tables_then_the_argument(photo, tmp_path, monkeypatch):
-    (tmp_path / "vivid.toml").write_text('[composites]\nshadow = "none"\nmode = "unmix"\n')
+    (tmp_path / "vivid.toml").write_text('[composites]\nshadow = "none"\nmode = "decontaminate"\n')
     monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
     tables = {"composites": {"mode": "alpha"}}
-    read = api.read_settings(tables, mode="article").composites
-    assert (read.mode, read.shadow) == ("article", "none")
+    read = api.read_settings(tables, mode="lab-deprojection").composites
+    assert (read.mode, read.shadow) == ("lab-deprojection", "none")
     assert api.read_settings(tables).composites.mode == "alpha"
     assert tables == {"composites": {"mode": "alpha"}}
 

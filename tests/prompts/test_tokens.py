@@ -28,7 +28,6 @@ def test_a_word_that_is_cut_in_its_middle_counts_as_unseen():
     assert tokens.unseen_words("cat " * 74 + long_word) == [long_word]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=600))
 def test_what_is_seen_ends_where_the_unseen_words_begin(text):
     text = " ".join(text.split())
@@ -64,7 +63,7 @@ def open_clip_tokenizer():
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     text=st.text(st.characters(codec="latin-1", exclude_characters="&<>\xad", categories=["L", "N", "P", "S", "Zs"]))
 )
@@ -75,7 +74,7 @@ def test_tokens_are_those_of_open_clip(open_clip_tokenizer, text):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text())
 def test_tokens_are_those_of_transformers(transformers_tokenizer, text):
     ours = tokens.token_ids(text)

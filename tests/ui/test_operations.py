@@ -237,7 +237,7 @@ def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night
 
 def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night):
     operator, shards = after_a_night, ["spring-00000", "spring-00001"]
-    operator.settings.write_text(SETTINGS + '[composites]\nmode = "article"\n')
+    operator.settings.write_text(SETTINGS + '[composites]\nmode = "lab-deprojection"\n')
     operator.dagster.wait(lambda: operator.stale(shards[0]))
     assert operator.stale(shards[0]) == operator.stale(shards[1]) == {"composites": ["settings.composites"]}
     scenes = {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")}

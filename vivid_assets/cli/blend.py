@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Mode(StrEnum):
     """How the original background is removed from the edge."""
 
-    unmix = "unmix"
-    article = "article"
+    decontaminate = "decontaminate"
+    lab_deprojection = "lab-deprojection"
     alpha = "alpha"
 
 
@@ -46,8 +46,8 @@ def blend_command(
     mode: Annotated[
         Mode | None,
         typer.Option(
-            help="unmix: estimate the subject's own colours. article: Lab deprojection. alpha: mix only. "
-            "Default: from the settings.",
+            help="decontaminate: estimate the subject's own colours. lab-deprojection: the published method. "
+            "alpha: mix only. Default: from the settings.",
             show_default=False,
         ),
     ] = None,

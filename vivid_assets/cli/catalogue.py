@@ -8,6 +8,7 @@ from rich.text import Text
 
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
+from vivid_assets.flow import STAGE_NAMES
 
 # What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ catalogue_app = typer.Typer(
 
 _SHOWN_PICTURES = 60
 _SHOWN_NOTES = 10
-_STAGES = ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review")
-"""As ``vivid_assets.assets.stages`` has them, whose import takes seconds."""
-_NO_ROW = {"status": None, "error": None}
 
 Name = Annotated[
     str, typer.Argument(help="The catalogue's name, as given to `vivid catalogue add`.", show_default=False)
@@ -180,14 +178,15 @@ def purge(
     Example: `vivid catalogue purge spring shoes/red.jpg --yes`
     """
     from vivid_assets.assets.export import publish_catalogue
-    from vivid_assets.assets.stages import REVIEW, STAGES
+    from vivid_assets.assets.review import REVIEW
     from vivid_assets.catalogue.source import find
     from vivid_assets.export.purge import delete_rubbish, find_rubbish
+    from vivid_assets.stages.stage import all_stages
 
     opened = open_store(store, to_write=yes)
     find(opened, name)
     only = pictures or []
-    found = find_rubbish(opened, name, STAGES, only)
+    found = find_rubbish(opened, name, all_stages(), only)
     what = (
         f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
         f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
@@ -235,7 +234,7 @@ def _stage_table(store: "Store", name: str) -> Table:
 
     shards = sum(wanted.pictures > 0 for wanted in summary_of(store, name).values())
     table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards)")
-    for stage, counts in counts_of(store, name, _STAGES).items():
+    for stage, counts in counts_of(store, name, STAGE_NAMES).items():
         table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, SKIPPED, "to do")))
     return table
 
@@ -293,18 +292,21 @@ def picture_table(store: "Store", name: str) -> Table:
 
 
 def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
-    from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
+    from vivid_assets.assets.review import REVIEW
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
     from vivid_assets.review.look import outcome_of
+    from vivid_assets.rows.stage import WhateverBecame
     from vivid_assets.rows.tables import read_rows
 
     pictures = []
     for shard in shards_of(store, name):
-        flow = (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
-        rows = {stage.name: read_rows(store, stage, shard) for stage in flow}
-        prompts, scenes, masks = (rows[stage.name] for stage in (ENHANCED_PROMPTS, BACKGROUNDS, MASKS))
+        rows = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in REVIEW.reads}
+        prompts, scenes, masks = (rows[stage] for stage in ("enhanced_prompts", "backgrounds", "masks"))
         for picture in (row["picture"] for row in live_pictures(store, shard)):
-            status, error = outcome_of({stage: found.get(picture, _NO_ROW) for stage, found in rows.items()})
+            found = {stage: of.get(picture, {}) for stage, of in rows.items()}
+            status, error = outcome_of(
+                {stage: WhateverBecame(row.get("status"), row.get("error")) for stage, row in found.items()}
+            )
             pictures.append(
                 {
                     "picture": picture,

@@ -61,7 +61,7 @@ def _known_generator(name: str | None) -> str | None:
 GeneratorOption = Annotated[
     str | None,
     typer.Option(
-        metavar=f"[{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}]",
+        metavar=f"<{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}>",
         callback=_known_generator,
         help="How the background is made. Default: from the settings.",
         show_default=False,

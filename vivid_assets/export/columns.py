@@ -1,8 +1,11 @@
 """The columns of the exported dataset: where each comes from and what it means."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import pyarrow as pa
+
+from vivid_assets.flow import STAGE_NAMES, stage_named
 
 LEDGER = "ledger"
 KEY = "key"
@@ -35,7 +38,18 @@ def _key(stage: str) -> Column:
     return _text(f"{stage}_key", stage, KEY, f"digest of everything that the picture's {stage} depends on")
 
 
-COLUMNS = (
+@dataclass(frozen=True)
+class Exported:
+    """A column that a stage adds to the dataset (``PipelineStage.exported``)."""
+
+    column: str
+    """Of the stage's rows."""
+    meaning: str
+    name: str = ""
+    """In the dataset; empty: the stage's name and the column's."""
+
+
+_COLUMNS = (
     _text("picture", LEDGER, "picture", "the source's name: its path below the catalogue's folder"),
     _text("source_digest", LEDGER, "content", "digest of the source file, or the object store's entity tag"),
     Column("source_bytes", pa.int64(), LEDGER, "size", "size of the source file"),
@@ -101,9 +115,24 @@ COLUMNS = (
             ("shadow_depth", "share of the light that it takes at its darkest"),
             ("moved_share", "share of pixels whose colour was changed"),
             ("moved_delta_e", "their mean colour difference (CIEDE2000)"),
-            ("wall_flatness", "spread of the original background's colour (Lab)"),
+            ("old_background_spread", "spread of the original background's colour (Lab); 0: one colour"),
         )
     ),
     _text("provenance", "composites", KEY, "the digest in the composite's XMP packet (vivid:Provenance)"),
     *(_key(stage) for stage in ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks")),
 )
+"""Those that the dataset has had from the start, in their order."""
+
+
+@cache
+def all_columns() -> tuple[Column, ...]:
+    """The dataset's columns: those of old, and what stages add."""
+    added = []
+    for name in STAGE_NAMES:
+        stage = stage_named(name)
+        for one in stage.exported:
+            type_ = stage.columns.field(one.column).type
+            own = one.name or f"{name}_{one.column}"
+            added.append(Column(own, type_, name, one.column, one.meaning, one.column in stage.files))
+        added += [_key(name)] if stage.exported else []
+    return (*_COLUMNS, *added)

@@ -1,11 +1,9 @@
 """From the raw probability that won to the alpha that is written: candidates, what speaks for each, and a choice.
 
-The pixels' exactness chooses. Where they are exact (``exactness``), colour tells the subject from its wall better than
-any network; where they are not, a trusted network is not overruled on colour, however much the detector takes the
+The pixels' exactness chooses. Where they are exact (``exactness``), colour tells the subject from its background better
+than any network; where they are not, a trusted network is not overruled on colour, however much the detector takes the
 picture for a drawing.
 """
-
-from __future__ import annotations
 
 import time
 from collections.abc import Callable
@@ -14,29 +12,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from resources.masks.drawing_net import drawn_probability
+from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
 from vivid_assets.imaging.matte.background_gaps import open_gaps
-from vivid_assets.imaging.matte.drawing_on_plain import (
-    fill_regions,
-    is_hollow_outline,
-    join_outlines,
-    line_art_matte,
-    one_ink_matte,
-    unmix_outline,
-)
+from vivid_assets.imaging.matte.drawing_on_plain import drawing_matte
 from vivid_assets.imaging.matte.exactness import is_drawn, is_smooth
 from vivid_assets.imaging.matte.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
 from vivid_assets.imaging.matte.from_background import open_holes
-from vivid_assets.imaging.matte.plain_background import fit_wall, to_lab
+from vivid_assets.imaging.matte.one_ink import is_hollow_outline, one_ink_matte
+from vivid_assets.imaging.matte.outlines import fill_regions, join_outlines, soften_outline
+from vivid_assets.imaging.matte.plain_background import fit_background
 from vivid_assets.imaging.matte.quality import Figures, Thresholds, Verdict, agreement, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.strokes import stroke_matte
-from vivid_assets.imaging.matte.thin_parts import keep_extremities, stretch
+from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import TierRecord
 
 DRAWING_NET = "drawing_net"
-"""The tier that answers for drawings before busy walls."""
+"""The tier that answers for drawings against busy backgrounds."""
 LEAST_SHARE = 0.4
 """Of what a network saw in a seeming photograph, the share that must look drawn."""
 
@@ -45,9 +40,9 @@ LEAST_SHARE = 0.4
 class Finished:
     """An alpha, and how it was read."""
 
-    alpha: np.ndarray
+    alpha: Matte
     """float32 H×W, 0..1."""
-    wall: str | None
+    background: str | None
     """``plain``, ``patterned`` or ``busy`` for a drawing; ``None`` for a photograph."""
     exact: bool = False
     """Whether the colours that it was read from are exact to the last bit."""
@@ -57,7 +52,7 @@ class Finished:
     """What of it is a guess, in a sentence; empty where nothing is."""
     drawing_net: TierRecord | None = None
     """The drawing net's record, where it was asked."""
-    drawn: np.ndarray | None = None
+    drawn: Matte | None = None
     """The drawing net's probability, where the alpha is its own."""
 
     @property
@@ -68,8 +63,8 @@ class Finished:
 
 @dataclass
 class _Scene:
-    image: np.ndarray
-    probability: np.ndarray
+    image: RGB8
+    probability: Matte
     settings: LadderSettings
     line_art: bool
     """Whether it is a drawing to the detector and by its pixels."""
@@ -83,8 +78,8 @@ class _Scene:
 
 
 def finish(
-    image: np.ndarray,
-    probability: np.ndarray,
+    image: RGB8,
+    probability: Matte,
     settings: LadderSettings,
     *,
     line_art: bool,
@@ -108,7 +103,7 @@ def finish(
     drawn = line_art and is_drawn(image, probability)
     scene = _Scene(image, probability, settings, drawn, trusted, ask_drawing_net, matte)
     candidates: list[Callable[[_Scene], Finished | None]] = [_flood, _ink]
-    if drawn or not (_wall_is_plain(image) or is_smooth(image, probability)):
+    if drawn or not (_background_is_plain(image) or is_smooth(image, probability)):
         candidates += [_drawing_net, _strokes, _fills]
     found = next((alpha for alpha in (propose(scene) for propose in candidates) if alpha is not None), None)
     found = found or _photograph(scene)
@@ -116,8 +111,8 @@ def finish(
 
 
 def _flood(scene: _Scene) -> Finished | None:
-    """Cut a drawing from its plain or patterned wall by the wall's colour."""
-    found = line_art_matte(scene.image, scene.probability, trusted=scene.trusted) if scene.line_art else None
+    """Cut a drawing from its plain or patterned background by the background's colour."""
+    found = drawing_matte(scene.image, scene.probability, trusted=scene.trusted) if scene.line_art else None
     if found is None or not (found.alpha > 0.5).any():
         return None
     # One figure in a drawn scene whose sky is plain: the flood leaves all of the scene.
@@ -125,16 +120,19 @@ def _flood(scene: _Scene) -> Finished | None:
     if scene.trusted and agreement(inked, scene.probability) < 0.3 and _lies_within(scene.probability, inked):
         return None
     if scene.trusted and not found.exact:
-        # Codecs leave less than certainty; the network's word counts, but on holes that have kept the wall's colour.
+        # Codecs leave less than certainty; the network's word counts, but on holes that have kept the background's
+        # colour.
         shared = agreement(found.alpha, np.where(found.holes, 0.0, scene.probability))
         if shared < scene.settings.thresholds.min_kept:
-            scene.doubt = f"the wall's colour tells of another subject, which overlaps the network's by {shared:.2f}"
+            scene.doubt = (
+                f"the background's colour tells of another subject, which overlaps the network's by {shared:.2f}"
+            )
             return None
-    return Finished(found.alpha, found.wall, exact=found.exact, translucent=found.translucent, doubt=found.doubt)
+    return Finished(found.alpha, found.background, exact=found.exact, translucent=found.translucent, doubt=found.doubt)
 
 
 def _ink(scene: _Scene) -> Finished | None:
-    """Cut out a glow or a stamp on a wall of one colour; the detector knows none of them."""
+    """Cut out a glow or a stamp on a background of one colour; the detector knows none of them."""
     ink = one_ink_matte(scene.image, scene.probability)
     return None if ink is None else Finished(ink, "plain", exact=True, translucent=True)
 
@@ -173,19 +171,21 @@ def _photograph(scene: _Scene) -> Finished:
     image, probability, settings = scene.image, scene.probability, scene.settings
     if scene.matte:
         return Finished(probability, None)
-    p = keep_extremities(shrink(probability, WORKING_SIDE) if settings.refine else probability)
+    p = keep_thin_structures(shrink(probability, WORKING_SIDE) if settings.refine else probability)
     refined = refine_matte(image, p) if settings.refine else p
-    alpha = open_gaps(image, open_holes(image, stretch(refined, settings.stretch_low, settings.stretch_high)))
+    alpha = open_gaps(
+        image, open_holes(image, alpha_of_probability(refined, settings.stretch_low, settings.stretch_high))
+    )
     doubt = "outlines in one ink enclose more than they are; what they enclose was left out"
     return Finished(alpha, None, doubt=doubt if is_hollow_outline(image, alpha) else "")
 
 
-def _wall_is_plain(image: np.ndarray) -> bool:
+def _background_is_plain(image: RGB8) -> bool:
     """Tell a product before paper or a painted wall, whose mask the tier makes well."""
-    return fit_wall(to_lab(shrink(image, JUDGED_AT))).plain
+    return fit_background(opencv_lab(shrink(image, JUDGED_AT))).is_plain
 
 
-def _drawn_share(drawn: np.ndarray, probability: np.ndarray) -> float:
+def _drawn_share(drawn: Matte, probability: Matte) -> float:
     """How much of what the network saw looks drawn; all of it where the drawing is no smaller than that.
 
     Then the network saw a thing beside the drawing.
@@ -206,14 +206,14 @@ def _left_alone(figures: Figures, thresholds: Thresholds, share: float) -> Verdi
     return None
 
 
-def _busy(image: np.ndarray, probability: np.ndarray, settings: LadderSettings) -> np.ndarray:
+def _busy(image: RGB8, probability: Matte, settings: LadderSettings) -> Matte:
     fills = flat_fill_matte(image, probability)
     if fills is not None:
         return fills
     joined = join_outlines(image, fill_regions(probability))
-    return unmix_outline(image, stretch(joined, settings.stretch_low, settings.stretch_high))
+    return soften_outline(image, alpha_of_probability(joined, settings.stretch_low, settings.stretch_high))
 
 
-def _lies_within(probability: np.ndarray, alpha: np.ndarray) -> bool:
+def _lies_within(probability: Matte, alpha: Matte) -> bool:
     subject = probability > 0.5
     return bool((alpha[subject] > 0.5).mean() > 0.7) if subject.any() else False

@@ -26,7 +26,7 @@ class GradientModel:
         answers = []
         for image in images:
             found = gradient_mask(image)
-            answers.append(found.alpha if found.plain_wall else (0.5 + 0.5 * (found.alpha - 0.5)).astype(np.float32))
+            answers.append(found.alpha if found.is_plain else (0.5 + 0.5 * (found.alpha - 0.5)).astype(np.float32))
         return answers
 
 

@@ -331,7 +331,7 @@ class Ladder:
             alpha[top:bottom, left:right] = found.alpha
             if attempt.visible is not None:
                 alpha *= attempt.visible
-            wall, drawn = found.wall, found.wall is not None
+            wall, drawn = found.background, found.background is not None
             if found.drawing_net is not None:
                 attempt.records.append(found.drawing_net)
                 answer = found.drawing_net if found.by_drawing_net else answer

@@ -1,7 +1,5 @@
 """Alpha solved by a matting network about the edge of a mask, after the ladder has answered."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.core.alpha import GIVEN
+from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.masking.mask import Mask, TierRecord
 
 APPLIED, LEFT = "applied", "left"
@@ -28,14 +27,14 @@ class MattingModel(Protocol):
     def band(self) -> float:
         """How far from an edge is unknown, as a share of the picture's longest side."""
 
-    def alphas(self, images: Sequence[np.ndarray], trimaps: Sequence[np.ndarray]) -> Sequence[np.ndarray | Exception]:
+    def alphas(self, images: Sequence[RGB8], trimaps: Sequence[Matte]) -> Sequence[Matte | Exception]:
         """Solve each picture (uint8 H×W×3 sRGB) by its trimap (float32 H×W: 0, 0.5, 1): float32 H×W in 0..1.
 
         An exception in place of one is that picture's failure.
         """
 
 
-def matted(masks: Sequence[Mask], images: Sequence[np.ndarray], model: MattingModel) -> list[Mask | Exception]:
+def matted(masks: Sequence[Mask], images: Sequence[RGB8], model: MattingModel) -> list[Mask | Exception]:
     """Solve the alpha of photographs' masks in a band about their edges; beyond it stays the ladder's.
 
     Given masks and line art are left alone, and so is a mask that leaves the network nothing to go by. Every mask gets
@@ -77,7 +76,7 @@ def matted(masks: Sequence[Mask], images: Sequence[np.ndarray], model: MattingMo
     return [done[index] for index in range(len(masks))]
 
 
-def trimap_of(alpha: np.ndarray, width: int) -> np.ndarray:
+def trimap_of(alpha: Matte, width: int) -> Matte:
     """Make a trimap, float32 H×W: 0.5 within ``width`` pixels of soft ``alpha`` (0..1) or an edge, else 0 or 1."""
     soft = ((alpha > 0.05) & (alpha < 0.95)).astype(np.uint8)
     edge = cv2.morphologyEx((alpha > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
@@ -85,7 +84,7 @@ def trimap_of(alpha: np.ndarray, width: int) -> np.ndarray:
     return np.where(unknown > 0, np.float32(0.5), (alpha > 0.5).astype(np.float32))
 
 
-def _left_alone(mask: Mask, trimap: np.ndarray) -> str:
+def _left_alone(mask: Mask, trimap: Matte) -> str:
     """Why the mask stays as it is; empty where it does not."""
     if mask.origin in GIVEN:
         return "a given mask is used as it is"
@@ -96,7 +95,7 @@ def _left_alone(mask: Mask, trimap: np.ndarray) -> str:
     if not (trimap == 1).any():
         return "no part is surely subject"
     if not (trimap == 0).any():
-        return "no part is surely wall"
+        return "no part is surely background"
     return ""
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from vivid_assets.imaging.blend.cast_shadow import Choice as Shadow
-from vivid_assets.imaging.blend.composite import Blend, Mode
+from vivid_assets.imaging.blend.composite import Blend
+from vivid_assets.imaging.blend.options import Mode
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.io.codec import Picture
 from vivid_assets.one_picture.composites import blended, cutout_colors, replaced
@@ -219,8 +220,8 @@ def blend(
         alpha: the mask, of the image's size: float H×W in 0..1, uint8, uint16 or bool, or a Pillow image; white is
             subject.
         background: an image of any size, which is scaled to cover; or a colour such as ``"#ffffff"``, kept exactly.
-        mode: ``unmix`` estimates the subject's own colours, ``article`` is Lab deprojection, ``alpha`` mixes only;
-            the settings' without it.
+        mode: ``decontaminate`` estimates the subject's own colours, ``lab-deprojection`` is the published
+            method, ``alpha`` mixes only; the settings' without it.
         shadow: ``keep`` the one that a plain original background shows, draw a ``soft`` one, ``auto`` or ``none``; the
             settings' without it.
         settings: as in ``find_mask``.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from resources.masks.tiers import MASK_TIERS
 from resources.masks.vitmatte import VitMatte
-from vivid_assets.imaging.blend.refine_alpha import upsample_alpha
+from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.io.codec import Picture, reduced

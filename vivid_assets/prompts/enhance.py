@@ -12,6 +12,7 @@ from vivid_assets.prompts import rules, tokens, vocabulary
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
 _UNSEEN_LISTED = 20
+"""Words that a warning lists."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class EnhancedPrompt:
         added, negative_added: The words added, in their order, each with its reason.
         left_out, negative_left_out: Words that a rule proposed and that were not added, each with the reason.
         tokens, negative_tokens: CLIP tokens of the two prompts, start and end included, at most 77 of which are seen.
-        unseen_words, unseen_negative_words: The user's words beyond the 77 (the first 20 of them).
         warnings: Sentences for the row: what the user may want to know or change.
     """
 
@@ -48,8 +48,6 @@ class EnhancedPrompt:
     negative_left_out: tuple[AddedWords, ...]
     tokens: int
     negative_tokens: int
-    unseen_words: tuple[str, ...]
-    unseen_negative_words: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -77,8 +75,7 @@ def enhance(
     """
     user, user_negative = clean(prompt), clean(negative_prompt)
     said, said_negative = _said(user), _said(user_negative)
-    warnings = []
-
+    warnings = _warnings(user, subject_type)
     proposals = [
         *rules.lighting(said, temperature, tone, _readable(user)),
         *rules.atmosphere(subject_type),
@@ -86,24 +83,12 @@ def enhance(
     ]
     if not user:
         proposals.insert(0, rules.Proposal(vocabulary.EMPTY_PROMPT, "the prompt is empty"))
-        warnings.append("The prompt is empty: the background is described by rules alone.")
-    if subject_type not in vocabulary.ATMOSPHERE:
-        warnings.append(
-            "No atmosphere words: the subject type is unknown."
-            if subject_type is None
-            else f"No atmosphere words: there are none for the subject type “{subject_type}”."
-        )
-    if user and not _readable(user):
-        warnings.append(
-            "The prompt is not in Latin script: CLIP was trained on English and may understand little of it."
-        )
-
     whole, added, left_out = _extend(user, said, said_negative, proposals)
     whole_negative, negative_added, negative_left_out = _extend(
         user_negative, said_negative, rules.Said(""), rules.negative(said, line_art)
     )
-    unseen, unseen_negative = tokens.unseen_words(user), tokens.unseen_words(user_negative)
-    warnings += _unseen_warning("prompt", unseen) + _unseen_warning("negative prompt", unseen_negative)
+    warnings += _unseen_warning("prompt", tokens.unseen_words(user))
+    warnings += _unseen_warning("negative prompt", tokens.unseen_words(user_negative))
     return EnhancedPrompt(
         prompt=whole,
         negative_prompt=whole_negative,
@@ -115,10 +100,26 @@ def enhance(
         negative_left_out=negative_left_out,
         tokens=tokens.read(whole).tokens,
         negative_tokens=tokens.read(whole_negative).tokens,
-        unseen_words=tuple(unseen[:_UNSEEN_LISTED]),
-        unseen_negative_words=tuple(unseen_negative[:_UNSEEN_LISTED]),
         warnings=tuple(warnings),
     )
+
+
+def _warnings(user: str, subject_type: str | None) -> list[str]:
+    """What the user may want to know of a prompt, before words are added to it."""
+    warnings = []
+    if not user:
+        warnings.append("The prompt is empty: the background is described by rules alone.")
+    if subject_type not in vocabulary.ATMOSPHERE:
+        warnings.append(
+            "No atmosphere words: the subject type is unknown."
+            if subject_type is None
+            else f"No atmosphere words: there are none for the subject type “{subject_type}”."
+        )
+    if user and not _readable(user):
+        warnings.append(
+            "The prompt is not in Latin script: CLIP was trained on English and may understand little of it."
+        )
+    return warnings
 
 
 def clean(text: str) -> str:

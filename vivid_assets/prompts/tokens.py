@@ -20,8 +20,10 @@ READ_LIMIT = 16_384
 """Characters of a prompt that are read at all: far beyond what 77 tokens can hold, so that time is bounded."""
 
 _START, _END = "<|startoftext|>", "<|endoftext|>"
-_MERGES = 49152 - 256 - 2  # open_clip's SimpleTokenizer reads this many; the file holds more
-_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # OpenAI's
+_MERGES = 49152 - 256 - 2
+"""Open_clip's SimpleTokenizer reads this many; the file holds more."""
+_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+"""OpenAI's."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What a prompt says when it names a time of day or a light, in the languages that catalogues come in.
 LIGHT_WORDS = words(
     "morning dawn sunrise noon midday afternoon evening sunset dusk twilight night nighttime midnight daytime "
     "daylight light lights lighting lit lamp lamps lantern lanterns candle candles candlelight candlelit sun "
@@ -57,26 +56,26 @@ LIGHT_WORDS = words(
     "luce luci mattina notte mezzogiorno alba tramonto ombra zonlicht ochtend avond zon zonsondergang "
     "światło wieczór słońce"
 )
+"""What a prompt says when it names a time of day or a light, in the languages that catalogues come in."""
 LIGHT_PHRASES = ("golden hour", "blue hour", "low key", "high key", "magic hour", "rim light")
-# "light blue" and "light wood" are pale things, not lights: the word before one of these says nothing of the light.
 PALE_THINGS = words(
     "blue green red pink purple violet lilac lavender yellow orange brown tan beige grey gray teal turquoise aqua cyan "
     "mint coral salmon gold cream ivory peach rose olive wood wooden oak pine birch ash maple marble stone concrete "
     "linen paper wall walls background backdrop colour color coloured colored"
 )
+""""light blue" and "light wood" are pale things, not lights: the word before one of these says nothing of the light."""
 
 INDOORS = words(
     "indoor indoors inside interior room kitchen bathroom bedroom lounge office studio shop store gallery museum cafe "
     "café restaurant hallway counter countertop desk shelf backdrop seamless cabinet living workshop garage"
 )
 
-# Words by which a prompt asks for a drawing: calling it photorealistic would fight the user.
 DRAWN = words(
     "illustration illustrated drawing drawn cartoon cartoons anime manga comic sketch watercolor watercolour painting "
     "painted painterly vector pixel lineart cel origami ukiyo-e clipart doodle"
 )
+"""Words by which a prompt asks for a drawing: calling it photorealistic would fight the user."""
 
-# What else means the same as a word of ours; a word itself and its plain plural always count.
 MEANS: dict[str, frozenset[str]] = {
     "photorealistic": words("photorealism photo photograph photographic photography realistic hyperrealistic"),
     "high quality": words("hq uhd 4k 8k masterpiece"),
@@ -94,7 +93,8 @@ MEANS: dict[str, frozenset[str]] = {
     "distorted": words("distortion warped glitch glitchy fisheye surreal abstract melted melting"),
     "low quality": words("lo-fi lofi grainy vhs polaroid pixelated"),
 }
+"""What else means the same as a word of ours; a word itself and its plain plural always count."""
 
 NEGATIONS = words("no not without never minus ohne kein keine sans sin sem senza zonder bez")
-# After one of these a negation no longer holds: "no clutter, people in the distance".
 CLAUSE_ENDS = words(", . ; : ! ? but with")
+"""After one of these a negation no longer holds: "no clutter, people in the distance"."""

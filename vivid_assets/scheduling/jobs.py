@@ -2,9 +2,7 @@
 
 import dagster as dg
 
-from vivid_assets.assets.stages import STAGES
-
-STAGE_NAMES = tuple(stage.name for stage in STAGES)
+from vivid_assets.flow import STAGE_NAMES
 
 _ALL_STAGES = dg.AssetSelection.assets(*STAGE_NAMES, "export")
 

@@ -30,7 +30,7 @@ def test_the_articles_three_figures():
     picture[:, 100:] = 255
     figures = line_art_figures(picture)
     assert figures.dark_share == 0.5
-    assert figures.unique_colours == 2 / 20000
+    assert figures.unique_colors == 2 / 20000
     assert 0.004 < figures.edge_density < 0.011
 
 

@@ -125,29 +125,29 @@ from vivid_assets.imaging.core.color import rgb_to_lab
         ("white background with black product", "white"),
     ],
 )
-def test_which_colour_is_the_papers(prompt, paper_like):
+def test_which_color_is_the_papers(prompt, paper_like):
     assert read_prompt(prompt).paper == read_prompt(paper_like).paper
 
 
 @pytest.mark.parametrize(
-    ("prompt", "used", "not_shown"),
+    ("prompt", "not_shown"),
     [
-        ("gold jewellery on black", "black", "gold jewellery"),
-        ("red wine in a glass on white", "white", "red wine glass"),
-        ("rose gold watch on dark slate", "dark slate", "rose gold watch"),
-        ("pink perfume in front of a pale blue wall", "pale blue", "pink perfume"),
-        ("lipstick on top of white marble", "white", "lipstick marble"),
-        ("black shoes, red light, taupe", "taupe", "black shoes red"),
-        ("soft white light, navy", "soft white light navy", ""),
-        ("neither red nor blue but white", "white", ""),
-        ("never on blue, on beige", "beige", ""),
-        ("a dark green velvet sofa before a blush wall", "blush", "dark green velvet sofa"),
-        ("silver kettle on an oak table", "", "silver kettle oak table"),
+        ("gold jewellery on black", "gold jewellery"),
+        ("red wine in a glass on white", "red wine glass"),
+        ("rose gold watch on dark slate", "rose gold watch"),
+        ("pink perfume in front of a pale blue wall", "pink perfume"),
+        ("lipstick on top of white marble", "lipstick marble"),
+        ("black shoes, red light, taupe", "black shoes red"),
+        ("soft white light, navy", ""),
+        ("neither red nor blue but white", ""),
+        ("never on blue, on beige", ""),
+        ("a dark green velvet sofa before a blush wall", "dark green velvet sofa"),
+        ("silver kettle on an oak table", "silver kettle oak table"),
     ],
 )
-def test_what_is_shown_and_what_is_not(prompt, used, not_shown):
+def test_what_is_not_shown_is_listed(prompt, not_shown):
     look = read_prompt(prompt)
-    assert (" ".join(look.used_words), " ".join(look.unused_words)) == (used, not_shown)
+    assert " ".join(look.unused_words) == not_shown
 
 
 def test_a_dark_background_is_dark_and_a_dark_subject_darkens_nothing():
@@ -157,7 +157,7 @@ def test_a_dark_background_is_dark_and_a_dark_subject_darkens_nothing():
     assert read_prompt("oak chair on white, dark and moody").brightness < 0.8
 
 
-def test_modifiers_change_the_colour():
+def test_modifiers_change_the_color():
     def at(prompt: str) -> np.ndarray:
         return rgb_to_lab(np.array(read_prompt(prompt).paper, np.uint8))
 
@@ -173,7 +173,6 @@ def test_marble_kitchen_counter_morning_light():
     assert look.kelvin is not None
     assert look.kelvin < 6000
     assert look.unused_words == ("marble", "kitchen", "counter")
-    assert "morning" in look.used_words
 
 
 def test_words_that_paper_cannot_show_are_told():

@@ -27,7 +27,7 @@ def light_of(image: np.ndarray) -> np.ndarray:
     return srgb_to_linear(image).mean(axis=2)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.text(max_size=80), st.integers(1, 90), st.integers(1, 90), st.integers(0, 2**63))
 def test_any_prompt_size_and_seed_gives_a_picture_the_same_each_time(prompt, height, width, seed):
     first = backdrop(prompt, height, width, seed=seed)
@@ -130,12 +130,12 @@ def test_grain_is_fine_and_weak():
     ("prompt", "hue"),
     [("red wall", 25), ("yellow paper", 90), ("green studio", 145), ("blue backdrop", 275), ("purple wall", 315)],
 )
-def test_the_papers_colour_is_the_prompts(prompt, hue):
+def test_the_papers_color_is_the_prompts(prompt, hue):
     _, a, b = lab(backdrop(f"{prompt}, even light", 96, 96, seed=1))
     assert abs((np.degrees(np.arctan2(b, a)) - hue + 180) % 360 - 180) < 25
 
 
-def test_the_paper_has_its_own_colour_in_the_middle_under_even_white_light():
+def test_the_paper_has_its_own_color_in_the_middle_under_even_white_light():
     look = BackdropLook(paper=(150, 110, 90), contrast=0.0, glow=0.0)
     assert np.linalg.norm(lab(render(look, 128, 128, seed=1)) - rgb_to_lab(np.array([150, 110, 90], np.uint8))) < 4
 
@@ -179,7 +179,7 @@ def test_a_window_throws_its_light_on_the_wall():
 
 
 @pytest.mark.parametrize("kelvin", [1500.0, 3000.0, 6500.0, 10000.0])
-def test_a_lights_colour_has_luminance_one_and_is_redder_the_less_kelvin(kelvin):
+def test_a_lights_color_has_luminance_one_and_is_redder_the_less_kelvin(kelvin):
     white = white_of(kelvin)
     assert white @ [0.2126, 0.7152, 0.0722] == pytest.approx(1)
     assert np.sign(round(white[0] - white[2], 6)) == np.sign(6500 - kelvin)

@@ -35,7 +35,7 @@ def test_nothing_of_the_room_is_left(dtype):
     assert not out[far].any()
 
 
-def test_colours_at_the_rim_survive_scaling_that_ignores_alpha():
+def test_colors_at_the_rim_survive_scaling_that_ignores_alpha():
     rgb = np.full((300, 300, 3), (0, 255, 0), np.uint8)
     alpha = np.zeros((300, 300), np.float32)
     cv2.circle(alpha, (150, 150), 80, 1, -1)
@@ -45,7 +45,7 @@ def test_colours_at_the_rim_survive_scaling_that_ignores_alpha():
     assert (small[small_alpha > 0] == (200, 40, 60)).all()
 
 
-def test_faint_pixels_lend_no_colour():
+def test_faint_pixels_lend_no_color():
     rgb = np.full((40, 40, 3), 90, np.uint8)
     rgb[:, 20] = (0, 255, 255)
     alpha = np.zeros((40, 40), np.float32)

@@ -10,7 +10,7 @@ GREEN = np.uint8([[60, 170, 75]])
 
 
 def ball(spill: float, size: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A grey-brown ball lit from behind by a green wall: linear light, alpha, and the depth under its edge."""
+    """A grey-brown ball lit from behind by a green background: linear light, alpha, and the depth under its edge."""
     y, x = np.mgrid[:size, :size]
     depth = 0.4 * size - np.hypot(y - size / 2, x - size / 2)
     alpha = np.clip(depth + 0.5, 0, 1).astype(np.float32)
@@ -23,7 +23,7 @@ def ball(spill: float, size: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndar
 def test_reflected_light_is_found_and_mostly_taken_off() -> None:
     lit, alpha, depth = ball(0.35)
     clean = ball(0.0)[0]
-    out, found = suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0])
+    out, found = suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0], reach=12, strength=0.85)
     assert found.excess > 4
     rim = (depth > 0) & (depth < 4)
     hue = rgb_to_lab(GREEN)[0, 1:] / np.linalg.norm(rgb_to_lab(GREEN)[0, 1:])
@@ -34,14 +34,14 @@ def test_reflected_light_is_found_and_mostly_taken_off() -> None:
 
 def test_lightness_is_kept() -> None:
     lit, alpha, depth = ball(0.35)
-    out, _ = suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0])
+    out, _ = suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0], reach=12, strength=0.85)
     np.testing.assert_allclose(linear_to_lab(out)[depth > 0][:, 0], linear_to_lab(lit)[depth > 0][:, 0], atol=0.05)
 
 
-@pytest.mark.parametrize("wall", [(182, 180, 177), (244, 244, 242), (60, 170, 75)])
-def test_without_spill_nothing_moves(wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", [(182, 180, 177), (244, 244, 242), (60, 170, 75)])
+def test_without_spill_nothing_moves(background: tuple[int, int, int]) -> None:
     clean, alpha, _ = ball(0.0)
-    out, found = suppress_spill(clean, alpha, rgb_to_lab(np.uint8([wall]))[0])
+    out, found = suppress_spill(clean, alpha, rgb_to_lab(np.uint8([background]))[0], reach=12, strength=0.85)
     assert out is clean
     assert found.strength == 0
 
@@ -49,11 +49,11 @@ def test_without_spill_nothing_moves(wall: tuple[int, int, int]) -> None:
 def test_a_subject_green_throughout_keeps_its_green() -> None:
     _, alpha, _ = ball(0.0)
     green = np.broadcast_to(srgb_to_linear(np.uint8([[70, 150, 80]])), (*alpha.shape, 3)).copy()
-    out, found = suppress_spill(green, alpha, rgb_to_lab(GREEN)[0])
+    out, found = suppress_spill(green, alpha, rgb_to_lab(GREEN)[0], reach=12, strength=0.85)
     assert out is green
     assert found.excess == pytest.approx(0, abs=0.1)
 
 
 def test_nothing_solid_is_nothing_to_do() -> None:
     lit, alpha, _ = ball(0.35)
-    assert suppress_spill(lit, alpha * 0, rgb_to_lab(GREEN)[0])[0] is lit
+    assert suppress_spill(lit, alpha * 0, rgb_to_lab(GREEN)[0], reach=12, strength=0.85)[0] is lit

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.support.plain import plain
-from vivid_assets.assets.composites import BYTES_PER_PIXEL
 from vivid_assets.imaging.io import decode as decoding
 from vivid_assets.imaging.io.codec import encode
 from vivid_assets.imaging.io.mask_files import encode_mask
+from vivid_assets.stages.composites import BYTES_PER_PIXEL
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def files(tmp_path_factory) -> Path:
     ordinary = ((1 - np.hypot((x - 512) / 300, (y - 340) / 250)) * 60 + 0.5).clip(0, 1)
     (folder / "ordinary").write_bytes(encode_mask(ordinary.astype(np.float32)))
     for name, rows, columns in (("soft", 683, 1024), ("full", HEIGHT, WIDTH)):
-        # A clear frame shows the wall; all else is soft.
+        # A clear frame shows the background; all else is soft.
         mask = np.zeros((rows, columns), np.float32)
         mask[20:-20, 20:-20] = random.uniform(0.1, 0.9, (rows - 40, columns - 40))
         (folder / name).write_bytes(encode_mask(mask))
@@ -58,17 +58,17 @@ def files(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("picture", "mask", "mode", "format_", "origin"),
     [
-        ("8.jpeg", "soft", "unmix", "jpeg", "probability"),
-        pytest.param("8.jpeg", "soft", "article", "webp", "probability", marks=pytest.mark.soak),
-        pytest.param("8.jpeg", "ordinary", "unmix", "webp", "probability", marks=pytest.mark.soak),
-        pytest.param("8.jpeg", "full", "unmix", "jpeg", "person", marks=pytest.mark.soak),
-        ("16.png", "soft", "unmix", "png", "matte"),
-        pytest.param("16.png", "soft", "article", "png", "probability", marks=pytest.mark.soak),
-        pytest.param("16.png", "ordinary", "unmix", "png", "probability", marks=pytest.mark.soak),
-        ("16.png", "full", "unmix", "png", "person"),
+        ("8.jpeg", "soft", "decontaminate", "jpeg", "probability"),
+        pytest.param("8.jpeg", "soft", "lab-deprojection", "webp", "probability", marks=pytest.mark.soak),
+        pytest.param("8.jpeg", "ordinary", "decontaminate", "webp", "probability", marks=pytest.mark.soak),
+        pytest.param("8.jpeg", "full", "decontaminate", "jpeg", "person", marks=pytest.mark.soak),
+        ("16.png", "soft", "decontaminate", "png", "matte"),
+        pytest.param("16.png", "soft", "lab-deprojection", "png", "probability", marks=pytest.mark.soak),
+        pytest.param("16.png", "ordinary", "decontaminate", "png", "probability", marks=pytest.mark.soak),
+        ("16.png", "full", "decontaminate", "png", "person"),
         ("16-alpha.png", "full", "alpha", "png", "own"),
-        ("plain-8.jpeg", "plain", "unmix", "jpeg", "probability"),
-        ("plain-16.png", "plain", "unmix", "png", "probability"),
+        ("plain-8.jpeg", "plain", "decontaminate", "jpeg", "probability"),
+        ("plain-16.png", "plain", "decontaminate", "png", "probability"),
     ],
 )
 def test_a_composite_takes_no_more_than_is_counted(files, picture, mask, mode, format_, origin):

@@ -18,7 +18,7 @@ from vivid_assets.imaging.core.color import (
 
 @pytest.fixture
 def disc():
-    """A red disc on a grey wall, 300 × 400, and its alpha at a quarter of the size."""
+    """A red disc on a grey background, 300 × 400, and its alpha at a quarter of the size."""
     y, x = np.mgrid[:300, :400]
     inside = np.clip(100.5 - np.hypot(y - 150, x - 200), 0, 1)[..., None]
     image = np.rint(inside * (200, 40, 30) + (1 - inside) * (205, 205, 205)).astype(np.uint8)
@@ -27,7 +27,7 @@ def disc():
     return image, small
 
 
-def test_the_composite_has_the_source_s_size_and_the_new_wall(disc):
+def test_the_composite_has_the_source_s_size_and_the_new_background(disc):
     image, alpha = disc
     green = np.zeros((50, 50, 3), np.uint8) + np.uint8([20, 160, 60])
     blend = blend_native(image, Alpha(alpha, "probability"), green)
@@ -72,11 +72,13 @@ def test_a_given_alpha_is_the_composites_alpha_at_any_size(size, under, origin):
     alpha = strands(size)
     subject, hidden = np.array([120, 40, 30]), {"black": 0, "white": 255, "bleed": [120, 40, 30]}[under]
     image = np.where(alpha[..., None] > 0, subject, hidden).astype(np.uint8)
-    # Black and white new walls between them show the alpha that was used.
+    # Black and white new backgrounds between them show the alpha that was used.
     over = []
     for level in (0, 255):
-        wall = np.full((8, 8, 3), level, np.uint8)
-        over.append(blend_native(image, Alpha(alpha, origin), wall, mode="alpha" if origin == "own" else "unmix"))
+        plate = np.full((8, 8, 3), level, np.uint8)
+        over.append(
+            blend_native(image, Alpha(alpha, origin), plate, mode="alpha" if origin == "own" else "decontaminate")
+        )
     for blended in over:
         np.testing.assert_allclose(blended.alpha, alpha, atol=1 / 255)
     if origin == "own":
@@ -102,14 +104,14 @@ def test_of_a_networks_alpha_nothing_is_left_where_the_picture_shows_nothing(dis
     assert blended.alpha[160:200, 200].min() == 1
 
 
-@pytest.mark.parametrize("wall", [(60, 170, 75), (182, 180, 177)])
+@pytest.mark.parametrize("plate", [(60, 170, 75), (182, 180, 177)])
 @pytest.mark.slow
-def test_a_networks_mask_is_corrected_as_well_for_a_larger_picture(wall):
+def test_a_networks_mask_is_corrected_as_well_for_a_larger_picture(plate):
     error = {}
     for size in (1024, 2048):
         alpha = strands(size)
         weight = alpha[..., None]
-        front, behind = (srgb_to_linear(np.uint8([[color]])) for color in ((120, 60, 40), wall))
+        front, behind = (srgb_to_linear(np.uint8([[color]])) for color in ((120, 60, 40), plate))
         seen = linear_to_srgb(weight * front + (1 - weight) * behind)
         noise = np.random.default_rng(1).standard_normal(seen.shape, np.float32) * np.float32(1.2 / 255)
         small = cv2.resize(alpha, (1024, 1024), interpolation=cv2.INTER_AREA)

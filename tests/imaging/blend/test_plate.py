@@ -25,7 +25,7 @@ def test_a_sweep_is_found_behind_its_subject_and_its_shadow(color):
     assert (np.abs(found.light / truth - 1)).max() < 0.06
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.tuples(*[st.floats(-0.25, 0.25)] * 4), st.integers(30, 150))
 def test_any_slow_light_is_a_plate(bends, grey):
     y, x = np.mgrid[-1:1:200j, -1:1:256j].astype(np.float32)

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.imaging.blend.refine_alpha import refine_alpha, upsample_alpha
+from vivid_assets.imaging.blend.refine_alpha import refine_alpha
+from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
 
 
@@ -21,10 +22,10 @@ def strands(size: int = 160, seed: int = 0) -> np.ndarray:
     return (cv2.resize(big, (size, size), interpolation=cv2.INTER_AREA) / 255).astype(np.float32)
 
 
-def capture(alpha: np.ndarray, wall: tuple[int, int, int]) -> np.ndarray:
-    """Linear light of a noisy 8-bit photograph of a brown subject before a wall."""
+def capture(alpha: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
+    """Linear light of a noisy 8-bit photograph of a brown subject against a background."""
     a = alpha[..., None]
-    front, behind = (srgb_to_linear(np.uint8([[color]])) for color in ((90, 55, 40), wall))
+    front, behind = (srgb_to_linear(np.uint8([[color]])) for color in ((90, 55, 40), background))
     seen = linear_to_srgb(a * front + (1 - a) * behind)
     return srgb_to_linear(to_uint8(seen + np.random.default_rng(1).normal(0, 1.2 / 255, seen.shape)))
 
@@ -32,56 +33,56 @@ def capture(alpha: np.ndarray, wall: tuple[int, int, int]) -> np.ndarray:
 WALLS = [(232, 200, 60), (60, 170, 75), (182, 180, 177), (244, 244, 242)]
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_an_exact_alpha_stays_as_it_is(wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", WALLS)
+def test_an_exact_alpha_stays_as_it_is(background: tuple[int, int, int]) -> None:
     alpha = strands()
-    refined, _, evidence = refine_alpha(capture(alpha, wall), alpha)
+    refined, _, evidence = refine_alpha(capture(alpha, background), alpha)
     assert evidence.verdict == "exact"
     np.testing.assert_array_equal(refined, alpha)
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_a_blurred_alpha_is_found_out_measured_and_sharpened(wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", WALLS)
+def test_a_blurred_alpha_is_found_out_measured_and_sharpened(background: tuple[int, int, int]) -> None:
     alpha = strands()
     blurred = cv2.GaussianBlur(alpha, (0, 0), 1.5)
-    refined, _, evidence = refine_alpha(capture(alpha, wall), blurred)
+    refined, _, evidence = refine_alpha(capture(alpha, background), blurred)
     assert evidence.verdict == "blurred"
     assert evidence.sigma == pytest.approx(1.5, abs=0.25)
     soft = (alpha > 0.02) & (alpha < 0.98)
     assert np.abs(refined - alpha)[soft].mean() < 0.35 * np.abs(blurred - alpha)[soft].mean()
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_a_veil_over_a_plain_wall_is_lifted_and_hair_is_not(wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", WALLS)
+def test_a_veil_over_a_plain_background_is_lifted_and_hair_is_not(background: tuple[int, int, int]) -> None:
     alpha = strands()
-    picture = capture(alpha, wall)
+    picture = capture(alpha, background)
     veiled = alpha.copy()
     veiled[:40, :40] = np.maximum(veiled[:40, :40], 0.25)
     refined, _, _ = refine_alpha(picture, veiled)
-    veil = cv2.erode((alpha[:40, :40] == 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    assert veil.sum() > 300
-    assert refined[:40, :40][veil].mean() < 0.03
+    haze = cv2.erode((alpha[:40, :40] == 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    assert haze.sum() > 300
+    assert refined[:40, :40][haze].mean() < 0.03
     rest = (alpha > 0) & (veiled == alpha)
     assert np.abs(refined - alpha)[rest].mean() < 0.01
 
 
-@pytest.mark.parametrize("wall", [WALLS[0], *WALLS[2:]])
-def test_a_doubt_inside_a_solid_subject_is_taken_out(wall: tuple[int, int, int]) -> None:
-    """At 70 percent the brown subject would be darker than black before such a wall."""
+@pytest.mark.parametrize("background", [WALLS[0], *WALLS[2:]])
+def test_a_doubt_inside_a_solid_subject_is_taken_out(background: tuple[int, int, int]) -> None:
+    """At 70 percent the brown subject would be darker than black against such a background."""
     alpha = strands()
     doubted = alpha.copy()
     doubted[60:100, 60:100] = 0.7
-    refined, _, _ = refine_alpha(capture(alpha, wall), doubted)
+    refined, _, _ = refine_alpha(capture(alpha, background), doubted)
     assert refined[64:96, 64:96].mean() > 0.97
     rest = doubted == alpha
     assert np.abs(refined - alpha)[rest].mean() < 0.002
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_what_is_translucent_stays_so(wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", WALLS)
+def test_what_is_translucent_stays_so(background: tuple[int, int, int]) -> None:
     alpha = strands()
     alpha[60:100, 60:100] = 0.7
-    refined, _, _ = refine_alpha(capture(alpha, wall), alpha)
+    refined, _, _ = refine_alpha(capture(alpha, background), alpha)
     np.testing.assert_allclose(refined[64:96, 64:96], 0.7, atol=0.03)
 
 
@@ -96,7 +97,7 @@ def test_a_coarse_alpha_gets_the_photographs_edges() -> None:
     np.testing.assert_array_equal(refined[~band], coarse[~band])
 
 
-def test_where_subject_and_wall_look_alike_the_photograph_has_no_say() -> None:
+def test_where_subject_and_background_look_alike_the_photograph_has_no_say() -> None:
     alpha = strands()
     blurred = cv2.GaussianBlur(alpha, (0, 0), 1.5)
     refined, _, evidence = refine_alpha(capture(alpha, (90, 55, 40)), blurred)
@@ -137,10 +138,10 @@ def feathered(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("size", [512, pytest.param(1024, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("wall", WALLS[1:3])
-def test_a_feathered_alpha_is_sharpened_at_any_size(size: int, wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", WALLS[1:3])
+def test_a_feathered_alpha_is_sharpened_at_any_size(size: int, background: tuple[int, int, int]) -> None:
     alpha, soft = feathered(size)
-    refined, _, evidence = refine_alpha(capture(alpha, wall), soft)
+    refined, _, evidence = refine_alpha(capture(alpha, background), soft)
     assert evidence.verdict == "blurred"
     assert evidence.sigma == pytest.approx(3 * size / 512, rel=0.15)
     band = (alpha > 0.02) & (alpha < 0.98)
@@ -148,10 +149,10 @@ def test_a_feathered_alpha_is_sharpened_at_any_size(size: int, wall: tuple[int, 
 
 
 @pytest.mark.parametrize("sigma", [2, 6, 12])
-@pytest.mark.parametrize("wall", [(90, 55, 40), *WALLS])
-def test_what_is_not_sharp_is_never_called_exact(sigma: float, wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", [(90, 55, 40), *WALLS])
+def test_what_is_not_sharp_is_never_called_exact(sigma: float, background: tuple[int, int, int]) -> None:
     alpha = strands(300)
-    picture = capture(alpha, wall)
+    picture = capture(alpha, background)
     rng = np.random.default_rng(2)
     for photograph in (picture, rng.random(picture.shape, np.float32)):
         _, _, evidence = refine_alpha(photograph, cv2.GaussianBlur(alpha, (0, 0), sigma))
@@ -159,12 +160,12 @@ def test_what_is_not_sharp_is_never_called_exact(sigma: float, wall: tuple[int, 
         assert evidence.sharpness < 0.45
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_a_hard_edge_gets_the_alpha_that_the_photograph_shows(wall: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("background", WALLS)
+def test_a_hard_edge_gets_the_alpha_that_the_photograph_shows(background: tuple[int, int, int]) -> None:
     y, x = np.mgrid[:200, :200]
     alpha = np.clip(60.5 - np.hypot(y - 100, x - 100), 0, 1).astype(np.float32)
     hard = (alpha > 0.5).astype(np.float32)
-    refined, _, _ = refine_alpha(capture(alpha, wall), hard)
+    refined, _, _ = refine_alpha(capture(alpha, background), hard)
     edge = (alpha > 0) & (alpha < 1)
     assert np.abs(refined - alpha)[edge].mean() < 0.25 * np.abs(hard - alpha)[edge].mean()
     assert np.abs(refined - alpha)[~edge].max() < 0.15

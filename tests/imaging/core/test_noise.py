@@ -20,7 +20,7 @@ def test_grain_is_measured_whatever_the_subject_is_like(sigma: float, depth: typ
     assert capture_noise(captured, alpha) == pytest.approx(sigma, rel=0.15)
 
 
-def test_texture_counts_for_little_and_no_wall_for_nothing(photograph: np.ndarray) -> None:
+def test_texture_counts_for_little_and_no_background_for_nothing(photograph: np.ndarray) -> None:
     empty = np.zeros(photograph.shape[:2], np.float32)
     assert capture_noise(photograph, empty) < 4
     assert capture_noise(photograph, np.ones_like(empty)) == NOISE

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.core.push_pull import Pyramid, halves
+from vivid_assets.imaging.core.push_pull import Pyramid, half_cells
 from vivid_assets.imaging.core.sparse_blur import sparse_blur
 
 
 @given(st.integers(1, 300))
 def test_cells_share_out_every_pixel_evenly_and_symmetrically(size: int) -> None:
-    first, weights = halves(size)
+    first, weights = half_cells(size)
     share = np.zeros(size)
     for start, row in zip(first, weights, strict=True):
         for step, weight in enumerate(row):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vivid_assets.imaging.io.codec import fitted_size, resize_to_fit
@@ -45,7 +45,6 @@ def test_what_fits_is_returned_as_it_is():
     assert resize_to_fit(rgb, 30) is rgb
 
 
-@settings(deadline=None)
 @given(st.integers(0, 255), st.integers(1, 300), st.integers(1, 300))
 def test_a_plain_picture_stays_plain(value, height, width):
     resized = resize_to_fit(np.full((height, width, 3), value, np.uint8), 64)

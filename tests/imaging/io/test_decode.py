@@ -42,7 +42,7 @@ def test_a_lossy_file_comes_close(as_file, format_):
     assert picture.format == format_
 
 
-def test_a_gif_gives_its_palette_colours(as_file):
+def test_a_gif_gives_its_palette_colors(as_file):
     shown = np.zeros((10, 20, 3), np.uint8)
     shown[:, 10:] = (200, 30, 90)
     assert np.array_equal(decode(as_file(shown, "GIF")).rgb, shown)
@@ -145,7 +145,7 @@ def test_a_palette_with_an_alpha_for_each_entry(as_file):
 
 
 @pytest.mark.parametrize(("mode", "shown", "key"), [("L", [[7, 8]], 7), ("RGB", [[[1, 2, 3], [1, 2, 4]]], (1, 2, 3))])
-def test_a_colour_key_is_transparent(as_file, mode, shown, key):
+def test_a_color_key_is_transparent(as_file, mode, shown, key):
     image = Image.fromarray(np.array(shown, np.uint8), mode)
     assert np.array_equal(decode(as_file(image, "PNG", transparency=key)).alpha, [[0, 1]])
 
@@ -301,15 +301,15 @@ def test_cmyk_follows_its_profile(as_file, format_):
 def test_lab_becomes_rgb(as_file):
     lab = ImageCms.createProfile("LAB")
     shown = gradient(6, 9) // 2 + 64
-    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), lab, "RGB", "LAB")
-    picture = decode(as_file(ImageCms.applyTransform(Image.fromarray(shown), to_lab), "TIFF"))
+    opencv_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), lab, "RGB", "LAB")
+    picture = decode(as_file(ImageCms.applyTransform(Image.fromarray(shown), opencv_lab), "TIFF"))
     assert largest_difference(picture.rgb, shown) <= 10, "8-bit Lab is coarse"
     assert picture.notes == ("colours converted from CIE Lab to sRGB",)
 
 
 @pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_of_several_frames_the_first_is_taken(as_file, format_):
-    frames = [Image.new("RGB", (16, 16), colour) for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
+    frames = [Image.new("RGB", (16, 16), color) for color in ((250, 0, 0), (0, 250, 0), (0, 0, 250))]
     picture = decode(as_file(frames[0], format_, save_all=True, append_images=frames[1:]))
     assert picture.notes == ("first of 3 frames",)
     assert largest_difference(picture.rgb, np.broadcast_to(np.uint8([250, 0, 0]), (16, 16, 3))) <= 6
@@ -329,7 +329,7 @@ def test_nothing_is_enlarged(as_file):
     assert decode(as_file(gradient(30, 40), "JPEG"), longest=1024).rgb.shape == (30, 40, 3)
 
 
-def test_hidden_colours_do_not_bleed_into_a_reduced_edge(as_file):
+def test_hidden_colors_do_not_bleed_into_a_reduced_edge(as_file):
     # Grey subject, half clear; what hides under the clear half is white.
     rgba = np.full((64, 64, 4), (100, 100, 100, 255), np.uint8)
     rgba[:, 33:] = (255, 255, 255, 0)

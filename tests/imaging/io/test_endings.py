@@ -109,7 +109,7 @@ def test_a_damaged_chunk_of_pixels_is_refused(as_file, photograph, name):
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_a_colour_key_of_few_bits(bits):
+def test_a_color_key_of_few_bits(bits):
     levels = np.arange(2**bits, dtype=np.uint8)[None].repeat(4, axis=0)
     rows = np.packbits((levels[..., None] >> np.arange(bits - 1, -1, -1) & 1).reshape(4, -1), axis=1)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**bits, 4, bits, 0, 0, 0, 0))
@@ -120,7 +120,7 @@ def test_a_colour_key_of_few_bits(bits):
 
 
 @pytest.mark.parametrize("longest", [None, 8])
-def test_a_sixteen_bit_colour_key_spares_its_neighbours(longest):
+def test_a_sixteen_bit_color_key_spares_its_neighbours(longest):
     import cv2
 
     stored = np.full((8, 8, 3), 40_000, np.uint16)

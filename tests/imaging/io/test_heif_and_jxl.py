@@ -83,8 +83,8 @@ def test_ten_bits_are_kept(longest):
 
 def test_of_several_pictures_the_primary_one_is_taken():
     file = pillow_heif.HeifFile()
-    for colour in ((250, 0, 0), (0, 250, 0), (0, 0, 250)):
-        file.add_from_pillow(Image.new("RGB", (32, 32), colour))
+    for color in ((250, 0, 0), (0, 250, 0), (0, 0, 250)):
+        file.add_from_pillow(Image.new("RGB", (32, 32), color))
     stream = BytesIO()
     file.save(stream, primary_index=1, quality=95)
     picture = decode(stream.getvalue())

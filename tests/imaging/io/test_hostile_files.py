@@ -269,13 +269,13 @@ def is_sound(picture: Picture) -> bool:
     rest=st.binary(max_size=400),
 )
 @example(b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", b""))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_random_bytes_are_refused(start, rest):
     picture = outcome(start + rest)
     assert picture is None or is_sound(picture)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=30))
 def test_flipped_bits_are_survived(whole, flips):
     data = bytearray(whole)
@@ -286,7 +286,7 @@ def test_flipped_bits_are_survived(whole, flips):
     outcome(bytes(data), longest=50)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), size=st.integers(1, 40), filling=st.binary(max_size=40))
 def test_overwritten_headers_are_survived(whole, place, size, filling):
     at = int(place * min(len(whole), 700))

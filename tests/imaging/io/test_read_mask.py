@@ -102,7 +102,7 @@ def test_shades_stay_shades(name):
     np.testing.assert_allclose(found, SOFT, atol=(1e-4 if "16" in name else 0.51 / 255))
 
 
-def test_a_coloured_mask_through_jpeg_is_a_subject_with_a_blurred_edge():
+def test_a_colored_mask_through_jpeg_is_a_subject_with_a_blurred_edge():
     found = read_mask(file_of(painted(GREEN), "JPEG", quality=90)).values
     inside = cv2.erode(HARD, np.ones((9, 9), np.uint8)) > 0
     outside = cv2.dilate(HARD, np.ones((17, 17), np.uint8)) == 0

@@ -79,8 +79,8 @@ def test_grey_of_every_depth_with_white_first_and_last(white_is, bits):
 
 def lab_of(rgb: np.ndarray) -> np.ndarray:
     """As TIFF stores it: lightness 0–255, a and b signed. LittleCMS has them from 0, with 128 in the middle."""
-    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
-    lab = ImageCms.applyTransform(Image.fromarray(stored(rgb, 8)), to_lab)
+    opencv_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    lab = ImageCms.applyTransform(Image.fromarray(stored(rgb, 8)), opencv_lab)
     channels = [np.asarray(lab.getchannel(c)).astype(int) - (128 if c else 0) for c in range(3)]
     return (np.stack(channels, axis=-1) & 255).astype(np.uint8)
 

@@ -13,7 +13,7 @@ from vivid_assets.imaging.io.webp import with_sharp_edges
 
 
 def disc(first: tuple[float, ...], second: tuple[float, ...], side: int = 192) -> tuple[np.ndarray, np.ndarray]:
-    """A disc before a plain wall, mixed in linear light, and where its edge is."""
+    """A disc against a plain background, mixed in linear light, and where its edge is."""
     y, x = np.mgrid[: 4 * side, : 4 * side] / (4 * side) - 0.5
     alpha = cv2.resize((np.hypot(x, y) < 0.36).astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     mixed = alpha[..., None] * np.float32(first) + (1 - alpha[..., None]) * np.float32(second)
@@ -21,8 +21,8 @@ def disc(first: tuple[float, ...], second: tuple[float, ...], side: int = 192) -
     return to_uint8(linear_to_srgb(mixed)), edge
 
 
-def composite(name: str, wall: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """A photograph's middle before a wall with grain, and where its edge is."""
+def composite(name: str, background: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A photograph's middle against a background with grain, and where its edge is."""
     from skimage import data
 
     picture = getattr(data, name)()
@@ -30,7 +30,7 @@ def composite(name: str, wall: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]
     alpha = np.zeros((height, width), np.float32)
     cv2.ellipse(alpha, (width // 2, height // 2), (width // 3, height // 3), 30, 0, 360, 1, -1)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 0.8)
-    behind = np.float32(wall) + np.random.default_rng(1).normal(0, 1.5, picture.shape)
+    behind = np.float32(background) + np.random.default_rng(1).normal(0, 1.5, picture.shape)
     mixed = alpha[..., None] * picture + (1 - alpha[..., None]) * behind
     return np.rint(mixed.clip(0, 255)).astype(np.uint8), (alpha > 0.02) & (alpha < 0.98)
 
@@ -54,10 +54,10 @@ COMPOSITES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "wall"), COMPOSITES)
+@pytest.mark.parametrize(("name", "background"), COMPOSITES)
 @pytest.mark.parametrize("quality", [80, 92])
-def test_a_composite_s_edges_are_truer_at_about_the_size(name, wall, quality):
-    rgb, edge = composite(name, wall)
+def test_a_composite_s_edges_are_truer_at_about_the_size(name, background, quality):
+    rgb, edge = composite(name, background)
     before = plain(rgb, quality)
     after = encode(rgb, format="webp", quality=quality)
     (mean, high), (old_mean, old_high) = difference(rgb, after, edge), difference(rgb, before, edge)
@@ -81,7 +81,7 @@ def test_quality_100_is_lossless():
     assert np.array_equal(decode(encode(rgb, format="webp", quality=100)).rgb, rgb)
 
 
-def test_what_has_no_coloured_edges_is_left_as_it_is():
+def test_what_has_no_colored_edges_is_left_as_it_is():
     from skimage import data
 
     grey = np.repeat(data.camera()[..., None], 3, axis=2)

@@ -8,7 +8,7 @@ SIDE = 400
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:
-    """A flat flower with a stem and a hole before a grainy wall; the picture and its alpha."""
+    """A flat flower with a stem and a hole against a grainy background; the picture and its alpha."""
     alpha, big = np.zeros((4 * SIDE, 4 * SIDE), np.uint8), np.zeros((4 * SIDE, 4 * SIDE, 3), np.uint8)
     for target, petal, stem in ((big, (240, 90, 140), (60, 140, 60)), (alpha, 255, 255)):
         cv2.rectangle(target, (780, 700), (840, 1400), stem, -1)
@@ -16,12 +16,12 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
     big[alpha == 0] = (240, 90, 140)
     size = (SIDE, SIDE)
     share = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)[..., None].astype(np.float32) / 255
-    wall = np.random.default_rng(0).integers(40, 220, (SIDE, SIDE, 3)).astype(np.float32)
+    background = np.random.default_rng(0).integers(40, 220, (SIDE, SIDE, 3)).astype(np.float32)
     flat = cv2.resize(big, size, interpolation=cv2.INTER_NEAREST)
-    return np.uint8(np.rint(flat * share + wall * (1 - share))), share[..., 0]
+    return np.uint8(np.rint(flat * share + background * (1 - share))), share[..., 0]
 
 
-def test_segments_are_of_one_colour():
+def test_segments_are_of_one_color():
     picture = np.zeros((40, 40, 3), np.uint8)
     picture[:, 20:] = 90
     picture[:, 30:] = 91
@@ -49,7 +49,7 @@ def test_fills_in_doubt_are_drawn_as_wholes_before_grain():
     assert (found[alpha == 0] == 0).all()
 
 
-def test_fills_in_doubt_stay_where_no_grainy_wall_is_known_or_they_are_clipped():
+def test_fills_in_doubt_stay_where_no_grainy_background_is_known_or_they_are_clipped():
     picture, alpha = scene()
     doubtful = (0.2 * alpha).astype(np.float32)
     undecided = np.full_like(doubtful, 0.3)

@@ -8,14 +8,14 @@ from hypothesis.extra.numpy import arrays
 from vivid_assets.imaging.matte.gradients import gradient_mask
 
 
-def product(wall=(235, 232, 228), noise=0.0, shade=0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a bag with a handle before a wall; returns the picture and its true mask (bool)."""
+def product(plate=(235, 232, 228), noise=0.0, shade=0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a bag with a handle against a background; returns the picture and its true mask (bool)."""
     big = np.zeros((1200, 1000), np.uint8)
     cv2.rectangle(big, (280, 500), (720, 1000), 255, -1)
     cv2.ellipse(big, (500, 500), (150, 220), 0, 180, 360, 255, 40)
     alpha = cv2.resize(big, (500, 600), interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
     y, x = np.mgrid[:600, :500]
-    background = np.float32(wall) * (1 - shade * (x / 500 + y / 600)[..., None] / 2)
+    background = np.float32(plate) * (1 - shade * (x / 500 + y / 600)[..., None] / 2)
     picture = alpha * np.float32((150, 60, 40)) + (1 - alpha) * background
     picture += np.random.default_rng(0).normal(0, noise, picture.shape)
     return np.clip(np.round(picture), 0, 255).astype(np.uint8), alpha[..., 0] > 0.5
@@ -27,13 +27,13 @@ def iou(alpha: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    ("wall", "noise", "shade"),
+    ("plate", "noise", "shade"),
     [((255, 255, 255), 0, 0), ((235, 232, 228), 2, 0.1), ((60, 120, 90), 2, 0.2), ((12, 12, 14), 1, 0)],
 )
-def test_a_product_before_a_plain_wall(wall, noise, shade):
-    picture, truth = product(wall, noise, shade)
+def test_a_product_against_a_plain_background(plate, noise, shade):
+    picture, truth = product(plate, noise, shade)
     found = gradient_mask(picture)
-    assert found.plain_wall
+    assert found.is_plain
     assert iou(found.alpha, truth) > 0.97
     # The space inside the handle is a true hole.
     assert found.alpha[200, 250] < 0.1
@@ -55,7 +55,7 @@ def test_real_photographs_get_a_finite_answer():
         assert np.isfinite(alpha).all()
 
 
-def test_nothing_before_a_wall_is_nothing():
+def test_nothing_against_a_background_is_nothing():
     assert not gradient_mask(np.full((120, 90, 3), 200, np.uint8)).alpha.any()
 
 
@@ -65,7 +65,7 @@ def test_only_pictures_are_taken():
             gradient_mask(wrong)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)))
     | st.builds(

@@ -11,7 +11,7 @@ from vivid_assets.imaging.matte.strokes import stroke_matte
 SIDE = 512
 
 
-def wall(name):
+def background(name):
     from skimage import data
 
     return cv2.resize(getattr(data, name)(), (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -50,7 +50,7 @@ def over(alpha, ink, behind):
 def test_a_sign_is_cut_from_the_photograph_between_its_strokes(ink, glow, through_jpeg):
     alpha = sign(glow)
     # What lies behind is not of the ink's own lightness.
-    behind = 0.7 * wall("chelsea") + (60 if max(ink) < 100 else 0)
+    behind = 0.7 * background("chelsea") + (60 if max(ink) < 100 else 0)
     picture = over(alpha, ink, np.clip(behind, 0, 255))
     if through_jpeg:
         picture = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1], cv2.IMREAD_COLOR)
@@ -69,23 +69,25 @@ def test_a_sign_of_few_strokes_is_cut_too():
         cv2.circle(lines, (SIDE // 2,) * 2, radius, 255, 4, cv2.LINE_AA)
     corners = SIDE // 2 + 203 * np.array([[0, -1], [0.866, 0.5], [-0.866, 0.5]])
     alpha = cv2.polylines(lines, [np.int32(corners)], True, 255, 4, cv2.LINE_AA).astype(np.float32) / 255
-    found = stroke_matte(over(alpha, (255, 255, 255), 0.8 * wall("chelsea")), disc(207))
+    found = stroke_matte(over(alpha, (255, 255, 255), 0.8 * background("chelsea")), disc(207))
     assert found is not None
     assert np.abs(found - alpha).mean() < 0.03
 
 
 def test_a_highlight_taken_for_the_subject_is_no_sign():
-    picture, seen = np.uint8(wall("chelsea") * 0.5), np.zeros((SIDE, SIDE), np.float32)
+    picture, seen = np.uint8(background("chelsea") * 0.5), np.zeros((SIDE, SIDE), np.float32)
     picture[250:262, 250:262] = 255
     seen[252:260, 252:260] = 1
     assert stroke_matte(picture, seen) is None
 
 
 def test_a_photographed_thing_with_an_outline_around_it_is_no_sign():
-    behind, ring = wall("coffee"), np.zeros((SIDE, SIDE), np.uint8)
+    behind, ring = background("coffee"), np.zeros((SIDE, SIDE), np.uint8)
     cv2.circle(ring, (SIDE // 2,) * 2, 208, 255, 7, cv2.LINE_AA)
     inside = disc(208)[..., None]
-    picture = over(ring.astype(np.float32) / 255, (255, 255, 255), wall("chelsea") * inside + behind * (1 - inside))
+    picture = over(
+        ring.astype(np.float32) / 255, (255, 255, 255), background("chelsea") * inside + behind * (1 - inside)
+    )
     assert stroke_matte(picture, disc(211)) is None
 
 
@@ -97,15 +99,15 @@ def test_a_cover_with_a_sign_printed_on_it_is_not_taken_apart():
 
 @pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket", "astronaut"])
 def test_a_photograph_is_no_sign(name):
-    assert stroke_matte(np.uint8(wall(name)), disc(215)) is None
+    assert stroke_matte(np.uint8(background(name)), disc(215)) is None
 
 
 def test_no_subject_no_sign():
-    picture = over(sign(0), (255, 255, 255), wall("chelsea"))
+    picture = over(sign(0), (255, 255, 255), background("chelsea"))
     assert stroke_matte(picture, np.zeros((SIDE, SIDE), np.float32)) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 256]))
 def test_any_picture_gives_a_matte_or_nothing(height, width, seed, levels):
     rng = np.random.default_rng(seed)

@@ -85,7 +85,7 @@ def test_threads_get_the_same_answers():
         np.testing.assert_array_equal(answer, alone[index % 4])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 400), st.integers(0, 2**32 - 1))
 def test_any_picture_gets_probabilities(height, width, seed):
     rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ REQUESTS = [SOFA, replace(SOFA, prompt="a beach", negative_prompt=""), replace(S
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def tiny_families(tmp_path_factory):
     """The folder of a family's pipeline; each is made once."""
     place = tmp_path_factory.mktemp("pipelines")
 
@@ -47,11 +47,11 @@ def difference(one: np.ndarray, other: np.ndarray) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_scene_is_diffusers_own_alone_and_in_any_batch(folders, family):
+def test_a_scene_is_diffusers_own_alone_and_in_any_batch(tiny_families, family):
     import torch
     from diffusers import AutoPipelineForText2Image
 
-    folder = folders(family)
+    folder = tiny_families(family)
     together = scenes(folder, REQUESTS)
     assert [scene.image.shape for scene in together] == [(64, 64, 3)] * 3 + [(64, 96, 3)]
     assert [scene.figures["batch"] for scene in together] == [3, 3, 3, 1]
@@ -75,20 +75,20 @@ def test_a_scene_is_diffusers_own_alone_and_in_any_batch(folders, family):
 
 
 @pytest.mark.slow
-def test_guidance_goes_where_the_pipeline_has_it(folders):
+def test_guidance_goes_where_the_pipeline_has_it(tiny_families):
     """Qwen-Image's guidance_scale is for models that it is an input of; it is guided by true_cfg_scale."""
     for family, default in (("Qwen-Image", 4.0), ("FLUX", 3.5)):
-        (own,) = scenes(folders(family), [SOFA])
-        (other,) = scenes(folders(family), [SOFA], guidance=9.0)
+        (own,) = scenes(tiny_families(family), [SOFA])
+        (other,) = scenes(tiny_families(family), [SOFA], guidance=9.0)
         assert own.figures["guidance"] == default
         assert other.figures["guidance"] == 9
-    (with_people,) = scenes(folders("Qwen-Image"), [replace(SOFA, negative_prompt="")])
-    (without,) = scenes(folders("Qwen-Image"), [replace(SOFA, negative_prompt="dark people at night")])
+    (with_people,) = scenes(tiny_families("Qwen-Image"), [replace(SOFA, negative_prompt="")])
+    (without,) = scenes(tiny_families("Qwen-Image"), [replace(SOFA, negative_prompt="dark people at night")])
     assert difference(with_people.image, without.image) > 0
 
 
 @pytest.mark.slow
-def test_a_picture_that_is_not_finite_is_that_pictures_failure(folders, monkeypatch):
+def test_a_picture_that_is_not_finite_is_that_pictures_failure(tiny_families, monkeypatch):
     import diffusers
 
     real = diffusers.FluxPipeline.__call__
@@ -101,7 +101,7 @@ def test_a_picture_that_is_not_finite_is_that_pictures_failure(folders, monkeypa
         return answer
 
     monkeypatch.setattr(diffusers.FluxPipeline, "__call__", broken)
-    first, second, third = scenes(folders("FLUX"), REQUESTS[:3])
+    first, second, third = scenes(tiny_families("FLUX"), REQUESTS[:3])
     assert isinstance(first, PictureError)
     assert isinstance(second, PictureError)
     assert "black or not finite in float32" in str(first)
@@ -109,7 +109,7 @@ def test_a_picture_that_is_not_finite_is_that_pictures_failure(folders, monkeypa
 
 
 @pytest.mark.slow
-def test_want_of_memory_for_one_scene_means_tiles(folders, monkeypatch):
+def test_want_of_memory_for_one_scene_means_tiles(tiny_families, monkeypatch):
     import diffusers
     import torch
 
@@ -124,14 +124,14 @@ def test_want_of_memory_for_one_scene_means_tiles(folders, monkeypatch):
     enable = diffusers.AutoencoderKL.enable_tiling
     monkeypatch.setattr(diffusers.models.autoencoders.vae.Decoder, "forward", short_of_memory)
     monkeypatch.setattr(diffusers.AutoencoderKL, "enable_tiling", lambda self: (tiled.append(1), enable(self)))
-    (scene,) = scenes(folders("FLUX"), [SOFA])
+    (scene,) = scenes(tiny_families("FLUX"), [SOFA])
     assert scene.figures["decoded_in_tiles"] == 1
 
 
 @pytest.mark.slow
-def test_what_is_no_text_to_image_pipeline_is_refused_by_name(folders, tmp_path):
+def test_what_is_no_text_to_image_pipeline_is_refused_by_name(tiny_families, tmp_path):
     other = tmp_path / "video"
-    shutil.copytree(folders("FLUX"), other)
+    shutil.copytree(tiny_families("FLUX"), other)
     index = json.loads((other / "model_index.json").read_text())
     (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableVideoDiffusionPipeline"}))
     with pytest.raises(ModelUnavailable, match="is no text-to-image pipeline that diffusers"):
@@ -139,16 +139,16 @@ def test_what_is_no_text_to_image_pipeline_is_refused_by_name(folders, tmp_path)
 
 
 @pytest.mark.slow
-def test_only_sdxl_paints_around_a_subject(folders):
+def test_only_sdxl_paints_around_a_subject(tiny_families):
     subject = Subject(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
     with pytest.raises(ModelUnavailable, match="Only SDXL paints around a subject"):
-        scenes(folders("FLUX"), [replace(SOFA, subject=subject)])
+        scenes(tiny_families("FLUX"), [replace(SOFA, subject=subject)])
 
 
 @pytest.mark.slow
-def test_offload_without_a_gpu_is_refused(folders):
+def test_offload_without_a_gpu_is_refused(tiny_families):
     with pytest.raises(ModelUnavailable, match="offload = 'model' is for a GPU, and this is cpu"):
-        scenes(folders("FLUX"), [SOFA], offload="model")
+        scenes(tiny_families("FLUX"), [SOFA], offload="model")
 
 
 def index(**parts) -> str:

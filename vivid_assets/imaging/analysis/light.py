@@ -1,7 +1,7 @@
-"""The light in a picture: colour temperature and brightness, of the subject and of its wall apart.
+"""The light in a picture: colour temperature and brightness, of the subject and of its background apart.
 
-The article's program measured the whole picture, so an old yellow wall made every subject warm. Here an alpha, or
-where there is none yet the colours along the frame, tell the wall from the subject.
+The article's program measured the whole picture, so an old yellow background made every subject warm. Here the colours
+along the frame tell the background from the subject.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.arrays import RGB8, Lab, LinearRGB, Plane
 from vivid_assets.imaging.core.color import linear_to_lab, srgb_to_linear
 from vivid_assets.imaging.core.resize import shrink
 
@@ -18,16 +19,21 @@ Tone = Literal["bright", "dark"]
 
 WARM_B = 4.0
 """Mean Lab b from which light counts as warm, and below whose negative as cool: about two just noticeable steps, so
-that a grey wall's rounding does not choose. The article's program cut at 0."""
+that a grey background's rounding does not choose. The article's program cut at 0."""
 
 BRIGHT_L = 0.5
 """Mean Lab L / 100 from which a picture counts as bright: middle grey (119 of 255), as the eye judges it."""
 
-_WORKING_SIDE = 256  # pixels of the longer side; means over a picture need no more
-_FRAME = 0.06  # width of the frame that is taken for wall, as a share of the shorter side
-_LIKE_WALL = 12.0  # Lab distance up to which a pixel may be wall under uneven light
-_CARD_CHROMA = 12.0  # up to which a wall's colour may be the light's and not its paint
-_FEWEST = 0.01  # share of the picture under which a subject found by colour is not believed
+_WORKING_SIDE = 256
+"""Pixels of the longer side; means over a picture need no more."""
+_FRAME = 0.06
+"""Width of the frame that is taken for background, as a share of the shorter side."""
+_LIKE_BACKGROUND = 12.0
+"""Lab distance up to which a pixel may be background under uneven light."""
+_CARD_CHROMA = 12.0
+"""Up to which a background's colour may be the light's and not its paint."""
+_FEWEST = 0.01
+"""Share of the picture under which a subject found by colour is not believed."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +68,26 @@ class RegionLight:
 
 @dataclass(frozen=True)
 class Light:
-    """Light on the subject and on the wall behind it.
+    """Light on the subject and on the background behind it.
 
     Attributes:
-        subject, wall: See ``RegionLight``.
-        wall_flatness: Share of the frame's pixels that have the wall's colour, 0 (busy) … 1 (an even wall).
+        subject, background: See ``RegionLight``.
+        wall_flatness: Share of the frame's pixels that have the background's colour, 0 (busy) … 1 (an even background).
 
     """
 
     subject: RegionLight
-    wall: RegionLight
-    wall_flatness: float
+    background: RegionLight
+    background_flatness: float
 
     @property
     def temperature(self) -> Temperature:
         """The light's own colour.
 
-        A bright, even, nearly grey wall shows it as a photographer's white card does; without one it is read from
+        A bright, even, nearly grey background shows it as a photographer's white card does; without one it is read from
         the subject, whose paint then counts as light: a red shirt is warm.
         """
-        return self.wall.temperature if self._wall_is_a_white_card else self.subject.temperature
+        return self.background.temperature if self._background_is_a_white_card else self.subject.temperature
 
     @property
     def tone(self) -> Tone:
@@ -89,37 +95,35 @@ class Light:
         return self.subject.tone
 
     @property
-    def _wall_is_a_white_card(self) -> bool:
-        return self.wall_flatness >= 0.5 and self.wall.chroma < _CARD_CHROMA and self.wall.tone == "bright"
+    def _background_is_a_white_card(self) -> bool:
+        return (
+            self.background_flatness >= 0.5
+            and self.background.chroma < _CARD_CHROMA
+            and self.background.tone == "bright"
+        )
 
 
-def measure_light(image: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> Light:
-    """Measure colour temperature and brightness of the subject and of the wall.
+def measure_light(image: RGB8) -> Light:
+    """Measure colour temperature and brightness of the subject and of the background.
+
+    The subject is what differs from the frame's colours.
 
     Args:
-        image: uint8 HxWx3 sRGB, from 1x1.
-        alpha: uint8 HxW, the subject's opacity; without it the subject is what differs from the frame's colours.
+        image: uint8 H×W×3 sRGB, from 1x1.
 
     Raises:
         ValueError: Another shape or type.
 
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ValueError(f"The picture must be uint8 HxWx3 and not empty, not {image.dtype} {image.shape}.")
-    if alpha is not None and (alpha.shape != image.shape[:2] or alpha.dtype != np.uint8):
-        raise ValueError(f"Alpha must be uint8 {image.shape[:2]}, not {alpha.dtype} {alpha.shape}.")
+        raise ValueError(f"The picture must be uint8 H×W×3 and not empty, not {image.dtype} {image.shape}.")
     linear = shrink(srgb_to_linear(_sample(image)), _WORKING_SIDE)
     lab = linear_to_lab(linear)
     distance, flatness = _distance_to_frame(lab)
-    if alpha is None:
-        subject, wall = _differing_part(distance), _like_part(distance)
-    else:
-        subject = shrink(np.asarray(_sample(alpha) / np.float32(255), np.float32), _WORKING_SIDE)
-        wall = 1 - subject
     return Light(
-        subject=_region(linear, lab, subject),
-        wall=_region(linear, lab, wall),
-        wall_flatness=flatness,
+        subject=_region(linear, lab, _differing_part(distance)),
+        background=_region(linear, lab, _like_part(distance)),
+        background_flatness=flatness,
     )
 
 
@@ -129,10 +133,11 @@ def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[::step, ::step]
 
 
-def _distance_to_frame(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+def _distance_to_frame(lab: Lab) -> tuple[Plane, float]:
     """Lab distance of every pixel to the frame's colour on its left and right, and how even the frame is.
 
-    The frame's colour is a median per side, blended across the picture, so that a wall lit from one side stays wall.
+    The frame's colour is a median per side, blended across the picture, so that a background lit from one side stays
+    background.
     """
     height, width = lab.shape[:2]
     band = max(1, round(_FRAME * min(height, width)))
@@ -144,36 +149,36 @@ def _distance_to_frame(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], f
         )
     ]
     across = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
-    wall = sides[0] * (1 - across) + sides[1] * across
-    distance = np.linalg.norm(lab - wall, axis=2).astype(np.float32)
+    background = sides[0] * (1 - across) + sides[1] * across
+    distance = np.linalg.norm(lab - background, axis=2).astype(np.float32)
     frame = np.ones((height, width), bool)
     frame[band:-band, band:-band] = False
-    return distance, float(np.mean(distance[frame] < _LIKE_WALL))
+    return distance, float(np.mean(distance[frame] < _LIKE_BACKGROUND))
 
 
-def _differing_part(distance: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weight of the subject: what differs from the wall, more so the nearer to the middle it lies."""
+def _differing_part(distance: Plane) -> Plane:
+    """Weight of the subject: what differs from the background, more so the nearer to the middle it lies."""
     height, width = distance.shape
     rows = np.linspace(-1, 1, height, dtype=np.float32)[:, None] if height > 1 else np.zeros((1, 1), np.float32)
     columns = np.linspace(-1, 1, width, dtype=np.float32)[None, :] if width > 1 else np.zeros((1, 1), np.float32)
     middle = np.clip(1.25 - np.hypot(rows, columns), 0, 1)
-    subject = np.asarray(np.clip(distance / _LIKE_WALL - 1, 0, 1) * middle, np.float32)
+    subject = np.asarray(np.clip(distance / _LIKE_BACKGROUND - 1, 0, 1) * middle, np.float32)
     return subject if subject.mean() >= _FEWEST else np.where(middle > 0.5, middle, np.float32(0))
 
 
-def _like_part(distance: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weight of the wall: what has the frame's colour, wherever it lies (also in the hole of a handle)."""
-    return np.clip(2 - distance / _LIKE_WALL, 0, 1)
+def _like_part(distance: Plane) -> Plane:
+    """Weight of the background: what has the frame's colour, wherever it lies (also in the hole of a handle)."""
+    return np.asarray(np.clip(2 - distance / _LIKE_BACKGROUND, 0, 1))
 
 
-def _region(linear: NDArray[np.float32], lab: NDArray[np.float32], weight: NDArray[np.float32]) -> RegionLight:
+def _region(linear: LinearRGB, lab: Lab, weight: Plane) -> RegionLight:
     share = float(weight.mean())
     if share < 1e-6:  # all of it is the other part: the picture as a whole is the best guess
         weight = np.ones_like(weight)
     weight = weight / weight.sum()
-    mean_colour = linear_to_lab(np.einsum("hwc,hw->c", linear, weight, dtype=np.float64))
+    mean_color = linear_to_lab(np.einsum("hwc,hw->c", linear, weight, dtype=np.float64))
     return RegionLight(
-        warmth=float(mean_colour[2]),
+        warmth=float(mean_color[2]),
         brightness=float(np.clip((lab[..., 0] * weight).sum() / 100, 0, 1)),
         chroma=float((np.hypot(lab[..., 1], lab[..., 2]) * weight).sum()),
         share=share,

@@ -5,8 +5,6 @@ five that tell a drawing's flat fills from a photograph's grain. A logistic regr
 ``training/line_art.py``; its weights lie beside this file.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import astuple, dataclass
 from functools import cache
@@ -15,11 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.color import colour_cells, colour_codes
+from vivid_assets.imaging.core.arrays import RGB8, Vector
+from vivid_assets.imaging.core.color import color_cells, color_codes
 from vivid_assets.imaging.core.resize import fitted_size
 
-#: Long side, in pixels, at which the figures are taken.
 MEASURED_AT = 384
+"""Long side, in pixels, at which the figures are taken."""
 _WEIGHTS = Path(__file__).with_name("line_art_weights.json")
 
 
@@ -29,17 +28,18 @@ class LineArtFigures:
 
     edge_density: float
     """Share of pixels that Canny (50, 150) marks."""
-    unique_colours: float
+    unique_colors: float
     """Different colours over pixels."""
     dark_share: float
     """Share of pixels with luminance under 50 of 255."""
     flat_share: float
     """Share of pixels that differ from their right and lower neighbours by at most 1 of 255."""
     flat_fills: float
-    """The same, among pixels outside the fullest cell of the colour histogram: the wall is flat in photographs too."""
+    """The same, among pixels outside the fullest cell of the colour histogram: the background is flat in photographs
+    too."""
     grain: float
     """Median size of the small differences (1..12 of 255) between neighbours, over 12."""
-    common_colours: float
+    common_colors: float
     """Share of pixels in the eight fullest cells of a 16×16×16 colour histogram."""
     hard_edges: float
     """Share of edge pixels (gradient over 24 of 255) whose step is over 80."""
@@ -54,12 +54,12 @@ class LineArtVerdict:
     figures: LineArtFigures
 
 
-def line_art_figures(image: np.ndarray) -> LineArtFigures:
+def line_art_figures(image: RGB8) -> LineArtFigures:
     """Measure a picture: uint8 H×W×3 sRGB, any size from 1×1."""
     small = _measured(image)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    packed = colour_codes(small)
-    cell = colour_cells(packed)
+    packed = color_codes(small)
+    cell = color_cells(packed)
     cells = np.bincount(cell.ravel())
     value = grey.astype(np.int16)
     right = np.abs(np.diff(value, axis=1, append=value[:, -1:]))
@@ -67,20 +67,20 @@ def line_art_figures(image: np.ndarray) -> LineArtFigures:
     step = np.maximum(right, below)
     slight = step[(step >= 1) & (step <= 12)]
     edges = int((step > 24).sum())
-    off_wall = cell != cells.argmax()
+    off_background = cell != cells.argmax()
     return LineArtFigures(
         edge_density=float((cv2.Canny(grey, 50, 150) > 0).mean()),
-        unique_colours=np.unique(packed).size / packed.size,
+        unique_colors=np.unique(packed).size / packed.size,
         dark_share=float((grey < 50).mean()),
         flat_share=float((step <= 1).mean()),
-        flat_fills=float((step[off_wall] <= 1).mean()) if off_wall.any() else 1.0,
+        flat_fills=float((step[off_background] <= 1).mean()) if off_background.any() else 1.0,
         grain=float(np.median(slight)) / 12.0 if slight.size else 0.0,
-        common_colours=float(np.sort(cells)[-8:].sum()) / packed.size,
+        common_colors=float(np.sort(cells)[-8:].sum()) / packed.size,
         hard_edges=float((step > 80).sum()) / edges if edges else 0.0,
     )
 
 
-def detect_line_art(image: np.ndarray) -> LineArtVerdict:
+def detect_line_art(image: RGB8) -> LineArtVerdict:
     """Give the probability that a picture (uint8 H×W×3 sRGB) is a drawing of lines and flat fills."""
     figures = line_art_figures(image)
     return LineArtVerdict(classify(figures), figures)
@@ -93,7 +93,7 @@ def classify(figures: LineArtFigures) -> float:
     return float(1.0 / (1.0 + np.exp(-np.clip(score, -30.0, 30.0))))
 
 
-def inputs(figures: LineArtFigures) -> np.ndarray:
+def inputs(figures: LineArtFigures) -> Vector:
     """Turn the figures into the classifier's inputs, float64: each figure and its square root."""
     values = np.array(astuple(figures), dtype=np.float64)
     # The root spreads the small shares, where drawings and photographs differ most.
@@ -101,15 +101,15 @@ def inputs(figures: LineArtFigures) -> np.ndarray:
 
 
 @cache
-def _trained() -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def _trained() -> tuple[Vector, Vector, Vector, float]:
     stored = json.loads(_WEIGHTS.read_text())
     return np.array(stored["mean"]), np.array(stored["deviation"]), np.array(stored["weights"]), float(stored["bias"])
 
 
-def _measured(image: np.ndarray) -> np.ndarray:
+def _measured(image: RGB8) -> RGB8:
     height, width = image.shape[:2]
     size = fitted_size(width, height, MEASURED_AT)
     if size == (width, height):
         return image
     # Nearest, because averaging would invent the in-between colours that the second figure counts.
-    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -43,7 +43,6 @@ COLORS: dict[str, Color] = {
     **{name: ImageColor.getrgb(code)[:3] for name, code in _PAPERS.items()},
 }
 
-# Things whose colour a paper can take, though not their texture.
 THINGS: dict[str, Color] = {
     name: ImageColor.getrgb(code)[:3]
     for name, code in {
@@ -58,8 +57,8 @@ THINGS: dict[str, Color] = {
         "office": "#d5d6d5", "library": "#6d4f3a", "gallery": "#e8e7e4", "rock": "#8c857c", "granite": "#8b8a89",
     }.items()
 }  # fmt: skip
+"""Things whose colour a paper can take, though not their texture."""
 
-# Papers without a colour of their own: "a gold ring on a dark background".
 TONES: dict[str, Color] = {
     "dark": (58, 59, 61),
     "light": (228, 227, 224),
@@ -69,8 +68,8 @@ TONES: dict[str, Color] = {
     "plain": (205, 204, 201),
     "simple": (205, 204, 201),
 }
+"""Papers without a colour of their own: "a gold ring on a dark background"."""
 
-# (share of the way to white (+) or black (-), factor of chroma, shift along Lab b)
 MODIFIERS: dict[str, tuple[float, float, float]] = {
     "pale": (0.5, 0.6, 0), "light": (0.4, 0.8, 0), "soft": (0.2, 0.8, 0), "pastel": (0.5, 0.65, 0),
     "dark": (-0.42, 0.95, 0), "deep": (-0.3, 1.1, 0), "dusty": (0.08, 0.55, 2), "muted": (0, 0.55, 0),
@@ -79,3 +78,4 @@ MODIFIERS: dict[str, tuple[float, float, float]] = {
     "neon": (0.05, 1.6, 0), "smoky": (-0.15, 0.5, 0), "creamy": (0.3, 0.7, 5), "clean": (0, 1, 0),
     "pure": (0, 1, 0), "plain": (0, 1, 0), "matte": (0, 1, 0), "solid": (0, 1, 0),
 }  # fmt: skip
+"""(share of the way to white (+) or black (-), factor of chroma, shift along Lab b)."""

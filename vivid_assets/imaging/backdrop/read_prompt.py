@@ -1,6 +1,7 @@
 """What a prompt says about a studio backdrop: its paper's colour, the colour of the light, its strength and side."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,12 +23,13 @@ from vivid_assets.imaging.backdrop.words import (
     SURFACES,
     UNDER,
     WALLS,
-    KeyLight,
 )
 from vivid_assets.imaging.core.color import lab_to_rgb, rgb_to_lab, to_uint8
+from vivid_assets.imaging.core.key_light import KeyLight
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[,.;:!?]")
-_READ = 4096  # characters of a prompt that are looked at
+_READ = 4096
+"""Characters of a prompt that are looked at."""
 _DEFAULT_PAPER = (205, 204, 201)
 
 
@@ -43,7 +45,6 @@ class BackdropLook:
         key_light: Where the key light stands.
         glow: Strength of the lamp on the wall behind the subject, 0..1.
         window: Strength of sunlight that falls through a window, 0 (none) … 1.
-        used_words: The prompt's words that shaped the look, in order.
         unused_words: Its words that a paper sweep cannot show (things, places, materials), in order.
 
     """
@@ -55,7 +56,6 @@ class BackdropLook:
     key_light: KeyLight = "left"
     glow: float = 0.25
     window: float = 0.0
-    used_words: tuple[str, ...] = ()
     unused_words: tuple[str, ...] = ()
 
 
@@ -64,8 +64,7 @@ def read_prompt(prompt: str) -> BackdropLook:
     read = prompt if len(prompt) <= _READ else prompt[:_READ].rpartition(" ")[0]
     words = _without_commas_of_lists([match.group().casefold() for match in _WORD.finditer(read)])
     phrases = _relations(words)
-    refused = _refused(words)
-    used = set(refused)
+    used = _refused(words)
     paper = _paper(words, used, phrases)
     kelvin, brightness, contrast, glow, window = _light(words, used)
     sides = [i for i, word in enumerate(words) if word in SIDES and i not in used and i not in phrases]
@@ -80,7 +79,6 @@ def read_prompt(prompt: str) -> BackdropLook:
         key_light=SIDES[words[sides[0]]] if sides else "left",
         glow=glow,
         window=window,
-        used_words=tuple(words[i] for i in sorted(used - refused)),
         unused_words=tuple(dict.fromkeys(words[i] for i in rest)),
     )
 
@@ -152,7 +150,7 @@ def _relations(words: list[str]) -> dict[int, range]:
     return found
 
 
-def _names_in(words: list[str], table: dict, used: set[int]) -> list[range]:
+def _names_in(words: list[str], table: Container[str], used: set[int]) -> list[range]:
     """Where names of ``table``, of two words or one, stand among words not used yet; the longer name wins."""
     found: list[range] = []
     i = 0
@@ -169,7 +167,8 @@ def _names_in(words: list[str], table: dict, used: set[int]) -> list[range]:
 
 
 _COLOR, _THING, _TONE = range(3)
-_NOWHERE = 99  # the rank of what is not the paper's at all
+_NOWHERE = 99
+"""The rank of what is not the paper's at all."""
 
 
 class _Candidate(NamedTuple):

@@ -9,7 +9,7 @@ a billionth of a step, so that one of them crosses a rounding once in tens of th
 """
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numba
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vivid_assets.imaging.backdrop.read_prompt import BackdropLook, read_prompt
 from vivid_assets.imaging.backdrop.studio import photograph, sweep_seen
+from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
@@ -24,11 +25,16 @@ __all__ = ["BackdropLook", "look_of", "read_prompt", "recipe", "render"]
 
 Temperature = Literal["warm", "neutral", "cool"]
 
-_CELLS = 160  # of the coarse grid, along the longer side
-_LEVEL = 10  # bits of a level's 1024 parts
-_WEIGHT = 14  # bits of a spline's weights
-_GRAIN = 0.7  # standard deviation of the grain in 8-bit levels
-_GRAIN_STEP = round(_GRAIN * (1 << _LEVEL) * 256 / (4 * (256**2 - 1) / 12) ** 0.5)  # 256ths, for a sum of four bytes
+_CELLS = 160
+"""Of the coarse grid, along the longer side."""
+_LEVEL = 10
+"""Bits of a level's 1024 parts."""
+_WEIGHT = 14
+"""Bits of a spline's weights."""
+_GRAIN = 0.7
+"""Standard deviation of the grain in 8-bit levels."""
+_GRAIN_STEP = round(_GRAIN * (1 << _LEVEL) * 256 / (4 * (256**2 - 1) / 12) ** 0.5)
+"""256ths, for a sum of four bytes."""
 _KELVIN: dict[Temperature, float] = {"warm": 4900.0, "neutral": 6500.0, "cool": 7900.0}
 
 
@@ -56,9 +62,7 @@ def look_of(written: str) -> BackdropLook:
     return BackdropLook(paper=(red, green, blue), **shown)
 
 
-def render(
-    look: BackdropLook, height: int, width: int, *, seed: int, temperature: Temperature | None = None
-) -> NDArray[np.uint8]:
+def render(look: BackdropLook, height: int, width: int, *, seed: int, temperature: Temperature | None = None) -> RGB8:
     """Photograph the paper sweep that ``look`` describes.
 
     Args:
@@ -69,7 +73,7 @@ def render(
         temperature: The subject's light, used where the look names no colour of light.
 
     Returns:
-        uint8 HxWx3 sRGB.
+        uint8 H×W×3 sRGB.
 
     Raises:
         ValueError: A size below 1.
@@ -91,7 +95,7 @@ def render(
     out = np.empty((height, width, 3), np.uint8)
     key = np.random.SeedSequence(abs(seed)).generate_state(1, np.uint64)[0]
     down, across = _spline(height, coarse.shape[0]), _spline(width, coarse.shape[1])
-    parallel_rows(_enlarge_rows, height, coarse, *down, *across, key, out)
+    parallel_rows(_enlarge_rows, height, coarse, down, across, key, out)
     return out
 
 
@@ -101,11 +105,17 @@ def _knots(size: int, longer: int) -> NDArray[np.float64]:
     return np.arange(-1, cells + 2, dtype=np.float64) * (size / cells)
 
 
-def _spline(size: int, knots: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each pixel's centre lies on the uniform cubic B-spline: its first knot, and four weights (size, 4).
+class _Spline(NamedTuple):
+    """Where each pixel's centre lies on a uniform cubic B-spline."""
 
-    Weights are whole numbers; each four sum to 1 << _WEIGHT.
-    """
+    first: NDArray[np.int64]
+    """The first of its four knots."""
+    weights: NDArray[np.int64]
+    """pixels × 4: whole numbers, each four of which sum to 1 << _WEIGHT."""
+
+
+def _spline(size: int, knots: int) -> _Spline:
+    """Place ``size`` pixels on the spline of ``knots`` knots."""
     place = (np.arange(size) + 0.5) * (knots - 3) / size
     cell = np.minimum(place.astype(np.int64), knots - 4)
     f = place - cell
@@ -113,7 +123,7 @@ def _spline(size: int, knots: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
     basis = [g * g * g, 3 * f * f * f - 6 * f * f + 4, -3 * f * f * f + 3 * f * f + 3 * f + 1, f * f * f]
     weights = np.rint(np.stack(basis, axis=1) * (1 << _WEIGHT) / 6).astype(np.int64)
     weights[:, 1] += (1 << _WEIGHT) - weights.sum(axis=1)
-    return cell, weights
+    return _Spline(cell, weights)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -125,8 +135,9 @@ def _mixed(value):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _enlarge_rows(coarse, first_row, down, first_column, across, key, out, first, end):  # type: ignore[no-untyped-def]
+def _enlarge_rows(coarse, spline_down, spline_across, key, out, first, end):  # type: ignore[no-untyped-def]
     """Bring rows of ``coarse`` to size, with grain, and round with a dither of one level."""
+    (first_row, down), (first_column, across) = spline_down, spline_across
     columns, width = coarse.shape[1], out.shape[1]
     row = np.empty((columns, 3), np.int64)
     step = np.uint64(0x9E3779B97F4A7C15)

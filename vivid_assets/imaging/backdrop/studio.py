@@ -10,15 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.backdrop.read_prompt import BackdropLook, KeyLight
+from vivid_assets.imaging.backdrop.read_prompt import BackdropLook
+from vivid_assets.imaging.core.key_light import KeyLight
 
 Doubles = NDArray[np.float64]
 
 _CAMERA_HEIGHT = 1.15
 _WALL = 4.0
-_CURVE = 0.55  # radius of the paper's curve
-_FOCAL = 1.6  # of the frame's longer side
-_HORIZON = 0.70  # where the middle of the curve lies, as a share of the frame's height
+_CURVE = 0.55
+"""Radius of the paper's curve."""
+_FOCAL = 1.6
+"""Of the frame's longer side."""
+_HORIZON = 0.70
+"""Where the middle of the curve lies, as a share of the frame's height."""
 _KEY: dict[KeyLight, tuple[float, float, float]] = {
     "left": (-1.6, 2.3, 2.7),
     "right": (1.6, 2.3, 2.7),
@@ -28,7 +32,8 @@ _KEY: dict[KeyLight, tuple[float, float, float]] = {
 _SUBJECT = np.array([0.0, 3.3, 0.45])
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 _XYZ_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
-_ADAPTATION = 0.5  # an eye, or a camera's automatic white balance, takes about half of a light's colour away
+_ADAPTATION = 0.5
+"""An eye, or a camera's automatic white balance, takes about half of a light's colour away."""
 
 
 class Sweep(NamedTuple):
@@ -122,7 +127,7 @@ def white_of(kelvin: float) -> Doubles:
         x, y = 3 * u / (2 * u - 8 * v + 4), 2 * v / (2 * u - 8 * v + 4)
         colors.append(_XYZ_TO_RGB @ np.array([x / y, 1.0, (1 - x - y) / y]))
     ratio = np.asarray(np.maximum(colors[0] / colors[1], 1e-3) ** _ADAPTATION)
-    return ratio / (ratio @ _LUMINANCE)
+    return np.asarray(ratio / (ratio @ _LUMINANCE))
 
 
 def _softbox(sweep: Sweep, key: KeyLight, contrast: float, rng: np.random.Generator) -> Doubles:
@@ -134,7 +139,7 @@ def _softbox(sweep: Sweep, key: KeyLight, contrast: float, rng: np.random.Genera
     wrap = 0.3 - 0.25 * contrast  # a broad box is still seen where its centre is below the horizon
     facing = (to_key[..., 1] * sweep.normal_y + to_key[..., 2] * sweep.normal_z) / distance
     beam = np.clip(-(to_key @ axis) / distance, 0, 1) ** (1 + 24 * contrast**2)
-    return np.clip((facing + wrap) / (1 + wrap), 0, None) * beam * (3.2 / distance) ** 2
+    return np.asarray(np.clip((facing + wrap) / (1 + wrap), 0, None) * beam * (3.2 / distance) ** 2)
 
 
 def _lamp_on_wall(sweep: Sweep, rng: np.random.Generator) -> Doubles:
@@ -162,7 +167,7 @@ def _window(sweep: Sweep, key: KeyLight, rng: np.random.Generator) -> Doubles:
     across = inside(y, low_y, low_y + 0.62) + inside(y, low_y + 0.7, low_y + 1.32)
     along = inside(z, low_z, low_z + 0.72) + inside(z, low_z + 0.8, low_z + 1.5)
     facing = np.clip((-sun[1] * sweep.normal_y - sun[2] * sweep.normal_z) / np.linalg.norm(sun), 0, None)
-    return across * along * facing
+    return np.asarray(across * along * facing)
 
 
 def _waves(sweep: Sweep, rng: np.random.Generator) -> Doubles:

@@ -91,40 +91,39 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What a colour's name stands before when it is the background's: "a red apple on a white table" is white.
 WALLS = _words("backdrop backdrops background backgrounds bg cyclorama cyc")
+"""What a colour's name stands before when it is the background's: "a red apple on a white table" is white."""
 SURFACES = _words(
     "wall walls paper studio seamless sweep floor table tables tabletop counter countertop surface room cloth canvas "
     "muslin fabric interior kitchen shelf desk"
 )
-# What else a subject stands on or before. Alone such a word may be the subject: "a red blanket".
 GROUNDS = _words(
     "tablecloth plinth pedestal podium platform slab board boards plank planks tile tiles tiled rug carpet mat ground "
     "sheet bedding bedspread blanket curtain curtains drape drapes screen panel card cardboard acrylic plexiglass "
     "mirror glass ledge windowsill sill bench worktop gradient fur wool felt satin silk cotton burlap suede foam "
     "parquet tarmac asphalt pavement metal steel aluminium aluminum"
 )
+"""What else a subject stands on or before. Alone such a word may be the subject: "a red blanket"."""
 
-# What is behind the subject follows these, and what is below it those.
 BEHIND = frozenset({"against", "before", "in front of"})
+"""What is behind the subject follows these, and what is below it those."""
 UNDER = frozenset({"on", "over", "upon", "onto", "atop", "on top of"})
-# The places that a subject is in follow these.
 PLACES = _words("in at by near inside amid beside within")
-# A phrase ends before these.
+"""The places that a subject is in follow these."""
 BOUNDARIES = PLACES | _words(
     "with from to for under and or but while through between of as behind around against before on over upon onto atop"
 )
-# What may stand between a surface and its colour: "the wall is painted in sage".
+"""A phrase ends before these."""
 LINKS = _words("is are in of be should painted coloured colored colour color tone : a an the very all")
+"""What may stand between a surface and its colour: "the wall is painted in sage"."""
 ARTICLES = _words("a an the some its my our this that very")
-# What a colour before it is not the paper's.
 SHONE = _words("light lights lighting lit glow glowing shadow shadows rim lamp lamps candle candles highlights halo")
+"""What a colour before it is not the paper's."""
 
 NEGATIONS = _words("no not without never non avoid avoiding except excluding neither nor isn't don't") | frozenset(
     {"instead of", "rather than", "anything but", "other than", "free of"}
 )
 
-# Words that ask for nothing, or for what a studio sweep is anyway.
 FILLERS = _words(
     "a an the and or but of on in at with from to for by is are be its it this that some very my our all just only any "
     "use using used too so nothing isolated placed painted light lights lighting lit backdrop background bg wall walls "
@@ -132,3 +131,4 @@ FILLERS = _words(
     "clean simple minimal minimalist plain high quality detailed sharp focus photorealistic elegant color colour "
     "coloured colored tone tones shade gentle side key ambient hour day time setting scene surface"
 )
+"""Words that ask for nothing, or for what a studio sweep is anyway."""

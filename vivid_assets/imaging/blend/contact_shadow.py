@@ -4,37 +4,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.arrays import Plane
 from vivid_assets.imaging.core.key_light import KeyLight
 
-# Heights above the floor, as shares of the subject's, over which its two shadows fade.
 _TOUCHES, _SHADES = 0.012, 0.1
-_LEAN = {"left": 1.0, "right": -1.0, "above": 0.0, "behind": 0.0}  # the shadow falls away from the key light
+"""Heights above the floor, as shares of the subject's, over which its two shadows fade."""
+_STRENGTH = 0.6
+"""0 (none) … 1 (the floor is black under the feet)."""
+_LEAN = {"left": 1.0, "right": -1.0, "above": 0.0, "behind": 0.0}
+"""The shadow falls away from the key light."""
 
 
-def contact_shadow(
-    alpha: NDArray[np.uint8], *, key_light: KeyLight = "left", strength: float = 0.6
-) -> NDArray[np.float32]:
+def contact_shadow(alpha: NDArray[np.uint8], *, key_light: KeyLight) -> Plane:
     """Compute the share of the floor's light that a standing subject leaves.
 
     Two shadows: a narrow dark one where the subject touches the floor, and a broad faint one that leans away from
     the key light. A subject that the frame's lower edge cuts stands on nothing that is seen and gets none.
 
     Args:
-        alpha: uint8 HxW, the subject's opacity.
+        alpha: uint8 H×W, the subject's opacity.
         key_light: Where the key light stands.
-        strength: 0 (none) … 1 (the floor is black under the feet).
 
     Returns:
-        float32 HxW, 0..1: multiply the background by it, in linear light, before the subject is laid over it.
+        float32 H×W, 0..1: multiply the background by it, in linear light, before the subject is laid over it.
 
     Raises:
-        ValueError: Another shape or type of alpha, or a strength out of range.
+        ValueError: another shape or type of alpha.
 
     """
     if alpha.ndim != 2 or alpha.dtype != np.uint8 or alpha.size == 0:
-        raise ValueError(f"Alpha must be uint8 HxW and not empty, not {alpha.dtype} {alpha.shape}.")
-    if not 0 <= strength <= 1:
-        raise ValueError(f"A shadow's strength is 0 to 1, not {strength}.")
+        raise ValueError(f"Alpha must be uint8 H×W and not empty, not {alpha.dtype} {alpha.shape}.")
     height, width = alpha.shape
     rows = np.flatnonzero((alpha > 127).any(axis=1))
     if rows.size == 0 or rows[-1] >= height - 1 - height // 100:
@@ -49,10 +48,10 @@ def contact_shadow(
     broad = _spread(np.exp(-gap / (_SHADES * tall)), 4.0 * thick, _LEAN[key_light] * 4.0 * thick)
     y = np.arange(height, dtype=np.float32)[:, None] - base
     darkness = 0.8 * np.exp(-((y / thick) ** 2)) * tight + 0.6 * np.exp(-(((y - thick) / (3.5 * thick)) ** 2)) * broad
-    return (1 - strength * np.clip(darkness, 0, 1)).astype(np.float32)
+    return np.asarray(1 - _STRENGTH * np.clip(darkness, 0, 1), np.float32)
 
 
-def _spread(foot: NDArray[np.float32], sigma: float, shift: float) -> NDArray[np.float32]:
+def _spread(foot: Plane, sigma: float, shift: float) -> Plane:
     """The foot's profile along the floor, blurred and moved sideways; (1, width)."""
     move = np.array([[1, 0, shift], [0, 1, 0]], np.float32)
     moved = cv2.warpAffine(foot[None, :], move, (foot.size, 1), flags=cv2.INTER_LINEAR)

@@ -1,24 +1,23 @@
 """Cut-outs that hold their subject and nothing of the room that it was taken from."""
 
-from typing import Any
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-# Pixels about the subject, in a picture of 1,024, that get its rim's colours: programs that scale a cut-out mix the
-# colours of clear pixels in, whose alpha they should have looked at.
+from vivid_assets.imaging.core.arrays import RGB, Matte
+
 _RIM = 8
-# What is fainter has a colour that is mostly noise.
+"""Pixels about the subject, in a picture of 1,024, that get its rim's colours: programs that scale a cut-out mix the
+colours of clear pixels in, whose alpha they should have looked at."""
 _FAINT = 1 / 16
+"""What is fainter has a colour that is mostly noise."""
 
 
-def emptied(rgb: NDArray[Any], alpha: NDArray[np.float32]) -> NDArray[Any]:
+def emptied(rgb: RGB, alpha: Matte) -> RGB:
     """The cut-out with other colours where it is clear: its rim's nearby, black further out.
 
     Args:
-        rgb: uint8 or uint16 height × width × 3, straight colours (not multiplied by alpha).
-        alpha: height × width, 0–1; what rounds to 0 at the depth of ``rgb`` is clear.
+        rgb: uint8 or uint16 H×W×3, straight colours (not multiplied by alpha).
+        alpha: H×W, 0–1; what rounds to 0 at the depth of ``rgb`` is clear.
     """
     clear = alpha * np.iinfo(rgb.dtype).max < 0.5
     out = rgb.copy()

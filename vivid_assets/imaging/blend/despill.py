@@ -1,50 +1,50 @@
-"""Reflected spill: the light of a coloured wall on the opaque rim of the subject.
+"""Reflected spill: the light of a coloured background on the opaque rim of the subject.
 
-Un-mixing cannot see it, since nothing shines through there. What can be seen is an *excess*: the rim is more of the
-wall's hue than the subject is further in. It is taken off only where the wall is saturated and the picture as a
-whole shows it, for a subject may well be greener at its edge than inside.
+Foreground estimation cannot see it, since nothing shines through there. What can be seen is an *excess*: the rim is
+more of the background's hue than the subject is further in. It is taken off only where the background is saturated and
+the picture as a whole shows it, for a subject may well be greener at its edge than inside.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.arrays import Area, Lab, LinearRGB, Matte, Plane
 from vivid_assets.imaging.core.color import lab_to_linear, linear_to_lab
 from vivid_assets.imaging.core.interpolate import smoothstep
 
-Array = NDArray[Any]
-
-SATURATED = (22.0, 38.0)  # chroma of a wall that begins to, and that fully does, throw a visible colour
-DETECTED = (1.5, 4.0)  # mean excess of the rim, Lab units, at which the stage starts and is fully on
-_PROFILE = 0.5  # the excess at half the reach must be at most this share of the rim's, or it is the subject's own
+SATURATED = (22.0, 38.0)
+"""Chroma of a background that begins to, and that fully does, throw a visible colour."""
+DETECTED = (1.5, 4.0)
+"""Mean excess of the rim, Lab units, at which the stage starts and is fully on."""
+_PROFILE = 0.5
+"""The excess at half the reach must be at most this share of the rim's, or it is the subject's own."""
 
 
 @dataclass(frozen=True)
 class Spill:
-    """What was found: the rim's mean excess towards the wall's hue (Lab units) and the share of it taken off."""
+    """What was found: the rim's mean excess towards the background's hue (Lab units) and the share of it taken off."""
 
     excess: float
     strength: float
 
 
 def suppress_spill(
-    front: Array, alpha: Array, wall_lab: Array, *, reach: float = 12.0, strength: float = 0.85
-) -> tuple[Array, Spill]:
-    """Take the wall's hue off the rim of ``front`` (float32 HxWx3 linear light) where spill is detected.
+    front: LinearRGB, alpha: Matte, background_lab: Lab, *, reach: float, strength: float
+) -> tuple[LinearRGB, Spill]:
+    """Take the background's hue off the rim of ``front`` (float32 H×W×3 linear light) where spill is detected.
 
-    ``wall_lab`` is the old wall's colour; ``reach`` how deep spill may go, pixels; ``strength`` the share of the
-    excess that is taken at the very edge, 0..1. Lightness is not touched. Returns ``front`` itself when nothing is
-    detected.
+    ``background_lab`` is the original background's colour; ``reach`` how deep spill may go, pixels; ``strength`` the
+    share of the excess that is taken at the very edge, 0..1. Lightness is not touched. Returns ``front`` itself when
+    nothing is detected.
     """
-    chroma = float(np.hypot(wall_lab[1], wall_lab[2]))
+    chroma = float(np.hypot(background_lab[1], background_lab[2]))
     saturated = float(smoothstep(np.asarray(chroma), *SATURATED))
     solid = alpha > 0.5
     if saturated == 0 or not solid.any():
         return front, Spill(0.0, 0.0)
-    hue = np.asarray(wall_lab[1:], np.float32) / np.float32(chroma)
+    hue = np.asarray(background_lab[1:], np.float32) / np.float32(chroma)
     padded = cv2.copyMakeBorder(solid.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)[1:-1, 1:-1]
 
@@ -73,7 +73,7 @@ def suppress_spill(
     return cleaned, Spill(rim, amount)
 
 
-def _inner_mean(values: Array, inside: Array, reach: float) -> Array | None:
+def _inner_mean(values: Plane, inside: Area, reach: float) -> Plane | None:
     """Average ``values`` over the nearby inside; over all of it where there is none nearby."""
     if not inside.any():
         return None

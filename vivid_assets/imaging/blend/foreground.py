@@ -1,50 +1,95 @@
-"""Foreground and old background at every soft pixel, in linear light.
+"""Foreground and original background at every soft pixel, in linear light.
 
 A soft pixel is I = αF + (1 − α)B. Three steps take it apart:
 
 1. *Priors.* F spreads out of the solid and B out of the empty pixels; what a soft pixel says about either joins in
    by its alpha, twice over (``estimate_colors``).
-2. *The wall.* Where the old background is plain, its own extrapolation is nearly exact and replaces B's estimate;
-   its local variance decides how far.
-3. *Un-mixing.* F moves from its prior towards (I − (1 − α)B)/α as far as the data can be trusted: a Wiener step
-   with the prior's variance measured in the neighbourhood, B's variance and the capture's noise (``unmix``).
+2. *The plate.* Where the original background is plain, its own extrapolation is nearly exact and replaces B's
+   estimate; its local variance decides how far.
+3. *The foreground.* F moves from its prior towards (I − (1 − α)B)/α as far as the data can be trusted: a Wiener step
+   with the prior's variance measured in the neighbourhood, B's variance and the capture's noise
+   (``estimate_foreground``).
 """
 
-from dataclasses import astuple, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.areas import dilated
+from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smoothstep_of
 from vivid_assets.imaging.core.noise import NOISE, noise_variance, noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
-from vivid_assets.imaging.core.push_pull import Pyramid, View, halves, touched, whole
-
-Array = NDArray[Any]
+from vivid_assets.imaging.core.push_pull import HalfCells, Pyramid, View, half_cells, halved_area, whole
 
 _TINY = np.float32(1e-6)
-PLAIN = np.float32(1e-4)  # wall variance (linear light squared) at which extrapolation and estimate weigh the same
-_BURNT = np.float32(0.05)  # light by which a pixel must miss what alpha and B allow, for its colour to stay its own
-_WALL_LEVEL = 2  # cells of 8 pixels, taken 3 by 3: the window in which the wall's variance is measured
+PLAIN = np.float32(1e-4)
+"""The plate's variance (linear light squared) at which extrapolation and estimate weigh the same."""
+_BURNT = np.float32(0.05)
+"""Light by which a pixel must miss what alpha and B allow, for its colour to stay its own."""
+_PLATE_LEVEL = 2
+"""Cells of 8 pixels, taken 3 by 3: the window in which the background's variance is measured."""
 
 
 @dataclass(frozen=True)
 class Colors:
-    """Foreground and background at half size, which ``unmix`` and the alpha solver interpolate."""
+    """Foreground and background at half size, which ``estimate_foreground`` and the alpha solver interpolate."""
 
-    fields: Array  # float32 hxwx6: F and B, linear light; defined in and around the soft band
-    plate: Array  # float32 hxwx3: the background extrapolated from empty pixels alone
-    plate_variance: Array  # float32, small: local variance of the wall, linear light squared
-    soft: Array  # bool hxw: cells that hold a soft pixel
-    pyramid: Pyramid  # what the fields are spread from
+    fields: Planes
+    """float32 h×w×6: F and B, linear light; defined in and around the soft band."""
+    plate: LinearRGB
+    """float32 h×w×3: the background extrapolated from empty pixels alone."""
+    plate_variance: Plane
+    """float32, small: local variance of the background, linear light squared."""
+    soft: Area
+    """bool h×w: cells that hold a soft pixel."""
+    pyramid: Pyramid
+    """What the fields are spread from."""
+
+
+class _Seen(NamedTuple):
+    """A picture and its alpha."""
+
+    image: LinearRGB
+    alpha: Matte
+
+
+class _Cells(NamedTuple):
+    """The half-size cells that are worked on."""
+
+    rows: HalfCells
+    columns: HalfCells
+    chosen: Area
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+def _pixel_of(cells, cy, cx, number):  # type: ignore[no-untyped-def]
+    """Give the weight and the place of one of a cell's nine pixels; the place is unsigned, as in ``cells_about``."""
+    (y0, wy), (x0, wx), _ = cells
+    i, j = number // 3, number % 3
+    return wy[cy, i] * wx[cx, j], np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
+
+
+class _Turn(NamedTuple):
+    """What is known of F and B when their evidence is summed."""
+
+    fields: Planes
+    """F and B of the last turn."""
+    nearly: np.float32
+    """Weight of a nearly empty pixel's colour for B."""
+    again: bool
+    """Whether there was a turn, so that soft pixels can be taken apart."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-untyped-def]
     """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
+    image, alpha = seen
+    chosen = cells.chosen
+    fields, nearly, again = turn
     height, width = alpha.shape
     rows, columns = known.shape[0], known.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
@@ -55,105 +100,106 @@ def _gather(image, alpha, fields, known, square, chosen, nearly, again, y0, wy, 
                 continue
             known[cy, cx, :] = 0.0
             squares = np.float32(0.0)
-            for i in range(3):
-                for j in range(3):
-                    k = wy[cy, i] * wx[cx, j]
-                    if k <= 0.0:
-                        continue
-                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
-                    a = alpha[y, x]
-                    if a >= one or a <= 0.0:
-                        side = 0 if a >= one else 4
-                        for c in range(3):
-                            known[cy, cx, side + c] += k * image[y, x, c]
-                            if side == 4:
-                                squares += k * image[y, x, c] * image[y, x, c]
-                        known[cy, cx, side + 3] += k
-                        continue
-                    b = one - a
-                    over_a, over_b = one / max(a, low), one / max(b, low)
-                    if again:
-                        wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
-                        wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
-                        y1, y2, ty = cells_about(y, sy, rows)
-                        x1, x2, tx = cells_about(x, sx, columns)
-                    else:
-                        wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
-                        wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+            for pixel in range(9):
+                k, y, x = _pixel_of(cells, cy, cx, pixel)
+                if k <= 0.0:
+                    continue
+                a = alpha[y, x]
+                if a >= one or a <= 0.0:
+                    side = 0 if a >= one else 4
                     for c in range(3):
-                        front = back = image[y, x, c]
-                        if again:
-                            f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
-                            g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                            front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
-                            back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
-                        known[cy, cx, c] += wf * front
-                        known[cy, cx, 4 + c] += wb * back
-                        squares += wb * back * back
-                    known[cy, cx, 3] += wf
-                    known[cy, cx, 7] += wb
+                        known[cy, cx, side + c] += k * image[y, x, c]
+                        if side == 4:
+                            squares += k * image[y, x, c] * image[y, x, c]
+                    known[cy, cx, side + 3] += k
+                    continue
+                b = one - a
+                over_a, over_b = one / max(a, low), one / max(b, low)
+                if again:
+                    wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
+                    wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
+                    y1, y2, ty = cells_about(y, sy, rows)
+                    x1, x2, tx = cells_about(x, sx, columns)
+                else:
+                    wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
+                    wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                for c in range(3):
+                    front = back = image[y, x, c]
+                    if again:
+                        f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                        g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                        front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
+                        back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
+                    known[cy, cx, c] += wf * front
+                    known[cy, cx, 4 + c] += wb * back
+                    squares += wb * back * back
+                known[cy, cx, 3] += wf
+                known[cy, cx, 7] += wb
             if not again:
                 square[cy, cx] = squares * np.float32(1 / 3)
 
 
 def estimate_colors(
-    image: Array,
-    alpha: Array,
+    image: LinearRGB,
+    alpha: Matte,
     *,
     rounds: int = 2,
-    soft: Array | None = None,
+    soft: Area | None = None,
     noise: float = NOISE,
     threads: int | None = None,
 ) -> Colors:
-    """Estimate F and B around the soft pixels of ``image`` (float32 HxWx3 linear) under ``alpha`` (HxW, 0..1).
+    """Estimate F and B around the soft pixels of ``image`` (float32 H×W×3 linear) under ``alpha`` (H×W, 0..1).
 
-    ``soft`` (bool HxW) names the pixels that may become soft in later updates, where that is more than are now.
+    ``soft`` (bool H×W) names the pixels that may become soft in later updates, where that is more than are now.
     """
-    y0, wy = halves(alpha.shape[0])
-    x0, wx = halves(alpha.shape[1])
-    shape = (len(y0), len(x0))
+    rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
+    shape = (len(rows.first), len(columns.first))
     known, square = np.empty((*shape, 8), np.float32), np.empty(shape, np.float32)
-    nothing = np.zeros((1, 1, 6), np.float32)
-    every = np.ones(shape, np.bool_)
-    # A wall seen through one percent of subject is not the wall's colour when the wall is dark: where a picture
-    # has truly empty pixels, nearly empty ones only help out.
+    everywhere = _Cells(rows, columns, np.ones(shape, np.bool_))
+    # A background seen through one percent of subject is not the background's colour when the background is dark: where
+    # a picture has truly empty pixels, nearly empty ones only help out.
     nearly = np.float32(1e-3 if np.count_nonzero(alpha <= 0) > 0.01 * alpha.size else 1.0)
-    inputs = (image, alpha, nothing, known, square, every, nearly, False)
-    parallel_rows(_gather, shape[0], *inputs, y0, wy, x0, wx, threads=threads)
+    turn = _Turn(np.zeros((1, 1, 6), np.float32), nearly, False)
+    parallel_rows(_gather, shape[0], _Seen(image, alpha), everywhere, turn, known, square, threads=threads)
 
-    cells = touched((alpha > 0) & (alpha < 1) if soft is None else soft)
-    wanted = cv2.dilate(cells.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    pyramid = Pyramid(known, wanted, cells, threads)
+    cells = halved_area((alpha > 0) & (alpha < 1) if soft is None else soft)
+    pyramid = Pyramid(known, dilated(cells, 3), cells, threads)
     fields = pyramid.fields()
-    wall = np.ascontiguousarray(fields[..., 3:])
-    colors = Colors(fields, wall, _wall_variance(square, pyramid.levels, noise, threads), cells, pyramid)
+    plate = np.ascontiguousarray(fields[..., 3:])
+    colors = Colors(fields, plate, _plate_variance(square, pyramid.levels, noise, threads), cells, pyramid)
     for _ in range(rounds):
         colors = update_colors(image, alpha, colors, threads=threads)
     return colors
 
 
-def update_colors(image: Array, alpha: Array, colors: Colors, *, threads: int | None = None) -> Colors:
+def update_colors(image: LinearRGB, alpha: Matte, colors: Colors, *, threads: int | None = None) -> Colors:
     """Estimate F and B once more, with what the soft pixels say about them.
 
     The pyramid is written to; the older ``colors`` must not be updated again.
     """
-    y0, wy = halves(alpha.shape[0])
-    x0, wx = halves(alpha.shape[1])
-    known, square = colors.pyramid.levels[0], np.empty((1, 1), np.float32)  # solid and empty cells stay as they are
-    inputs = (image, alpha, colors.fields, known, square, colors.soft, np.float32(1), True)
-    parallel_rows(_gather, len(known), *inputs, y0, wy, x0, wx, threads=threads)
+    # Solid and empty cells stay as they are.
+    known, square = colors.pyramid.levels[0], np.empty((1, 1), np.float32)
+    cells = _Cells(half_cells(alpha.shape[0]), half_cells(alpha.shape[1]), colors.soft)
+    turn = _Turn(colors.fields, np.float32(1), True)
+    parallel_rows(_gather, len(known), _Seen(image, alpha), cells, turn, known, square, threads=threads)
     colors.pyramid.update()
     return replace(colors, fields=colors.pyramid.fields())
 
 
-def _wall_variance(square: Array, levels: list[Array], noise: float, threads: int | None) -> Array:
-    """Measure the wall's variance over about 24 pixels, its noise taken off, spread to where no wall is seen."""
-    for _ in range(min(_WALL_LEVEL, len(levels) - 1)):
-        y0, wy = halves(square.shape[0])
-        x0, wx = halves(square.shape[1])
-        rows = sum(square[np.minimum(y0 + i, len(square) - 1)] * wy[:, i, None] for i in range(3))
-        square = sum(rows[:, np.minimum(x0 + j, rows.shape[1] - 1)] * wx[None, :, j] for j in range(3))
-    cells = levels[min(_WALL_LEVEL, len(levels) - 1)][..., 4:]
+def _halved(plane: Plane, axis: int) -> Plane:
+    """Average a plane into half as many cells along one axis."""
+    first, weights = half_cells(plane.shape[axis])
+    pixels = (plane.take(np.minimum(first + i, plane.shape[axis] - 1), axis) for i in range(3))
+    by = weights[:, None] if axis == 0 else weights[None]
+    terms = [pixel * by[..., i] for i, pixel in enumerate(pixels)]
+    return np.asarray(terms[0] + terms[1] + terms[2])
+
+
+def _plate_variance(square: Plane, levels: list[Planes], noise: float, threads: int | None) -> Plane:
+    """Measure the plate's variance over about 24 pixels, its noise taken off, spread to where no plate is seen."""
+    for _ in range(min(_PLATE_LEVEL, len(levels) - 1)):
+        square = _halved(_halved(square, 0), 1)
+    cells = levels[min(_PLATE_LEVEL, len(levels) - 1)][..., 4:]
     sums = cv2.blur(np.dstack([cells, square]).astype(np.float32), (3, 3), borderType=cv2.BORDER_REFLECT)
     weight = np.maximum(sums[..., 3], 1e-9)
     mean = sums[..., :3] / weight[..., None]
@@ -167,9 +213,22 @@ def _wall_variance(square: Array, levels: list[Array], noise: float, threads: in
     return np.ascontiguousarray(Pyramid(filled, every, every, threads).fields()[..., 0])
 
 
+class _Model(NamedTuple):
+    """What F and B are taken to be, and how the picture lies over it."""
+
+    fields: Planes
+    plate: LinearRGB
+    variance: Planes
+    """h×w×1: of the plate."""
+    view: View
+    table: Vector
+    """The noise's variances."""
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _doubt(variance, y, x, top, left, tall, wide):  # type: ignore[no-untyped-def]
-    """Give the wall's local variance at a pixel."""
+def _variance_at(variance, view, y, x):  # type: ignore[no-untyped-def]
+    """Give the plate's local variance at a pixel."""
+    top, left, tall, wide = view
     rows, columns = variance.shape[0], variance.shape[1]
     y1, y2, ty = cells_about(y + top, np.float32(rows / tall), rows)
     x1, x2, tx = cells_about(x + left, np.float32(columns / wide), columns)
@@ -177,71 +236,53 @@ def _doubt(variance, y, x, top, left, tall, wide):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _priors(  # type: ignore[no-untyped-def]
-    image,
-    alpha,
-    fields,
-    wall,
-    variance,
-    top,
-    left,
-    tall,
-    wide,
-    grain,
-    front,
-    back,
-    soft,
-    surprise,
-    y0,
-    wy,
-    x0,
-    wx,
-    first,
-    end,
-):
+def _priors(seen, model, cells, front, back, residual, first, end):  # type: ignore[no-untyped-def]
     """Write F's prior and B at soft pixels, and sum per half-size cell what they leave unexplained beyond noise."""
+    image, alpha = seen
+    fields, plate, variance, view, table = model
+    soft = cells.chosen
+    top, left, tall, wide = view
     rows, columns = fields.shape[0], fields.shape[1]
     sy, sx = np.float32(rows / tall), np.float32(columns / wide)
     one = np.float32(1.0)
     for cy in range(first, end):
-        for cx in range(surprise.shape[1]):
-            surprise[cy, cx, :] = 0.0
+        for cx in range(residual.shape[1]):
+            residual[cy, cx, :] = 0.0
             if not soft[cy, cx]:
                 continue
-            for i in range(3):
-                for j in range(3):
-                    k = wy[cy, i] * wx[cx, j]
-                    if k <= 0.0:
-                        continue
-                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
-                    a = alpha[y, x]
-                    if a <= 0.0 or a >= one:
-                        continue
-                    y1, y2, ty = cells_about(y + top, sy, rows)
-                    x1, x2, tx = cells_about(x + left, sx, columns)
-                    uneven = _doubt(variance, y, x, top, left, tall, wide)
-                    plain = PLAIN / (PLAIN + uneven)
-                    counts = a > 0.02
-                    for c in range(3):
-                        f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
-                        b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                        b += plain * bilinear(wall, y1, y2, ty, x1, x2, tx, c)
-                        front[y, x, c], back[y, x, c] = f, b
-                        if counts:
-                            rest = image[y, x, c] - a * f - (one - a) * b
-                            doubt = (one - a) * (one - a) * uneven * np.float32(0.5) + noise_variance(
-                                grain, image[y, x, c]
-                            )
-                            surprise[cy, cx, c] += k * a * a * (rest * rest - doubt)
+            for pixel in range(9):
+                k, y, x = _pixel_of(cells, cy, cx, pixel)
+                if k <= 0.0:
+                    continue
+                a = alpha[y, x]
+                if a <= 0.0 or a >= one:
+                    continue
+                y1, y2, ty = cells_about(y + top, sy, rows)
+                x1, x2, tx = cells_about(x + left, sx, columns)
+                uneven = _variance_at(variance, view, y, x)
+                plain = PLAIN / (PLAIN + uneven)
+                counts = a > 0.02
+                for c in range(3):
+                    f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                    b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                    b += plain * bilinear(plate, y1, y2, ty, x1, x2, tx, c)
+                    front[y, x, c], back[y, x, c] = f, b
                     if counts:
-                        surprise[cy, cx, 3] += k * a * a * a * a
+                        rest = image[y, x, c] - a * f - (one - a) * b
+                        noise = noise_variance(table, image[y, x, c])
+                        expected = (one - a) * (one - a) * uneven * np.float32(0.5) + noise
+                        residual[cy, cx, c] += k * a * a * (rest * rest - expected)
+                if counts:
+                    residual[cy, cx, 3] += k * a * a * a * a
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _wiener(image, alpha, variance, top, left, tall, wide, grain, surprise, front, back, first, end):  # type: ignore[no-untyped-def]
-    """Move F from its prior towards what the pixel says."""
+def _wiener(seen, model, residual, front, back, first, end):  # type: ignore[no-untyped-def]
+    """Move F from its prior towards what the pixel shows."""
+    image, alpha = seen
+    _, _, variance, view, table = model
     height, width = alpha.shape
-    rows, columns = surprise.shape[0], surprise.shape[1]
+    rows, columns = residual.shape[0], residual.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
     one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
@@ -253,53 +294,51 @@ def _wiener(image, alpha, variance, top, left, tall, wide, grain, surprise, fron
                     back[y, x, c] = image[y, x, c]
                 continue
             x1, x2, tx = cells_about(x, sx, columns)
-            base = one / max(bilinear(surprise, y1, y2, ty, x1, x2, tx, 3), _TINY)
-            wall = (one - a) * (one - a) * _doubt(variance, y, x, top, left, tall, wide) * np.float32(0.5)
+            base = one / max(bilinear(residual, y1, y2, ty, x1, x2, tx, 3), _TINY)
+            plate = (one - a) * (one - a) * _variance_at(variance, view, y, x) * np.float32(0.5)
             # With so little alpha F would be darker than black or brighter than white: there is more of it, and what
             # is seen is nearer to F than what is worked out would be.
             beyond = zero
             for c in range(3):
                 rest = image[y, x, c] - (one - a) * back[y, x, c]
-                beyond = max(beyond, max(-rest, rest - a) - 3 * np.sqrt(noise_variance(grain, image[y, x, c])))
+                beyond = max(beyond, max(-rest, rest - a) - 3 * np.sqrt(noise_variance(table, image[y, x, c])))
             burnt = smoothstep_of(beyond, zero, _BURNT) * smoothstep_of(a, np.float32(0.4), np.float32(0.7))
             for c in range(3):
                 f = front[y, x, c]
                 rest = image[y, x, c] - a * f - (one - a) * back[y, x, c]
-                own = max(bilinear(surprise, y1, y2, ty, x1, x2, tx, c), zero) * base
-                gain = own * a / (a * a * own + wall + noise_variance(grain, image[y, x, c]) + np.float32(1e-12))
+                own = max(bilinear(residual, y1, y2, ty, x1, x2, tx, c), zero) * base
+                gain = own * a / (a * a * own + plate + noise_variance(table, image[y, x, c]) + np.float32(1e-12))
                 # A nearly solid pixel shows F itself, whatever its surroundings promise: its detail is kept.
                 gain += smoothstep_of(a, np.float32(0.9), np.float32(0.98)) * (one / a - gain)
                 f = min(max(f + gain * rest, zero), one)
                 front[y, x, c] = f + burnt * (image[y, x, c] - f)
 
 
-def unmix(
-    image: Array,
-    alpha: Array,
+def estimate_foreground(
+    image: LinearRGB,
+    alpha: Matte,
     colors: Colors,
     *,
     view: View | None = None,
     noise: float = NOISE,
     threads: int | None = None,
-) -> tuple[Array, Array]:
-    """Take soft pixels apart into foreground and old background (float32 HxWx3 linear light; ``image`` elsewhere).
+) -> tuple[LinearRGB, LinearRGB]:
+    """Take soft pixels apart into foreground and original background (float32 H×W×3 linear light; ``image`` elsewhere).
 
     ``colors`` may be a smaller picture's, of which ``view`` says where ``image`` lies in it.
 
     F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
     2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
-    about 9 pixels beyond the wall's variance σB² and the capture's noise σ².
+    about 9 pixels beyond the background's variance σB² and the capture's noise σ².
     """
-    y0, wy = halves(alpha.shape[0])
-    x0, wx = halves(alpha.shape[1])
-    surprise = np.empty((len(y0), len(x0), 4), np.float32)
+    rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
+    residual = np.empty((len(rows.first), len(columns.first), 4), np.float32)
     front, back = image.copy(), np.empty_like(image)
-    variance, grain = colors.plate_variance[..., None], noise_variances(noise)
-    at = astuple(view or whole(*alpha.shape))
-    parts = (image, alpha, colors.fields, colors.plate, variance, *at, grain, front, back)
-    parallel_rows(
-        _priors, len(y0), *parts, touched((alpha > 0) & (alpha < 1)), surprise, y0, wy, x0, wx, threads=threads
-    )
-    around: Array = cv2.blur(surprise, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(surprise.shape)
-    parallel_rows(_wiener, len(alpha), image, alpha, variance, *at, grain, around, front, back, threads=threads)
+    seen = _Seen(image, alpha)
+    variance, table = colors.plate_variance[..., None], noise_variances(noise)
+    model = _Model(colors.fields, colors.plate, variance, view or whole(*alpha.shape), table)
+    cells = _Cells(rows, columns, halved_area((alpha > 0) & (alpha < 1)))
+    parallel_rows(_priors, len(residual), seen, model, cells, front, back, residual, threads=threads)
+    around = cv2.blur(residual, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(residual.shape)
+    parallel_rows(_wiener, len(alpha), seen, model, around, front, back, threads=threads)
     return front, back

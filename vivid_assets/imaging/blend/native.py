@@ -1,22 +1,27 @@
 """Blending at the source's own size with a mask and a background of the models' size."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vivid_assets.imaging.blend.composite import Blend, blend_any
+from vivid_assets.imaging.blend.options import BlendOptions
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha, fit_alpha
+from vivid_assets.imaging.core.arrays import RGB, Matte
+from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.resize import cover
 
 
 def blend_native(
-    image: NDArray[Any],
+    image: RGB,
     alpha: Alpha,
-    background: NDArray[Any],
+    background: RGB,
     *,
-    visible: NDArray[np.float32] | None = None,
-    refine: bool = True,
+    visible: Matte | None = None,
+    floor: KeyLight | None = None,
+    noise: float | None = None,
+    threads: int | None = None,
     **options: Any,
 ) -> Blend:
     """Blend ``image`` before ``background``, both masks and backgrounds of any size.
@@ -28,15 +33,33 @@ def blend_native(
         background: uint8 sRGB, or uint16 as the image, of any size and aspect; scaled to cover the image and cut to
             its middle.
         visible: float32 H×W, 0..1: what of the image is to be seen at all, where ``alpha`` is not its own transparency.
-        refine: whether the photograph may correct a network's alpha.
-        options: passed on to ``blend_any``.
+        floor: the key light of a new background that has a floor to stand on.
+        noise: the capture's, in levels of 8 bits; measured where it is not given.
+        threads: the most to use.
+        options: see ``BlendOptions``.
+
+    Raises:
+        ValueError: a mode that there is not, or a given alpha of another aspect.
+        TypeError: an option that there is not.
+
     """
     height, width = image.shape[:2]
-    behind: NDArray[Any] = cover(background, height, width)
+    behind = cover(background, height, width)
     if image.dtype == np.uint16:
         behind = behind if behind.dtype == np.uint16 else behind.astype(np.uint16) * 257
     given = alpha.origin in GIVEN
     values = fit_alpha(alpha.values, height, width) if given else alpha.values
+    chosen = BlendOptions(**options)
+    if given:
+        chosen = replace(chosen, refine=False)
     return blend_any(
-        image, values, behind, origin=alpha.origin, visible=visible, refine=refine and not given, **options
+        image,
+        values,
+        behind,
+        chosen,
+        origin=alpha.origin,
+        visible=visible,
+        floor=floor,
+        noise=noise,
+        threads=threads,
     )

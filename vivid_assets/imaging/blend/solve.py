@@ -1,33 +1,39 @@
 """Alpha and colours solved at the size at which alpha was answered, and how that size lies over the picture's own."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from vivid_assets.imaging.blend.evidence import Evidence
 from vivid_assets.imaging.blend.foreground import Colors, estimate_colors
-from vivid_assets.imaging.blend.refine_alpha import Evidence, bring_up, hard_edges, refine_alpha, soften_hard_edges
+from vivid_assets.imaging.blend.refine_alpha import hard_edges, refine_alpha, soften_hard_edges
+from vivid_assets.imaging.blend.upsample import upsample
+from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.push_pull import View, whole
 
-Array = NDArray[Any]
 Box = tuple[slice, slice]
 
-REFERENCE = 1024  # pixels of the longer side that distances were chosen at
-_MARGIN = 64  # pixels, there, about the soft ones that are looked at
+REFERENCE = 1024
+"""Pixels of the longer side that distances were chosen at."""
+_MARGIN = 64
+"""Pixels, there, about the soft ones that are looked at."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """An alpha with the picture at its size."""
 
-    alpha: Array  # float32 hxw, 0..1
-    image: Array  # hxwx3 sRGB, uint8; or the picture itself
-    light: Array | None  # float32 hxwx3 linear; None where it is the picture's own size
-    full: tuple[int, int]  # height and width of the picture
+    alpha: Matte
+    """float32 h×w, 0..1."""
+    image: RGB
+    """H×w×3 sRGB, uint8; or the picture itself."""
+    light: LinearRGB | None
+    """float32 h×w×3 linear; None where it is the picture's own size."""
+    full: tuple[int, int]
+    """Height and width of the picture."""
 
     @property
     def same(self) -> bool:
@@ -39,15 +45,17 @@ class Answer:
 class Solved:
     """What the photograph made of an answer. All of the answer's size; ``colors`` of its ``box``."""
 
-    alpha: Array  # as it goes into the composite
-    mixed: Array  # as the photograph's edges are mixed: soft in a band about hard edges that are to stay
+    alpha: Matte
+    """As it goes into the composite."""
+    mixed: Matte
+    """As the photograph's edges are mixed: soft in a band about hard edges that are to stay."""
     box: Box
     colors: Colors | None
     evidence: Evidence | None
 
 
-def answer_at_its_size(image: Array, alpha: Array) -> Answer:
-    """Reduce ``image`` (uint8 or uint16 HxWx3 sRGB) in linear light to the size of ``alpha`` (float hxw)."""
+def resized_to_alpha(image: RGB, alpha: Matte) -> Answer:
+    """Reduce ``image`` (uint8 or uint16 H×W×3 sRGB) in linear light to the size of ``alpha`` (float h×w)."""
     matte = np.clip(alpha, 0, 1).astype(np.float32)
     if not np.isfinite(matte).all():
         matte = np.nan_to_num(matte)
@@ -67,17 +75,17 @@ def answer_at_its_size(image: Array, alpha: Array) -> Answer:
 
 
 def solve(
-    answer: Answer, *, unmix: bool, correct: bool, noise: float | None = None, threads: int | None = None
+    answer: Answer, *, colors: bool, correct: bool, noise: float | None = None, threads: int | None = None
 ) -> Solved:
-    """Let the photograph correct the alpha where ``correct`` says so, and estimate F and B where ``unmix`` does."""
+    """Let the photograph correct the alpha if ``correct``, and estimate F and B if ``colors``."""
     alpha = answer.alpha
     scale = max(1.0, max(alpha.shape) / REFERENCE)
     soft = (alpha > 0) & (alpha < 1)
-    if unmix:
+    if colors:
         soft |= hard_edges(alpha)
     # Far from every soft pixel there is nothing to take apart, and colours are known close by.
     box = around(soft, round(_MARGIN * scale))
-    if not unmix or not soft.any():
+    if not colors or not soft.any():
         return Solved(alpha, alpha, box, None, None)
     light = answer.light[box] if answer.light is not None else srgb_to_linear(answer.image[box])
     light = np.ascontiguousarray(light)
@@ -86,28 +94,33 @@ def solve(
     if not correct:
         mixed = alpha.copy()
         mixed[box] = soften_hard_edges(light, part, noise, threads)
-        colors = estimate_colors(light, np.ascontiguousarray(mixed[box]), noise=noise, threads=threads)
-        return Solved(alpha, mixed, box, colors, None)
-    refined, colors, evidence = refine_alpha(light, part, noise=noise, threads=threads)
+        estimated = estimate_colors(light, np.ascontiguousarray(mixed[box]), noise=noise, threads=threads)
+        return Solved(alpha, mixed, box, estimated, None)
+    refined = refine_alpha(light, part, noise=noise, threads=threads)
     corrected = alpha.copy()
-    corrected[box] = refined
-    return Solved(corrected, corrected, box, colors, evidence)
+    corrected[box] = refined.alpha
+    return Solved(corrected, corrected, box, refined.colors, refined.evidence)
 
 
 @dataclass(frozen=True)
 class Place:
     """A solved answer brought to the picture's own size."""
 
-    alpha: Array  # float32 HxW
-    box: Box  # beyond which every pixel is solid or empty, and far from one that is not
-    light: Array  # float32 linear, of the box
-    mixed: Array  # float32, of the box
-    view: View  # of the box over the colours
+    alpha: Matte
+    """float32 H×W."""
+    box: Box
+    """Beyond which every pixel is solid or empty, and far from one that is not."""
+    light: LinearRGB
+    """float32 linear, of the box."""
+    mixed: Matte
+    """float32, of the box."""
+    view: View
+    """Of the box over the colours."""
     noise: float
 
 
-def place(image: Array, answer: Answer, solved: Solved, noise: float | None, threads: int | None = None) -> Place:
-    """Bring a solved alpha up to ``image`` (HxWx3 sRGB), whose edges it follows."""
+def place(image: RGB, answer: Answer, solved: Solved, noise: float | None, threads: int | None = None) -> Place:
+    """Bring a solved alpha up to ``image`` (H×W×3 sRGB), whose edges it follows."""
     if answer.same:
         light = np.ascontiguousarray(srgb_to_linear(image[solved.box]))
         mixed = np.ascontiguousarray(solved.mixed[solved.box])
@@ -121,18 +134,18 @@ def place(image: Array, answer: Answer, solved: Solved, noise: float | None, thr
         slice(int(top * down), min(height, int(np.ceil(bottom * down)))),
         slice(int(left * across), min(width, int(np.ceil(right * across)))),
     )
-    alpha = cv2.resize(solved.alpha, (width, height), interpolation=cv2.INTER_NEAREST)
+    alpha = np.asarray(cv2.resize(solved.alpha, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
     noise = capture_noise(image, alpha) if noise is None else noise
     light = np.ascontiguousarray(srgb_to_linear(image[box]))
     assert answer.light is not None
     cut = View(box[0].start, box[1].start, height, width)
-    part = bring_up(solved.alpha, answer.light, light, cut, noise, threads)
+    part = upsample(solved.alpha, answer.light, light, cut, noise, threads)
     alpha[box] = part
     over = View(box[0].start - top * down, box[1].start - left * across, (bottom - top) * down, (right - left) * across)
     return Place(alpha, box, light, part, over, noise)
 
 
-def around(soft: Array, margin: int) -> Box:
+def around(soft: Area, margin: int) -> Box:
     """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
     rows, columns = np.flatnonzero(soft.any(axis=1)), np.flatnonzero(soft.any(axis=0))
     height, width = soft.shape

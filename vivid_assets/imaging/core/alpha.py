@@ -1,13 +1,12 @@
 """An alpha with where it comes from: what may be done to it depends on who said it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from vivid_assets.imaging.core.arrays import Matte
 
 Origin = Literal["own", "person", "matte", "probability", "drawing"]
 """The source's own transparency, a person's mask, a network's matte, a network's probability, or a drawing's."""
@@ -20,14 +19,14 @@ GIVEN: tuple[Origin, ...] = ("own", "person")
 class Alpha:
     """How solid each pixel is, at the size at which somebody said it."""
 
-    values: Array
+    values: Matte
     """float32 H×W, 0..1."""
     origin: Origin
     notes: tuple[str, ...] = ()
     """What was noticed when it was read, each a phrase."""
 
 
-def fit_alpha(values: Array, height: int, width: int) -> Array:
+def fit_alpha(values: Matte, height: int, width: int) -> Matte:
     """Interpolate an alpha (float32 h×w, 0..1) to another size of the same aspect; nothing is guessed from a picture.
 
     Raises:

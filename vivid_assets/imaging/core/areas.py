@@ -1,25 +1,78 @@
 """Areas of a picture, as booleans: how far from one, what is near it, what hangs together."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Area = NDArray[np.bool_]
+from vivid_assets.imaging.core.arrays import Area, Indices, Labels, Plane
 
 
-def distance_to(area: Area) -> NDArray[np.float32]:
+class Parts(NamedTuple):
+    """The connected parts of an area."""
+
+    labels: Labels
+    """int32 h×w: 0 outside the area, 1… for each part."""
+    sizes: Indices
+    """Pixels by label; that of 0 is what lies outside."""
+
+
+def distance_to(area: Area) -> Plane:
     """Each pixel's distance to ``area`` (bool h×w), in pixels; float32 h×w, 0 inside."""
     return np.asarray(cv2.distanceTransform((~area).astype(np.uint8), cv2.DIST_L2, 3), np.float32)
 
 
-def grown(area: Area, radius: float) -> NDArray[Any]:
-    """``area`` (bool h×w) and what is within ``radius`` pixels of it."""
+def distance_to_contour(area: Area) -> Plane:
+    """Each pixel's distance to the other side of ``area``'s contour, in pixels; float32 h×w, inf without a contour."""
+    if area.all() or not area.any():
+        return np.full(area.shape, np.inf, np.float32)
+    return np.maximum(distance_to(area), distance_to(~area))
+
+
+def grown(area: Area, radius: float) -> Area:
+    """``area`` (bool h×w) and what is within ``radius`` pixels of it.
+
+    >>> grown(np.array([[True, False, False]]), 1).tolist()
+    [[True, True, False]]
+    """
     return np.asarray(distance_to(area) <= radius) if area.any() else area
 
 
-def joined(area: Area, seeds: Area, *, connectivity: int = 4) -> NDArray[Any]:
+def dilated(area: Area, radius: int) -> Area:
+    """``area`` (bool h×w) and what is within ``radius`` pixels of it across, down and diagonally (a square window)."""
+    return np.asarray(cv2.dilate(area.astype(np.uint8), square(radius))) > 0
+
+
+def eroded(area: Area, radius: int) -> Area:
+    """What of ``area`` (bool h×w) has all of its neighbours within ``radius`` in it; beyond the frame, all is in it."""
+    return np.asarray(cv2.erode(area.astype(np.uint8), square(radius))) > 0
+
+
+def square(radius: int) -> NDArray[np.uint8]:
+    """The window of a morphological operation that reaches ``radius`` pixels each way."""
+    return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+
+
+def parts_of(area: Area, *, connectivity: int = 8) -> Parts:
+    """Number the connected parts of ``area`` (bool h×w); with ``connectivity`` 4 not over corners."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8), connectivity=connectivity)
+    return Parts(np.asarray(labels, np.int32), np.asarray(stats[:, cv2.CC_STAT_AREA]))
+
+
+def without_small_parts(area: Area, least: float, *, connectivity: int = 8) -> Area:
+    """The connected parts of ``area`` (bool h×w) that have at least ``least`` pixels.
+
+    >>> without_small_parts(np.array([[True, True, False, True]]), 2).tolist()
+    [[True, True, False, False]]
+    """
+    labels, sizes = parts_of(area, connectivity=connectivity)
+    kept = sizes >= least
+    kept[0] = False
+    return np.asarray(kept[labels])
+
+
+def joined(area: Area, seeds: Area, *, connectivity: int = 4) -> Area:
     """The connected parts of ``area`` (bool h×w) that hold a seed; with ``connectivity`` 8 over corners too."""
     count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=connectivity)
     held = np.zeros(count, bool)
@@ -28,6 +81,23 @@ def joined(area: Area, seeds: Area, *, connectivity: int = 4) -> NDArray[Any]:
     return np.asarray(held[labels])
 
 
+def joined_to_frame(area: Area) -> Area:
+    """The connected parts of ``area`` (bool h×w) that reach the picture's frame.
+
+    >>> joined_to_frame(np.pad(np.array([[True]]), 1)).any()
+    np.False_
+    """
+    count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=4)
+    touching = np.zeros(count, bool)
+    touching[np.unique(frame_of(labels))] = True
+    touching[0] = False
+    return np.asarray(touching[labels])
+
+
 def frame_of(plane: NDArray[Any]) -> NDArray[Any]:
-    """The outermost pixels of ``plane`` (h×w), each once, as a row."""
+    """The outermost pixels of ``plane`` (h×w or h×w×c), each once, as a row.
+
+    >>> frame_of(np.arange(9).reshape(3, 3)).tolist()
+    [0, 1, 2, 6, 7, 8, 3, 5]
+    """
     return np.concatenate([plane[0], plane[-1], plane[1:-1, 0], plane[1:-1, -1]])

@@ -5,31 +5,27 @@ of the fits that cover it. Running sums make it O(N) whatever the radius, and ti
 nothing. OpenCV has a guided filter in its contrib build only.
 """
 
-from dataclasses import astuple
-from typing import Any
-
 import cv2
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Plane, Planes
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 
-Array = NDArray[Any]
-
 _TILE = 32
-_MOMENTS = 13  # of a window: mask, three colours, their products with the mask, and with each other
+_MOMENTS = 13
+"""Of a window: mask, three colours, their products with the mask, and with each other."""
 
 
 def guided_filter(
-    guide: Array, src: Array, radius: int, eps: float, where: Array | None = None, threads: int | None = None
-) -> Array:
-    """Filter ``src`` (HxW) with the edges of ``guide`` (HxW or HxWx3; uint8, uint16 or float 0..1).
+    guide: RGB | Planes, src: Plane, radius: int, eps: float, where: Area | None = None, threads: int | None = None
+) -> Plane:
+    """Filter ``src`` (H×W) with the edges of ``guide`` (H×W or H×W×3; uint8, uint16 or float 0..1).
 
     ``radius`` is half the window in pixels (the window is 2·radius + 1 wide); ``eps`` is the variance of the
-    guide, in units of its 0..1 range squared, below which a window is flattened. Returns float32 HxW in the range of
-    ``src`` and a little beyond; ``src`` itself where ``where`` (bool HxW) says that nothing is asked for. Raises
+    guide, in units of its 0..1 range squared, below which a window is flattened. Returns float32 H×W in the range of
+    ``src`` and a little beyond; ``src`` itself where ``where`` (bool H×W) says that nothing is asked for. Raises
     ValueError when sizes differ, radius < 1 or eps <= 0.
 
     He, Sun and Tang 2010, "Guided image filtering", equations 14 to 16 (colour) and 5 to 8 (grey).
@@ -38,25 +34,25 @@ def guided_filter(
     fits = fit_windows(unit, src, radius, eps, where, threads)
     out = src.astype(np.float32)
     asked = np.ones(src.shape, np.bool_) if where is None else where
-    parallel_rows(_apply, len(out), unit, fits, *astuple(whole(*out.shape)), asked, out, threads=threads)
+    parallel_rows(_apply, len(out), unit, fits, whole(*out.shape), asked, out, threads=threads)
     return out
 
 
 def guided_upsample(
-    guide: Array,
-    src: Array,
-    small_guide: Array,
+    guide: LinearRGB,
+    src: Plane,
+    small_guide: LinearRGB,
     radius: int,
     eps: float,
-    where: Array,
+    where: Area,
     threads: int | None = None,
     view: View | None = None,
-) -> Array:
-    """Bring ``src`` (float hxw) to the size of ``guide`` (float32 HxWx3), following its edges, at pixels ``where``.
+) -> Plane:
+    """Bring ``src`` (float h×w) to the size of ``guide`` (float32 H×W×3), following its edges, at pixels ``where``.
 
-    ``small_guide`` (float32 hxwx3) is the guide at the size of ``src``, where the windows of ``radius`` are fitted; the
+    ``small_guide`` (float32 h×w×3) is the guide at the size of ``src``, where the windows of ``radius`` are fitted; the
     fits are interpolated and then meet the full guide. ``guide`` may be a cut, of which ``view`` says where it lies.
-    Returns float32 HxW, 0 where nothing is asked for.
+    Returns float32 H×W, 0 where nothing is asked for.
 
     He and Sun 2015, "Fast guided filter", section 3.
     """
@@ -70,19 +66,19 @@ def guided_upsample(
     near = np.asarray(cv2.dilate(near, np.ones((5, 5), np.uint8)))
     fits = fit_windows(small_guide, src, radius, eps, near > 0, threads)
     out = np.zeros(where.shape, np.float32)
-    parallel_rows(_apply, len(out), guide, fits, *astuple(view), where, out, threads=threads)
+    parallel_rows(_apply, len(out), guide, fits, view, where, out, threads=threads)
     return out
 
 
 def fit_windows(
-    guide: Array, src: Array, radius: int, eps: float, where: Array | None = None, threads: int | None = None
-) -> Array:
-    """Return the mean of the linear fits about each pixel, float32 HxWx4: three slopes and the offset.
+    guide: RGB | Planes, src: Plane, radius: int, eps: float, where: Area | None = None, threads: int | None = None
+) -> Planes:
+    """Return the mean of the linear fits about each pixel, float32 H×W×4: three slopes and the offset.
 
     Arguments as in ``guided_filter``; 0 in tiles without a pixel of ``where``.
     """
     if guide.shape[:2] != src.shape or guide.ndim not in (2, 3) or guide.shape[2:] not in ((), (1,), (3,)):
-        raise ValueError(f"The guide is {guide.shape} and the mask {src.shape}: one HxW or HxWx3, the other HxW.")
+        raise ValueError(f"The guide is {guide.shape} and the mask {src.shape}: one H×W or H×W×3, the other H×W.")
     if radius < 1 or eps <= 0:
         raise ValueError(f"The radius ({radius}) is at least 1 and eps ({eps}) above 0.")
     unit = _unit(guide)
@@ -93,10 +89,11 @@ def fit_windows(
     return out
 
 
-def _unit(guide: Array) -> Array:
-    """Return the guide as float32 0..1, HxWx3; the missing channels of a grey one are 0, which takes no part."""
-    if np.issubdtype(guide.dtype, np.integer):
-        guide = guide * np.float32(1 / np.iinfo(guide.dtype).max)
+def _unit(guide: RGB | Planes) -> Planes:
+    """Return the guide as float32 0..1, H×W×3; the missing channels of a grey one are 0, which takes no part."""
+    if not np.issubdtype(guide.dtype, np.floating):
+        most = 255 if guide.dtype == np.uint8 else 65535
+        guide = guide.astype(np.float32) * np.float32(1 / most)
     if guide.ndim == 3 and guide.shape[2] == 3:
         return np.ascontiguousarray(guide, np.float32)
     unit = np.zeros((*guide.shape[:2], 3), np.float32)
@@ -209,8 +206,9 @@ def _solve(total, share, eps, centre, fit):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _apply(guide, fits, top, left, tall, wide, where, out, first, end):  # type: ignore[no-untyped-def]
+def _apply(guide, fits, view, where, out, first, end):  # type: ignore[no-untyped-def]
     """Interpolate the small fits between cells' centres and apply them to the full guide."""
+    top, left, tall, wide = view
     width = where.shape[1]
     rows, cells = fits.shape[0], fits.shape[1]
     for y in range(first, end):

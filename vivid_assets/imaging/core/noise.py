@@ -1,12 +1,9 @@
 """How much a picture's pixels vary by themselves: by the sensor's noise, or the film's grain."""
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from vivid_assets.imaging.core.arrays import RGB, Matte, Vector
 
 NOISE = 1.2
 """A good capture's noise at 8 bits, standard deviation in levels of sRGB; the least that is assumed."""
@@ -16,10 +13,10 @@ _MOST_BLOCKS = 400
 _STEPS = 1024
 
 
-def capture_noise(image: Array, alpha: Array) -> float:
-    """Measure the standard deviation of noise in the old wall, in levels of 8-bit sRGB, at least ``NOISE``.
+def capture_noise(image: RGB, alpha: Matte) -> float:
+    """Measure the standard deviation of noise in the original background, in levels of 8-bit sRGB, at least ``NOISE``.
 
-    ``image`` is HxWx3 sRGB (uint8 or uint16), ``alpha`` 0..1. The wall's texture is no noise, so the quietest
+    ``image`` is H×W×3 sRGB (uint8 or uint16), ``alpha`` 0..1. The background's texture is no noise, so the quietest
     quarter of its blocks counts. Immerkær 1996, "Fast noise variance estimation", equation 4.
     """
     rows, cells = alpha.shape[0] // _BLOCK, alpha.shape[1] // _BLOCK
@@ -36,11 +33,11 @@ def capture_noise(image: Array, alpha: Array) -> float:
     return max(NOISE, scale * float(np.percentile(responses, 25)))
 
 
-def _responses(image: Array, alpha: Array, rows: int, cells: int, most: int) -> Array:
-    """Give the noise of about ``most`` of the blocks that are wall, chosen alike from all sides."""
+def _responses(image: RGB, alpha: Matte, rows: int, cells: int, most: int) -> Vector:
+    """Give the noise of about ``most`` of the blocks that are background, chosen alike from all sides."""
     columns = alpha.reshape(rows, _BLOCK, cells * _BLOCK).max(axis=1, initial=0)
-    wall = columns.reshape(rows, cells, _BLOCK).max(axis=2, initial=0) < 0.02
-    row, cell = np.nonzero(wall)
+    empty = columns.reshape(rows, cells, _BLOCK).max(axis=2, initial=0) < 0.02
+    row, cell = np.nonzero(empty)
     every = max(1, len(row) // most)
     chosen = (np.minimum(row, rows - 1 - row) + np.minimum(cell, cells - 1 - cell)) % every == 0
     blocks = image.reshape(rows, _BLOCK, cells, _BLOCK, 3)[row[chosen], :, cell[chosen]].astype(np.float32)
@@ -49,7 +46,7 @@ def _responses(image: Array, alpha: Array, rows: int, cells: int, most: int) -> 
     return np.asarray(np.abs(bend).mean(axis=(1, 2, 3)) * ((np.pi / 2) ** 0.5 / 6))
 
 
-def noise_variances(noise: float = NOISE) -> Array:
+def noise_variances(noise: float = NOISE) -> Vector:
     """Tabulate the variance of linear light that ``noise`` levels of 8-bit sRGB make, by light in 1/1023."""
     light = np.maximum(np.arange(_STEPS) / (_STEPS - 1), 0.0031308)
     return ((noise / 255) ** 2 * (2.4 / 1.055) ** 2 * light ** (2.8 / 2.4)).astype(np.float32)

@@ -1,27 +1,28 @@
 """A picture's own transparency: when it is a cut-out, and what of the picture it shows."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from vivid_assets.imaging.core.areas import frame_of
+from vivid_assets.imaging.core.arrays import Area, Matte
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
 
-Array = NDArray[Any]
+_MOST_COVERAGE = 0.9
+"""Share of the picture that is solid in a cut-out."""
+_MOST_BORDER = 0.7
+"""Share of the frame that is."""
+_RECTANGLE = 0.98
+"""Share of its bounding box that a padded photograph fills."""
+_NOTHING = 1e-4
+"""Share of solid pixels under which an alpha shows no picture."""
+_SOLID = 0.98
+"""Alpha that counts as solid, where what is clear is only packaging."""
 
-_MOST_COVERAGE = 0.9  # share of the picture that is solid in a cut-out
-_MOST_BORDER = 0.7  # share of the frame that is
-_RECTANGLE = 0.98  # share of its bounding box that a padded photograph fills
-_NOTHING = 1e-4  # share of solid pixels under which an alpha shows no picture
-_SOLID = 0.98  # alpha that counts as solid, where what is clear is only packaging
 
-
-def packaging(alpha: Array) -> str | None:
+def packaging(alpha: Matte) -> str | None:
     """Say why a picture's own transparency (float H×W, 0..1) cannot be a cut-out; None where it can.
 
     Rounded corners, bars, a stray clear pixel, 254 for 255 and the unused fourth byte of an XRGB file are packaging:
-    the old wall is still there, or nothing is.
+    the original background is still there, or nothing is.
     """
     solid = alpha > 0.5
     if solid.mean() < _NOTHING:
@@ -39,24 +40,24 @@ def packaging(alpha: Array) -> str | None:
     return None
 
 
-def visible_part(alpha: Array) -> Array:
+def visible_part(alpha: Matte) -> Matte:
     """What of a picture is to be seen (float32 H×W, 0..1), where its transparency is only packaging."""
     if (alpha > 0.5).mean() < _NOTHING:
         return np.ones_like(alpha)
-    return np.clip(alpha / np.float32(_SOLID), 0, 1)
+    return np.asarray(np.clip(alpha / np.float32(_SOLID), 0, 1))
 
 
-def shown_alpha(alpha: Array) -> Array:
+def shown_alpha(alpha: Matte) -> Matte:
     """What of a picture with transparency is to be seen: a cut-out as it is, else all but what is surely clear."""
     return alpha if packaging(alpha) is None else visible_part(alpha)
 
 
-def solid_box(alpha: Array) -> tuple[int, int, int, int]:
+def solid_box(alpha: Matte) -> tuple[int, int, int, int]:
     """The rectangle that holds every solid pixel: top, bottom, left, right; the whole where there is none."""
     return _box(alpha > 0.5)
 
 
-def _box(where: Array) -> tuple[int, int, int, int]:
+def _box(where: Area) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
     if not len(rows):
         return 0, where.shape[0], 0, where.shape[1]

@@ -5,29 +5,29 @@ picture itself. Cells are areas, not samples, so an odd size is cut evenly and a
 answer (Gortler et al. 1996, "The lumigraph", section 3.4; Kraus 2009, "The pull-push algorithm revisited").
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.arrays import Area, Indices, Planes, Vector
 from vivid_assets.imaging.core.interpolate import cells_about
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
-Array = NDArray[Any]
 
-
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """Where a cut of a picture lies over the cells of a smaller one; all in pixels of the picture."""
 
-    top: float  # of the cut, below the first of the cells
+    top: float
+    """Of the cut, below the first of the cells."""
     left: float
-    tall: float  # what the cells cover
+    """Of the cut, to the right of it."""
+    tall: float
+    """What the cells cover, down."""
     wide: float
+    """What they cover across."""
 
 
 def whole(height: int, width: int) -> View:
@@ -36,37 +36,54 @@ def whole(height: int, width: int) -> View:
 
 
 _TAPS = 3
-# Below the finest level a cell stands for several pixels, so a quarter of it known is as good as all.
 _COARSE_TRUST = 4.0
-_SMOOTHING = 0.02  # share of the coarser level in a fully known coarse cell
+"""Below the finest level a cell stands for several pixels, so a quarter of it known is as good as all."""
+_SMOOTHING = 0.02
+"""Share of the coarser level in a fully known coarse cell."""
+
+
+class HalfCells(NamedTuple):
+    """How pixels along one side make half as many cells."""
+
+    first: Indices
+    """int64: each cell's first pixel."""
+    weights: Vector
+    """float32, cells × 3: how much that pixel and the two after it count in the cell."""
 
 
 @lru_cache(maxsize=256)
-def halves(size: int) -> tuple[Array, Array]:
-    """Cut ``size`` pixels into ``(size + 1) // 2`` equal cells: each one's first pixel and its three weights."""
+def half_cells(size: int) -> HalfCells:
+    """Cut ``size`` pixels into ``(size + 1) // 2`` equal cells.
+
+    >>> half_cells(4).first.tolist(), half_cells(4).weights[0].tolist()
+    ([0, 2], [0.5, 0.5, 0.0])
+    """
     cells = (size + 1) // 2
     edges = np.arange(cells + 1) * (size / cells)
     first = np.minimum(np.floor(edges[:-1] + 1e-9).astype(np.int64), size - 1)
     pixel = first[:, None] + np.arange(_TAPS)
     overlap = np.minimum(pixel + 1, edges[1:, None]) - np.maximum(pixel, edges[:-1, None])
     weights = np.where(pixel < size, np.maximum(overlap, 0), 0)
-    return first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return HalfCells(first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def touched(mask: Array) -> Array:
-    """Mark the half-size cells (bool) that hold a pixel of ``mask`` (bool HxW)."""
-    (y0, wy), (x0, wx) = halves(mask.shape[0]), halves(mask.shape[1])
-    height, width = mask.shape
-    rows, columns = np.zeros((len(y0), width), np.bool_), np.zeros((len(y0), len(x0)), np.bool_)
+def halved_area(area: Area) -> Area:
+    """Mark the half-size cells (bool) that hold a pixel of ``area`` (bool H×W)."""
+    rows, columns = half_cells(area.shape[0]), half_cells(area.shape[1])
+    height, width = area.shape
+    across = np.zeros((len(rows.first), width), np.bool_)
+    out = np.zeros((len(rows.first), len(columns.first)), np.bool_)
     for i in range(_TAPS):
-        rows |= mask[np.minimum(y0 + i, height - 1)] & (wy[:, i] > 0)[:, None]
+        across |= area[np.minimum(rows.first + i, height - 1)] & (rows.weights[:, i] > 0)[:, None]
     for j in range(_TAPS):
-        columns |= rows[:, np.minimum(x0 + j, width - 1)] & (wx[:, j] > 0)[None]
-    return columns
+        out |= across[:, np.minimum(columns.first + j, width - 1)] & (columns.weights[:, j] > 0)[None]
+    return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _down(fine, coarse, chosen, y0, wy, x0, wx, first, end):  # type: ignore[no-untyped-def]
+def _down(fine, coarse, chosen, rows, columns, first, end):  # type: ignore[no-untyped-def]
+    """Average ``fine`` into the chosen cells of ``coarse``."""
+    (y0, wy), (x0, wx) = rows, columns
     for y in range(first, end):
         for x in range(coarse.shape[1]):
             if not chosen[y, x]:
@@ -110,16 +127,16 @@ class Pyramid:
     """Two colour fields that are known in places, from fine to coarse.
 
     After a change of ``known`` only what stands over changed cells is computed anew, and only what is asked for is
-    filled in: for a product on a plain wall a few percent of the cells.
+    filled in: for a product on a plain background a few percent of the cells.
 
     Attributes:
-        levels: float32 hxwx8 each, the first one being ``known``: red, green and blue times weight, and the weight
+        levels: float32 h×w×8 each, the first one being ``known``: red, green and blue times weight, and the weight
             (0..1), for a first and a second field.
 
     """
 
-    def __init__(self, known: Array, wanted: Array, changing: Array, threads: int | None = None) -> None:
-        """Take what is known, the cells whose fields are asked for and those that may change (both bool hxw)."""
+    def __init__(self, known: Planes, wanted: Area, changing: Area, threads: int | None = None) -> None:
+        """Take what is known, the cells whose fields are asked for and those that may change (both bool h×w)."""
         self.levels = [known]
         self._wanted, self._changing = [wanted], [changing]
         self._threads = threads
@@ -129,17 +146,17 @@ class Pyramid:
             self.levels.append(np.empty((*shape, 8), np.float32))
             self._average(len(self.levels) - 1, np.ones(shape, np.bool_))
             # A cell is interpolated from the coarser ones about it.
-            around = cv2.dilate(touched(self._wanted[-1]).astype(np.uint8), np.ones((3, 3), np.uint8))
+            around = cv2.dilate(halved_area(self._wanted[-1]).astype(np.uint8), np.ones((3, 3), np.uint8))
             self._wanted.append(around > 0)
-            self._changing.append(touched(self._changing[-1]))
+            self._changing.append(halved_area(self._changing[-1]))
 
     def update(self) -> None:
         """Take in that ``known`` was written to in the changing cells."""
         for level in range(1, len(self.levels)):
             self._average(level, self._changing[level])
 
-    def fields(self) -> Array:
-        """Fill both colours in (float32 hxwx6; undefined where not wanted)."""
+    def fields(self) -> Planes:
+        """Fill both colours in (float32 h×w×6; undefined where not wanted)."""
         top = self.levels[-1][0, 0]
         filled = np.concatenate([top[4 * g : 4 * g + 3] / max(float(top[4 * g + 3]), 1e-12) for g in range(2)])
         filled = filled.reshape(1, 1, 6).astype(np.float32)
@@ -152,7 +169,7 @@ class Pyramid:
             filled = out
         return filled
 
-    def _average(self, level: int, chosen: Array) -> None:
+    def _average(self, level: int, chosen: Area) -> None:
         fine, coarse = self.levels[level - 1], self.levels[level]
-        places = (*halves(fine.shape[0]), *halves(fine.shape[1]))
-        parallel_rows(_down, len(coarse), fine, coarse, chosen, *places, threads=self._threads)
+        rows, columns = half_cells(fine.shape[0]), half_cells(fine.shape[1])
+        parallel_rows(_down, len(coarse), fine, coarse, chosen, rows, columns, threads=self._threads)

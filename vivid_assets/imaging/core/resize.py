@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vivid_assets.imaging.core.arrays import RGB
+
 JUDGED_AT = 320
 """Long side, in pixels, at which masks are judged. Models answer at 320 to 1024; the figures are shares."""
 
@@ -29,7 +31,7 @@ def resize_to_fit(pixels: Pixels, longest: int = 1024) -> Pixels:
     4 of error in what can be shown where bicubic has 11; it takes 16 ms a megapixel where bicubic takes 12.
 
     Args:
-        pixels: uint8, height × width × 3 or height × width; or float32, height × width (a mask). An
+        pixels: uint8, H×W×3 or H×W; or float32, H×W (a mask). An
             alpha's colours must be premultiplied first, else what hides under a clear pixel bleeds out.
         longest: pixels, at least 1.
 
@@ -58,7 +60,7 @@ def shrink(pixels: Pixels, longest: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), pixels.dtype)
 
 
-def cover(background: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+def cover(background: RGB, height: int, width: int) -> RGB:
     """``background`` (uint8 or uint16 H×W×3) scaled to cover ``height`` × ``width`` pixels, and its middle cut out."""
     rows, columns = background.shape[:2]
     if (rows, columns) == (height, width):
@@ -66,6 +68,6 @@ def cover(background: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     scale = max(height / rows, width / columns)
     size = max(width, round(columns * scale)), max(height, round(rows * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    scaled = cv2.resize(background, size, interpolation=method)
+    scaled: NDArray[Any] = np.asarray(cv2.resize(background, size, interpolation=method))
     top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])

@@ -4,23 +4,19 @@ The taps are summed along runs of wanted pixels, a whole run for one bilinear at
 vector instructions; pixel by pixel it could not.
 """
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from vivid_assets.imaging.core.arrays import Area, Plane, Vector
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
-Array = NDArray[Any]
 
-
-def window(sigma: float) -> Array:
+def window(sigma: float) -> Vector:
     """Return the weights of a Gaussian of ``sigma`` pixels out to 3.5 sigma, float32, of odd length."""
     radius = int(np.ceil(3.5 * sigma))
     steps = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (steps / max(sigma, 1e-6)) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -86,8 +82,8 @@ def _down(plane, wanted, weights, out, first, end):  # type: ignore[no-untyped-d
             left, right = _run(wanted[y], right)
 
 
-def sparse_blur(plane: Array, sigma: float, wanted: Array, threads: int | None = None) -> Array:
-    """Blur ``plane`` (float32 HxW) by ``sigma`` pixels where ``wanted`` (bool HxW) says so; undefined elsewhere.
+def sparse_blur(plane: Plane, sigma: float, wanted: Area, threads: int | None = None) -> Plane:
+    """Blur ``plane`` (float32 H×W) by ``sigma`` pixels where ``wanted`` (bool H×W) says so; undefined elsewhere.
 
     The border is repeated. A ``sigma`` of 0 returns a copy.
     """

@@ -22,17 +22,17 @@ from vivid_assets.imaging.io import jpeg, png, tiff
 from vivid_assets.imaging.io.carried import Carried, read_carried
 from vivid_assets.imaging.io.formats import count_frames, identify, jxl_header, open_lazily, trim, webp_size
 from vivid_assets.imaging.io.pixel_budget import budget_of_memory
-from vivid_assets.imaging.io.pixel_modes import to_planes
+from vivid_assets.imaging.io.pixel_modes import to_srgb_planes
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
 
-# The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte, an animated WebP two.
 MAX_PIXELS = 120_000_000
+"""The largest cameras' pictures (102 megapixels) pass; decoding one takes about a gigabyte, an animated WebP two."""
 MAX_FRAMES = 1_000
-# Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
-# the limit of pixels may have 20 of them, a smaller one more.
 MAX_SCANS = (20, 100)
-# The worst of all take 36 bytes for each of their pixels: 16 bits a channel with alpha; a lossless WebP, 31.
+"""Cameras and editors write about ten scans into a progressive JPEG; each costs a pass over all pixels. A picture at
+the limit of pixels may have 20 of them, a smaller one more."""
 BYTES_PER_PIXEL = 40
+"""The worst of all take 36 bytes for each of their pixels: 16 bits a channel with alpha; a lossless WebP, 31."""
 _DECODING = budget_of_memory(BYTES_PER_PIXEL)
 
 T = TypeVar("T")
@@ -43,10 +43,10 @@ class Picture:
     """A decoded picture, upright and in sRGB.
 
     Attributes:
-        rgb: uint8, height × width × 3, gamma-encoded sRGB, 0–255. Where ``alpha`` is 0 the colours are
+        rgb: uint8, H×W×3, gamma-encoded sRGB, 0–255. Where ``alpha`` is 0 the colours are
             whatever the file holds there.
-        alpha: float32, height × width, 0 (clear) to 1 (solid), not premultiplied; None if all is solid.
-        rgb16: uint16, height × width × 3, gamma-encoded sRGB, 0–65535, if the file has more than 8 bits
+        alpha: float32, H×W, 0 (clear) to 1 (solid), not premultiplied; None if all is solid.
+        rgb16: uint16, H×W×3, gamma-encoded sRGB, 0–65535, if the file has more than 8 bits
             a channel, in colours that are reached at full depth, and was decoded at full size; else None.
         notes: what was done to the picture that its owner may want to know, each a phrase.
         format: "JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF" or "JXL".
@@ -179,7 +179,7 @@ def _to_picture(
     # Pillow turns a TIFF by itself while it loads.
     if image.size == (height, width) if kind == "TIFF" else orientation >= 5:
         width, height = height, width
-    rgb, alpha, rgb16, converted = _guarded(lambda: to_planes(image, data, kind, want_16=longest is None))
+    rgb, alpha, rgb16, converted = _guarded(lambda: to_srgb_planes(image, data, kind, want_16=longest is None))
     if frames > 1:
         notes = [*notes, f"{'main one' if kind == 'HEIF' else 'first'} of {frames} frames"]
     if longest:
@@ -224,9 +224,9 @@ class Samples:
     """A file's numbers as they are stored, upright: no profile is applied and no palette resolved.
 
     Attributes:
-        values: height × width, or height × width × 2 (grey and alpha), 3 or 4; RGB order, of the file's own type.
+        values: H×W, or H×W×2 (grey and alpha), 3 or 4; RGB order, of the file's own type.
         palette: uint8, colours × 3, where ``values`` are indices into it; else None.
-        alpha: float32, height × width, 0–1, where the file has transparency beside ``values``; else None.
+        alpha: float32, H×W, 0–1, where the file has transparency beside ``values``; else None.
     """
 
     values: NDArray[Any]
@@ -347,7 +347,7 @@ def _orientation(image: Any, kind: str) -> int:
 
 def _load(image: Any, kind: str) -> None:
     """Decode the pixels; a file that ends too early raises even where LOAD_TRUNCATED_IMAGES is set."""
-    read = image.load_read if kind == "PNG" else lambda size: image.fp.read(size)
+    read: Callable[[int], bytes] = image.load_read if kind == "PNG" else lambda size: image.fp.read(size)
 
     def read_or_fail(size: int) -> bytes:
         with suppress(IndexError, struct.error):

@@ -35,10 +35,10 @@ def encode(
     """Encode a picture with its sRGB profile and, if given, its provenance.
 
     Args:
-        rgb: height × width × 3, gamma-encoded sRGB: uint8 0–255 or, for PNG only, uint16 0–65535.
+        rgb: H×W×3, gamma-encoded sRGB: uint8 0–255 or, for PNG only, uint16 0–65535.
         format: "png" (lossless), "jpeg" (full colour resolution, since halved colour frays a subject's edge)
             or "webp" (lossy; lossless at quality 100, and where a drawn picture's lossless file is the smaller one).
-        alpha: height × width, 0 (clear) to 1 (solid), not premultiplied; PNG and WebP only.
+        alpha: H×W, 0 (clear) to 1 (solid), not premultiplied; PNG and WebP only.
         quality: JPEG and WebP 1–100, by default 92 and 90; PNG's compression level 0–9, by default 1.
         source_type: how the picture came about, as a term of the IPTC vocabulary.
         provenance: a digest or short text that identifies what the picture was made from.
@@ -101,7 +101,7 @@ def _check(rgb: NDArray[np.generic], format_: str, alpha: NDArray[np.float32] | 
     if format_ not in SUFFIXES:
         raise ValueError(f"format must be one of {', '.join(SUFFIXES)}, not {format_!r}")
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype not in (np.uint8, np.uint16) or 0 in rgb.shape:
-        raise ValueError(f"rgb must be height × width × 3 in uint8 or uint16, not {rgb.shape} in {rgb.dtype}")
+        raise ValueError(f"rgb must be H×W×3 in uint8 or uint16, not {rgb.shape} in {rgb.dtype}")
     if rgb.dtype == np.uint16 and format_ != "png":
         raise ValueError(f"{format_} holds 8 bits a channel; encode 16 bits as png")
     if alpha is not None and alpha.shape != rgb.shape[:2]:
@@ -114,7 +114,7 @@ def _check(rgb: NDArray[np.generic], format_: str, alpha: NDArray[np.float32] | 
 
 
 def _quantise(alpha: NDArray[np.float32], dtype: type[np.uint8] | type[np.uint16]) -> NDArray[np.generic]:
-    return np.rint(alpha.clip(0, 1) * np.iinfo(dtype).max).astype(dtype)
+    return np.asarray(np.rint(alpha.clip(0, 1) * np.iinfo(dtype).max), dtype)
 
 
 def _png(

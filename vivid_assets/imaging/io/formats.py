@@ -54,7 +54,6 @@ EXTRAS = {
     "JXL": Extra("JPEG XL", "jxl", "pillow_jxl", "JpegXLImagePlugin.JXLImageFile"),
 }
 
-# What the first bytes say. Sources: ISO 10918-1, PNG (ISO 15948) 5.2, GIF89a, TIFF 6.0 and BigTIFF, BMP, ISO 18181-2.
 SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -68,9 +67,11 @@ SIGNATURES = {
     b"\0\0\0\x0cJXL ": "JXL",
     b"\xff\x0a": "JXL",
 }
+"""What the first bytes say. Sources: ISO 10918-1, PNG (ISO 15948) 5.2, GIF89a, TIFF 6.0 and BigTIFF, BMP, ISO
+18181-2."""
 
-# What people put into picture folders, each with what to do about it.
 _AS_PICTURE = "export it as JPEG or PNG"
+"""What people put into picture folders, each with what to do about it."""
 _RAW = ("a camera's raw file", "develop it and export it as TIFF or JPEG")
 _VIDEO = ("a video", "export the wanted frame as a picture")
 _ARCHIVE = ("an archive", "unpack it")
@@ -207,7 +208,7 @@ def _raw_in_tiff(start: bytes) -> Kind:
     if start[8:11] == b"CR\2":
         return Kind(None, *_RAW)
     first = next(tiff.walk(start, 1), None)
-    if first is not None and (tiff.DNG_VERSION in first.tags or first.integer(tiff.PHOTOMETRIC, 1) in tiff.RAW_COLOURS):
+    if first is not None and (tiff.DNG_VERSION in first.tags or first.integer(tiff.PHOTOMETRIC, 1) in tiff.RAW_COLORS):
         return Kind(None, *_RAW)
     return _known("TIFF")
 
@@ -250,7 +251,8 @@ def open_lazily(data: bytes, kind: str) -> ImageFile.ImageFile:
     plugin: Any = import_module(extra.module)
     for name in extra.plugin.split("."):
         plugin = getattr(plugin, name)
-    return plugin(BytesIO(data))
+    opened: ImageFile.ImageFile = plugin(BytesIO(data))
+    return opened
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
@@ -360,17 +362,17 @@ def count_frames(image: ImageFile.ImageFile | None, data: bytes, kind: str, at_m
 def _count_gif(data: bytes, at_most: int) -> int:
     """Image descriptors in a GIF (GIF89a specification, sections 18–24)."""
 
-    def colour_table(flags: int) -> int:
+    def color_table(flags: int) -> int:
         return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
-    frames, position = 0, 13 + colour_table(data[10])
+    frames, position = 0, 13 + color_table(data[10])
     while position < len(data) and frames <= at_most:
         block = data[position]
         if block == 0x2C:
             if position + 10 > len(data):
                 break
             frames += 1
-            position += 11 + colour_table(data[position + 9])
+            position += 11 + color_table(data[position + 9])
         elif block == 0x21:
             position += 2
         else:

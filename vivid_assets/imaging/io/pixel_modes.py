@@ -1,7 +1,7 @@
 """From a decoded picture in whatever mode its file has to sRGB colour and alpha."""
 
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,81 +18,98 @@ from vivid_assets.imaging.io.isobmff import item_property
 from vivid_assets.imaging.io.tiff import PHOTOMETRIC, WHITE_IS_0
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
 
-Planes = tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.uint16] | None, list[str]]
-
-# What is looked at or changed at once, so that a picture is in memory but few times.
 _ROWS = 256
+"""What is looked at or changed at once, so that a picture is in memory but few times."""
 
 
-def to_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) -> Planes:
-    """Take colour and alpha out of decoded pixels in any mode; nothing is turned or reduced.
+class Converted(NamedTuple):
+    """A picture's planes in sRGB, not turned and not reduced."""
+
+    rgb: NDArray[np.uint8]
+    """H×W×3, 0–255."""
+    alpha: NDArray[np.float32] | None
+    """H×W, 0–1; None if all is solid."""
+    rgb16: NDArray[np.uint16] | None
+    """H×W×3, 0–65535; None where the file has 8 bits, or only 8 of its bits can be used."""
+    notes: list[str]
+    """What was done."""
+
+
+class _Stored(NamedTuple):
+    """Colour and alpha as the file has them: no profile is applied yet."""
+
+    base: Image.Image
+    """Of mode L, RGB, CMYK or LAB."""
+    alpha: NDArray[np.float32] | None
+    rgb16: NDArray[np.uint16] | None
+
+
+def to_srgb_planes(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool) -> Converted:
+    """Take colour and alpha out of decoded pixels in any mode.
 
     Args:
         image: loaded by Pillow.
         data: the file that it was loaded from.
         kind: its format.
-        want_16: whether ``rgb16`` is wanted where the file has 16 bits a channel.
-
-    Returns:
-        rgb (uint8 height × width × 3, sRGB), alpha (float32 height × width, 0–1, or None if all is solid), rgb16
-        (uint16 height × width × 3, sRGB, or None), and notes on what was done.
+        want_16: whether ``rgb16`` is of use where the file has 16 bits a channel.
 
     Raises:
         UnreadablePicture: samples that nothing gives a meaning. A damaged file may raise anything else.
+
     """
-    notes = []
-    sixteen = _depth(image, data, kind) > 8
-    if kind == "TIFF" and image.mode.startswith("I;16"):
-        _refuse_unscaled(image)
-    colour_key = png.body_of(data, b"tRNS") if kind == "PNG" and image.mode in ("L", "RGB") else None
-    if colour_key and data[24] in (2, 4) and "transparency" in image.info:
-        # Pillow scales the samples to 8 bits and leaves the key as it is.
-        image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
-    base, alpha = _split(image, sixteen)
-    rgb16 = None
-    if sixteen and (want_16 or colour_key):
-        rgb16, alpha = _sixteen_bits(image, base, alpha, data, kind)
-        if rgb16 is not None and colour_key and len(colour_key) == 6:
-            # By its high bytes alone a neighbouring colour would be clear too.
-            alpha = (rgb16 != np.frombuffer(colour_key, ">u2")).any(axis=-1).astype(np.float32)
-        rgb16 = rgb16 if want_16 else None
-    profile = image.info.get("icc_profile")
-    if base.mode == "LAB":
-        profile = lab_profile()
+    bits = _depth(image, data, kind)
+    base, alpha, rgb16 = _stored(image, data, kind, want_16, bits > 8)
+    profile = lab_profile() if base.mode == "LAB" else image.info.get("icc_profile")
     profile = profile if isinstance(profile, bytes) else b""
-    declared, said = declared_colors(image, data, kind, bool(profile))
-    notes += said
+    declared, notes = declared_colors(image, data, kind, bool(profile))
     if profile and declared is None:
         refuse_hdr(profile)
         converted, note = to_srgb(base, profile)
         notes += [note] if note else []
         if converted is not None:
-            colours = matrix_colors(profile) if base.mode in ("L", "RGB") else None
-            if colours is not None:
-                notes += _outside(colours, np.asarray(base.convert("RGB")) if rgb16 is None else rgb16)
+            colors = matrix_colors(profile) if base.mode in ("L", "RGB") else None
+            if colors is not None:
+                notes += _outside(colors, np.asarray(base.convert("RGB")) if rgb16 is None else rgb16)
             # LittleCMS is reached at 8 bits only, and 16 bits of another colour space would be wrong colours.
-            rgb16 = colours.convert(rgb16) if colours is not None and rgb16 is not None else None
+            rgb16 = colors.convert(rgb16) if colors is not None and rgb16 is not None else None
             base = converted
     elif base.mode == "CMYK":
         notes.append("CMYK without a profile converted to RGB")
         declared = None
     values: NDArray[Any] = np.array(base if base.mode == "RGB" else base.convert("RGB")) if rgb16 is None else rgb16
     if declared is not None:
-        colours = linear_colors(declared)
-        notes += [f"colours converted from {declared.name} to sRGB", *_outside(colours, values)]
-        values = colours.convert(values)
+        colors = linear_colors(declared)
+        notes += [f"colours converted from {declared.name} to sRGB", *_outside(colors, values)]
+        values = colors.convert(values)
     rgb, rgb16 = (values, None) if values.dtype == np.uint8 else (to_8(values), values)
-    if sixteen:
-        bits = _depth(image, data, kind)
+    if bits > 8:
         notes.append(f"{bits} bits a channel" + ("" if rgb16 is not None or not want_16 else " taken as 8"))
     if alpha is not None and alpha.min() == 1:
         alpha = None
-    return rgb, alpha, rgb16, notes
+    return Converted(rgb, alpha, rgb16, notes)
 
 
-def _outside(colours: LinearColors, values: NDArray[Any]) -> list[str]:
+def _stored(image: ImageFile.ImageFile, data: bytes, kind: str, want_16: bool, sixteen: bool) -> _Stored:
+    """Colour and alpha of decoded pixels; ``sixteen`` says whether the file has more than 8 bits a channel."""
+    if kind == "TIFF" and image.mode.startswith("I;16"):
+        _refuse_unscaled(image)
+    color_key = png.body_of(data, b"tRNS") if kind == "PNG" and image.mode in ("L", "RGB") else None
+    if color_key and data[24] in (2, 4) and "transparency" in image.info:
+        # Pillow scales the samples to 8 bits and leaves the key as it is.
+        image.info["transparency"] *= 255 // ((1 << data[24]) - 1)
+    base, alpha = _split(image, sixteen)
+    if not (sixteen and (want_16 or color_key)):
+        return _Stored(base, alpha, None)
+    rgb16, alpha = _sixteen_bits(image, base, alpha, data, kind)
+    if rgb16 is not None and color_key and len(color_key) == 6:
+        # By its high bytes alone a neighbouring colour would be clear too.
+        alpha = (rgb16 != np.frombuffer(color_key, ">u2")).any(axis=-1).astype(np.float32)
+    return _Stored(base, alpha, rgb16 if want_16 else None)
+
+
+def _outside(colors: LinearColors, values: NDArray[Any]) -> list[str]:
     """What the way to sRGB takes away, where that is a hundredth of the picture."""
-    share = colours.share_outside(values)
+    share = colors.share_outside(values)
     return [f"{share:.0%} of the pixels have colours that sRGB lacks, clipped to it"] if share >= 0.01 else []
 
 

@@ -5,9 +5,9 @@ import zlib
 from collections.abc import Iterator
 
 HEAD = 8
-# What a picture is decoded wrongly without, although the standard calls it ancillary.
 _NEEDED = {b"tRNS", b"acTL", b"fcTL", b"fdAT"}
-_COLOURS = {b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB"}
+"""What a picture is decoded wrongly without, although the standard calls it ancillary."""
+_COLORS = {b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB"}
 MAX_CHUNKS = 100_000
 
 
@@ -57,7 +57,7 @@ def without_damage(data: bytes) -> tuple[bytes, list[str]]:
         return data, []
     said = ", ".join(sorted({name.decode("ascii", "replace") for name in names if name.isalpha()})[:5]) or "unnamed"
     note = f"damaged extra data ignored ({said})"
-    if _COLOURS & set(names):
+    if _COLORS & set(names):
         note += "; the colours are taken as sRGB unless the file says them elsewhere"
     return b"".join([*kept, data[last:]]), [note]
 

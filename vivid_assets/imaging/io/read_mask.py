@@ -16,11 +16,16 @@ from vivid_assets.imaging.io.decode import MAX_PIXELS, read_samples
 
 Array = NDArray[Any]
 
-_FAINT = 1 / 8  # highest value of a mask below which it holds labels, and not shades
-_TINTED = 0.1  # difference between channels above which a pixel has a colour
-_LEAST_TINTED = 0.002  # share of such pixels from which a mask is coloured
-_LEAST_SHARE = 0.02  # of what is not ground, that a colour must fill to be a subject's colour
-_MOST_CONTRAST = 0.25  # difference of two levels from which they are wall and subject
+_FAINT = 1 / 8
+"""Highest value of a mask below which it holds labels, and not shades."""
+_TINTED = 0.1
+"""Difference between channels above which a pixel has a colour."""
+_LEAST_TINTED = 0.002
+"""Share of such pixels from which a mask is coloured."""
+_LEAST_SHARE = 0.02
+"""Of what is not ground, that a colour must fill to be a subject's colour."""
+_MOST_CONTRAST = 0.25
+"""Difference of two levels from which they are background and subject."""
 
 
 def read_mask(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Alpha:
@@ -73,7 +78,9 @@ def _from_levels(unit: Array) -> tuple[Array, list[str]]:
     two = bool(((unit == low) | (unit == top)).all()) and low < top
     if two and (low == 0 or top - low >= _MOST_CONTRAST):
         same = (low, top) == (0, 1)
-        said = f"the mask's two levels, {low * 255:.3g} and {top * 255:.3g} of 255, were taken for wall and subject"
+        said = (
+            f"the mask's two levels, {low * 255:.3g} and {top * 255:.3g} of 255, were taken for background and subject"
+        )
         return (unit == top).astype(np.float32), [] if same else [said]
     if top >= _FAINT:
         return unit, []
@@ -83,7 +90,7 @@ def _from_levels(unit: Array) -> tuple[Array, list[str]]:
 
 
 def _has_solid_steps(between: Array) -> bool:
-    """Tell labels from shades by the pixels between wall and subject: a soft edge is thin."""
+    """Tell labels from shades by the pixels between background and subject: a soft edge is thin."""
     return bool(cv2.erode(between.astype(np.uint8), np.ones((7, 7), np.uint8)).any())
 
 

@@ -23,24 +23,24 @@ STRIPS, SAMPLES, ROWS, STRIP_BYTES, PLANAR = 273, 277, 278, 279, 284
 PREDICTOR, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, SUB_IFDS, INK_SET = 317, 322, 323, 324, 325, 330, 332
 EXTRA, SAMPLE_FORMAT, ICC, DNG_VERSION = 338, 339, 34675, 50706
 
-# Bytes of one value of each type.
 TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of one value of each type."""
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 MAX_TAGS = 500
 MAX_SUB_IFDS = 16
 
-# Uncompressed, CCITT (three), LZW, JPEG (old and new), deflate (two numbers), PackBits, LZMA, Zstandard, WebP.
 READ_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000, 50001}
+"""Uncompressed, CCITT (three), LZW, JPEG (old and new), deflate (two numbers), PackBits, LZMA, Zstandard, WebP."""
 _JPEG = (6, 7)
 WHITE_IS_0, BLACK_IS_0, RGB, PALETTE, INKS, YCBCR, CIE_LAB, ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
-_COLOURS = {WHITE_IS_0: 1, BLACK_IS_0: 1, RGB: 3, PALETTE: 1, INKS: 4, YCBCR: 3, CIE_LAB: 3, ICC_LAB: 3}
-_UNREAD_COLOURS = {
+_COLORS = {WHITE_IS_0: 1, BLACK_IS_0: 1, RGB: 3, PALETTE: 1, INKS: 4, YCBCR: 3, CIE_LAB: 3, ICC_LAB: 3}
+_UNREAD_COLORS = {
     4: "is a mask for another picture",
     10: "is in ITU Lab (fax)",
     32844: "holds logarithmic light (LogL)",
     32845: "holds logarithmic light (LogLuv)",
 }
-RAW_COLOURS = (32803, 34892)
+RAW_COLORS = (32803, 34892)
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def choose_page(data: bytes, at_most: int) -> tuple[Page, str]:
             beneath.append(read_page(data, int(position))[0])
         except (struct.error, ValueError):
             continue
-    if DNG_VERSION in first.tags or any(page.integer(PHOTOMETRIC, 1) in RAW_COLOURS for page in [first, *beneath]):
+    if DNG_VERSION in first.tags or any(page.integer(PHOTOMETRIC, 1) in RAW_COLORS for page in [first, *beneath]):
         raise UnreadablePicture(
             "The file is a camera's raw file, which is not read; develop it and export it as TIFF or JPEG."
         )
@@ -174,15 +174,15 @@ def choose_page(data: bytes, at_most: int) -> tuple[Page, str]:
 
 def refuse_unread(page: Page) -> None:
     """Raise ``UnreadablePicture``, with the variant's name, unless the page is known to be decoded right."""
-    colour, bits, samples = page.integer(PHOTOMETRIC, -1), page.bits, page.samples
+    color, bits, samples = page.integer(PHOTOMETRIC, -1), page.bits, page.samples
     packing, meaning = page.integer(COMPRESSION, 1), page.integers(SAMPLE_FORMAT, (1,))
     why = ""
-    if colour in _UNREAD_COLOURS:
-        why = _UNREAD_COLOURS[colour]
-    elif colour not in _COLOURS:
+    if color in _UNREAD_COLORS:
+        why = _UNREAD_COLORS[color]
+    elif color not in _COLORS:
         why = (
-            f"has colours of a kind that is not known (photometric {colour})"
-            if colour >= 0
+            f"has colours of a kind that is not known (photometric {color})"
+            if color >= 0
             else "does not say its colours"
         )
     elif packing not in READ_COMPRESSIONS:
@@ -195,19 +195,19 @@ def refuse_unread(page: Page) -> None:
         why = "holds signed numbers without a white"
     elif bits not in (1, 2, 4, 8, 16):
         why = f"has {bits} bits a channel" if bits else "has channels of different bits"
-    elif bits < 8 and (samples > 1 or colour not in (WHITE_IS_0, BLACK_IS_0, PALETTE)):
+    elif bits < 8 and (samples > 1 or color not in (WHITE_IS_0, BLACK_IS_0, PALETTE)):
         why = f"has {samples} channels of {bits} bits"
-    elif bits == 16 and colour in (PALETTE, YCBCR, CIE_LAB, ICC_LAB):
+    elif bits == 16 and color in (PALETTE, YCBCR, CIE_LAB, ICC_LAB):
         why = "has 16 bits a channel in a palette, Y'CbCr or Lab"
-    elif samples < _COLOURS[colour]:
+    elif samples < _COLORS[color]:
         why = f"has {samples} channels, too few for its colours"
-    elif colour == INKS and (page.integer(INK_SET, 1) != 1 or samples > 4):
+    elif color == INKS and (page.integer(INK_SET, 1) != 1 or samples > 4):
         why = "is CMYK with transparency or further inks" if samples > 4 else "has other inks than CMYK"
-    elif colour in (PALETTE, CIE_LAB, ICC_LAB) and samples > _COLOURS[colour]:
+    elif color in (PALETTE, CIE_LAB, ICC_LAB) and samples > _COLORS[color]:
         why = "is Lab or a palette with further channels"
-    elif colour == ICC_LAB and packing in _JPEG:
+    elif color == ICC_LAB and packing in _JPEG:
         why = "is ICC Lab as JPEG"
-    elif colour == YCBCR and (packing not in _JPEG or page.lies_apart):
+    elif color == YCBCR and (packing not in _JPEG or page.lies_apart):
         why = "is Y'CbCr without JPEG, or in planes"
     elif samples > 6 or (bits == 16 and samples == 2):
         why = f"has {samples} channels of {bits} bits"

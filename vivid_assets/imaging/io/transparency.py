@@ -12,7 +12,7 @@ NOTE_OVER_WHITE = "the background is transparent in parts, which are shown white
 def over_white(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency."""
     opacity = alpha[..., None]
-    return np.rint(rgb * opacity + 255 * (1 - opacity)).astype(np.uint8)
+    return np.asarray(np.rint(rgb * opacity + 255 * (1 - opacity))).astype(np.uint8)
 
 
 def opaque(picture: Picture) -> NDArray[np.uint8]:

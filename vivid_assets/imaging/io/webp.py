@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Levels of 255 by which halving the colours moves a pixel, from which it is an edge and not a texture's grain, which
-# would only make the file larger.
 _FRAYED = 10
-# More steps overshoot where a colour cannot be had.
+"""Levels of 255 by which halving the colours moves a pixel, from which it is an edge and not a texture's grain, which
+would only make the file larger."""
 _STEPS = 2
+"""More steps overshoot where a colour cannot be had."""
 _TILE, _MARGIN = 256, 8
-# Share of pixels that are their left neighbour's twin, from which a picture is drawn and not photographed.
 _FLAT = 0.5
+"""Share of pixels that are their left neighbour's twin, from which a picture is drawn and not photographed."""
 LOSSLESS_QUALITY = 100
 
-# ITU-R BT.601; how the colour values are scaled does not matter to what an average takes away.
 _TO_YCC = np.array([[0.299, 0.587, 0.114], [0.5, -0.418688, -0.081312], [-0.168736, -0.331264, 0.5]], np.float32)
+"""ITU-R BT.601; how the colour values are scaled does not matter to what an average takes away."""
 _FROM_YCC = np.linalg.inv(_TO_YCC).astype(np.float32)
 
 
@@ -33,8 +33,8 @@ def encode_webp(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, quality
     """The whole file.
 
     Args:
-        rgb: height × width × 3.
-        alpha: height × width, or None; it is kept exactly.
+        rgb: H×W×3.
+        alpha: H×W, or None; it is kept exactly.
         quality: 1–100. 100 is lossless, and so is a drawn picture whose lossless file is the smaller one.
         extra: for Pillow: profile, XMP and EXIF.
     """

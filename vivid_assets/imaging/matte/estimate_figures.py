@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.core.areas import distance_to, frame_of
+from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.resize import shrink
-from vivid_assets.imaging.matte.plain_background import fit_wall, to_lab
+from vivid_assets.imaging.matte.plain_background import fit_background
 from vivid_assets.imaging.matte.quality import agreement
 
 MEASURED_AT = 192
@@ -136,7 +137,7 @@ def estimate_figures(
     edge_width = max(2.0, _EDGE * max(inside.shape))
     outward, inward = distance_to(inside), distance_to(~inside)
     away = np.maximum(outward, inward) > edge_width
-    lab = to_lab(small)
+    lab = opencv_lab(small)
     smooth = cv2.GaussianBlur(lab, (0, 0), 0.8)
     gradient = _gradient(smooth)
     contour = inside & (inward <= 1.0)
@@ -241,7 +242,9 @@ def _of_colours(
     lab: np.ndarray, inside: np.ndarray, outward: np.ndarray, inward: np.ndarray, area: float, edge_width: float
 ) -> dict[str, float]:
     """Which colours are the subject's and which the background's, by histograms of what is sure."""
-    cell = np.clip(((lab + (0, 128, 128)) * (_BINS / 100, _BINS / 160, _BINS / 160)).astype(np.int32) - (0, 3, 3), 0, _BINS - 1)
+    cell = np.clip(
+        ((lab + (0, 128, 128)) * (_BINS / 100, _BINS / 160, _BINS / 160)).astype(np.int32) - (0, 3, 3), 0, _BINS - 1
+    )
     code = cell @ np.array([_BINS * _BINS, _BINS, 1], np.int32)
     core, rest = inward > edge_width / 2, outward > edge_width / 2
     if not core.any() or not rest.any():
@@ -264,8 +267,8 @@ def _of_colours(
 def _of_background(
     lab: np.ndarray, inside: np.ndarray, outward: np.ndarray, area: float, edge_width: float
 ) -> dict[str, float]:
-    plate = fit_wall(lab, rounds=6)
-    offset = lab - plate.colour
+    plate = fit_background(lab)
+    offset = lab - plate.lab
     away = np.sqrt(np.einsum("ijk,ijk->ij", offset, offset))
     limit = max(8.0, 4.0 * min(plate.noise, 10.0))
     outside = ~inside

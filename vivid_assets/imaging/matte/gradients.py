@@ -1,50 +1,54 @@
 """A mask from gradients alone: the tier that needs no model and always answers.
 
-Two ways, chosen by the frame. Before a plain wall, the wall's colour is modelled and flooded from the border.
-Elsewhere, Sobel and Laplacian edges are closed and filled. The image-guided filter follows in both.
+Two ways, chosen by the frame. Against a plain background, the background's colour is modelled and flooded from the
+border. Elsewhere, Sobel and Laplacian edges are closed and filled. The image-guided filter follows in both.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.core.areas import parts_of, without_small_parts
+from vivid_assets.imaging.core.arrays import RGB8, Area, Lab, Matte
+from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.guided_filter import guided_filter
 from vivid_assets.imaging.core.resize import shrink
-from vivid_assets.imaging.matte.from_background import edge_alpha, enclosed_holes, flood_wall, wall_distance
-from vivid_assets.imaging.matte.plain_background import Wall, fit_wall, to_lab
+from vivid_assets.imaging.matte.from_background import (
+    background_distance,
+    edge_alpha,
+    enclosed_holes,
+    flood_background,
+    lightness_slope,
+)
+from vivid_assets.imaging.matte.plain_background import BackgroundModel, fit_background
 
-#: Long side, in pixels, at which the contour is found; the guided filter brings it to the picture's own size.
 WORKING_SIDE = 512
-#: How much darker than the wall, in L, a soft shadow on it may be.
+"""Long side, in pixels, at which the contour is found; the guided filter brings it to the picture's own size."""
+MOST_NOISE, LEAST_SHARE = 2.0, 0.78
+"""Noise in ΔE up to which, and share of the frame explained from which, a background is flooded."""
 SHADOW = 25.0
+"""How much darker than the background, in L, a soft shadow on it may be."""
 
 
 @dataclass(frozen=True)
 class GradientMask:
     """The gradient tier's answer."""
 
-    alpha: np.ndarray
+    alpha: Matte
     """float32 H×W, 0..1."""
-    plain_wall: bool
-    """Whether the wall-colour flood gave it; if not, closed contours did, which is far less certain."""
-    wall_noise: float
-    """ΔE; see ``Wall``."""
-    wall_share: float
+    is_plain: bool
+    """Whether the background-colour flood gave it; if not, closed contours did, which is far less certain."""
 
 
-def gradient_mask(image: np.ndarray, max_noise: float = 2.0, min_share: float = 0.78) -> GradientMask:
+def gradient_mask(image: RGB8) -> GradientMask:
     """Separate the subject without a model. Never raises for a picture from 1×1 up; deterministic and finite.
 
     Args:
         image: uint8 H×W×3, sRGB.
-        max_noise: a wall noisier than this, in ΔE, is not plain.
-        min_share: a wall that explains less of the frame than this is not plain, 0..1.
 
     Returns:
-        The mask. All zero where nothing differs from the wall.
+        The mask. All zero where nothing differs from the background.
 
     Raises:
         ValueError: not uint8 H×W×3, or no pixel at all.
@@ -55,48 +59,46 @@ def gradient_mask(image: np.ndarray, max_noise: float = 2.0, min_share: float = 
     height, width = image.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
     small = shrink(image, WORKING_SIDE)
-    lab = to_lab(small)
-    wall = fit_wall(lab)
-    plain = wall.noise <= max_noise and wall.share >= min_share
-    mask = cut_from_wall(small, lab, wall) if plain else fill_contours(small)
+    lab = opencv_lab(small)
+    model = fit_background(lab)
+    plain = model.noise <= MOST_NOISE and model.share >= LEAST_SHARE
+    mask = cut_from_background(small, lab, model) if plain else fill_contours(small)
     alpha = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) if scale < 1 else mask
     radius = max(1, round(2 / scale))
     if mask.any() and min(height, width) > 2 * radius and (scale < 1 or not plain):
         alpha = guided_filter(image, alpha.astype(np.float32), radius, 1e-4)
     alpha = np.clip(np.nan_to_num(alpha), 0.0, 1.0).astype(np.float32)
-    return GradientMask(alpha, plain, wall.noise, wall.share)
+    return GradientMask(alpha, plain)
 
 
-def cut_from_wall(image: np.ndarray, lab: np.ndarray, wall: Wall) -> np.ndarray:
-    """Take as subject what the wall's colour does not reach from the border, with soft edges.
+def cut_from_background(image: RGB8, lab: Lab, model: BackgroundModel) -> Matte:
+    """Take as subject what the background's colour does not reach from the border, with soft edges.
 
-    A soft shadow on the wall is wall too: darker by up to ``SHADOW`` in L, of the same hue, without an edge.
+    A soft shadow on the background is background too: darker by up to ``SHADOW`` in L, of the same hue, without an
+    edge.
 
     Args:
         image: uint8 H×W×3 sRGB.
         lab: float32 H×W×3, the same picture in CIE Lab.
-        wall: the wall's model for it.
+        model: its background's.
 
     Returns:
         float32 H×W, 0..1.
 
     """
-    near = max(3.0, 3.0 * wall.noise)
-    distance = wall_distance(lab, wall)
-    offset = lab - wall.colour
+    near = max(3.0, 3.0 * model.noise)
+    distance = background_distance(lab, model)
+    offset = lab - model.lab
     hue = np.hypot(offset[..., 1], offset[..., 2])
-    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0)
-    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125))
-    shadow = (offset[..., 0] < 0) & (offset[..., 0] > -SHADOW) & (hue < near) & (slope < 0.6)
-    background = flood_wall(np.where(shadow, 0.0, distance), near)
+    shadow = (offset[..., 0] < 0) & (offset[..., 0] > -SHADOW) & (hue < near) & (lightness_slope(lab) < 0.6)
+    background = flood_background(np.where(shadow, 0.0, distance), near)
     area = int((~background).sum())
     background |= enclosed_holes(distance, background, near, max(16, area // 500)) > 0
     subject = without_specks(~background)
-    colour = np.clip(cv2.cvtColor(wall.colour, cv2.COLOR_LAB2RGB), 0.0, 1.0) * 255.0
-    return edge_alpha(image, colour, ~subject)
+    return edge_alpha(image, model.rgb, ~subject)
 
 
-def fill_contours(image: np.ndarray) -> np.ndarray:
+def fill_contours(image: RGB8) -> Matte:
     """Sobel and Laplacian edges, closed, and the largest closed contours filled.
 
     Args:
@@ -121,11 +123,7 @@ def fill_contours(image: np.ndarray) -> np.ndarray:
     return filled.astype(np.float32)
 
 
-def without_specks(subject: np.ndarray) -> np.ndarray:
+def without_specks(subject: Area) -> Area:
     """Drop parts smaller than 1 % of the largest; bool H×W in and out."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(subject.astype(np.uint8), connectivity=8)
-    if count <= 1:
-        return subject
-    kept = stats[:, cv2.CC_STAT_AREA] >= 0.01 * stats[1:, cv2.CC_STAT_AREA].max()
-    kept[0] = False
-    return kept[labels]
+    sizes = parts_of(subject).sizes
+    return without_small_parts(subject, 0.01 * sizes[1:].max()) if len(sizes) > 1 else subject

@@ -1,56 +1,70 @@
-"""The wall behind a product: its colour as a smooth surface, and how plain it is.
+"""The original background behind a product: its colour as a smooth surface, and how plain it is.
 
 A studio wall is one colour that the light shades slowly, so a quadratic in x and y per Lab channel, fitted
-robustly to the frame's outermost pixels, says what the wall would look like behind the subject too.
+robustly to the frame's outermost pixels, says what the background would look like behind the subject too.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from functools import cached_property
 
-import cv2
 import numpy as np
+
+from vivid_assets.imaging.core.arrays import Indices, Lab, Planes, Vector
+from vivid_assets.imaging.core.color import opencv_lab_to_rgb
+
+_BAND = 0.02
+"""Width of the frame that is fitted, as a share of the shorter side."""
+_ROUNDS = 8
+"""Of choosing the pixels that fit and fitting to them."""
 
 
 @dataclass(frozen=True)
-class Wall:
-    """A wall-colour model of one picture."""
+class BackgroundModel:
+    """A picture's original background, as it would be behind the subject too."""
 
-    colour: np.ndarray
-    """float32 H×W×3, CIE Lab (L 0..100): the wall as it would be at each pixel."""
+    lab: Lab
+    """float32 H×W×3, CIE Lab (L 0..100): the background as it would be at each pixel."""
     noise: float
-    """Robust standard deviation of the frame's wall pixels around the model, in ΔE (CIE 1976)."""
+    """Robust standard deviation of the frame's background pixels around the model, in ΔE (CIE 1976)."""
     share: float
     """Share of the frame's pixels that the model explains, 0..1."""
 
+    @cached_property
+    def rgb(self) -> Planes:
+        """float32 H×W×3, 0..255: the same as sRGB."""
+        return opencv_lab_to_rgb(self.lab)
+
     @property
-    def plain(self) -> bool:
+    def chroma(self) -> float:
+        """How colourful it is on the whole, in Lab."""
+        return float(np.hypot(*np.median(self.lab[..., 1:], axis=(0, 1))))
+
+    @property
+    def lightness(self) -> float:
+        """Its median L, 0..100."""
+        return float(np.median(self.lab[..., 0]))
+
+    @property
+    def is_plain(self) -> bool:
         """Whether it is one surface of next to no noise; JPEG leaves a little."""
         return self.noise <= 2.5 and self.share >= 0.6
 
 
-def to_lab(image: np.ndarray) -> np.ndarray:
-    """uint8 H×W×3 sRGB to float32 CIE Lab (L 0..100, a and b about -128..127)."""
-    return cv2.cvtColor(image.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-
-
-def fit_wall(lab: np.ndarray, band: float = 0.02, rounds: int = 8) -> Wall:
-    """Fit the wall to the frame's outermost pixels.
+def fit_background(lab: Lab) -> BackgroundModel:
+    """Fit the background to the frame's outermost pixels.
 
     Starts from the frame's most common colour, so a subject that is cut by the frame does not bend the
     surface, then alternates between choosing the pixels that fit and fitting to them.
 
     Args:
         lab: float32 H×W×3 CIE Lab.
-        band: width of the frame looked at, as a share of the shorter side.
-        rounds: of choosing and fitting.
 
     Returns:
-        The wall. On a busy picture ``share`` is low or ``noise`` high; nothing is raised.
+        The background. On a busy picture ``share`` is low or ``noise`` high; nothing is raised.
 
     """
     height, width = lab.shape[:2]
-    rows, columns = _frame(height, width, max(1, round(band * min(height, width))))
+    rows, columns = _frame(height, width, max(1, round(_BAND * min(height, width))))
     samples = lab[rows, columns]
     basis = _basis(rows, columns, height, width)
     centre = _mode(samples)
@@ -58,7 +72,7 @@ def fit_wall(lab: np.ndarray, band: float = 0.02, rounds: int = 8) -> Wall:
     tolerance = 8.0
     coefficients = np.zeros((basis.shape[1], 3), dtype=np.float32)
     coefficients[0] = centre
-    for step in range(rounds):
+    for step in range(_ROUNDS):
         chosen = residual < tolerance
         terms = 1 if step < 1 else 3 if step < 4 else 6
         if chosen.sum() < 8 * terms:
@@ -77,29 +91,29 @@ def fit_wall(lab: np.ndarray, band: float = 0.02, rounds: int = 8) -> Wall:
     one, along, down, both, along2, down2 = coefficients
     surface = (one + down * y + down2 * y * y) + (along + both * y) * x + along2 * (x * x)
     noise = float(np.sqrt(np.mean(residual[chosen] ** 2))) if chosen.any() else float("inf")
-    return Wall(surface.astype(np.float32), noise, float(chosen.mean()))
+    return BackgroundModel(surface.astype(np.float32), noise, float(chosen.mean()))
 
 
-def _frame(height: int, width: int, band: int) -> tuple[np.ndarray, np.ndarray]:
+def _frame(height: int, width: int, band: int) -> tuple[Indices, Indices]:
     outer = np.ones((height, width), dtype=bool)
     outer[band : max(band, height - band), band : max(band, width - band)] = False
     rows, columns = np.nonzero(outer)
     return rows, columns
 
 
-def _basis(rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
+def _basis(rows: Indices, columns: Indices, height: int, width: int) -> Vector:
     y, x = _unit(rows, height), _unit(columns, width)
     return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
 
 
-def _unit(position: np.ndarray, length: int) -> np.ndarray:
+def _unit(position: Indices, length: int) -> Vector:
     """0…length − 1 to −1…1, float32."""
     return (2.0 * position / max(length - 1, 1) - 1.0).astype(np.float32)
 
 
-def _mode(samples: np.ndarray) -> np.ndarray:
+def _mode(samples: Lab) -> Vector:
     """Find the most common colour: the fullest 6×6×6 ΔE cell's median."""
     cells = np.floor(samples / 6.0).astype(np.int64)
     # Lab spans fewer than 64 cells either way.
     _, inverse, counts = np.unique((cells + 32) @ (4096, 64, 1), return_inverse=True, return_counts=True)
-    return np.median(samples[inverse.ravel() == counts.argmax()], axis=0)
+    return np.asarray(np.median(samples[inverse.ravel() == counts.argmax()], axis=0))

@@ -4,22 +4,19 @@ A per-picture min-max stretch, as in rembg's ``predict``, turns "nothing there" 
 so everything here is measured on absolute probabilities, before any stretch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.areas import frame_of
+from vivid_assets.imaging.core.areas import distance_to_contour, frame_of, parts_of
+from vivid_assets.imaging.core.arrays import Matte
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
 
 GOOD = "good"
 AGREED = "agreed"
 OVERRIDE = "override"
 
-#: From best to worst: which of several refused masks is kept when no tier is good.
 SEVERITY = (
     OVERRIDE,
     GOOD,
@@ -34,6 +31,7 @@ SEVERITY = (
     "empty",
     "invalid",
 )
+"""From best to worst: which of several refused masks is kept when no tier is good."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Verdict:
         return self.name in (GOOD, AGREED, OVERRIDE)
 
 
-def measure(probability: np.ndarray) -> Figures:
+def measure(probability: Matte) -> Figures:
     """Measure a probability map.
 
     Args:
@@ -128,9 +126,8 @@ def measure(probability: np.ndarray) -> Figures:
 
     edge_width = max(2, round(0.02 * max(small.shape)))
     doubtful = (small > 0.1) & (small < 0.9)
-    away = _distance_to_contour(foreground) > edge_width
-    count, _, stats, _ = cv2.connectedComponentsWithStats(foreground.astype(np.uint8), connectivity=8)
-    areas = stats[1:count, cv2.CC_STAT_AREA]
+    away = distance_to_contour(foreground) > edge_width
+    areas = parts_of(foreground).sizes[1:]
     return Figures(
         peak=peak,
         coverage=area / foreground.size,
@@ -180,7 +177,7 @@ def judge(figures: Figures, thresholds: Thresholds) -> Verdict:
     return Verdict(GOOD, f"coverage {f.coverage:.2f}, confidence {f.confidence:.2f}, undecided {f.uncertain:.0%}")
 
 
-def judge_stability(verdict: Verdict, probability: np.ndarray, mirrored: np.ndarray, thresholds: Thresholds) -> Verdict:
+def judge_stability(verdict: Verdict, probability: Matte, mirrored: Matte, thresholds: Thresholds) -> Verdict:
     """Judge again after the model has seen the picture mirrored.
 
     A network that is sure of the wrong thing is often sure of another thing then; a right mask hardly moves.
@@ -205,7 +202,7 @@ def judge_stability(verdict: Verdict, probability: np.ndarray, mirrored: np.ndar
     )
 
 
-def agreement(one: np.ndarray, other: np.ndarray) -> float:
+def agreement(one: Matte, other: Matte) -> float:
     """Intersection over union of two probability maps cut at 0.5; 1 where both are empty.
 
     Args:
@@ -220,7 +217,7 @@ def agreement(one: np.ndarray, other: np.ndarray) -> float:
     return float((a & b).sum()) / union if union else 1.0
 
 
-def compare(alpha: np.ndarray, probability: np.ndarray) -> dict[str, float]:
+def compare(alpha: Matte, probability: Matte) -> dict[str, float]:
     """What finishing made of a network's answer.
 
     Args:
@@ -242,8 +239,8 @@ def compare(alpha: np.ndarray, probability: np.ndarray) -> dict[str, float]:
 
 
 def judge_written(
-    alpha: np.ndarray,
-    probability: np.ndarray,
+    alpha: Matte,
+    probability: Matte,
     verdict: Verdict,
     thresholds: Thresholds,
     *,
@@ -296,11 +293,3 @@ def judge_written(
 def as_mapping(figures: Figures | None) -> Mapping[str, float]:
     """Hand the figures on as a plain mapping, empty where nothing could be measured."""
     return figures.as_dict() if figures is not None else {}
-
-
-def _distance_to_contour(foreground: np.ndarray) -> np.ndarray:
-    inside = foreground.astype(np.uint8)
-    if inside.all():
-        # No contour in the frame: everything is as far as can be.
-        return np.full(inside.shape, float(max(inside.shape)), dtype=np.float32)
-    return np.maximum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3))

@@ -7,36 +7,34 @@ Source: Min et al. 2014, "Fast global image smoothing based on weighted least sq
 confidence of its section on sparse data.
 """
 
-from __future__ import annotations
-
 import cv2
 import numba
 import numpy as np
 
+from vivid_assets.imaging.core.areas import dilated
+from vivid_assets.imaging.core.arrays import RGB8, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.guided_filter import guided_upsample
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.resize import shrink
 
 _ROUNDS = 3
-#: Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size.
+"""Of smoothing across and down."""
+_SIGMA = 6.0
+"""Colour step, in 0..255 units, over which smoothing falls to 1/e."""
+_STRENGTH = 200.0
+"""Of the smoothing (λ of the paper)."""
+_RADIUS = 0.01
+"""Of the guided filter that softens the result, as a share of the longer side."""
 WORKING_SIDE = 512
+"""Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size."""
 
 
-def refine_matte(
-    image: np.ndarray,
-    probability: np.ndarray,
-    sigma: float = 6.0,
-    strength: float = 200.0,
-    radius: float = 0.01,
-) -> np.ndarray:
+def refine_matte(image: RGB8, probability: Matte) -> Matte:
     """Follow the picture's edges.
 
     Args:
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, or shrunk to ``WORKING_SIDE``.
-        sigma: colour step, in 0..255 units, over which smoothing falls to 1/e.
-        strength: of the smoothing (λ of the paper).
-        radius: of the guided filter that softens the result, as a share of the longer side.
 
     Returns:
         float32 H×W, 0..1. Pictures under 8 pixels either way come back as they are.
@@ -44,20 +42,19 @@ def refine_matte(
     """
     small, coarse = shrink(image, WORKING_SIDE), shrink(probability.astype(np.float32), WORKING_SIDE)
     if min(small.shape[:2]) < 8:
-        return cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     sure = np.abs(2.0 * coarse - 1.0) + np.float32(1e-3)
-    weighted, weight = smooth_globally(small, np.stack([sure * coarse, sure]), sigma, strength)
+    weighted, weight = smooth_globally(small, np.stack([sure * coarse, sure]))
     followed = np.clip(weighted / np.maximum(weight, 1e-6), 0.0, 1.0)
-    return _sharpen_rim(image, small, followed, max(1, round(radius * max(followed.shape))))
+    return _sharpen_rim(image, small, followed, max(1, round(_RADIUS * max(followed.shape))))
 
 
-def _sharpen_rim(image: np.ndarray, small: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
+def _sharpen_rim(image: RGB8, small: RGB8, alpha: Matte, radius: int) -> Matte:
     """Bring alpha to the picture's size, and to its edges by the guided filter wherever an undecided pixel is near."""
-    undecided = ((alpha > 0.02) & (alpha < 0.98)).astype(np.uint8)
-    near = cv2.dilate(undecided, np.ones((4 * radius + 1,) * 2, np.uint8))
+    near = dilated((alpha > 0.02) & (alpha < 0.98), 2 * radius).astype(np.uint8)
     height, width = image.shape[:2]
     where = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    result = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
+    result = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     unit = np.float32(1 / 255)
     # Grain would come out in alpha: a window flatter than its grain is no edge.
     eps = max(1e-4, (2 * capture_noise(image, result) / 255) ** 2)
@@ -65,34 +62,32 @@ def _sharpen_rim(image: np.ndarray, small: np.ndarray, alpha: np.ndarray, radius
     return np.where(where, np.clip(sharp, 0.0, 1.0), result)
 
 
-def smooth_globally(image: np.ndarray, planes: np.ndarray, sigma: float, strength: float) -> np.ndarray:
+def smooth_globally(image: RGB8, planes: Planes) -> Planes:
     """Smooth along the picture, not across its edges.
 
     Args:
         image: uint8 H×W×3 sRGB.
         planes: float32 C×H×W.
-        sigma: as for ``refine_matte``.
-        strength: as for ``refine_matte``.
 
     Returns:
         float32 C×H×W.
 
     """
     # The largest squared step of three channels, so that the weights need no root and no exponential per pixel.
-    table = np.exp(-np.sqrt(np.arange(3 * 255**2 + 1, dtype=np.float32)) / np.float32(sigma)).astype(np.float32)
+    table = np.exp(-np.sqrt(np.arange(3 * 255**2 + 1, dtype=np.float32)) / np.float32(_SIGMA)).astype(np.float32)
     turned = np.ascontiguousarray(image.transpose(1, 0, 2))
     down, across = _weights_down(np.ascontiguousarray(image), table), _weights_down(turned, table)
     result = np.ascontiguousarray(planes, dtype=np.float32)
     for turn in range(_ROUNDS):
         # The paper's schedule: each round a quarter of the one before, so that streaks vanish.
-        amount = np.float32(1.5 * strength * 4.0 ** (_ROUNDS - turn - 1) / (4.0**_ROUNDS - 1.0))
+        amount = np.float32(1.5 * _STRENGTH * 4.0 ** (_ROUNDS - turn - 1) / (4.0**_ROUNDS - 1.0))
         sideways = _smooth_down(np.ascontiguousarray(result.transpose(0, 2, 1)), across, amount)
         result = _smooth_down(np.ascontiguousarray(sideways.transpose(0, 2, 1)), down, amount)
     return result
 
 
 @numba.njit(cache=True, nogil=True)
-def _weights_down(image: np.ndarray, table: np.ndarray) -> np.ndarray:
+def _weights_down(image: RGB8, table: Vector) -> Plane:
     """How much each pixel of uint8 H×W×3 has to do with the one below it; float32 H×W, 0 in the last row."""
     height, width = image.shape[:2]
     weight = np.zeros((height, width), dtype=np.float32)
@@ -107,7 +102,7 @@ def _weights_down(image: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _smooth_down(planes: np.ndarray, weight: np.ndarray, amount: np.float32) -> np.ndarray:
+def _smooth_down(planes: Planes, weight: Plane, amount: np.float32) -> Planes:
     """Solve (1 + amount·A) u = planes down each column by the Thomas algorithm, a row of columns at a time."""
     channels, height, width = planes.shape
     solved = planes.copy()

@@ -1,7 +1,5 @@
 """A user's box around the subject."""
 
-from __future__ import annotations
-
 import numpy as np
 
 Box = tuple[float, float, float, float]

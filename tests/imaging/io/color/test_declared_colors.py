@@ -62,7 +62,7 @@ P3_CHROMATICITIES = chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000
     ],
 )
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_png_s_declared_colours_are_converted(chunks, primaries, exponent, deep):
+def test_a_png_s_declared_colors_are_converted(chunks, primaries, exponent, deep):
     rgb = SHOWN.astype(np.uint16) * 257 if deep else SHOWN
     picture = decode(png(rgb, *chunks))
     assert np.abs(picture.rgb - converted(SHOWN, primaries, exponent)).max() <= 1
@@ -80,7 +80,7 @@ def test_a_png_s_declared_colours_are_converted(chunks, primaries, exponent, dee
         [chunk(b"iCCP", b"s\0\0" + zlib.compress(srgb_profile())), gamma(1.0)],
     ],
 )
-def test_srgb_and_what_goes_before_gamma_leave_the_colours(chunks):
+def test_srgb_and_what_goes_before_gamma_leave_the_colors(chunks):
     picture = decode(png(SHOWN, *chunks))
     assert np.array_equal(picture.rgb, SHOWN)
     assert picture.notes == ()
@@ -117,7 +117,7 @@ def test_high_dynamic_range_in_a_profile_is_refused_by_name(as_file):
         decode(as_file(SHOWN, "PNG", icc_profile=bytes(profile)))
 
 
-def test_colours_in_video_range_are_refused_by_name():
+def test_colors_in_video_range_are_refused_by_name():
     with pytest.raises(UnreadablePicture, match="video range"):
         decode(png(SHOWN, chunk(b"cICP", bytes([1, 13, 0, 0]))))
 
@@ -142,7 +142,7 @@ def test_adobe_rgb_by_exif_is_converted(as_file, space, index, longest):
 
 
 @pytest.mark.parametrize(("space", "index"), [(1, "R98"), (0xFFFF, None), (0xFFFF, "R98")])
-def test_other_colour_spaces_in_exif_change_nothing(as_file, space, index):
+def test_other_color_spaces_in_exif_change_nothing(as_file, space, index):
     assert decode(as_file(SHOWN, "JPEG", quality=100, exif=exif(space, index))).notes == ()
 
 

@@ -32,9 +32,9 @@ PRIMARIES: dict[int, tuple[str, Chromaticities]] = {
     11: ("DCI-P3", (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351)),
     12: ("Display P3", (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65)),
 }
-# Exponents from sample to light. The curves of BT.709, 601 and 2020 describe cameras; displays, and all viewers, show
-# what carries them as sRGB (0 here stands for it).
 TRANSFERS = {1: 0.0, 4: 2.2, 5: 2.8, 6: 0.0, 8: 1.0, 13: 0.0, 14: 0.0, 15: 0.0}
+"""Exponents from sample to light. The curves of BT.709, 601 and 2020 describe cameras; displays, and all viewers, show
+what carries them as sRGB (0 here stands for it)."""
 HDR = {16: "PQ", 18: "HLG"}
 _UNSPECIFIED = 2
 
@@ -136,8 +136,8 @@ def _by_gamma(data: bytes) -> tuple[DeclaredColors | None, list[str]]:
         if not 0.2 <= exponent <= 5:
             return None, [f"declared gamma ignored, no display has it ({number / 100_000:g})"]
     if chromaticities and len(chromaticities) == 32:
-        white_x, white_y, *colours = (value / 100_000 for value in struct.unpack(">8I", chromaticities))
-        primaries = (*colours, white_x, white_y)
+        white_x, white_y, *colors = (value / 100_000 for value in struct.unpack(">8I", chromaticities))
+        primaries = (*colors, white_x, white_y)
         if not _are_primaries(primaries):
             return None, ["declared primaries ignored, they are no colours"]
     declared = DeclaredColors(f"gamma {1 / exponent:.4g} (PNG)" if exponent else "PNG's primaries", primaries, exponent)
@@ -176,4 +176,4 @@ def _adapted(primaries: Chromaticities) -> NDArray[np.float64]:
     bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
     matrix, target = _to_xyz(primaries), _to_xyz(SRGB)
     cones = bradford @ target.sum(axis=1) / (bradford @ matrix.sum(axis=1))
-    return np.linalg.inv(bradford) @ np.diag(cones) @ bradford @ matrix
+    return np.asarray(np.linalg.inv(bradford) @ np.diag(cones) @ bradford @ matrix)

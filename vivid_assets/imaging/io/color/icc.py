@@ -9,8 +9,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-# A profile that moves no colour by more than this many of 255 steps is sRGB by another maker's hand.
-SAME_COLOUR = 2
+SAME_COLOR = 2
+"""A profile that moves no colour by more than this many of 255 steps is sRGB by another maker's hand."""
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +83,7 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
         probe = Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(16, 256, 3))
     before = np.asarray(probe.convert("RGB"), dtype=np.int16)
     after = np.asarray(transform.apply(probe), dtype=np.int16)
-    return int(np.abs(after - before).max()) <= SAME_COLOUR
+    return int(np.abs(after - before).max()) <= SAME_COLOR
 
 
 def _name(profile: ImageCms.ImageCmsProfile) -> str:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Light of 1 by which a colour must miss sRGB's cube to count as outside: what 8 bits could show at the dark end.
 _OUTSIDE = 0.002
-_SAMPLE = 256  # rows and columns that are looked at for that
+"""Light of 1 by which a colour must miss sRGB's cube to count as outside: what 8 bits could show at the dark end."""
+_SAMPLE = 256
+"""Rows and columns that are looked at for that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class LinearColors:
     matrix: Floats
 
     def convert(self, values: NDArray[Any]) -> NDArray[Any]:
-        """uint8 or uint16 height × width × 3 to sRGB as the same type; what lies outside sRGB is clipped."""
+        """uint8 or uint16 H×W×3 to sRGB as the same type; what lies outside sRGB is clipped."""
         most = np.iinfo(values.dtype).max
         light = self._table(most)
         # A fine table in the root of light, which is as even as the eye: no step of 16 bits is lost by more than one.

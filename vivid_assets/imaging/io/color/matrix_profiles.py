@@ -15,10 +15,10 @@ from vivid_assets.imaging.io.color.linear_colors import LinearColors
 
 Floats = NDArray[np.float64]
 
-# Exponent, then what stands for a, b, c, d, e, f in each type of parametric curve (10.18).
 _PARAMETERS = (1, 3, 4, 5, 7)
-# Tables to or from XYZ or Lab: where a profile has them, they go before its matrix.
+"""Exponent, then what stands for a, b, c, d, e, f in each type of parametric curve (10.18)."""
 _TABLES = {b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1", b"D2B2", b"D2B3"}
+"""Tables to or from XYZ or Lab: where a profile has them, they go before its matrix."""
 
 
 @lru_cache(maxsize=32)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vivid_assets.imaging.matte.thin_parts import keep_extremities, stretch
+from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 
 probabilities = arrays(
     np.float32, st.tuples(st.integers(1, 30), st.integers(1, 30)), elements=st.floats(0, 1, width=32)
@@ -12,17 +12,17 @@ probabilities = arrays(
 
 
 def test_known_values():
-    values = stretch(np.float32([[0.0, 0.1, 0.5, 0.9, 1.0]]), 0.1, 0.9)
+    values = alpha_of_probability(np.float32([[0.0, 0.1, 0.5, 0.9, 1.0]]), 0.1, 0.9)
     np.testing.assert_allclose(values, [[0, 0, 0.5, 1, 1]], atol=1e-6)
 
 
 def test_an_empty_picture_stays_empty():
-    assert not stretch(np.full((20, 20), 0.05, np.float32)).any()
+    assert not alpha_of_probability(np.full((20, 20), 0.05, np.float32), 0.1, 0.9).any()
 
 
 def test_limits_in_order():
     with pytest.raises(ValueError, match="low < high"):
-        stretch(np.zeros((2, 2)), 0.9, 0.1)
+        alpha_of_probability(np.zeros((2, 2)), 0.9, 0.1)
 
 
 def test_a_thin_finger_is_raised_and_a_speck_is_not():
@@ -30,14 +30,14 @@ def test_a_thin_finger_is_raised_and_a_speck_is_not():
     p[100:200, 100:160] = 1.0
     p[148:151, 160:220] = 0.4
     p[20:23, 20:23] = 0.4
-    kept = keep_extremities(p)
+    kept = keep_thin_structures(p)
     assert (kept[148:151, 166:214] > 0.7).all()
     np.testing.assert_array_equal(kept[:60, :60], p[:60, :60])
 
 
 @given(probabilities)
 def test_extremities_only_rise_and_stay_in_range(p):
-    kept = keep_extremities(p)
+    kept = keep_thin_structures(p)
     assert (kept >= p - 1e-6).all()
     assert (kept <= 1).all()
 
@@ -45,4 +45,4 @@ def test_extremities_only_rise_and_stay_in_range(p):
 @given(probabilities)
 def test_stretch_keeps_order(p):
     order = np.argsort(p, axis=None, kind="stable")
-    assert (np.diff(stretch(p).ravel()[order]) >= -1e-6).all()
+    assert (np.diff(alpha_of_probability(p, 0.1, 0.9).ravel()[order]) >= -1e-6).all()

@@ -7,19 +7,20 @@ from vivid_assets.imaging.matte.from_background import open_holes
 SIDE = 400
 
 
-def ring(wall: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """A textured ring before a wall that the light shades, with a photograph's grain; and a mask that fills it."""
+def ring(background: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A textured ring against a background that the light shades, with a photograph's grain; and a mask that fills
+    it."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     shade = (1.05 - 0.12 * np.hypot(x - 0.4, y - 0.4))[..., None]
-    picture = np.float32(wall) * shade
+    picture = np.float32(background) * shade
     body = np.float32((120, 70, 40)) * rng.uniform(0.7, 1.3, (SIDE, SIDE, 1))
     radius = np.hypot(x - 0.5, y - 0.5)[..., None]
     picture = np.where((radius > 0.12) & (radius < 0.35), body, picture) + rng.normal(0, 1.5, (SIDE, SIDE, 3))
     return np.clip(picture, 0, 255).astype(np.uint8), (radius[..., 0] < 0.35).astype(np.float32)
 
 
-def test_the_middle_of_a_ring_before_a_coloured_wall_is_opened():
+def test_the_middle_of_a_ring_against_a_colored_background_is_opened():
     picture, filled = ring((230, 170, 180))
     alpha = open_holes(picture, filled)
     assert alpha[200, 200] == 0
@@ -28,14 +29,14 @@ def test_the_middle_of_a_ring_before_a_coloured_wall_is_opened():
     assert (filled - alpha).sum() == pytest.approx(hole, rel=0.1)
 
 
-@pytest.mark.parametrize("wall", [(240, 240, 240), (128, 128, 128)], ids=["white", "grey"])
-def test_on_a_wall_without_a_colour_nothing_is_opened(wall):
-    picture, filled = ring(wall)
+@pytest.mark.parametrize("background", [(240, 240, 240), (128, 128, 128)], ids=["white", "grey"])
+def test_on_a_background_without_a_color_nothing_is_opened(background):
+    picture, filled = ring(background)
     np.testing.assert_array_equal(open_holes(picture, filled), filled)
 
 
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
-def test_photographs_before_no_plain_wall_are_left_alone(name):
+def test_photographs_before_no_plain_background_are_left_alone(name):
     from skimage import data
 
     picture = getattr(data, name)()

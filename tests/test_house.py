@@ -1,0 +1,48 @@
+"""The house's measures: short functions, few positions, rooms that one can look around in."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import vivid_assets
+
+PACKAGE = Path(vivid_assets.__file__).parent
+IMAGING = PACKAGE / "imaging"
+ROOMS = {"core", "io", "analysis", "matte", "blend", "backdrop"}
+
+MOST_LINES, MOST_POSITIONS, MOST_MODULES = 60, 8, 20
+
+
+def functions(folder: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function of a folder, with its place."""
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}", node
+
+
+def test_no_function_of_imaging_is_longer_than_a_screen() -> None:
+    lines = {place: node.end_lineno - node.lineno + 1 for place, node in functions(IMAGING) if node.end_lineno}
+    assert len(lines) > 300
+    assert {place: count for place, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_of_imaging_has_more_positions_than_a_reader_can_count() -> None:
+    positions = {place: len(node.args.posonlyargs) + len(node.args.args) for place, node in functions(IMAGING)}
+    assert {place: count for place, count in positions.items() if count > MOST_POSITIONS} == {}
+
+
+def test_no_folder_has_more_modules_than_one_can_look_over() -> None:
+    modules = Counter(path.parent for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    assert {str(folder): count for folder, count in modules.items() if count > MOST_MODULES} == {}
+
+
+def test_every_module_of_imaging_lies_in_a_room() -> None:
+    outside = [
+        str(path.relative_to(IMAGING))
+        for path in IMAGING.rglob("*.py")
+        if path != IMAGING / "__init__.py" and path.relative_to(IMAGING).parts[0] not in ROOMS
+    ]
+    assert outside == []
+    assert {path.name for path in IMAGING.iterdir() if path.is_dir() and path.name != "__pycache__"} == ROOMS

@@ -1,0 +1,403 @@
+"""Where a subject stands on its canvas: how large, how far from each side, and resampled so that no edge shows it.
+
+A marketplace wants the product to fill a share of an exact canvas, a story wants it at the foot of a tall one. The
+subject's box is measured on its alpha, the canvas less its padding is the area that the box is to fill, and a side at
+which the photograph cuts the subject stays at the canvas's side, since there is nothing to show beyond it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte, Plane
+from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8, to_uint16
+
+Fit = Literal["subject", "photograph"]
+AlignX = Literal["left", "center", "right"]
+AlignY = Literal["top", "center", "bottom"]
+Side = Literal["left", "top", "right", "bottom"]
+
+SHADED = 0.98
+"""Share of light below which a pixel belongs to the shadow's box."""
+_CUT = 0.02
+"""Share of the box's side that must be solid at the photograph's frame for the frame to cut the subject there."""
+_FADE = 0.04
+"""Share of the photograph's longer side over which a shadow ends at a frame that lies within the canvas."""
+_NOTHING = 1 / 512
+"""Alpha under which a resampled pixel shows nothing: half a level of 255."""
+_STRIP = 256
+
+
+@dataclass(frozen=True)
+class Padding:
+    """The room about the subject: below 1 a share of the canvas's width or height, from 1 on pixels."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a padding is negative or no number."""
+        for side in ("left", "top", "right", "bottom"):
+            value = getattr(self, side)
+            if not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"The padding on the {side} is a share below 1 or pixels, not {value}.")
+
+    @classmethod
+    def all_round(cls, value: float) -> "Padding":
+        """The same on every side."""
+        return cls(value, value, value, value)
+
+    def pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in pixels of a canvas."""
+        sizes = (width, height, width, height)
+        given = (self.left, self.top, self.right, self.bottom)
+        return tuple(value * size if value < 1 else float(value) for value, size in zip(given, sizes, strict=True))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What is asked for."""
+
+    canvas: tuple[int, int] | None = None
+    """Width and height in pixels; None for the photograph's own."""
+    padding: Padding = Padding()
+    fit: Fit = "photograph"
+    """``subject``: the subject's box fills the canvas less its padding, in one direction at least; ``photograph``: the
+    whole photograph does, and the subject stands where it stood."""
+    align: tuple[AlignX, AlignY] = ("center", "center")
+    """Where the subject, or the photograph, stands in what is left."""
+    with_shadow: bool = False
+    """Whether the box includes the shadow."""
+    most_enlarged: float = 2.0
+    """The largest factor by which a photograph is enlarged."""
+
+    @property
+    def is_as_photographed(self) -> bool:
+        """Whether nothing is to be placed."""
+        return self.canvas is None and self.fit == "photograph" and self.padding == Padding()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a photograph lies on its canvas: canvas = scale × photograph + (left, top), in pixels."""
+
+    width: int
+    """Of the canvas."""
+    height: int
+    scale: float
+    left: float
+    top: float
+    box: tuple[float, float, float, float]
+    """The subject on the canvas: left, top, right, bottom."""
+    cut: tuple[Side, ...] = ()
+    """The sides at which the photograph cuts the subject."""
+    note: str = ""
+    """What was asked for and cannot be, in a phrase; empty where all is as asked."""
+
+    @property
+    def is_a_shift(self) -> bool:
+        """Whether every pixel of the photograph is one of the canvas."""
+        return self.scale == 1.0 and self.left.is_integer() and self.top.is_integer()
+
+
+def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = None) -> Place:
+    """Find where a photograph lies on its canvas.
+
+    Args:
+        alpha: float32 H×W, 0..1, of the photograph's size.
+        wanted: the placement that is asked for.
+        shadow: float32 h×w×3, the shadow's layer, for ``with_shadow``.
+
+    Raises:
+        ValueError: the padding leaves no room on the canvas; the message has the numbers.
+
+    """
+    rows, columns = alpha.shape
+    width, height = wanted.canvas or (columns, rows)
+    box = subject_box(alpha)
+    if box is None or wanted.fit == "photograph":
+        cut: tuple[Side, ...] = ()
+        framed = (0.0, 0.0, float(columns), float(rows))
+    else:
+        cut = _cut_sides(alpha, box)
+        framed = _with(box, shadow, alpha.shape) if wanted.with_shadow else box
+    left, top, right, bottom = (
+        0.0 if side in cut else room
+        for side, room in zip(("left", "top", "right", "bottom"), wanted.padding.pixels(width, height), strict=True)
+    )
+    across, down = width - left - right, height - top - bottom
+    if across < 1 or down < 1:
+        raise ValueError(
+            f"The padding leaves no room: {left + right:g} of {width} pixels across, {top + bottom:g} of {height} down."
+        )
+    scale = min(across / (framed[2] - framed[0]), down / (framed[3] - framed[1]))
+    note = ""
+    spans = [across / (framed[2] - framed[0])] if {"left", "right"} <= {*cut} else []
+    spans += [down / (framed[3] - framed[1])] if {"top", "bottom"} <= {*cut} else []
+    if spans:
+        # What is cut on both sides must reach both, though something is lost in the other direction.
+        scale = max(spans)
+        if scale > min(across / (framed[2] - framed[0]), down / (framed[3] - framed[1])) + 1e-9:
+            note = "the subject is cut at opposite sides of the photograph, and fills the canvas beyond its padding"
+    if scale > wanted.most_enlarged:
+        scale = wanted.most_enlarged
+        note = (
+            f"the photograph is enlarged {scale:g} times, the most that is allowed: the subject is smaller than asked"
+        )
+    if abs(scale - 1) < 0.5 / max(rows, columns):
+        scale = 1.0
+    moment = _middle_of_mass(alpha)
+    x = _offset(wanted.align[0], framed[0], framed[2], scale, left, across, cut, ("left", "right"), moment[0])
+    y = _offset(wanted.align[1], framed[1], framed[3], scale, top, down, cut, ("top", "bottom"), moment[1])
+    held = framed if box is None else box
+    there = (held[0] * scale + x, held[1] * scale + y, held[2] * scale + x, held[3] * scale + y)
+    return Place(width, height, scale, x, y, there, cut, note)
+
+
+def subject_box(alpha: Matte) -> tuple[float, float, float, float] | None:
+    """The box of what is solid (alpha over one half): left, top, right, bottom in pixels; None where nothing is."""
+    solid = alpha > 0.5
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    if not rows.size:
+        return None
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def place_layers(
+    foreground: RGB, alpha: Matte, shadow: LinearRGB | None, place: Place
+) -> tuple[RGB, Matte, LinearRGB | None]:
+    """Bring a cut-out and its shadow to the canvas.
+
+    Colours are resampled in linear light, premultiplied, together with their alpha, so that neither the edge darkens
+    nor what is hidden under a clear pixel comes out.
+
+    Args:
+        foreground: uint8 or uint16 H×W×3 sRGB, straight.
+        alpha: float32 H×W, 0..1.
+        shadow: float32 h×w×3, of any size of the photograph's aspect; None for none.
+        place: where.
+
+    Returns:
+        The foreground, straight, and alpha and shadow, all of the canvas's size.
+
+    """
+    height, width = place.height, place.width
+    colors = np.zeros((height, width, 3), foreground.dtype)
+    matte = np.zeros((height, width), np.float32)
+    layer = None if shadow is None else _placed_shadow(shadow, alpha.shape, place)
+    box = _held(alpha)
+    if box is None:
+        return colors, matte, layer
+    at, source = _destination(box, place)
+    if at is None:
+        return colors, matte, layer
+    top, bottom, left, right = at
+    if place.is_a_shift:
+        rows = slice(top - int(place.top), bottom - int(place.top))
+        cols = slice(left - int(place.left), right - int(place.left))
+        matte[top:bottom, left:right] = alpha[rows, cols]
+        colors[top:bottom, left:right] = foreground[rows, cols]
+        return colors, matte, layer
+    size = (right - left, bottom - top)
+    cut = slice(box[1], box[3]), slice(box[0], box[2])
+    goes_on = (box[0] == 0, box[1] == 0, box[2] == alpha.shape[1], box[3] == alpha.shape[0])
+    weight = np.ascontiguousarray(alpha[cut])
+    found = _resampled(weight, size, source, goes_on)
+    placed = np.clip(found, 0, 1)
+    placed[placed < _NOTHING] = 0
+    matte[top:bottom, left:right] = placed
+    light = srgb_to_linear(foreground[cut])
+    coded = to_uint8 if foreground.dtype == np.uint8 else to_uint16
+    # Over the alpha before it is cut off, which overshoots as the colours do.
+    over = 1 / np.maximum(found, np.float32(_NOTHING))
+    for c in range(3):
+        part = _resampled(np.ascontiguousarray(light[..., c] * weight), size, source, goes_on)
+        straight = np.clip(part * over, 0, 1)
+        colors[top:bottom, left:right, c] = np.where(placed > 0, coded(linear_to_srgb(straight)), 0)
+    return colors, matte, layer
+
+
+def _with(
+    box: tuple[float, float, float, float], shadow: LinearRGB | None, shape: tuple[int, ...]
+) -> tuple[float, float, float, float]:
+    """The box with the shadow's."""
+    if shadow is None:
+        return box
+    dark = shadow.mean(axis=2) < SHADED
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    if not rows.size:
+        return box
+    down, across = shape[0] / dark.shape[0], shape[1] / dark.shape[1]
+    return (
+        min(box[0], float(columns[0]) * across),
+        min(box[1], float(rows[0]) * down),
+        max(box[2], float(columns[-1] + 1) * across),
+        max(box[3], float(rows[-1] + 1) * down),
+    )
+
+
+def _cut_sides(alpha: Matte, box: tuple[float, float, float, float]) -> tuple[Side, ...]:
+    """The sides of the frame at which the subject is cut, and not touched by a hair of it alone."""
+    wide, tall = box[2] - box[0], box[3] - box[1]
+    touching: dict[Side, tuple[Plane, float]] = {
+        "left": (alpha[:, 0], tall),
+        "top": (alpha[0], wide),
+        "right": (alpha[:, -1], tall),
+        "bottom": (alpha[-1], wide),
+    }
+    return tuple(side for side, (line, length) in touching.items() if (line > 0.5).sum() > _CUT * length)
+
+
+def _offset(
+    align: str,
+    first: float,
+    last: float,
+    scale: float,
+    start: float,
+    room: float,
+    cut: tuple[Side, ...],
+    sides: tuple[Side, Side],
+    heavy: float,
+) -> float:
+    """Where the photograph's origin lies on the canvas, in one direction."""
+    free = room - (last - first) * scale
+    share = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}[align]
+    if sides[0] in cut:
+        share = 0.5 if sides[1] in cut else 0.0
+    elif sides[1] in cut:
+        share = 1.0
+    exact = start + share * free - first * scale
+    if scale != 1.0:
+        return exact
+    # Whole pixels where no pixel needs to change; what lies between two goes to the heavier side, in a mirror too.
+    down, middle = np.floor(exact), exact - np.floor(exact)
+    if middle == 0.5:
+        return float(down + (1 if heavy > (first + last) / 2 else 0))
+    return float(np.rint(exact))
+
+
+def _middle_of_mass(alpha: Matte) -> tuple[float, float]:
+    total = float(alpha.sum(dtype=np.float64))
+    if not total:
+        return alpha.shape[1] / 2, alpha.shape[0] / 2
+    x = float((alpha.sum(axis=0, dtype=np.float64) * (np.arange(alpha.shape[1]) + 0.5)).sum())
+    y = float((alpha.sum(axis=1, dtype=np.float64) * (np.arange(alpha.shape[0]) + 0.5)).sum())
+    return x / total, y / total
+
+
+def _held(alpha: Matte) -> tuple[int, int, int, int] | None:
+    """What of the photograph shows at all: left, top, right, bottom."""
+    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
+    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if rows.size else None
+
+
+def _destination(
+    box: tuple[int, int, int, int], place: Place
+) -> tuple[tuple[int, int, int, int] | None, tuple[float, float, float, float]]:
+    """The canvas's pixels (top, bottom, left, right) that a part of the photograph reaches, and these in the part.
+
+    The latter are left, top, right, bottom in pixels of the part, and may reach beyond it.
+    """
+    left = max(0, int(np.floor(box[0] * place.scale + place.left)))
+    right = min(place.width, int(np.ceil(box[2] * place.scale + place.left)))
+    top = max(0, int(np.floor(box[1] * place.scale + place.top)))
+    bottom = min(place.height, int(np.ceil(box[3] * place.scale + place.top)))
+    if left >= right or top >= bottom:
+        return None, (0.0, 0.0, 0.0, 0.0)
+    source = (
+        (left - place.left) / place.scale - box[0],
+        (top - place.top) / place.scale - box[1],
+        (right - place.left) / place.scale - box[0],
+        (bottom - place.top) / place.scale - box[1],
+    )
+    return (top, bottom, left, right), source
+
+
+def _resampled(
+    plane: Plane,
+    size: tuple[int, int],
+    source: tuple[float, float, float, float],
+    goes_on: tuple[bool, bool, bool, bool],
+) -> Plane:
+    """Resample a part of a plane (float32 h×w), given in its own pixels, to ``size``.
+
+    By a cubic over the whole footprint of each new pixel: as sharp as a mean over areas, at any place between pixels.
+    What it overshoots at the edge of an alpha is cut off; a longer filter would leave a second, faint contour.
+    ``goes_on`` says at which sides (left, top, right, bottom) the plane goes on as it ends; beyond others lies 0.
+    """
+    rows, columns = plane.shape
+    reach = max(1.0, (source[2] - source[0]) / size[0], (source[3] - source[1]) / size[1])
+    beyond = (-source[0], -source[1], source[2] - columns, source[3] - rows)
+    room = [int(np.ceil(max(0.0, one) + 2 * reach)) + 1 for one in beyond]
+    for kind, chosen in ((cv2.BORDER_REPLICATE, True), (cv2.BORDER_CONSTANT, False)):
+        left, top, right, bottom = (one if on is chosen else 0 for one, on in zip(room, goes_on, strict=True))
+        plane = np.asarray(cv2.copyMakeBorder(plane, top, bottom, left, right, kind, value=0), np.float32)
+    box = (source[0] + room[0], source[1] + room[1], source[2] + room[0], source[3] + room[1])
+    return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC, box=box), np.float32)
+
+
+def _placed_shadow(shadow: LinearRGB, shape: tuple[int, ...], place: Place) -> LinearRGB:
+    """Bring the shadow's layer to the canvas; where its photograph ends within the canvas, it fades out before."""
+    layer: LinearRGB = np.ones((place.height, place.width, 3), np.float32)
+    rows, columns = shadow.shape[:2]
+    at, source = _destination((0, 0, shape[1], shape[0]), place)
+    if at is None:
+        return layer
+    top, bottom, left, right = at
+    down, across = rows / shape[0], columns / shape[1]
+    inside = (source[0] * across, source[1] * down, source[2] * across, source[3] * down)
+    depth = (shadow - 1) * _faded(shadow.shape, shape, place)[..., None]
+    for c in range(3):
+        part = _resampled(np.ascontiguousarray(depth[..., c]), (right - left, bottom - top), inside, (True,) * 4)
+        layer[top:bottom, left:right, c] += part
+    return np.clip(layer, 0, None)
+
+
+def _faded(size: tuple[int, ...], shape: tuple[int, ...], place: Place) -> Matte:
+    """How much of a shadow is kept: less towards a side of the photograph that lies within the canvas; float32 h×w."""
+    rows, columns = size[:2]
+    reach = _FADE * max(rows, columns)
+    x, y = np.arange(columns, dtype=np.float32) + 0.5, np.arange(rows, dtype=np.float32) + 0.5
+    far = np.float32(1e6)
+    to_left = x if place.left > 0.5 else far
+    to_right = columns - x if place.left + shape[1] * place.scale < place.width - 0.5 else far
+    to_top = y if place.top > 0.5 else far
+    to_bottom = rows - y if place.top + shape[0] * place.scale < place.height - 0.5 else far
+    beside = np.minimum(np.minimum(to_left, to_right), far) * np.ones(columns, np.float32)
+    above = np.minimum(np.minimum(to_top, to_bottom), far) * np.ones(rows, np.float32)
+    near = np.minimum(above[:, None], beside[None])
+    return np.asarray(np.clip(near / reach, 0, 1), np.float32)
+
+
+def mix_layers(foreground: RGB, alpha: Matte, background: RGB, shadow: LinearRGB | None) -> RGB:
+    """Mix a cut-out over a background in linear light; where alpha is 0 and no shadow is, the background as it is.
+
+    Args:
+        foreground: uint8 or uint16 H×W×3 sRGB, straight.
+        alpha: float32 H×W, 0..1.
+        background: as the foreground.
+        shadow: float32 H×W×3, shares of the background's light; None for none.
+
+    """
+    out = background.copy()
+    coded = to_uint8 if out.dtype == np.uint8 else to_uint16
+    for top in range(0, len(out), _STRIP):
+        strip = slice(top, top + _STRIP)
+        weight = alpha[strip]
+        touched = weight > 0
+        if shadow is not None:
+            touched |= (shadow[strip] != 1).any(axis=2)
+        if not touched.any():
+            continue
+        a = weight[touched][:, None]
+        light = srgb_to_linear(background[strip][touched])
+        if shadow is not None:
+            light *= shadow[strip][touched]
+        mixed = a * srgb_to_linear(foreground[strip][touched]) + (1 - a) * light
+        out[strip][touched] = coded(linear_to_srgb(mixed))
+    return out

@@ -1,0 +1,72 @@
+"""An alpha brought up to the photograph's size, along the photograph's edges."""
+
+import cv2
+import numba
+import numpy as np
+
+from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
+from vivid_assets.imaging.core.color import srgb_to_linear
+from vivid_assets.imaging.core.guided_filter import guided_upsample
+from vivid_assets.imaging.core.interpolate import cells_about
+from vivid_assets.imaging.core.noise import capture_noise, noise_variances
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
+from vivid_assets.imaging.core.push_pull import View, whole
+
+_UPSAMPLE_RADIUS = 4
+"""Of the windows, in pixels of the small alpha."""
+_MIDDLE_GREY = 220
+"""Of 1023 in linear light."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _enlarge(small, view, out, first, end):  # type: ignore[no-untyped-def]
+    """Interpolate a small plane over a cut of a large one."""
+    top, left, tall, wide = view
+    rows, columns = small.shape
+    sy, sx = np.float32(rows / tall), np.float32(columns / wide)
+    for y in range(first, end):
+        y1, y2, ty = cells_about(y + top, sy, rows)
+        for x in range(out.shape[1]):
+            x1, x2, tx = cells_about(x + left, sx, columns)
+            above = small[y1, x1] * (1 - tx) + small[y1, x2] * tx
+            out[y, x] = above * (1 - ty) + (small[y2, x1] * (1 - tx) + small[y2, x2] * tx) * ty
+
+
+def upsample(
+    alpha: Matte, light_small: LinearRGB, light: LinearRGB, view: View, noise: float, threads: int | None = None
+) -> Matte:
+    """Bring an alpha (float32 h×w) up to a photograph's size, or to a cut of it, following the photograph's edges.
+
+    ``light_small`` (float32 h×w×3) is the whole photograph at alpha's size and ``light`` (float32 H×W×3) the cut at its
+    own, both linear; ``view`` says where the cut lies and ``noise`` how grainy it is. Returns float32 H×W, 0..1.
+
+    The fit is made at the small size and in linear light: there, averaging pixels averages alpha and colour alike, so
+    that an alpha that fits the small photograph fits the full one. Fitting an enlarged alpha to the full photograph
+    leaves four times the error.
+    """
+    smooth = np.empty(light.shape[:2], np.float32)
+    parallel_rows(_enlarge, len(smooth), alpha, view, smooth, threads=threads)
+    soft = (smooth > 0.002) & (smooth < 0.998)
+    out = np.round(smooth)
+    if not soft.any():
+        return out
+    # Grain would come out in alpha: a window flatter than its grain is no edge.
+    grain = float(noise_variances(noise)[_MIDDLE_GREY])
+    sharp = guided_upsample(light, alpha, light_small, _UPSAMPLE_RADIUS, 1e-4 + 4 * grain, soft, threads, view)
+    out[soft] = np.clip(sharp[soft], 0, 1)
+    return out
+
+
+def upsample_alpha(alpha_small: Matte, photo_full: RGB8, threads: int | None = None) -> Matte:
+    """Bring an alpha solved at a model's size up to the photograph's, following the photograph's edges.
+
+    ``alpha_small`` is float h×w, 0..1; ``photo_full`` is uint8 H×W×3 sRGB. Returns float32 H×W, 0..1.
+    """
+    height, width = photo_full.shape[:2]
+    small = np.clip(np.ascontiguousarray(alpha_small, np.float32), 0, 1)
+    if small.shape == (height, width):
+        return small
+    smooth = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    light = srgb_to_linear(photo_full)
+    light_small = np.asarray(cv2.resize(light, small.shape[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    return upsample(small, light_small, light, whole(height, width), capture_noise(photo_full, smooth), threads)
