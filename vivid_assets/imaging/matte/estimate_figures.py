@@ -242,9 +242,8 @@ def _of_colours(
     lab: np.ndarray, inside: np.ndarray, outward: np.ndarray, inward: np.ndarray, area: float, edge_width: float
 ) -> dict[str, float]:
     """Which colours are the subject's and which the background's, by histograms of what is sure."""
-    cell = np.clip(
-        ((lab + (0, 128, 128)) * (_BINS / 100, _BINS / 160, _BINS / 160)).astype(np.int32) - (0, 3, 3), 0, _BINS - 1
-    )
+    steps = np.array([_BINS / 100, _BINS / 160, _BINS / 160], np.float32)
+    cell = np.clip((lab * steps + np.array([0, _BINS / 2, _BINS / 2], np.float32)).astype(np.int32), 0, _BINS - 1)
     code = cell @ np.array([_BINS * _BINS, _BINS, 1], np.int32)
     core, rest = inward > edge_width / 2, outward > edge_width / 2
     if not core.any() or not rest.any():

@@ -21,6 +21,7 @@ SEVERITY = (
     OVERRIDE,
     GOOD,
     AGREED,
+    "doubtful",
     "disputed",
     "uncertain",
     "unstable",
@@ -61,6 +62,8 @@ class Thresholds:
     """Least intersection over union with another tier for a doubtful mask to be accepted after all. 0..1."""
     min_kept: float = 0.9
     """Least intersection over union of the mask that is written with the trusted network's answer. 0..1."""
+    min_right: float = 0.5
+    """Least estimated probability that the mask that is written is right. 0..1."""
 
 
 @dataclass(frozen=True)
@@ -288,6 +291,13 @@ def judge_written(
             f"{made['added']:.0%} added, {made['removed']:.0%} taken away",
         )
     return verdict
+
+
+def judge_estimate(verdict: Verdict, right: float, thresholds: Thresholds) -> Verdict:
+    """``verdict``, or ``doubtful`` where it is accepted and the mask is too probably wrong (``right``: 0..1)."""
+    if not verdict.accepted or right >= thresholds.min_right:
+        return verdict
+    return Verdict("doubtful", f"right with a probability of {right:.2f}, least {thresholds.min_right:.2f}")
 
 
 def as_mapping(figures: Figures | None) -> Mapping[str, float]:
