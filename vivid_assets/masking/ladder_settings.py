@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.settings import MasksSettings
 
-
 _DEFAULTS = MasksSettings()
 
 
