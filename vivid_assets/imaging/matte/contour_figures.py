@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.core.areas import distance_to
+from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
-from vivid_assets.imaging.matte.plain_background import to_lab
 
 CONTOUR_FIGURES = ("edge", "gradient", "difference", "differs", "steepness", "soft_about", "busy_about", "bends")
 _WINDOW = 0.04
@@ -53,7 +53,7 @@ def contour_figures(image: np.ndarray, alpha: np.ndarray) -> Contour:
     rows, columns = np.nonzero(rim)
     if not len(rows):
         return Contour(a.shape, rows, columns, np.zeros((0, len(CONTOUR_FIGURES))))
-    lab = cv2.GaussianBlur(to_lab(small), (0, 0), 0.8)
+    lab = cv2.GaussianBlur(opencv_lab(small), (0, 0), 0.8)
     gradient = sum(cv2.Scharr(lab, cv2.CV_32F, *axis, scale=1 / 32) ** 2 for axis in ((1, 0), (0, 1)))
     gradient = np.sqrt(gradient.sum(axis=2))
     near = cv2.dilate(gradient, np.ones((5, 5), np.uint8))
