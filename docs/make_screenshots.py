@@ -27,7 +27,7 @@ IMAGES = Path(__file__).parent / "images"
 SIZE = {"width": 1360, "height": 800}
 SHARD = "demo-00000"
 # Their licences do not clearly allow showing them here.
-LEFT_OUT = {"motorcycle.png", "cameraman.png"}
+LEFT_OUT = {"cameraman.png"}
 
 BIN = Path(sys.executable).parent
 

@@ -1,7 +1,7 @@
 """Which picture belongs to which shard.
 
 Append-only: a new picture, and one whose content changed, goes into the newest shard until that is full, and then into
-new ones; the old row of a changed or removed picture is retired; an unchanged picture never moves. So a night's work is
+new ones; the old row of a changed or removed picture is retired; an unchanged picture never moves. So changes are
 dense: ten thousand changes in a million are twenty full shards, and not two thousand shards with five pictures each;
 and pictures that arrive one by one make no shard each.
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from partitions.shards import ordinal_of, shard_key
 
 IDENTITY = pa.schema([("size", pa.int64()), ("stamp", pa.string()), ("content", pa.string())])
-"""What tells one state of a picture from another.
+"""The identity of a picture's state.
 
 ``size`` in bytes and ``stamp`` (modification time or entity tag) are cheap and decide whether to look closer;
 ``content`` is the digest of the file, and alone decides whether the picture changed.
@@ -37,10 +37,10 @@ REQUEST = pa.schema(
         ("box", pa.string()),
     ]
 )
-"""What the user asks for a picture. A change here reruns the stages that read it and moves nothing."""
+"""The request for a picture. A change reruns the stages that read it and moves no picture."""
 
 FOUND = pa.schema([("picture", pa.string()), *IDENTITY, *REQUEST])
-"""What a scan found: a row per picture. No column holds nulls; absent text is empty."""
+"""The result of a scan: one row per picture. No column has nulls; absent text is empty."""
 
 LEDGER = pa.schema([*FOUND, ("shard", pa.string()), ("retired", pa.string()), ("returns", pa.int64())])
 """Every picture ever seen.
@@ -50,7 +50,7 @@ has come back, so that its shard is seen to have work again.
 """
 
 NO_FILE = "missing"
-"""The content of a picture that is asked for and not there."""
+"""The content of a requested picture whose file is missing."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     settled = pa.concat_tables([_placed(kept, kept_places, ""), returning, moved])
     newest = max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=0)
     held = pc.sum(pc.equal(settled["shard"], shard_key(catalogue, newest))).as_py() or 0
-    # A shard that holds more, since it was made larger, is as full as one can be.
+    # A shard with more pictures than the current limit counts as full.
     first = newest * shard_size + min(held, shard_size)
     shards = [shard_key(catalogue, (first + position) // shard_size) for position in range(len(entering))]
     filled = {shard_key(catalogue, newest)} & {*shards} if len(ledger) else set()
@@ -177,9 +177,9 @@ def _once_more(places: pa.Table) -> pa.Table:
 
 
 def _is_as_before(ledger: pa.Table, found: pa.Table) -> bool:
-    """Whether the live rows are what was found: the usual night, which need not be taken apart."""
+    """Whether the live rows equal the scan's result: the usual case, which needs no further work."""
     live = ledger.filter(pc.equal(ledger["retired"], "")).select(FOUND.names).sort_by("picture")
-    return live.equals(found.sort_by("picture"))
+    return bool(live.equals(found.sort_by("picture")))
 
 
 def _placed(rows: pa.Table, places: pa.Table, retired: str) -> pa.Table:

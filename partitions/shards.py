@@ -37,10 +37,10 @@ def is_shard(partition: str) -> bool:
 
 
 def no_shard(partition: str) -> str:
-    """The sentence for a partition of whose pictures nothing is known."""
+    """The error message for a partition without any record of pictures."""
     return (
         f"There is no shard {partition}: add a catalogue (vivid catalogue add NAME FOLDER), scan it (vivid catalogue "
-        "scan NAME), and choose of the shards that are listed then."
+        "scan NAME), and choose one of the shards that are listed then."
     )
 
 

@@ -1,17 +1,13 @@
 """Asset checks: whether a shard's rows are good enough for what follows, and as good as its catalogue's always were."""
 
 import json
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, Literal
 
-import dagster as dg
-
-from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
 from resources.masks.tiers import MASK_TIERS
 from resources.scenes.generators import NOT_GENERATED
@@ -37,7 +33,7 @@ class Judged:
     passed: bool
     sentence: str
     figures: Mapping[str, float]
-    severity: dg.AssetCheckSeverity | None = None
+    severity: Literal["warn", "error"] | None = None
     """None: as the settings say."""
 
 
@@ -47,12 +43,12 @@ class Check:
 
     name: str
     description: str
-    judge: Callable[[Outcome, "Background"], Judged]
+    judge: Callable[[Outcome, "Context"], Judged]
     blocking: bool = False
 
 
 @dataclass(frozen=True)
-class Background:
+class Context:
     """What a check may look at besides the rows."""
 
     store: Store
@@ -75,50 +71,9 @@ class Background:
         return found
 
 
-def check_specs(stage: Stage) -> list[dg.AssetCheckSpec]:
-    """The checks of a stage. Partitioned: otherwise the next good shard would hide a bad one."""
-    with warnings.catch_warnings():
-        # Dagster calls partitions on checks a preview; what we rely on is pinned and tested.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                name=check.name,
-                asset=stage.name,
-                blocking=check.blocking,
-                partitions_def=SHARDS,
-                description=check.description,
-            )
-            for check in _checks(stage)
-        ]
-
-
-def judge_shard(
-    stage: Stage, shard: str, outcome: Outcome, store: Store, limits: ChecksSettings
-) -> tuple[list[dg.AssetCheckResult], dict[str, float]]:
-    """The results of the stage's checks for a shard, and their figures."""
-    background = Background(store, stage, shard, limits)
-    wanted = dg.AssetCheckSeverity.ERROR if limits.severity == "error" else dg.AssetCheckSeverity.WARN
-    results: list[dg.AssetCheckResult] = []
-    figures: dict[str, float] = {}
-    for check in _checks(stage):
-        judged = check.judge(outcome, background)
-        figures.update(judged.figures)
-        results.append(
-            dg.AssetCheckResult(
-                check_name=check.name,
-                asset_key=stage.name,
-                passed=judged.passed,
-                severity=judged.severity or wanted,
-                description=judged.sentence,
-                metadata=dict(judged.figures),
-            )
-        )
-    return results, figures
-
-
-def judge_completeness(outcome: Outcome, background: Background) -> Judged:
+def judge_completeness(outcome: Outcome, context: Context) -> Judged:
     """Whether enough pictures came through for the stages that follow."""
-    limits = background.limits
+    limits = context.limits
     total, good, failed = len(outcome.table), len(outcome.with_status(OK)), outcome.with_status(FAILED)
     tolerated = max(limits.tolerated_pictures, limits.tolerated_share * total)
     # Whatever the shard's size: one corrupt picture that comes alone is no more than one among five hundred.
@@ -129,13 +84,13 @@ def judge_completeness(outcome: Outcome, background: Background) -> Judged:
         passed=not failed and not stopping,
         sentence=f"{good} of {total} pictures came through{_named('failed', failed)}",
         figures={"failed": len(failed), "tolerated": int(tolerated), "stopped": int(stopping)},
-        severity=dg.AssetCheckSeverity.ERROR if stopping else dg.AssetCheckSeverity.WARN,
+        severity="error" if stopping else "warn",
     )
 
 
-def judge_whole(outcome: Outcome, background: Background) -> Judged:
+def judge_whole(outcome: Outcome, context: Context) -> Judged:
     """Whether every row was made with all that was wanted."""
-    column = background.stage.degraded or ""
+    column = context.stage.degraded or ""
     poor = [row for row in outcome.with_status(OK) if row[column]]
     why = f"; {poor[0][column]}" if poor else ""
     return Judged(
@@ -145,7 +100,7 @@ def judge_whole(outcome: Outcome, background: Background) -> Judged:
     )
 
 
-def judge_tiers(outcome: Outcome, background: Background) -> Judged:
+def judge_tiers(outcome: Outcome, context: Context) -> Judged:
     """Whether the good tiers did most of the masks: of those that are installed, which is all that a shard can do."""
     rows = outcome.with_status(OK)
     plain = {name for name, tier in MASK_TIERS.working().items() if not tier.is_network}
@@ -154,7 +109,7 @@ def judge_tiers(outcome: Outcome, background: Background) -> Judged:
     tiers = ", ".join(f"{tier} {number}" for tier, number in Counter(row["tier"] for row in rows).most_common())
     broken = next((row["degraded"] for row in poor if row["degraded"]), "")
     return Judged(
-        passed=len(poor) <= background.limits.last_tier_share * len(rows),
+        passed=len(poor) <= context.limits.last_tier_share * len(rows),
         sentence=f"Masks by {tiers or 'no tier'}" + (f"; {broken}" if broken else ""),
         figures={"last_tier_share": _share(poor, rows)},
     )
@@ -166,7 +121,7 @@ def _had_no_other(row: dict[str, Any], networks: set[str]) -> bool:
     return bool(asked) and asked.isdisjoint(networks)
 
 
-def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
+def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
     """Whether doubtful masks are as rare as they always were in this catalogue.
 
     The expected share is that of the earlier shards with one success and one failure added (Laplace's rule), so that a
@@ -174,14 +129,14 @@ def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
     """
     rows = outcome.with_status(OK)
     doubtful = [row for row in rows if row["review"]]
-    earlier = background.earlier()
+    earlier = context.earlier()
     pictures = sum(entry["pictures"] for entry in earlier)
     figures = {"pictures": len(rows), "doubtful": len(doubtful)}
     if pictures < _LEAST_HISTORY or not rows:
         return Judged(True, f"{len(doubtful)} of {len(rows)} masks are in doubt; no history to compare with", figures)
     expected = (sum(entry["doubtful"] for entry in earlier) + 1) / (pictures + 2)
     spread = sqrt(expected * (1 - expected) * (1 / len(rows) + 1 / pictures))
-    most = expected + background.limits.verdict_sigmas * spread
+    most = expected + context.limits.verdict_sigmas * spread
     return Judged(
         passed=_share(doubtful, rows) <= most,
         sentence=(
@@ -192,9 +147,9 @@ def judge_verdicts(outcome: Outcome, background: Background) -> Judged:
     )
 
 
-def judge_halo(outcome: Outcome, background: Background) -> Judged:
+def judge_halo(outcome: Outcome, context: Context) -> Judged:
     """Whether the old wall's colour is gone from the edges."""
-    limits, rows = background.limits, outcome.with_status(OK)
+    limits, rows = context.limits, outcome.with_status(OK)
     visible = [row for row in rows if row["leakage"] is not None and row["leakage"] > limits.leakage]
     such = _named("such as", visible)
     return Judged(
@@ -207,46 +162,38 @@ def judge_halo(outcome: Outcome, background: Background) -> Judged:
     )
 
 
-def judge_black(outcome: Outcome, background: Background) -> Judged:
+def judge_black(outcome: Outcome, context: Context) -> Judged:
     """Whether the diffusion model gave pictures: a safety filter, or a half-precision overflow, gives black ones."""
     generated = [row for row in outcome.with_status(OK) if row["generator"] not in NOT_GENERATED]
-    noted = background.noted()
+    noted = context.noted()
     if outcome.computed == 0 and "black" in noted:
         number, examples = int(noted["black"]), []
     else:
         files = list({row["file"]: None for row in generated})
         with ThreadPoolExecutor(8) as pool:
-            shown = pool.map(lambda file: decode(background.store.read(file), longest=64).rgb.max(), files)
+            shown = pool.map(lambda file: decode(context.store.read(file), longest=64).rgb.max(), files)
             black = {file for file, brightest in zip(files, shown, strict=True) if brightest < _BLACK}
         examples = [row for row in generated if row["file"] in black]
         number = len(examples)
     return Judged(
-        passed=number <= background.limits.black_share * len(generated),
+        passed=number <= context.limits.black_share * len(generated),
         sentence=f"{number} of {len(generated)} generated backgrounds are black{_named('such as', examples)}",
         figures={"black": number},
     )
 
 
-_COMPLETE = Check(
+COMPLETE = Check(
     "complete",
     "Warns when pictures failed in this stage; an error, which stops the run, above the tolerated number.",
     judge_completeness,
     blocking=True,
 )
-_WHOLE = Check("whole", "Every row was made with the models that are wanted.", judge_whole)
-_OF_STAGE = {
-    "analysis": (_WHOLE,),
-    "masks": (
-        Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers),
-        Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts),
-    ),
-    "backgrounds": (_WHOLE, Check("black", "No generated background is black.", judge_black)),
-    "composites": (Check("halo", "The old background's colour is gone from the edges.", judge_halo),),
-}
-
-
-def _checks(stage: Stage) -> tuple[Check, ...]:
-    return (_COMPLETE, *_OF_STAGE.get(stage.name, ()))
+"""That every stage has."""
+WHOLE = Check("whole", "Every row was made with the models that are wanted.", judge_whole)
+TIERS = Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers)
+VERDICTS = Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts)
+BLACK = Check("black", "No generated background is black.", judge_black)
+HALO = Check("halo", "The old background's colour is gone from the edges.", judge_halo)
 
 
 def _share(some: list[Any], rows: list[Any]) -> float:

@@ -8,22 +8,17 @@ from resources.alerts import Alerts
 from resources.models import own_models
 from resources.resource import Resource
 from resources.store.store import Store, place_of
-from vivid_assets.assets.analysis import analysis
-from vivid_assets.assets.backgrounds import backgrounds
-from vivid_assets.assets.composites import composites
-from vivid_assets.assets.enhanced_prompts import enhanced_prompts
 from vivid_assets.assets.export import export
-from vivid_assets.assets.masks import masks
-from vivid_assets.assets.prepared_images import prepared_images
-from vivid_assets.assets.review import review
 from vivid_assets.assets.trials import trials
 from vivid_assets.scheduling.alerts import failures
 from vivid_assets.scheduling.jobs import catalogue_job, retry_job
 from vivid_assets.scheduling.lost_runs import lost_runs
-from vivid_assets.scheduling.nights import arrivals, nightly
 from vivid_assets.scheduling.reruns import rerun_failed, rerun_failed_shards
+from vivid_assets.scheduling.ticks import arrivals, nightly
 from vivid_assets.scheduling.tuning import settings_changes
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.shard_asset import shard_asset
+from vivid_assets.stages.stage import all_stages
 from vivid_assets.stages.stage_settings import STAGE_SETTINGS
 
 
@@ -34,7 +29,7 @@ def _in_dagster(resource: Resource) -> dg.ConfigurableResource:
     return both(**resource.model_dump())
 
 
-ASSETS = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites, review, export]
+ASSETS = [*(shard_asset(stage) for stage in all_stages()), export]
 
 STORE = Store(root=place_of(os.environ.get("VIVID_STORE") or "vivid_store"))
 SETTINGS = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))

@@ -313,17 +313,6 @@ def _checked(cls: type[BaseModel], name: str, entries: Any, colon: str) -> BaseM
         raise ValueError(f"{name}{colon}{'.'.join(map(str, first['loc']))}: {said(first)}") from error
 
 
-READ_BY = {
-    "prepared_images": ("prepared_images",),
-    "analysis": ("open_clip",),
-    "backgrounds": ("backgrounds", "sdxl", "text_to_image"),
-    "masks": ("masks", "birefnet", "vitmatte"),
-    "composites": ("composites",),
-    "review": ("review",),
-}
-"""The tables whose entries are in a stage's row keys."""
-
-
 Model = TypeVar("Model", bound=Resource)
 
 

@@ -30,7 +30,7 @@ from vivid_assets.catalogue.progress import EXPORT, counts_of, made_of, summary_
 from vivid_assets.catalogue.source import register
 from vivid_assets.rows.stage import OK
 from vivid_assets.scheduling.jobs import STAGE_NAMES
-from vivid_assets.scheduling.nights import look
+from vivid_assets.scheduling.ticks import plan_tick
 from vivid_assets.settings import SettingsFile
 
 
@@ -66,7 +66,7 @@ def one_look(root: str) -> None:
     logging.basicConfig(level=logging.WARNING)
     with dg.DagsterInstance.ephemeral() as instance:
         started, cpu = time.perf_counter(), time.process_time()
-        found = look(
+        found = plan_tick(
             instance,
             Store(root=f"{root}/store"),
             SettingsFile(path=""),

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -254,7 +254,7 @@ class MaskMaker:
             ModelUnavailable: on the first call: no weights, no consent, or they cannot be loaded.
             MachineFault: the device or provider that was asked for is not there, or it has failed.
         """
-        groups: dict[tuple, list[int]] = {}
+        groups: dict[tuple[Any, ...], list[int]] = {}
         for index, image in enumerate(images):
             worker = self._workers[-1] if max(image.shape[:2]) >= self._hr_from else self._workers[0]
             groups.setdefault((self._workers.index(worker), worker.shape(image)), []).append(index)

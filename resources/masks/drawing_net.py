@@ -35,7 +35,7 @@ def drawn_probability(image: np.ndarray, probability: np.ndarray) -> np.ndarray:
     logit = _session().run(None, {"x": drawing_inputs(image, probability)[None]})[0][0, 0]
     answer = 1.0 / (1.0 + np.exp(-np.clip(logit, -20.0, 20.0)))
     full = cv2.resize(answer, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    return np.clip(full, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(full, 0.0, 1.0), np.float32)
 
 
 @cache

@@ -67,7 +67,7 @@ class U2Net:
             raw = net.run(preprocess(image))[0]
             height, width = image.shape[:2]
             full = cv2.resize(raw, (width, height), interpolation=cv2.INTER_CUBIC)
-            return np.clip(full, 0.0, 1.0)
+            return np.asarray(np.clip(full, 0.0, 1.0))
 
         # A picture on each core: most layers are too small to be divided.
         callers = min(len(images), os.cpu_count() or 1, MOST_CALLERS)

@@ -172,7 +172,7 @@ def _solve(module: Any, device: Device, pixels: np.ndarray) -> np.ndarray:
         alphas = module(pixel_values=given).alphas[:, 0].float().cpu().numpy()
     if not np.isfinite(alphas).all():
         raise PictureError("ViTMatte's answer is not finite; in half precision, try dtype bfloat16 or float32.")
-    return alphas
+    return np.asarray(alphas)
 
 
 def _padded_size(trimap: np.ndarray) -> tuple[int, int]:

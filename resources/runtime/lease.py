@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.runtime.batches import is_out_of_memory
@@ -21,7 +21,7 @@ Model = TypeVar("Model")
 
 _log = logging.getLogger(__name__)
 _registry = threading.Lock()
-_shared: dict[str, "Shared"] = {}
+_shared: dict[str, "Shared[Any]"] = {}
 
 
 class Shared(Generic[Model]):

@@ -56,7 +56,8 @@ class RayModel:
         import ray
 
         try:
-            return ray.get(self._actor.probabilities.remote(list(images)))
+            answer: list[np.ndarray] = ray.get(self._actor.probabilities.remote(list(images)))
+            return answer
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:

@@ -169,7 +169,7 @@ class Store(Resource):
         if self.is_local:
             local_files.sweep(self._local_root)
 
-    def read_table(self, relative: str, filters: list | None = None) -> pa.Table | None:
+    def read_table(self, relative: str, filters: list[Any] | None = None) -> pa.Table | None:
         """The Parquet table at ``relative`` (rows that meet ``filters``), or None if there is none.
 
         Raises DamagedTable when the file is there but cannot be read.

@@ -197,7 +197,7 @@ def fingerprint(place: Path) -> str:
         name = path.name if path == place else path.relative_to(place).as_posix()
         digest.update(f"{name}\0{status.st_size}\0".encode())
         digest.update(_sample(str(path), status.st_size, status.st_mtime_ns))
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 @lru_cache(maxsize=1024)
@@ -229,4 +229,4 @@ def _digest(digest: Any, path: Path) -> str:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    return digest.hexdigest()
+    return str(digest.hexdigest())

@@ -9,11 +9,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from resources.clip.open_clip import OpenClip
-from resources.masks.birefnet import BiRefNet
-from resources.masks.vitmatte import VitMatte
-from resources.scenes.sdxl import SDXL
-from resources.scenes.text_to_image import TextToImage
+from resources.models import own_models
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.scan import scan
@@ -83,11 +79,7 @@ class Pipeline:
             resources={
                 "store": self.store,
                 "settings": SettingsFile(path=str(self.settings_file)),
-                "open_clip": OpenClip(),
-                "sdxl": SDXL(),
-                "text_to_image": TextToImage(),
-                "birefnet": BiRefNet(),
-                "vitmatte": VitMatte(),
+                **{name: model() for name, model in own_models().items()},
             },
             **options,
         )

@@ -3,8 +3,8 @@
 import pytest
 
 from resources.clip.clip_prompts import ATMOSPHERE, LIGHTING, QUESTIONS, SUBJECT
-from vivid_assets.assets import analysis as analysis_module
-from vivid_assets.assets.stages import ANALYSIS
+from vivid_assets.assets.analysis import ANALYSIS
+from vivid_assets.imaging.analysis.light import measure_light
 
 COLUMNS = {"subject_type": SUBJECT, "lighting": LIGHTING, "atmosphere": ATMOSPHERE}
 
@@ -54,14 +54,13 @@ def test_without_the_model_all_three_are_unavailable(ready):
 @pytest.mark.slow
 def test_the_gpu_s_memory_is_in_the_metadata_of_the_stage_that_took_it(ready, fake_cuda, monkeypatch):
     """Peaks begin anew with each stage, or all that follow would show the largest model's."""
-    measured = analysis_module.light_and_line_art
 
     def on_a_gpu(image):
         fake_cuda.take(0, 2 << 30)
         fake_cuda.held[0] -= 2 << 30
-        return measured(image)
+        return measure_light(image)
 
-    monkeypatch.setattr(analysis_module, "light_and_line_art", on_a_gpu)
+    monkeypatch.setattr("vivid_assets.stages.analysis.measure_light", on_a_gpu)
     result = ready.materialize("spring-00000", selection=["prepared_images", "analysis", "enhanced_prompts"])
     found = {
         name: result.asset_materializations_for_node(name)[0].metadata for name in ("analysis", "enhanced_prompts")

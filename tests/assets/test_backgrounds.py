@@ -12,7 +12,9 @@ from resources.scenes.cache import SceneCache
 from resources.scenes.request import Scene
 from resources.scenes.sdxl import SDXL
 from tests.support.tiny_pipelines import save_tiny
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.backdrop.render import look_of, render

@@ -6,11 +6,13 @@ import pytest
 from PIL import Image
 
 from resources.store.store import Store
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.progress import note_progress
-from vivid_assets.checks import judge_shard
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.settings import ChecksSettings
+from vivid_assets.stages.check_results import judge_shard
 
 GOOD = {"tier": "birefnet", "degraded": None, "review": False}
 

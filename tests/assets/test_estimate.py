@@ -46,4 +46,4 @@ def test_an_own_background_costs_nothing(three):
     (three.folder / "manifest.csv").write_text("image,background\na.png,wall.png\nb.png,wall.png\n")
     three.scan()
     assert demand_of(three.store, "spring", "sdxl", SDXL()).own == 2
-    assert "scenes to make" in estimate(three)
+    assert "scenes to generate" in estimate(three)

@@ -7,8 +7,9 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from vivid_assets.assets.stages import COMPOSITES, MASKS
-from vivid_assets.export.part import SCHEMA
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.export.part import schema
 from vivid_assets.imaging.io.codec import decode, read_provenance
 
 
@@ -71,7 +72,7 @@ def test_datasets_opens_the_folder_and_its_pictures(exported, tmp_path):
     from datasets import Image, load_dataset
 
     rows = load_dataset(str(exported.dataset), split="train", cache_dir=str(tmp_path / "cache"))
-    assert rows.column_names == SCHEMA.names
+    assert rows.column_names == schema().names
     assert len(rows) == 4
     # As the card says it.
     good = rows.filter(lambda row: row["status"] == "ok")
@@ -83,7 +84,7 @@ def test_datasets_opens_the_folder_and_its_pictures(exported, tmp_path):
 def test_the_card_names_every_column(exported):
     card = (exported.dataset / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nconfigs:")
-    assert all(f"| `{name}` |" in card for name in SCHEMA.names)
+    assert all(f"| `{name}` |" in card for name in schema().names)
     assert '{"image": f"{folder}/{row[\'composite\']}"}' in card
 
 

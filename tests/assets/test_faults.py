@@ -9,7 +9,8 @@ import yaml
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.store.store import Store
-from vivid_assets.assets.stages import COMPOSITES, PREPARED_IMAGES
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.stages import faults
 
 

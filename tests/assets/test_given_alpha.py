@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vivid_assets.assets.stages import COMPOSITES, MASKS, PREPARED_IMAGES
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.imaging.io.codec import decode
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,9 @@
 
 import pytest
 
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 
 STAGE_NAMES = ["analysis", "backgrounds", "composites", "enhanced_prompts", "masks", "prepared_images", "review"]
 

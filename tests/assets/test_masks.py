@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vivid_assets.assets.stages import MASKS
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.masking.ladder import Ladder
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from resources.masks.vitmatte import VitMatte
-from vivid_assets.assets.stages import MASKS
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.masking.matting import trimap_of
 

@@ -8,13 +8,14 @@ import pytest
 
 from resources.alerts import Alerts
 from resources.store.processes import this_process
-from vivid_assets.assets.stages import MASKS, PREPARED_IMAGES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import defs
 from vivid_assets.scheduling.jobs import catalogue_job
-from vivid_assets.scheduling.lost_runs import PROCESS, command_claims
-from vivid_assets.scheduling.nights import ATTEMPT, look, tell
+from vivid_assets.scheduling.lost_runs import PROCESS, command_locks
+from vivid_assets.scheduling.ticks import ATTEMPT, plan_tick, send_alerts
 from vivid_assets.settings import SettingsFile
 
 NOW = datetime.now(UTC)
@@ -30,7 +31,7 @@ def night(pipeline):
 
 
 def requested(pipeline, *, name=None, now=NOW):
-    return look(
+    return plan_tick(
         pipeline.instance,
         pipeline.store,
         SettingsFile(path=str(pipeline.settings_file)),
@@ -143,7 +144,7 @@ def test_a_command_that_was_killed_here_does_not_keep_its_shard(night, killed_co
 
 def test_a_command_elsewhere_is_taken_for_dead_when_it_shows_no_sign_of_life(night, killed_command):
     run = killed_command("elsewhere-1")
-    claims = command_claims(night.store)
+    claims = command_locks(night.store)
     claim = claims.take(run)
     for minutes in (0, 10, 20):
         night.store.write(claim.path, claims._stamp(claim))
@@ -158,7 +159,7 @@ def test_a_command_elsewhere_is_taken_for_dead_when_it_shows_no_sign_of_life(nig
 
 def test_a_command_that_works_keeps_its_shard(night, killed_command):
     run = killed_command(this_process())
-    command_claims(night.store).take(run)
+    command_locks(night.store).take(run)
     assert shards(requested(night)) == []
 
 
@@ -248,7 +249,7 @@ def test_a_catalogue_that_cannot_be_scanned_does_not_stop_the_others(night, tmp_
             raise TypeError("nobody foresaw this")
         return scan(store, catalogue)
 
-    monkeypatch.setattr("vivid_assets.scheduling.nights.scan", scan_)
+    monkeypatch.setattr("vivid_assets.scheduling.ticks.scan", scan_)
     found = requested(night)
     assert shards(found) == ["spring-00000"]
     assert found.catalogues == ["away", "broken", "empty", "spring", "unforeseen", "zz-record"]
@@ -280,7 +281,7 @@ def test_an_alert_names_the_catalogue_once_and_is_sent_again_when_it_was_lost(ni
 
     (night.folder / "catalogue.toml").write_text("prompt = ")
     for _ in range(3):
-        tell(night.store, requested(night), Webhook(), LOG)
+        send_alerts(night.store, requested(night), Webhook(), LOG)
     assert [one if one == "lost" else one[0] for one in sent] == ["lost", "Catalogue spring could not be scanned"]
 
 
@@ -294,7 +295,7 @@ def test_a_run_says_that_the_catalogues_file_has_changed_since_the_last_scan(nig
     night.scan()
     (night.folder / "catalogue.toml").write_text("[composites]\nspill_strength = 0.5\n")
     (warning,) = warned()
-    assert "spring's catalogue.toml has changed since the last scan, whose settings hold" in warning
+    assert "spring's catalogue.toml has changed since the last scan, whose settings remain in force" in warning
     night.scan()
     assert warned() == []
 

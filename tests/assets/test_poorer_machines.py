@@ -8,12 +8,16 @@ import pytest
 from resources.clip.open_clip import Answer, OpenClip, Scores
 from resources.scenes.request import Scene
 from resources.scenes.sdxl import SDXL
+from vivid_assets.assets.analysis import ANALYSIS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.export import EXPORTED
-from vivid_assets.assets.stages import ANALYSIS, BACKGROUNDS, MASKS, REVIEW, STAGES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
+from vivid_assets.stages.stage import all_stages
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def machine(pipeline, monkeypatch):
     monkeypatch.setattr(SDXL, "lease", lambda self: contextlib.nullcontext(paint))
     monkeypatch.setattr(OpenClip, "missing", lambda self: None if has["clip"] else "CLIP is not on this machine.")
     monkeypatch.setattr(OpenClip, "lease", lambda self: contextlib.nullcontext(Classifier()))
-    monkeypatch.setattr("vivid_assets.assets.masks.make_tiers", tiers)
+    monkeypatch.setattr("vivid_assets.stages.masks.make_tiers", tiers)
     pipeline.say("")
     pipeline.put("a.png", size=48)
     pipeline.scan()
@@ -54,7 +58,7 @@ def machine(pipeline, monkeypatch):
 
 def run_all(pipeline):
     """What each stage computed in all shards."""
-    counts = dict.fromkeys((stage.name for stage in STAGES), 0)
+    counts = dict.fromkeys((stage.name for stage in all_stages()), 0)
     for shard in shards_of(pipeline.store, "spring"):
         counts = {name: counts[name] + number for name, number in pipeline.run(shard).items()}
     return counts
@@ -70,10 +74,10 @@ def due(pipeline):
     state = state_of(
         pipeline.store,
         "spring",
-        [stage.name for stage in STAGES],
+        [stage.name for stage in all_stages()],
         [stage.name for stage in EXPORTED],
     )
-    return [one.is_retry for one in state.due]
+    return [one.is_retry for one in state.stale]
 
 
 @pytest.mark.parametrize(

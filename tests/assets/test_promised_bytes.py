@@ -2,7 +2,10 @@
 
 import pytest
 
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS, PREPARED_IMAGES
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.ledger import shard_rows
 from vivid_assets.imaging.io.codec import decode
 

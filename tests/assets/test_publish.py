@@ -4,11 +4,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.store.store import Store
+from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.export import EXPORTED, publish_catalogue
-from vivid_assets.assets.stages import COMPOSITES, STAGES
 from vivid_assets.catalogue.ledger import shard_rows
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.stages.stage import all_stages
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def size_of(pipeline, name):
 
 
 def unpublished(pipeline):
-    stages, exported = ([stage.name for stage in some] for some in (STAGES, EXPORTED))
+    stages, exported = ([stage.name for stage in some] for some in (all_stages(), EXPORTED))
     return state_of(pipeline.store, "spring", stages, exported).unpublished
 
 

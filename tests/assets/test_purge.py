@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from vivid_assets.assets.stages import COMPOSITES, STAGES
+from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.tables import read_shelf
+from vivid_assets.stages.stage import all_stages
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_purge_says_first_and_deletes_when_it_is_told(done):
     assert sizes_kept(done) == before == {(48, 48), (56, 56)}
     assert vivid(done, "--yes").exit_code == 0
     assert sizes_kept(done) == {(48, 48)}
-    assert [read_shelf(done.store, stage, "spring-00000") for stage in STAGES] == [{}] * len(STAGES)
+    assert [read_shelf(done.store, stage, "spring-00000") for stage in all_stages()] == [{}] * len(all_stages())
     assert set(done.run().values()) == {0}, "what lives is as it was"
     assert done.published() == {"a.png"}
     assert "0 files" in vivid(done).output

@@ -1,10 +1,15 @@
 """What the review's rows say and when its page is written anew, on a real Dagster instance."""
 
+from dataclasses import replace
+
 import pytest
 
-from vivid_assets.assets.stages import COMPOSITES, REVIEW
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.review import REVIEW
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, judge_look
+from vivid_assets.rows.stage import WhateverBecame
+from vivid_assets.stages.review import BackgroundToSee, MaskToSee
 
 PAGE = "review/spring-00000.html"
 
@@ -79,24 +84,27 @@ def test_a_halo_above_the_setting_wants_a_look(reviewed):
         assert any("halo" in sentence for sentence in why) == expected
 
 
-def read(**masks):
-    done = {"status": "ok", "error": None}
-    mask = {"verdict": "good", "reason": "so", "degraded": None, "review": False} | masks
-    plain = dict.fromkeys(("prepared_images", "enhanced_prompts"), done) | {"backgrounds": done | {"degraded": None}}
-    return plain | {"masks": done | mask, "composites": done | {"leakage": 0.1}}
+OK = WhateverBecame("ok", None)
+
+
+def judged(mask=(), leakage=0.1, **became):
+    found = MaskToSee("ok", None, "a.png", "u2net", "good", "so", None, review=False)
+    background = BackgroundToSee("ok", None, "backdrop", None)
+    stages = dict.fromkeys(("prepared_images", "masks", "composites"), OK) | became
+    return judge_look(stages, replace(found, **dict(mask)), background, leakage, high_leakage=0.75)
 
 
 @pytest.mark.parametrize(
     ("found", "rank", "sentences"),
     [
-        (read(), FINE, 0),
-        (read(verdict="uncertain", review=True), DOUBT, 1),
-        (read(degraded="no weights", review=True), DEGRADED, 1),
-        (read(verdict="covers_all", degraded="no weights", review=True), DOUBT, 2),
-        (read() | {"composites": {"status": "ok", "error": None, "leakage": 0.9}}, HALO, 1),
-        (read() | {"composites": {"status": None, "error": None, "leakage": None}}, FAILURE, 1),
+        ({}, FINE, 0),
+        ({"mask": {"verdict": "uncertain", "review": True}}, DOUBT, 1),
+        ({"mask": {"degraded": "no weights", "review": True}}, DEGRADED, 1),
+        ({"mask": {"verdict": "covers_all", "degraded": "no weights", "review": True}}, DOUBT, 2),
+        ({"leakage": 0.9}, HALO, 1),
+        ({"composites": WhateverBecame(None, None), "leakage": None}, FAILURE, 1),
     ],
 )
 def test_the_gravest_reason_ranks_a_picture(found, rank, sentences):
-    judged = judge_look(found, high_leakage=0.75)
-    assert (judged["rank"], len(judged["why"])) == (rank, sentences)
+    look = judged(**found)
+    assert (look.rank, len(look.why)) == (rank, sentences)

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vivid_assets.assets.stages import ANALYSIS, BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
+from vivid_assets.assets.analysis import ANALYSIS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.imaging.io.codec import decode, read_provenance
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from resources.errors import ModelUnavailable
-from vivid_assets.assets.stages import MASKS, REVIEW
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
@@ -67,7 +68,7 @@ def test_masks_made_while_a_tier_was_broken_are_made_again_with_what_follows_onc
 
     broken = [True]
     tier = Tier("birefnet", Bright, "1")
-    monkeypatch.setattr("vivid_assets.assets.masks.make_tiers", lambda *_: [tier, gradient_tier()])
+    monkeypatch.setattr("vivid_assets.stages.masks.make_tiers", lambda *_: [tier, gradient_tier()])
     pipeline.put("a.png")
     pipeline.put("b.png")
     pipeline.scan()
@@ -76,7 +77,7 @@ def test_masks_made_while_a_tier_was_broken_are_made_again_with_what_follows_onc
     assert [row["tier"] for row in rows.values()] == ["gradients"] * 2
     assert all("requires kornia" in row["degraded"] and row["review"] and row["transient"] for row in rows.values())
     assert "birefnet could not be loaded" in pipeline.rows(REVIEW)["a.png"]["why"][-1]
-    (due,) = state_of(pipeline.store, "spring", [MASKS.name], []).due
+    (due,) = state_of(pipeline.store, "spring", [MASKS.name], []).stale
     assert due.is_retry, "once a night, as what failed for a passing reason"
 
     # As long as the cause lasts the masks are tried again, and nothing that is made from them.
@@ -89,5 +90,5 @@ def test_masks_made_while_a_tier_was_broken_are_made_again_with_what_follows_onc
     assert [(row["tier"], row["degraded"], row["transient"]) for row in rows.values()] == [
         ("birefnet", None, False)
     ] * 2
-    assert state_of(pipeline.store, "spring", [MASKS.name], []).due == []
+    assert state_of(pipeline.store, "spring", [MASKS.name], []).stale == []
     assert set(pipeline.run().values()) == {0}

@@ -8,7 +8,7 @@ import pytest
 from resources.masks.birefnet import BiRefNet
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
-from vivid_assets.assets.stages import MASKS
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.source import parse_catalogue_file
 from vivid_assets.settings import catalogue_tables, is_table
 

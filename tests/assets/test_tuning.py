@@ -11,7 +11,9 @@ from resources.masks.vitmatte import VitMatte
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
 from resources.store.store import Store
-from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, MASKS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.trials import trials
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.definitions import defs

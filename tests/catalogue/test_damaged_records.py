@@ -52,7 +52,7 @@ def test_a_scan_mends_the_ledger(catalogue, damaged, caplog):
     before = read_ledger(store, "spring")[0]
     for generation in damaged:
         store.write(ledger_file(store, generation), store.read(ledger_file(store, generation))[:50])
-    with pytest.raises(DamagedTable, match="scan the catalogue again, which mends it"):
+    with pytest.raises(DamagedTable, match="scan the catalogue again to repair it"):
         live_pictures(store, "spring-00000")
     scan(store, known)
     after, generation = read_ledger(store, "spring")

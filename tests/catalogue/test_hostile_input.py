@@ -189,12 +189,12 @@ def test_a_manifest_line_is_refused_alone_and_by_name(store, folder, image, prom
         ("background", "../wall.png", "a background that leads out"),
         ("background", "http://169.254.169.254/x.png", "a background that is not a path"),
         ("background", "/etc/passwd", "a background that is not a path"),
-        ("tier", "birefnet; rm -rf /", "a tier that does not exist"),
+        ("tier", "birefnet; rm -rf /", "an unknown tier"),
         ("box", "1,2,3", "not 'left,top,right,bottom'"),
         ("seed", "-1", "no whole number"),
         ("seed", "1.5", "no whole number"),
         ("seed", "9" * 30, "no whole number"),
-        ("scene", "=1+1", "a scene that starts as a formula"),
+        ("scene", "=1+1", "a scene that starts like a formula"),
     ],
 )
 def test_other_cells_of_a_manifest(store, folder, column, value, why):

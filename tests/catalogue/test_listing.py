@@ -10,7 +10,7 @@ from PIL import Image
 from resources.store.store import Store
 from vivid_assets.catalogue import listing
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger
-from vivid_assets.catalogue.outcomes import read_outcome, tell_outcome
+from vivid_assets.catalogue.outcomes import read_outcome, send_outcome
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import each_registered, register, registered
 from vivid_assets.imaging.io.formats import Extra
@@ -108,7 +108,7 @@ def test_a_store_inside_the_folder_is_left_out(folder):
     inside.write("composites/c/good.jpg", b"a result")
     found = scan(inside, catalogue)
     assert [row["picture"] for row in live_rows(inside)] == ["good.jpg"]
-    assert found.refused == ["The folder 'vivid_store' is a store of results and left out."]
+    assert found.refused == ["The folder 'vivid_store' is left out: it is a store of results."]
     assert scan(inside, catalogue).assignment.new == 0
 
 
@@ -123,14 +123,14 @@ def test_a_store_that_a_link_leads_to_and_anothers_store_are_left_out(store, fol
     found = scan(through, register(through, "c", str(folder)))
     assert [row["picture"] for row in live_rows(through)] == ["good.jpg"]
     assert sorted(found.refused) == [
-        "The folder 'kept here' is a store of results and left out.",
-        "The folder 'old/results' is a store of results and left out.",
+        "The folder 'kept here' is left out: it is a store of results.",
+        "The folder 'old/results' is left out: it is a store of results.",
     ]
 
 
 def test_a_store_that_is_the_folder_itself_is_refused(folder):
     same = Store(root=str(folder))
-    with pytest.raises(ValueError, match="is the store itself: keep results in a folder of their own"):
+    with pytest.raises(ValueError, match="is the store itself: use another folder for results"):
         scan(same, register(same, "c", str(folder)))
 
 
@@ -194,12 +194,12 @@ def test_overrides_that_are_not_used_as_they_are_named(store, folder):
         "two.jpg": "overrides/TWO.JPG.png",
     }
     assert notes == [
-        "'overrides/mug.jpg', 'overrides/mug.png' are all masks for 'mug.jpg', and none is used: leave one of them.",
-        "The mask 'overrides/TWO.JPG.png' is taken for 'two.jpg', which differs in case.",
-        "The mask 'overrides/cup.png' fits 2 pictures and is used for none: name it 'overrides/cup.jpg.png' or "
+        "'overrides/mug.jpg', 'overrides/mug.png' are all masks for 'mug.jpg', and none is used: keep one of them.",
+        "The mask 'overrides/TWO.JPG.png' is used for 'two.jpg', which differs in case.",
+        "The mask 'overrides/cup.png' matches 2 pictures and is not used: name it 'overrides/cup.jpg.png' or "
         "'overrides/cup.png.png', for one of 'cup.jpg', 'cup.png'.",
         "The mask 'overrides/hat.png' is not used: 'overrides/hat.jpg.png' is for 'hat.jpg' alone.",
-        "The mask 'overrides/tow.png' fits no picture; did you mean 'overrides/two.jpg.png'?",
+        "The mask 'overrides/tow.png' matches no picture; did you mean 'overrides/two.jpg.png'?",
     ]
 
 
@@ -209,7 +209,7 @@ def test_backgrounds_and_overrides_are_never_pictures(store, folder):
     pictures, notes = taken(store, folder)
     assert pictures == ["good.jpg", "shoes/backgrounds/red.jpg", "walls/w.jpg"]
     assert "The folder 'Overrides' is not read: name it 'overrides'." in notes
-    assert any("The folder 'backgrounds' is not used: say background_folder = 'backgrounds'" in note for note in notes)
+    assert any("The folder 'backgrounds' is not used: set background_folder = 'backgrounds'" in note for note in notes)
     (folder / "catalogue.toml").write_text('background_folder = "walls"')
     assert taken(store, folder)[0] == ["good.jpg", "shoes/backgrounds/red.jpg"]
 
@@ -276,7 +276,7 @@ def test_a_scan_that_would_lose_most_pictures_stops_until_it_is_confirmed(store,
         (folder / f"{number}.jpg").unlink()
     if stops:
         with pytest.raises(
-            ValueError, match=r"Nothing was changed\. If it is meant: vivid catalogue scan c --accept-rem"
+            ValueError, match=r"Nothing was changed\. If this is intended: vivid catalogue scan c --accept-rem"
         ):
             taken(store, folder)
         assert len(live_rows(store)) == of
@@ -309,7 +309,7 @@ def test_a_file_that_cannot_be_read_for_a_while_is_not_a_changed_picture(store, 
         lambda root, names, stamps: [f"unreadable:{stamp}" for stamp in stamps],
     )
     found = scan(store, register(store, "c", str(folder)))
-    assert found.refused == ["'good.jpg' cannot be read; results that it has stay."]
+    assert found.refused == ["'good.jpg' cannot be read; its results stay."]
     assert (found.assignment.changed, found.assignment.unchanged) == (0, 2)
     monkeypatch.setattr("vivid_assets.catalogue.scan.content_digests", digests)
     assert scan(store, register(store, "c", str(folder))).assignment.unchanged == 2
@@ -322,7 +322,7 @@ def test_people_are_told_once_of_what_changed_and_again_where_the_alert_was_lost
     def look():
         with suppress(ValueError):
             scan(store, catalogue)
-        tell_outcome(store, "c", lambda title, text: told.append((title, text)))
+        send_outcome(store, "c", lambda title, text: told.append((title, text)))
         return [title for title, _ in told]
 
     def lose(title, text):
@@ -330,16 +330,16 @@ def test_people_are_told_once_of_what_changed_and_again_where_the_alert_was_lost
 
     assert look() == []
     (folder / "art.psd").write_bytes(b"8BPS")
-    assert look() == look() == ["Catalogue c wants a look"]
+    assert look() == look() == ["Catalogue c needs attention"]
     assert "1 .psd, such as 'art.psd'" in told[-1][1]
     (folder / "catalogue.toml").write_text("prompt = ")
     with pytest.raises(ValueError, match="TOML"):
         scan(store, catalogue)
     with pytest.raises(OSError, match="away"):
-        tell_outcome(store, "c", lose)
-    assert look() == look() == ["Catalogue c wants a look", "Catalogue c could not be scanned"]
+        send_outcome(store, "c", lose)
+    assert look() == look() == ["Catalogue c needs attention", "Catalogue c could not be scanned"]
     (folder / "catalogue.toml").unlink()
-    assert look()[2:] == ["Catalogue c is scanned again"]
+    assert look()[2:] == ["Catalogue c can be scanned again"]
 
 
 def test_a_damaged_record_and_an_odd_folder_among_the_catalogues_are_not_the_others_fault(store, folder):

@@ -99,8 +99,8 @@ def test_an_image_folder_of_hugging_face_has_its_manifest(store, folder, name, t
     (folder / name).write_text(text)
     pictures, notes = asked(store, folder)
     assert pictures == {"red.png": "grey"}
-    assert "The manifest's column 'file_name' is taken as 'image'." in notes
-    assert "The manifest's column 'text' is taken as 'prompt'." in notes
+    assert "The manifest's column 'file_name' is read as 'image'." in notes
+    assert "The manifest's column 'text' is read as 'prompt'." in notes
 
 
 def test_a_metadata_table_of_something_else_is_no_manifest_and_said(store, folder):
@@ -135,7 +135,7 @@ def test_names_that_are_nearly_right(store, folder):
     pictures, notes = asked(store, folder)
     assert (pictures["red.png"], pictures["shoes/left.jpg"]) == ("h", "a")
     said = {note.split("line for '")[1].split("'")[0]: note for note in notes if "second time" not in note}
-    assert "is taken for 'shoes/left.jpg', which differs in case" in said["SHOES/Left.jpg"]
+    assert "is used for 'shoes/left.jpg', which differs in case" in said["SHOES/Left.jpg"]
     assert "is not a path below the catalogue's folder; did you mean 'red.png'?" in said[f"{folder}/red.png"]
     assert "is not a path below the catalogue's folder; did you mean 'red.png'?" in said["/red.png"]
     assert "not in the folder; did you mean 'red.png'?" in said["pictures/red.png"]
@@ -269,7 +269,7 @@ def test_very_many_names_that_are_nearly_right_are_counted(store, folder):
 def test_a_catalogue_file_of_any_size_is_not_read(store, folder):
     with (folder / "catalogue.toml").open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(ValueError, match="is too large to be what its name says"):
+    with pytest.raises(ValueError, match="is too large for a file of this name"):
         asked(store, folder)
 
 
@@ -319,7 +319,7 @@ def test_a_folder_that_is_nearly_named_as_one_of_no_pictures_is_named(store, fol
     (folder / name / "red.png").write_bytes(PNG)
     prompts, notes = asked(store, folder)
     assert f"{name}/red.png" in prompts
-    assert notes == [f"The folder {name!r} holds pictures of the catalogue; is {meant!r} meant?"]
+    assert notes == [f"The folder {name!r} contains pictures of the catalogue; did you mean {meant!r}?"]
 
 
 def test_very_many_backgrounds_that_are_not_there_are_counted(store, folder):

@@ -44,7 +44,7 @@ def finish(store):
 
 def due(store):
     state = state_of(store, "spring", STAGES, STAGES)
-    return [one.shard for one in state.due], state.unpublished
+    return [one.shard for one in state.stale], state.unpublished
 
 
 def test_a_new_catalogue_is_all_to_do_and_then_all_done(store):

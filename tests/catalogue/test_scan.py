@@ -166,7 +166,7 @@ def test_hostile_manifest_lines_are_refused_by_name_and_the_rest_goes_on(store, 
 
 def test_a_misspelt_manifest_column_is_an_error_that_says_what_is_meant(store, catalogue, folder):
     (folder / "manifest.csv").write_text("image,promt\na.jpg,red\n")
-    with pytest.raises(ValueError, match="'promt': is 'prompt' meant"):
+    with pytest.raises(ValueError, match="'promt': did you mean 'prompt'"):
         scan(store, catalogue)
 
 

@@ -137,7 +137,7 @@ def test_what_is_read_is_what_was_promised(catalogue, folder, expected):
     }[expected](b"a.jpg")
     assert catalogue.read("a.jpg", said) == b"a.jpg"
     (folder / "a.jpg").write_bytes(b"another")
-    with pytest.raises(PictureFailure, match=r"replaced since the last scan|not the file whose checksum") as failure:
+    with pytest.raises(PictureFailure, match=r"replaced since the last scan|does not match its checksum") as failure:
         catalogue.read("a.jpg", said)
     assert failure.value.transient
 
@@ -157,5 +157,5 @@ def test_a_store_of_another_edition_says_so(store, catalogue):
     scan(store, catalogue)
     ledger, generation = read_ledger(store, "spring")
     store.write_table(f"catalogues/spring/ledger/{generation:08d}.parquet", ledger.drop_columns(["returns"]))
-    with pytest.raises(MachineFault, match="of another edition of this program"):
+    with pytest.raises(MachineFault, match="by another version of this program"):
         scan(store, catalogue)

@@ -85,10 +85,3 @@ def test_add_status_and_a_scan_of_nothing_new_load_no_dagster(loaded, folder):
 def test_one_picture_loads_neither_dagster_nor_a_network_that_it_does_not_ask(loaded, folder):
     found = loaded("replace", folder / "a.png", "--background", "#ffffff", "--tiers", "gradients")
     assert not found & {"dagster", "torch", "onnxruntime", "ncnn", "transformers", "diffusers", "pyarrow"}
-
-
-def test_the_stages_of_the_status_are_the_stages():
-    from vivid_assets.assets.stages import STAGES
-    from vivid_assets.cli.catalogue import _STAGES
-
-    assert tuple(stage.name for stage in STAGES) == _STAGES

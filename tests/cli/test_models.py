@@ -76,9 +76,9 @@ def test_pull_without_a_name_gets_what_the_settings_need_here(vivid_models, pull
     code, output = vivid_models("pull")
     assert (code, pulled, converted) == (0, ["u2net", "open_clip"], ["u2net"])
     assert "The settings need: u2net (176 MB), open_clip (605 MB)." in output
-    assert "BiRefNet is left out: ZhengPeng7/BiRefNet runs Python code" in output
-    assert "SDXL is left out, and backgrounds are drawn: there is no GPU." in output
-    assert "u2net is here: " in output
+    assert "BiRefNet is not fetched: ZhengPeng7/BiRefNet runs Python code" in output
+    assert "SDXL is not fetched, and backgrounds are drawn: there is no GPU." in output
+    assert "u2net is installed: " in output
     assert "blocked. Trying the package index [instead]." in output, "said, and square brackets are not markup"
 
 
@@ -256,7 +256,7 @@ def test_pull_goes_on_after_a_failure_and_ends_with_1(vivid_models, pulled):
     code, output = vivid_models("pull", "sdxl", "u2net")
     assert (code, pulled) == (1, ["sdxl", "u2net"])
     assert "✗ sdxl could not be fetched: no network [by design]." in output
-    assert "u2net is here" in output
+    assert "u2net is installed" in output
 
 
 @pytest.mark.parametrize("command", ["pull", "verify"])
@@ -290,11 +290,11 @@ def test_verify_where_there_is_nothing_says_how_to_begin(vivid_models):
 @pytest.mark.parametrize(
     ("command", "taught"),
     [
-        ([], "check that they are sound"),
+        ([], "list and verify"),
         (["pull"], "vivid models pull u2net"),
         (["pull"], "vivid models pull ZhengPeng7/BiRefNet_lite"),
         (["list"], "--json"),
-        (["verify"], "Ends with 1"),
+        (["verify"], "Exits with status 1"),
     ],
 )
 def test_help_teaches(vivid_models, command, taught):
@@ -307,4 +307,4 @@ def test_help_teaches(vivid_models, command, taught):
 def test_verify_of_the_real_weights(u2netp):
     result = CliRunner().invoke(models_app, ["verify", "u2netp"])
     assert result.exit_code == 0
-    assert "u2netp is sound" in result.output
+    assert "u2netp is intact" in result.output

@@ -85,8 +85,8 @@ def test_other_urls_are_left_alone(url):
         ("file://store", "three slashes"),
         ("~nobody-of-this-name/store", "./~nobody-of-this-name"),
         ("nonsense://x", "cannot be reached"),
-        ("https://example.com/x", "nothing can be written"),
-        ("data:text/plain,x", "nothing can be written"),
+        ("https://example.com/x", "it is read-only"),
+        ("data:text/plain,x", "it is read-only"),
         ("a.file", "is no folder"),
         ("a.file/store", "is no folder"),
     ],
@@ -194,7 +194,7 @@ def test_a_read_only_installation_without_a_home_works(home, tmp_path):
         for command in ("run", "forget"):
             refused = _bound_by_modes("catalogue", command, "spring", **place)
             assert refused.returncode == 1
-            assert "this user may not write in" in refused.stderr and "Traceback" not in refused.stderr
+            assert "this user may not write to" in refused.stderr and "Traceback" not in refused.stderr
         assert _files(store) == before
         assert _files(home) == []
     finally:

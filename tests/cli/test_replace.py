@@ -343,7 +343,7 @@ class TestSeveral:
         (folder / "unnamed").write_bytes((folder / "a.png").read_bytes())
         result = vivid("replace", folder, "--background", "#ffffff", "--output", tmp_path / "out", *TIERS)
         assert result.exit_code == 1
-        assert "3 of 4 pictures are done, 1 failed" in result.output
+        assert "3 of 4 pictures succeeded, 1 failed" in result.output
         assert "broken.png: " in result.output
         assert "'layers.psd' (a Photoshop document; export it as PNG or TIFF)" in result.output
         assert "notes.txt" not in result.output
@@ -380,14 +380,14 @@ class TestSeveral:
         first, second = draw(tmp_path / "one" / "a"), draw(tmp_path / "two" / "a")
         result = vivid("mask", first, second, "--output", tmp_path / "out", *TIERS)
         assert result.exit_code == 1
-        assert "would both become" in result.output
+        assert "would both be written to" in result.output
         assert not (tmp_path / "out").exists()
 
     def test_a_file_s_name_is_no_place_for_several(self, tmp_path):
         draw(tmp_path / "in" / "a")
         result = vivid("mask", tmp_path / "in", "--output", tmp_path / "out.png", *TIERS)
         assert result.exit_code == 1
-        assert "names a folder" in result.output
+        assert "--output is a folder" in result.output
 
     def test_one_mask_is_for_one_picture(self, tmp_path):
         draw(tmp_path / "in" / "a")
@@ -433,7 +433,7 @@ def test_what_a_folder_has_beside_pictures_is_named(photo, tmp_path):
     ran = vivid("mask", tmp_path, "--output", tmp_path / "masks", *TIERS)
     assert ran.exit_code == 0, ran.output
     assert "links to nothing, pipes or devices: gone.jpg, pipe.png" in ran.output
-    assert "left out 1, folders in it: sub" in ran.output
+    assert "left out 1, sub-folders: sub" in ran.output
 
 
 @pytest.mark.parametrize("named", ["#ggg", "white"])

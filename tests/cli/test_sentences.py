@@ -15,10 +15,10 @@ from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, shard_key
 from resources.errors import MachineFault
 from resources.store.store import Store
-from vivid_assets.assets import prepared_images
 from vivid_assets.cli import catalogue
 from vivid_assets.cli.console import console
 from vivid_assets.cli.main import app
+from vivid_assets.stages import stage as stages
 from vivid_assets.stages.faults import reasons
 
 
@@ -88,7 +88,7 @@ def test_a_fault_of_the_machine_is_told_as_it_was_raised(vivid, folder, monkeypa
     def broken(*_):
         raise MachineFault("The disk [/red] is on fire: put it out.") from OSError(28, "smoke")
 
-    monkeypatch.setattr(prepared_images, "find", broken)
+    monkeypatch.setattr(stages, "find", broken)
     vivid("catalogue", "add", "spring", folder)
     code, said = vivid("catalogue", "run", "spring")
     assert code == 1
@@ -98,14 +98,19 @@ def test_a_fault_of_the_machine_is_told_as_it_was_raised(vivid, folder, monkeypa
 
 @pytest.mark.slow
 def test_what_resources_log_is_in_the_terminal_once_and_in_the_run_s_log(vivid, folder, tmp_path, monkeypatch):
+    told = []
+
     def find(*arguments):
+        if told:
+            return original(*arguments)
+        told.append(arguments)
         logging.getLogger("resources.runtime.lease").info("Loaded %s in no time", "[bold]net\x1b[31m")
         logging.getLogger("resources.runtime.lease").debug("a detail")
         logging.getLogger("some.library").warning("not ours")
         return original(*arguments)
 
-    original = prepared_images.find
-    monkeypatch.setattr(prepared_images, "find", find)
+    original = stages.find
+    monkeypatch.setattr(stages, "find", find)
     vivid("catalogue", "add", "spring", folder)
     code, said = vivid("catalogue", "run", "spring")
     assert code == 0
@@ -233,4 +238,4 @@ def test_a_command_that_is_written_wrongly_is_no_fault_of_the_program(vivid, arg
     code, said = vivid(*arguments)
     assert code == 2
     assert "[/b]" in said and "--help" in said
-    assert "fault of vivid_assets" not in said and "\x1b" not in said
+    assert "bug in vivid_assets" not in said and "\x1b" not in said

@@ -13,7 +13,7 @@ import pytest
 from resources.scenes.sdxl import SDXL
 from resources.store.store import Store
 from resources.weights.hub import Weights
-from vivid_assets.assets.stages import BACKGROUNDS
+from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import read_rows
 

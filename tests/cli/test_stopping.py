@@ -60,7 +60,7 @@ def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
     process.send_signal(number)
     assert process.wait(HANG_S) == 128 + number
     said = _said(place)
-    assert "Stopped; what was finished stays. Run it again to go on." in said
+    assert "Stopped. Finished work is kept; run the command again to continue." in said
     assert "Traceback" not in said
     assert "spring-00001 (" not in said, "the next shard was begun"
     assert len(read_rows(Store(root=str(folder / "vivid_store")), PREPARED_IMAGES, "spring-00000")) == 2

@@ -12,7 +12,7 @@ from dagster._core.launcher import WorkerStatus
 from resources.runtime.warm import NAMESPACE
 from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
-from vivid_assets.assets.stages import MASKS
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.rows.tables import read_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=2)]

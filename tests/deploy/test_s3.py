@@ -10,13 +10,14 @@ import pytest
 
 from resources.store.locks import Claims
 from resources.store.store import Store
-from vivid_assets.assets.stages import MASKS, STAGES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.source import Catalogue
 from vivid_assets.rows.tables import read_rows
+from vivid_assets.stages.stage import all_stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=1)]
 
-STAGE_NAMES = {stage.name for stage in STAGES}
+STAGE_NAMES = {stage.name for stage in all_stages()}
 
 
 def test_the_whole_pipeline_with_store_and_source_on_s3(s3, product, make_deployed, settings):
@@ -91,5 +92,5 @@ def test_two_runs_on_the_same_shards_share_the_work(
     assert ran.returncode == 0, ran.stderr[-3000:]
     told = json.loads(ran.stdout)
     assert told["statuses"] == [0, 0], ran.stderr[-3000:]
-    assert sum(told["computed"]) == len(STAGES) * 2, told
+    assert sum(told["computed"]) == len(all_stages()) * 2, told
     assert differences(contents("s3://vivid/two/store"), contents(str(tmp_path / "store"))) == []

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from resources.store.store import Store
-from vivid_assets.assets.stages import STAGES
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import Journal, read_rows
+from vivid_assets.stages.stage import all_stages
 
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
 
@@ -106,7 +106,7 @@ class SmallCatalogue:
         found: dict[str, dict] = {}
         for shard in shards_of(self.store, "spring"):
             live = [picture["picture"] for picture in live_pictures(self.store, shard)]
-            for stage in STAGES:
+            for stage in all_stages():
                 rows = read_rows(self.store, stage, shard)
                 assert [*rows] == live, f"{stage.name} {shard}"
                 for name, row in rows.items():
@@ -128,7 +128,7 @@ class SmallCatalogue:
         """The inode of every file that a row vouches for, in tables and journals: writing it again changes it."""
         inodes = {}
         for shard in shards_of(self.store, "spring"):
-            for stage in STAGES:
+            for stage in all_stages():
                 rows = [*read_rows(self.store, stage, shard).values(), *Journal(self.store, stage, shard).earlier()[0]]
                 for row in rows:
                     for column in stage.files:

@@ -129,8 +129,8 @@ if __name__ == "__main__":
         "rich.console",
         "scipy.ndimage",
         "sqlalchemy",
-        "vivid_assets.assets.stages",
-        "vivid_assets.scheduling.nights",
+        "vivid_assets.definitions",
+        "vivid_assets.scheduling.ticks",
         "vivid_assets.export.part",
     ):
         importlib.import_module(name)

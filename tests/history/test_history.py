@@ -28,9 +28,10 @@ from resources.errors import ModelUnavailable
 from resources.store import local_files
 from resources.store import locks as claims
 from resources.store.store import Store
-from vivid_assets.assets.deployment import wanted_revision
+from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.export import EXPORTED, publish_catalogue
-from vivid_assets.assets.stages import COMPOSITES, MASKS, REVIEW, STAGES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.catalogue.scan import scan
@@ -43,14 +44,16 @@ from vivid_assets.masking.model import Tier
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.scheduling import lost_runs
-from vivid_assets.scheduling.nights import look
+from vivid_assets.scheduling.ticks import plan_tick
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.deployment import wanted_revision
+from vivid_assets.stages.stage import all_stages
 
 STEPS = int(os.environ.get("VIVID_HISTORY_STEPS", "18"))
 """How many steps of histories are taken; a history has at most nine."""
 A_HISTORY = 9
 
-STAGE_NAMES = [stage.name for stage in STAGES]
+STAGE_NAMES = [stage.name for stage in all_stages()]
 NAMES = [f"{letter}.png" for letter in "abcd"] + ["sub/e.png", "sub/f.png"]
 PROMPTS = ["red paper", "sage green paper"]
 LOG = logging.getLogger("history")
@@ -107,7 +110,7 @@ class Machine:
                 patch.setattr(module, "this_process", lambda: f"process-{self.process}")
             for module in (claims, local_files, lost_runs):
                 patch.setattr(module, "is_gone", self.is_gone)
-            patch.setattr("vivid_assets.assets.masks.make_tiers", self.tiers)
+            patch.setattr("vivid_assets.stages.masks.make_tiers", self.tiers)
             for name in ("write", "create", "remove", "link"):
                 patch.setattr(Store, name, self._counted(getattr(Store, name)))
             yield
@@ -265,7 +268,7 @@ class History(RuleBasedStateMachine):
     @rule()
     def purge(self):
         """Somebody has all deleted that is kept of what is gone."""
-        delete_rubbish(self.store, find_rubbish(self.store, "spring", STAGES), REVIEW)
+        delete_rubbish(self.store, find_rubbish(self.store, "spring", all_stages()), REVIEW)
         publish_catalogue(self.store, "spring")
 
     @precondition(lambda self: shards_of(self.store, "spring"))
@@ -322,7 +325,7 @@ class History(RuleBasedStateMachine):
         self.nights += night
         name = f"night {self.nights}" if night else None
         settings_file = SettingsFile(path=str(self.settings))
-        found = look(self.instance, self.store, settings_file, night=name, now=self.now, log=LOG)
+        found = plan_tick(self.instance, self.store, settings_file, night=name, now=self.now, log=LOG)
         self.instance.add_dynamic_partitions("shards", found.new_partitions)
         return found.requests
 
@@ -354,7 +357,7 @@ class History(RuleBasedStateMachine):
         found: dict[str, dict[str, dict]] = {}
         for shard in shards_of(self.store, "spring"):
             live = {one["picture"] for one in live_pictures(self.store, shard)}
-            for stage in STAGES:
+            for stage in all_stages():
                 rows = read_rows(self.store, stage, shard)
                 for picture in live & rows.keys():
                     assert stage.name not in found.setdefault(picture, {}), f"{picture} is in two shards"
@@ -380,7 +383,7 @@ class History(RuleBasedStateMachine):
     def assert_settled(self) -> None:
         there, rows = self.there(), self.rows()
         state = state_of(self.store, "spring", STAGE_NAMES, [stage.name for stage in EXPORTED])
-        assert (state.due, state.unpublished) == ([], [])
+        assert (state.stale, state.unpublished) == ([], [])
         assert rows.keys() == there.keys()
         assert {name: row[COMPOSITES.name]["status"] for name, row in rows.items()} == dict.fromkeys(there, OK)
         assert {row[MASKS.name]["tier"] for row in rows.values()} == {"u2net"}

@@ -3,6 +3,7 @@
 import doctest
 import subprocess
 import sys
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -248,3 +249,8 @@ def test_models_are_kept_within_the_block_and_no_longer(photo, monkeypatch):
         find_mask(photo, tiers=["u2netp", "gradients"])
     find_mask(photo, tiers=TIERS)
     assert made == [("gradients",), ("u2netp", "gradients"), ("gradients",)]
+
+
+@pytest.mark.parametrize("package", ["vivid_assets", "resources", "partitions"])
+def test_the_packages_say_that_they_are_typed(package):
+    assert files(package).joinpath("py.typed").is_file()

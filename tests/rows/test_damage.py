@@ -2,20 +2,33 @@
 
 import logging
 import threading
+from dataclasses import dataclass
 
-import pyarrow as pa
 import pytest
 
 from resources.errors import MachineFault
 from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
-from vivid_assets.rows.engine import materialize_rows
+from vivid_assets.rows.columns import StoredFile
+from vivid_assets.rows.engine import ShardRun, materialize_rows
 from vivid_assets.rows.stage import Stage
 from vivid_assets.rows.tables import Journal, read_rows, table_path
 from vivid_assets.rows.work import each
 
 LOG = logging.getLogger("test")
-DRAW = Stage(name="draw", version="1", columns=pa.schema([("file", pa.string())]), files=("file",), asks=("content",))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    file: StoredFile
+
+
+@dataclass(frozen=True)
+class Content:
+    content: str
+
+
+DRAW = Stage(name="draw", version="1", row=Drawn, asks=Content)
 PICTURES = [{"picture": name, "content": name * 9} for name in "abc"]
 
 
@@ -29,14 +42,14 @@ def run(store, draw=None):
     worked = []
 
     def plain(row):
-        store.write(f"draw/{row.picture}", row.asked["content"].encode())
-        return {"file": f"draw/{row.picture}"}
+        store.write(f"draw/{row.picture}", row.read(Content).content.encode())
+        return Drawn(f"draw/{row.picture}")
 
     def counted(row):
         worked.append(row.picture)
         return (draw or plain)(row)
 
-    materialize_rows(DRAW, "s", PICTURES, lambda: each(counted), store=store, settings={}, log=LOG)
+    materialize_rows(ShardRun(DRAW, "s", PICTURES, store, LOG), lambda: each(counted))
     return sorted(worked)
 
 
@@ -70,13 +83,13 @@ def test_a_damaged_journal_does_not_hide_the_sound_one_beside_it(store):
 def fail_at_c(store, row):
     if row.picture == "c":
         raise MachineFault("The device is gone.")
-    store.write(f"draw/{row.picture}", row.asked["content"].encode())
-    return {"file": f"draw/{row.picture}"}
+    store.write(f"draw/{row.picture}", row.read(Content).content.encode())
+    return Drawn(f"draw/{row.picture}")
 
 
 def test_a_store_that_has_lost_the_file_it_took_is_a_fault_of_the_machine(store):
     with pytest.raises(MachineFault, match="said that it took draw/a, but does not have it"):
-        run(store, draw=lambda row: {"file": f"draw/{row.picture}"})
+        run(store, draw=lambda row: Drawn(f"draw/{row.picture}"))
 
 
 def test_a_second_run_waits_and_takes_over(store, caplog):
@@ -85,8 +98,8 @@ def test_a_second_run_waits_and_takes_over(store, caplog):
     def slow(row):
         reached.set()
         assert go_on.wait(HANG_S)
-        store.write(f"draw/{row.picture}", row.asked["content"].encode())
-        return {"file": f"draw/{row.picture}"}
+        store.write(f"draw/{row.picture}", row.read(Content).content.encode())
+        return Drawn(f"draw/{row.picture}")
 
     first = threading.Thread(target=lambda: done.append(run(store, draw=slow)))
     first.start()
@@ -105,7 +118,7 @@ def test_a_run_that_was_taken_over_does_not_write_its_table(store):
     def overslept(row):
         store.write("claims/draw/s.1.claim", b"{}")
         store.write(f"draw/{row.picture}", b"old")
-        return {"file": f"draw/{row.picture}"}
+        return Drawn(f"draw/{row.picture}")
 
     with pytest.raises(MachineFault, match="took over draw s"):
         run(store, draw=overslept)

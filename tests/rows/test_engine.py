@@ -3,43 +3,79 @@
 import contextlib
 import logging
 import threading
+from dataclasses import dataclass
 
 import hypothesis.strategies as st
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from resources.errors import MachineFault
 from resources.store.store import Store
-from vivid_assets.rows.engine import materialize_rows
+from vivid_assets.rows.columns import Degraded, StoredFile
+from vivid_assets.rows.engine import ShardRun, materialize_rows
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import Reads, Stage, artefact, degraded_key
+from vivid_assets.rows.stage import Reads, Stage, WhateverBecame, artefact, degraded_key
 from vivid_assets.rows.tables import Journal, read_made_with, read_rows
 from vivid_assets.rows.work import Work, each
 
 LOG = logging.getLogger("test")
 
-DRAW = Stage(
-    name="draw",
-    version="1",
-    columns=pa.schema([("file", pa.string()), ("parity", pa.int64())]),
-    files=("file",),
-    asks=("content",),
-)
-NOTE = Stage(
-    name="note",
-    version="1",
-    columns=pa.schema([("text", pa.string())]),
-    asks=("prompt",),
-    reads=(Reads(DRAW, ("parity",)),),
-)
-FRAME = Stage(
-    name="frame",
-    version="1",
-    columns=pa.schema([("file", pa.string())]),
-    files=("file",),
-    reads=(Reads(DRAW, ("file",)), Reads(NOTE, ("text",))),
-)
+
+@dataclass(frozen=True)
+class Content:
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    file: StoredFile | None = None
+    parity: int | None = None
+
+
+@dataclass(frozen=True)
+class Parity:
+    parity: int | None
+
+
+@dataclass(frozen=True)
+class DrawnFile:
+    file: str | None
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class NoteText:
+    text: str
+
+
+@dataclass(frozen=True)
+class Framed:
+    file: StoredFile
+
+
+@dataclass(frozen=True)
+class Made:
+    text: str
+    lacks: Degraded
+
+
+DRAW = Stage(name="draw", version="1", row=Drawn, asks=Content)
+NOTE = Stage(name="note", version="1", row=Text, asks=Prompt, reads=(Reads(DRAW, Parity),))
+FRAME = Stage(name="frame", version="1", row=Framed, reads=(Reads(DRAW, DrawnFile), Reads(NOTE, NoteText)))
+
+
+def materialize(stage, pictures, work, *, store, shard="s", **options):
+    """The outcome of ``work`` on the pictures."""
+    return materialize_rows(ShardRun(stage, shard, pictures, store, LOG, **options), work)
 
 
 class Killed(BaseException):
@@ -68,39 +104,33 @@ class House:
                 self.kill_after -= 1
 
     def _draw(self, row):
-        if row.asked["content"] == "broken":
+        if row.read(Content).content == "broken":
             raise PictureFailure("This picture is broken: replace it.")
         self._count("draw", row.picture)
         path = artefact("c", DRAW, row.key, ".txt")
-        self.store.write(path, row.asked["content"].encode())
+        self.store.write(path, row.read(Content).content.encode())
         self._maybe_die()
-        return {"file": path, "parity": len(row.asked["content"]) % 2}
+        return Drawn(path, len(row.read(Content).content) % 2)
 
     def _note(self, row):
         self._count("note", row.picture)
-        return {"text": f"{row.asked['prompt']} {row.read['draw']['parity']}"}
+        return Text(f"{row.read(Prompt).prompt} {row.read(Parity).parity}")
 
     def _frame(self, row, border):
         self._count("frame", row.picture)
-        inner = self.store.read(row.read["draw"]["file"]).decode()
+        inner = self.store.read(row.read(DrawnFile).file).decode()
         path = artefact("c", FRAME, row.key, ".txt")
-        self.store.write(path, f"{border}{inner}|{row.read['note']['text']}{border}".encode())
+        self.store.write(path, f"{border}{inner}|{row.read(NoteText).text}{border}".encode())
         self._maybe_die()
-        return {"file": path}
+        return Framed(path)
 
     def run(self, pictures, border="#", **options):
         self.worked = []
-        shared = {"store": self.store, "log": LOG, **options}
-        materialize_rows(DRAW, "s", pictures, lambda: each(self._draw), settings={}, **shared)
-        materialize_rows(NOTE, "s", pictures, lambda: each(self._note), settings={}, **shared)
-        return materialize_rows(
-            FRAME,
-            "s",
-            pictures,
-            lambda: each(lambda row: self._frame(row, border)),
-            settings={"border": border},
-            **shared,
-        )
+        shared = {"store": self.store, **options}
+        materialize(DRAW, pictures, lambda: each(self._draw), **shared)
+        materialize(NOTE, pictures, lambda: each(self._note), **shared)
+        work = each(lambda row: self._frame(row, border))
+        return materialize(FRAME, pictures, lambda: work, settings={"border": border}, **shared)
 
     def lose(self, stage, picture):
         """As if somebody had deleted the file."""
@@ -181,16 +211,7 @@ def test_lasting_failures_wait_for_a_change_and_transient_ones_are_tried_again(t
 
     def run(**options):
         tried.clear()
-        materialize_rows(
-            DRAW,
-            "s",
-            pictures(t="x", l="y"),
-            lambda: each(load),
-            store=store,
-            settings={},
-            log=LOG,
-            **options,
-        )
+        materialize(DRAW, pictures(t="x", l="y"), lambda: each(load), store=store, **options)
         return sorted(tried)
 
     assert run() == ["l", "t"]
@@ -205,17 +226,17 @@ def test_a_fault_of_the_machine_fails_the_stage_and_keeps_what_was_finished(tmp_
         if "c" in batch:
             raise MachineFault("The device is gone.")
         done.extend(batch)
-        return [{"parity": 0}] * len(batch)
+        return [Drawn(parity=0)] * len(batch)
 
     def run(compute):
         work = Work(load=lambda row: row.picture, compute=compute, save=lambda _, columns: columns, batch_size=2)
         names = pictures(a="1", b="2", c="3", d="4")
-        return materialize_rows(DRAW, "s", names, lambda: work, store=store, settings={}, log=LOG)
+        return materialize(DRAW, names, lambda: work, store=store)
 
     with pytest.raises(MachineFault, match="device is gone"):
         run(compute)
     assert done == ["a", "b"]
-    outcome = run(lambda batch: done.extend(batch) or [{"parity": 0}] * len(batch))
+    outcome = run(lambda batch: done.extend(batch) or [Drawn(parity=0)] * len(batch))
     assert done == ["a", "b", "c", "d"]
     assert outcome.computed == 2
 
@@ -224,39 +245,66 @@ def test_a_picture_that_breaks_its_batch_fails_alone(tmp_path):
     def compute(batch):
         if "b" in batch:
             raise RuntimeError("cannot do this one")
-        return [{"parity": 1} for _ in batch]
+        return [Drawn(parity=1) for _ in batch]
 
     work = Work(load=lambda row: row.picture, compute=compute, save=lambda _, columns: columns, batch_size=3)
-    outcome = materialize_rows(
-        DRAW,
-        "s",
-        pictures(a="", b="", c=""),
-        lambda: work,
-        store=Store(root=str(tmp_path)),
-        settings={},
-        log=LOG,
-    )
+    outcome = materialize(DRAW, pictures(a="", b="", c=""), lambda: work, store=Store(root=str(tmp_path)))
     assert [row["status"] for row in outcome.rows] == ["ok", "failed", "ok"]
     assert outcome.rows[1]["error"] == "Unexpected RuntimeError: cannot do this one. The run's log has the traceback."
 
 
 def test_no_model_is_asked_for_when_there_is_nothing_to_do(house):
     house.run(pictures(a="one"))
-    outcome = materialize_rows(
-        DRAW,
-        "s",
-        pictures(a="one"),
-        lambda: pytest.fail("work was made"),
-        store=house.store,
-        settings={},
-        log=LOG,
-    )
+    outcome = materialize(DRAW, pictures(a="one"), lambda: pytest.fail("work was made"), store=house.store)
     assert outcome.computed == 0
 
 
-def test_a_stage_reads_only_what_it_declares(house):
-    with pytest.raises(ValueError, match=r"reads draw\.colour"):
-        Stage(name="x", version="1", columns=pa.schema([]), reads=(Reads(DRAW, ("colour",)),))
+@dataclass(frozen=True)
+class Color:
+    color: str
+
+
+@dataclass(frozen=True)
+class ParityAsText:
+    parity: str
+
+
+@dataclass(frozen=True)
+class SureParity:
+    parity: int
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Color, r"reads draw\.color, which does not exist"),
+        (ParityAsText, r"reads draw\.parity as string, and it is int64"),
+        (SureParity, r"reads draw\.parity as a value that is always there, and it may be None"),
+    ],
+)
+def test_a_stage_reads_only_what_another_has(kind, why):
+    with pytest.raises(ValueError, match=why):
+        Stage(name="x", version="1", row=Text, reads=(Reads(DRAW, kind),))
+
+
+def test_a_stage_sees_nothing_that_it_does_not_declare(house):
+    def peep(row):
+        return Text(str(row.read(DrawnFile).file))
+
+    outcome = materialize(NOTE, pictures(a="one"), lambda: each(peep), store=house.store)
+    assert outcome.rows[0]["status"] == "skipped"
+    house.run(pictures(a="one"))
+    (row,) = materialize(NOTE, pictures(a="one"), lambda: each(peep), store=house.store, settings={"again": 1}).rows
+    assert (row["status"], "KeyError" in row["error"]) == ("failed", True)
+
+
+def test_columns_that_every_stage_has_are_not_a_stage_s_own():
+    @dataclass(frozen=True)
+    class Timed:
+        seconds: float
+
+    with pytest.raises(ValueError, match="x has a column 'seconds', which every stage has"):
+        Stage(name="x", version="1", row=Timed)
 
 
 step = st.fixed_dictionaries(
@@ -303,19 +351,20 @@ def test_any_history_ends_like_a_clean_run(tmp_path_factory, steps):
 
 def test_a_stage_that_does_not_require_another_works_on_its_failures_too(house):
     """``list`` sees every picture: with the error where ``draw`` failed, and again once that changes."""
-    listing = Stage(
-        name="list",
-        version="1",
-        columns=pa.schema([("said", pa.string())]),
-        reads=(Reads(DRAW, ("parity",), required=False),),
-    )
+
+    @dataclass(frozen=True)
+    class Became(WhateverBecame):
+        parity: int | None
+
+    listing = Stage(name="list", version="1", row=Text, reads=(Reads(DRAW, Became),))
 
     def run(found):
         def say(row):
-            return {"said": f"{row.read['draw']['status']} {row.read['draw']['parity']} {row.read['draw']['error']}"}
+            became = row.read(Became)
+            return Text(f"{became.status} {became.parity} {became.error}")
 
-        outcome = materialize_rows(listing, "s", found, lambda: each(say), store=house.store, settings={}, log=LOG)
-        return [row["said"] for row in outcome.rows], outcome.computed
+        outcome = materialize(listing, found, lambda: each(say), store=house.store)
+        return [row["text"] for row in outcome.rows], outcome.computed
 
     assert run(pictures(a="one", b="broken")) == (["None None None"] * 2, 2)
     house.run(pictures(a="one", b="broken"))
@@ -333,26 +382,30 @@ def test_a_table_says_what_its_rows_were_made_with(house):
 
 def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tmp_path):
     store, lacks, worked = Store(root=str(tmp_path)), {"a": "no kornia"}, []
-    made = Stage(
-        "made", "1", pa.schema([("file", pa.string()), ("lacks", pa.string())]), ("file",), "lacks", ("content",)
-    )
-    used = Stage("used", "1", pa.schema([("text", pa.string())]), reads=(Reads(made, ("file",)),))
+
+    @dataclass(frozen=True)
+    class MadeFile:
+        file: StoredFile
+        lacks: Degraded
+
+    made = Stage("made", "1", MadeFile, Content)
+    used = Stage("used", "1", Text, reads=(Reads(made, DrawnFile),))
 
     def make(row):
         worked.append(("made", row.picture))
         path = artefact("c", made, degraded_key(row.key, lacks.get(row.picture)), ".txt")
         store.write(path, b"x")
-        return {"file": path, "lacks": lacks.get(row.picture)}
+        return MadeFile(path, lacks.get(row.picture))
 
     def use(row):
         worked.append(("used", row.picture))
-        return {"text": "y"}
+        return Text("y")
 
     def run():
         worked.clear()
         pictures = [{"picture": name, "content": name} for name in ("a", "b")]
         for stage, work in ((made, each(make)), (used, each(use))):
-            materialize_rows(stage, "s-0", pictures, lambda w=work: w, store=store, settings={}, log=LOG)
+            materialize(stage, pictures, lambda w=work: w, store=store, shard="s-0")
         return sorted(worked)
 
     run()
@@ -367,38 +420,45 @@ def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tm
     assert run() == []
 
 
-def materialize_note(store, columns, result):
-    """A stage of those columns over one picture; how many rows it made."""
+def materialize_note(store, row, result):
+    """A stage of such rows over one picture; how many it made."""
     made = []
 
-    def note(row):
-        made.append(row.picture)
-        return dict(result)
+    def note(found):
+        made.append(found.picture)
+        return result
 
-    stage = Stage(name="note", version="1", columns=pa.schema([(name, pa.string()) for name in columns]))
-    materialize_rows(
-        stage,
-        "s",
-        [{"picture": "a", "content": "x"}],
-        lambda: each(note),
-        store=store,
-        settings={},
-        revision={},
-        log=LOG,
-    )
+    stage = Stage(name="note", version="1", row=row)
+    materialize(stage, pictures(a="x"), lambda: each(note), store=store)
     return len(made)
+
+
+@dataclass(frozen=True)
+class LongText:
+    text: str
+    length: int
 
 
 def test_a_column_that_is_new_makes_rows_stale_though_nobody_raised_the_version(tmp_path):
     store = Store(root=str(tmp_path))
-    assert materialize_note(store, ["text"], {"text": "one"}) == 1
-    assert materialize_note(store, ["text"], {"text": "one"}) == 0
-    assert materialize_note(store, ["text", "length"], {"text": "one", "length": "3"}) == 1
+    assert materialize_note(store, Text, Text("one")) == 1
+    assert materialize_note(store, Text, Text("one")) == 0
+    assert materialize_note(store, LongText, LongText("one", 3)) == 1
 
 
-def test_a_misspelt_column_is_refused_and_not_dropped(tmp_path):
-    with pytest.raises(ValueError, match="'txet', which is none of its columns"):
-        materialize_note(Store(root=str(tmp_path)), ["text"], {"txet": "one"})
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ({"txet": "one"}, "note gave a dict, and not the LongText that it declares"),
+        (Text("one"), "note gave a Text, and not the LongText that it declares"),
+        (LongText("one", None), "note: LongText has no 'length', which every row has"),
+    ],
+)
+def test_a_row_with_other_columns_is_refused_where_it_is_written(tmp_path, result, why):
+    store = Store(root=str(tmp_path))
+    with pytest.raises(MachineFault, match=why):
+        materialize_note(store, LongText, result)
+    assert not store.exists("tables/note/s.parquet")
 
 
 def test_a_renamed_picture_and_one_that_returns_are_not_made_again(house):
@@ -428,17 +488,17 @@ def test_settings_there_and_back_make_nothing_again_and_lost_files_do(house):
 def test_a_poorer_machine_takes_over_what_a_better_one_made_and_does_its_own_part_once(tmp_path):
     """Wanted is not available: the key is that of the whole row, whoever asks."""
     store, worked = Store(root=str(tmp_path)), []
-    made = Stage("made", "1", pa.schema([("text", pa.string()), ("lacks", pa.string())]), (), "lacks", ("content",))
+    made = Stage("made", "1", Made, Content)
 
     def run(found, lacking):
         worked.clear()
 
         def make(row):
             worked.append(row.picture)
-            return {"text": "poor" if lacking else "good", "lacks": lacking}
+            return Made("poor" if lacking else "good", lacking)
 
-        options = {"store": store, "settings": {}, "revision": {"model": "1"}, "lacking": lacking, "log": LOG}
-        table = materialize_rows(made, "s", pictures(**found), lambda: each(make), **options)
+        options = {"store": store, "revision": {"model": "1"}, "lacking": lacking}
+        table = materialize(made, pictures(**found), lambda: each(make), **options)
         return [row["text"] for row in table.rows], [*worked]
 
     assert run({"a": "1"}, None) == (["good"], ["a"])
@@ -456,12 +516,12 @@ def test_a_limit_that_is_raised_tries_what_failed_by_it_again_and_nothing_else(t
 
         def measure(row):
             tried.append(row.picture)
-            if len(row.asked["content"]) > limit:
+            if len(row.read(Content).content) > limit:
                 raise PictureFailure("It is too long.")
-            return {"file": None, "parity": 0}
+            return Drawn(parity=0)
 
-        options = {"store": store, "settings": {}, "limits": {"longest": limit}, "log": LOG}
-        table = materialize_rows(DRAW, "s", pictures(a="x", b="long"), lambda: each(measure), **options)
+        options = {"store": store, "limits": {"longest": limit}}
+        table = materialize(DRAW, pictures(a="x", b="long"), lambda: each(measure), **options)
         return [row["status"] for row in table.rows], sorted(tried)
 
     assert run(2) == (["ok", "failed"], ["a", "b"])

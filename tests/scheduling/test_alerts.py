@@ -75,7 +75,7 @@ def test_people_are_told_of_what_changes(house):
     assert [(title.partition(":")[0], text.splitlines()[0]) for title, text in told] == [
         ("Run failed", "the disk is full"),
         ("Run failed", "no such bucket"),
-        ("Run goes well again", "Run goes well again: catalogue spring-00000"),
+        ("Run succeeds again", "Run succeeds again: catalogue spring-00000"),
         ("Run failed", "the disk is full"),
     ]
 

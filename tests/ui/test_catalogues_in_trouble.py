@@ -104,6 +104,6 @@ def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster,
     assert "birefnet.trust_remote_code is not a catalogue's to set" in alerts["Catalogue broken could not be scanned"]
     assert "has no picture" in alerts["Catalogue empty could not be scanned"]
     assert "cannot be listed" in alerts["Catalogue away could not be scanned"]
-    assert "1 .psd, such as 'b.psd'" in alerts["Catalogue good wants a look"]
+    assert "1 .psd, such as 'b.psd'" in alerts["Catalogue good needs attention"]
     titles = [alert["title"] for alert in told[1] if alert["title"].startswith("Catalogue")]
     assert sorted(titles) == sorted(set(titles)), "each once, and not at every tick"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from resources.store.store import Store
-from vivid_assets.assets.stages import MASKS
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.rows.tables import read_rows

@@ -6,21 +6,15 @@ import pyarrow.compute as pc
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
 from resources.store.store import Store
-from vivid_assets.assets.analysis import ANALYSIS
-from vivid_assets.assets.backgrounds import BACKGROUNDS
-from vivid_assets.assets.composites import COMPOSITES
-from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
-from vivid_assets.assets.masks import MASKS
-from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.progress import state_of
-from vivid_assets.export.part import SCHEMA
+from vivid_assets.export.part import schema
 from vivid_assets.export.publish import Published, part_path, publish_shard
 from vivid_assets.rows.stage import OK, digest
 from vivid_assets.stages.faults import retried_where_it_helps
 from vivid_assets.stages.shard_asset import check_shard
+from vivid_assets.stages.stage import all_stages, last_of
 
-EXPORTED = (PREPARED_IMAGES, ANALYSIS, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
-
+EXPORTED = tuple(stage for stage in all_stages() if not stage.is_view)
 
 PUBLISH = "vivid/publish"
 """A run with this tag publishes every shard of its catalogue that has to be, and not its own alone."""
@@ -29,7 +23,7 @@ PUBLISH = "vivid/publish"
 @dg.asset(
     partitions_def=SHARDS,
     # The last of the stages that are read: naming all would only tangle the graph.
-    deps=[COMPOSITES.name],
+    deps=[stage.name for stage in last_of(EXPORTED)],
     group_name="catalogue",
     kinds={"parquet", "huggingface"},
     code_version="3",
@@ -62,7 +56,7 @@ def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) ->
             "names taken away": published.taken_away,
             "other shards published": len(also),
             "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in SCHEMA]
+                columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in schema()]
             ),
         },
         data_version=dg.DataVersion(digest(table.to_pylist())),

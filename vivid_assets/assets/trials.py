@@ -8,19 +8,11 @@ from pydantic import Field
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
-from resources.clip.open_clip import OpenClip
-from resources.masks.birefnet import BiRefNet
-from resources.masks.vitmatte import VitMatte
-from resources.scenes.sdxl import SDXL
-from resources.scenes.text_to_image import TextToImage
+from resources.models import own_models
 from resources.store.overlay import TrialStore
 from resources.store.store import Store
-from vivid_assets.assets.analysis import analysis
-from vivid_assets.assets.backgrounds import backgrounds
-from vivid_assets.assets.composites import COMPOSITES, composites
-from vivid_assets.assets.enhanced_prompts import enhanced_prompts
-from vivid_assets.assets.masks import masks
-from vivid_assets.assets.prepared_images import PREPARED_IMAGES, prepared_images
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
@@ -28,9 +20,11 @@ from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.faults import retried_where_it_helps
-from vivid_assets.stages.shard_asset import check_shard
+from vivid_assets.stages.shard_asset import check_shard, shard_asset
+from vivid_assets.stages.stage import all_stages, last_of
 
-_TRIED = [prepared_images, analysis, enhanced_prompts, backgrounds, masks, composites]
+_TRIED = tuple(stage for stage in all_stages() if not stage.is_view)
+_MODELS = tuple(own_models())
 _SHOWN = 24
 
 
@@ -48,30 +42,22 @@ class TrialConfig(dg.Config):
 
 @dg.asset(
     partitions_def=SHARDS,
-    deps=[COMPOSITES.name],
+    deps=[stage.name for stage in last_of(_TRIED)],
     group_name="catalogue",
     kinds={"numpy"},
     pool="gpu",
+    required_resource_keys={"store", "settings", *_MODELS},
 )
-def trials(
-    context: dg.AssetExecutionContext,
-    config: TrialConfig,
-    store: dg.ResourceParam[Store],
-    settings: dg.ResourceParam[SettingsFile],
-    open_clip: dg.ResourceParam[OpenClip],
-    sdxl: dg.ResourceParam[SDXL],
-    text_to_image: dg.ResourceParam[TextToImage],
-    birefnet: dg.ResourceParam[BiRefNet],
-    vitmatte: dg.ResourceParam[VitMatte],
-) -> dg.MaterializeResult:
+def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:
     """Other settings on one shard: source, current composite and the trial's, side by side.
 
     Materialise one shard and say in the launchpad what to try: `name` and `settings`. Only what the settings change is
     computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue is touched.
     """
+    store: Store = context.resources.store
     check_shard(context, store)
     shard = context.partition_key
-    tried = SettingsFile(path=settings.path, trial=config.settings)
+    tried = SettingsFile(path=context.resources.settings.path, trial=config.settings)
     # Said here and not by the first stage that reads the bad entry.
     tried.read(catalogue_settings(store, catalogue_of(shard)))
     trial_store = TrialStore(root=store.root, trial=config.name)
@@ -79,18 +65,11 @@ def trials(
     with dg.DagsterInstance.ephemeral() as instance, retried_where_it_helps(context):
         instance.add_dynamic_partitions(str(SHARDS.name), [shard])
         result = dg.materialize(
-            _TRIED,
+            [shard_asset(stage) for stage in _TRIED],
             partition_key=shard,
             instance=instance,
-            resources={
-                "store": trial_store,
-                "settings": tried,
-                "open_clip": open_clip,
-                "sdxl": sdxl,
-                "text_to_image": text_to_image,
-                "birefnet": birefnet,
-                "vitmatte": vitmatte,
-            },
+            resources={name: getattr(context.resources, name) for name in _MODELS}
+            | {"store": trial_store, "settings": tried},
         )
     computed = {
         event.asset_key.to_user_string(): event.materialization.metadata["computed"].value

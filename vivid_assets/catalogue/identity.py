@@ -1,4 +1,4 @@
-"""What tells one content of a file from another, and whether a file is what was promised of it.
+"""The identity of a file's content, and whether a file has the promised content.
 
 A content is one of four kinds: a digest of the bytes as a scan makes it, an object store's entity tag (``etag:``), what
 a manifest says (``manifest:``), or the word for a file that is missing or cannot be read. Those of the same kind are
@@ -29,7 +29,7 @@ def kind_of_content(content: str) -> str:
 
 
 def fits(content: str, chunks: Iterable[bytes], stamp: str = "") -> bool | None:
-    """Whether a file of these bytes is of that ``content``; None where bytes cannot tell.
+    """Whether a file of these bytes has that ``content``; None if that cannot be decided.
 
     ``stamp`` is the file's in the store where it lies, which may be an entity tag. What a manifest says is a checksum
     where it has the length and the digits of one, or names its kind (``sha256:…``); anything else is believed.

@@ -1,4 +1,4 @@
-"""The ledger: every picture that a catalogue ever had, its shard, and what is asked for it.
+"""The ledger: every picture that a catalogue ever had, its shard, and its request.
 
 One Parquet file per generation, sorted by shard, so that a stage reads only its own shard's rows. A scan commits
 the next generation in a single exclusive write: two scans at once cannot both win, and a killed one changes nothing.
@@ -32,7 +32,7 @@ def read_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
 def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
     """The newest ledger that can be read, and the newest generation of all, which it is to be committed after.
 
-    What the damaged generations noted is found again by comparing with the source.
+    The scan finds what the damaged generations recorded again by comparing with the source.
     """
     generations = sorted(_generations(store, catalogue), reverse=True)
     for generation in generations:
@@ -42,9 +42,9 @@ def last_sound_ledger(store: Store, catalogue: str) -> tuple[pa.Table, int]:
             _log.error("%s", error)
             continue
         if table is not None:
-            _log.error("The ledger of %s is taken from generation %d.", catalogue, generation)
+            _log.error("The ledger of %s is read from generation %d.", catalogue, generation)
             return table, generations[0]
-    _log.error("No ledger of %s can be read: every picture is taken for new.", catalogue)
+    _log.error("No ledger of %s can be read: every picture counts as new.", catalogue)
     return LEDGER.empty_table(), generations[0]
 
 
@@ -69,7 +69,8 @@ def live_pictures(store: Store, shard: str) -> list[dict[str, Any]]:
 
 def live_of(rows: pa.Table) -> list[dict[str, Any]]:
     """Those of the ledger's ``rows`` that are not retired, by name."""
-    return rows.filter(pc.equal(rows["retired"], "")).sort_by("picture").to_pylist()
+    live: list[dict[str, Any]] = rows.filter(pc.equal(rows["retired"], "")).sort_by("picture").to_pylist()
+    return live
 
 
 def shards_of(store: Store, catalogue: str) -> list[str]:
@@ -93,7 +94,7 @@ def places_of(
     return places
 
 
-def _read_newest(store: Store, catalogue: str, filters: list | None = None) -> tuple[pa.Table, int]:
+def _read_newest(store: Store, catalogue: str, filters: list[Any] | None = None) -> tuple[pa.Table, int]:
     """The rows of the newest ledger that meet ``filters``, and its generation; empty and 0 before the first scan.
 
     One that is listed and not there has been cleared away by a scan meanwhile: there is a newer one then.
@@ -108,16 +109,16 @@ def _read_newest(store: Store, catalogue: str, filters: list | None = None) -> t
     raise MachineFault(f"{store.path(_path(catalogue, generation))} is listed, but is not there.")
 
 
-def _read(store: Store, catalogue: str, generation: int, filters: list | None = None) -> pa.Table | None:
+def _read(store: Store, catalogue: str, generation: int, filters: list[Any] | None = None) -> pa.Table | None:
     path = _path(catalogue, generation)
     try:
         table = store.read_table(path, filters=filters)
     except DamagedTable as error:
-        raise DamagedTable(f"{error} It is {catalogue}'s ledger: scan the catalogue again, which mends it.") from error
+        raise DamagedTable(f"{error} It is {catalogue}'s ledger: scan the catalogue again to repair it.") from error
     if table is not None and table.schema.names != LEDGER.names:
         raise MachineFault(
-            f"{store.path(path)} is of another edition of this program: keep results in a new store (--store), "
-            "where the catalogue is added again."
+            f"{store.path(path)} was written by another version of this program: use a new store (--store), "
+            "and add the catalogue there again."
         )
     return table
 

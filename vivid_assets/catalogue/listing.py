@@ -1,7 +1,7 @@
-"""The files that are there: names, sizes and stamps in one pass, digests only where something may have changed.
+"""The files of a catalogue: names, sizes and stamps in one pass, digests only where something may have changed.
 
-What is a picture is said by the suffix where it is one of a picture, and by the first bytes where it is not. What is
-left out is named, and a folder that cannot be listed is a fault: silence would read as "there is nothing more".
+Files that are left out are named, and a folder that cannot be listed is an error: otherwise its pictures would seem to
+be gone.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 from upath import UPath
@@ -34,27 +35,27 @@ _STORE = re.compile(r"(?:^|(.*?)/)catalogues/[^/]+/catalogue\.json")
 
 @dataclass(frozen=True)
 class Listing:
-    """What a catalogue's folder, or one folder in it, holds."""
+    """The contents of a catalogue's folder, or of one folder in it."""
 
     pictures: pa.Table
     """Schema LISTING, by name: POSIX paths below the catalogue's root."""
     others: pa.Table
     """Files that are no pictures that can be read; as ``pictures``."""
     refused: dict[str, str]
-    """By name: a sentence for each file or folder that is left out for what it is called or where it leads."""
+    """By name: a message for each file or folder that is left out because of its name or its target."""
     looked_at: dict[str, tuple[str, str]]
-    """By name: the state (size and stamp) in which a file's first bytes were looked at, and what they are not."""
+    """By name: the state (size and stamp) in which a file's first bytes were read, and why they are no picture's."""
     stores: list[str] = field(default_factory=list)
     """Folders that are left out because they are stores of this program."""
 
     def sentences(self) -> list[str]:
-        """What was left out, in words."""
-        told = [*self.refused.values()]
-        told += [f"The folder {name!r} is a store of results and left out." for name in self.stores]
+        """Messages on what was left out."""
+        messages = [*self.refused.values()]
+        messages += [f"The folder {name!r} is left out: it is a store of results." for name in self.stores]
         found = {name: what for name, (_, what) in self.looked_at.items()}
         if counted := sentence_on_others(self.others["picture"].to_pylist(), found):
-            told.append(counted)
-        return told
+            messages.append(counted)
+        return messages
 
 
 def list_files(
@@ -189,7 +190,7 @@ def _walk(root: UPath, below: str, skipped: set[str], store: UPath | None) -> _F
     if unlisted:
         raise ValueError(
             f"{_many(len(unlisted), 'folder')} of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
-            "What is in them is not known, so nothing is taken for removed."
+            "Their contents are unknown, so no picture is removed."
         )
     return entries, refused, stores
 
@@ -247,7 +248,7 @@ def _state(found: os.stat_result) -> tuple[int, str]:
     return found.st_size, f"{found.st_mtime_ns}-{found.st_ctime_ns}"
 
 
-def _stamp(info: dict) -> str:
+def _stamp(info: Mapping[str, Any]) -> str:
     """Changes whenever the object does: its entity tag or checksum, else the modification time."""
     for name in ("ETag", "etag", "md5Hash", "content_md5"):
         if info.get(name):

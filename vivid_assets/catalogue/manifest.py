@@ -1,4 +1,4 @@
-"""The manifest: a table of pictures and what is asked for each (CSV, Parquet or JSON lines).
+"""The manifest: a table of pictures and their requests (CSV, Parquet or JSON lines).
 
 It comes from spreadsheets, scripts and people: separators, encodings and empty columns are theirs to choose. What
 cannot be understood without a guess is refused by name.
@@ -24,14 +24,14 @@ from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
 
 COLUMNS = {
     "image": "the picture's path below the catalogue's folder",
-    "prompt": "the background wanted",
+    "prompt": "the background, in words",
     "negative_prompt": "what the background must not show",
     "seed": "a whole number; the same prompt, size and seed give the same background",
     "scene": "a name instead of a seed: pictures of one scene share one background",
     "background": "a picture below the catalogue's folder to use as the background",
     "tier": "the mask tier to use, by its name in `tiers` of [masks]",
     "box": "where the subject is: left, top, right, bottom in pixels, as '10,20,300,400'",
-    "digest": "what tells the file's contents apart, such as a checksum; with one in every line no file is listed",
+    "digest": "a checksum or entity tag of the file; if every line has one, the scan lists and reads no files",
 }
 MANIFEST_NAMES = (
     "manifest.parquet",
@@ -42,14 +42,14 @@ MANIFEST_NAMES = (
     "metadata.csv",
     "metadata.jsonl",
 )
-"""In the order in which one is looked for. ``metadata.*`` is what Hugging Face's image folders have."""
+"""In order of precedence. Hugging Face's image folders have ``metadata.*``."""
 
 ALIASES = {"file_name": "image", "text": "prompt"}
 """Columns of Hugging Face's image folders, and what they are here."""
 
 LONGEST_TEXT = 10_000
 _LARGEST_LINE = 64 << 20
-"""Bytes that are looked at for the end of a line; one overlong cell must not take the others down."""
+"""Bytes that are searched for the end of a line; one overlong cell must not fail the others."""
 
 _SEPARATORS = (",", ";", "\t", "|")
 
@@ -84,7 +84,7 @@ def read_manifest(path: UPath, hint: Callable[[str], str]) -> tuple[pa.Table, li
     for alias, name in ALIASES.items():
         if alias in names and name not in names:
             names[names.index(alias)] = name
-            notes.append(f"The manifest's column {alias!r} is taken as {name!r}.")
+            notes.append(f"The manifest's column {alias!r} is read as {name!r}.")
     table = table.rename_columns(names)
     if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
         raise ValueError(f"The manifest {path} has more than one column {twice[0]!r}.")
@@ -132,7 +132,7 @@ def _as_unicode(data: bytes, path: UPath, notes: list[str]) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(f"The manifest {path} is not UTF-8 text (line {line}): save it as UTF-8.") from error
     notes.append(
-        f"The manifest {path.name} is not UTF-8 (line {line}) and was read as Windows-1252: look at its special "
+        f"The manifest {path.name} is not UTF-8 (line {line}) and was read as Windows-1252: check its special "
         "characters, or save it as UTF-8."
     )
     return text
@@ -170,7 +170,7 @@ def _from_csv(text: str, path: UPath, notes: list[str]) -> pa.Table:
 
 
 def _types(text: str, separator: str) -> dict[str, pa.DataType]:
-    """Every column as text: nothing is guessed from what a cell looks like. 007, 1e9 and NA stay what they are."""
+    """Every column as text, without guessing types: 007, 1e9 and NA stay as they are."""
     return dict.fromkeys(_header(text, separator), pa.string())
 
 
@@ -179,7 +179,7 @@ def _header(text: str, separator: str) -> list[str]:
 
 
 def _separator(text: str) -> str:
-    """The one by which the header has a column for images; a comma where none has, which is then said."""
+    """The separator that gives the header a column for images; a comma if none does, which is then an error."""
     for separator in _SEPARATORS:
         names = {name.strip().lower().replace(" ", "_") for name in _header(text, separator)}
         if names & {"image", "file_name"}:
@@ -211,8 +211,8 @@ def _from_ragged_csv(text: str, separator: str, path: UPath, notes: list[str]) -
             raise ValueError(f"The manifest {path} is cut off in its last line, for {row[0][:60]!r}: copy it again.")
         if any(cell.strip() for cell in row[len(header) :]):
             notes.append(
-                f"The manifest's line for {_short(row[0])!r} has more cells than the header: put quotation marks round "
-                f"a text that holds {separator!r}."
+                f"The manifest's line for {_short(row[0])!r} has more cells than the header: put quotation marks "
+                f"around a text that contains {separator!r}."
             )
             continue
         rows.append([*row[: len(header)], *[""] * (len(header) - len(row))])
@@ -269,7 +269,7 @@ def _look_at_names(names: list[str], path: UPath) -> list[str]:
     for name in unknown:
         meant = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.8)
         if meant:
-            raise ValueError(f"The manifest {path} has a column {name!r}: is {meant[0]!r} meant?")
+            raise ValueError(f"The manifest {path} has a column {name!r}: did you mean {meant[0]!r}?")
     return [f"The manifest's column {name!r} is not used." for name in unknown]
 
 
@@ -288,12 +288,12 @@ def _as_text(table: pa.Table, name: str, path: UPath) -> pa.ChunkedArray:
 
 
 def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list[str]]:
-    """The lines that can be used, and a sentence for each of the others."""
+    """The lines that can be used, and a message for each of the others."""
     rules = [
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
         *_bad_names(table["image"]),
         *(rule for name in ("prompt", "negative_prompt", "scene") for rule in _bad_texts(table, name)),
-        (pc.invert(pc.is_in(table["tier"], pa.array(["", *MASK_TIERS.names()]))), "has a tier that does not exist"),
+        (pc.invert(pc.is_in(table["tier"], pa.array(["", *MASK_TIERS.names()]))), "has an unknown tier"),
         (pc.invert(pc.match_substring_regex(table["seed"], r"^\d{0,18}$")), "has a seed that is no whole number"),
         (
             pc.invert(pc.match_substring_regex(table["box"], r"^(\s*\d+\s*(,\s*\d+\s*){3})?$")),
@@ -316,7 +316,7 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
 
 
 def _bad_names(names: pa.ChunkedArray) -> list[tuple[pa.Array, str]]:
-    """For each reason why a path is refused, which of ``names`` are; empty ones are not looked at."""
+    """For each reason why a path is refused, which of ``names`` are; empty ones are skipped."""
     reasons = [why_refused(name) if name else None for name in names.to_pylist()]
     return [(pa.array([one == why for one in reasons]), why) for why in sorted({why for why in reasons if why})]
 
@@ -325,7 +325,7 @@ def _bad_texts(table: pa.Table, name: str) -> list[tuple[pa.ChunkedArray, str]]:
     return [
         (pc.greater(pc.utf8_length(table[name]), LONGEST_TEXT), f"has a {name} of over {LONGEST_TEXT:,} characters"),
         (pc.match_substring_regex(table[name], _CONTROL), f"has a control character in its {name}"),
-        (pc.match_substring_regex(table[name], _FORMULA), f"has a {name} that starts as a formula does"),
+        (pc.match_substring_regex(table[name], _FORMULA), f"has a {name} that starts like a formula"),
     ]
 
 

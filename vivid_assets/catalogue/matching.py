@@ -18,13 +18,13 @@ from vivid_assets.spelling import Nearest, plain
 
 _ALSO_NAMED = 3
 ALSO_COMPARED = 50
-"""Names that are looked at for what is meant by them; each costs milliseconds."""
+"""Names for which similar ones are searched; each costs milliseconds."""
 
 
 def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -> tuple[pa.Table, list[str]]:
-    """The manifest with the files' own names, and a sentence for each line that names no file or another way.
+    """The manifest with the files' own names, and a message for each line with no file or another spelling.
 
-    ``apart`` are the folders that hold no pictures. A line for a file that is refused is left out.
+    ``apart`` are the folders that contain no pictures. A line for a file that is refused is left out.
     """
     files = pa.concat_tables([listing.pictures, listing.others])["picture"]
     strange = manifest["image"].filter(pc.invert(pc.is_in(manifest["image"], files))).to_pylist()
@@ -51,7 +51,7 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
             renamed[name] = found
             if found.casefold() != name.casefold():
                 continue
-            notes.append(f"The manifest's line for {name!r} is taken for {found!r}, which differs in case.")
+            notes.append(f"The manifest's line for {name!r} is used for {found!r}, which differs in case.")
         elif plain(name) in refused:
             dropped.add(name)
         else:
@@ -76,7 +76,7 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
 
 
 def without_collisions(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The manifest's lines whose results cannot overwrite another's, and a sentence for each other one."""
+    """The manifest's lines whose results cannot overwrite another's, and a message for each of the others."""
     twins = collisions(sorted(manifest["image"].to_pylist()))
     if not twins:
         return manifest, []
@@ -87,7 +87,7 @@ def without_collisions(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
 
 
 def match_overrides(pictures: pa.ChunkedArray, overrides: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The override mask for each picture, or "", and a sentence for each mask that is not applied as it is named.
+    """The override mask for each picture, or "", and a message for each mask that is not applied under its own name.
 
     For ``shoes/red.jpg`` that is ``overrides/shoes/red.jpg.png`` or, where no other picture has that name with another
     suffix, ``overrides/shoes/red.png``.
@@ -113,25 +113,25 @@ def match_overrides(pictures: pa.ChunkedArray, overrides: Iterable[str]) -> tupl
                 near = Nearest(names)
             found = near.to(stem) if unmatched <= ALSO_COMPARED else None
             hint = f"; did you mean {f'{OVERRIDES}/{found}.png'!r}?" if found else "."
-            notes.append(f"The mask {override!r} fits no picture{hint}")
+            notes.append(f"The mask {override!r} matches no picture{hint}")
         elif len(meant) > 1:
             ways = " or ".join(repr(f"{OVERRIDES}/{name}.png") for name in meant[:_ALSO_NAMED])
             notes.append(
-                f"The mask {override!r} fits {len(meant)} pictures and is used for none: name it {ways}, for one of "
+                f"The mask {override!r} matches {len(meant)} pictures and is not used: name it {ways}, for one of "
                 f"{', '.join(map(repr, meant[:_ALSO_NAMED]))}."
             )
         else:
             (exact if whole.get(plain(stem)) else by_name)[meant[0]].append(override)
             spelt = meant[0] if whole.get(plain(stem)) else _stem(meant[0])
             if spelt.casefold() == stem.casefold() and spelt != stem:
-                notes.append(f"The mask {override!r} is taken for {meant[0]!r}, which differs in case.")
+                notes.append(f"The mask {override!r} is used for {meant[0]!r}, which differs in case.")
     chosen = {}
     for name in {*exact, *by_name}:
         candidates = exact[name] or by_name[name]
         unused = by_name[name] if exact[name] else []
         if len(candidates) > 1:
             notes.append(
-                f"{', '.join(map(repr, candidates))} are all masks for {name!r}, and none is used: leave one of them."
+                f"{', '.join(map(repr, candidates))} are all masks for {name!r}, and none is used: keep one of them."
             )
             continue
         notes += [f"The mask {one!r} is not used: {candidates[0]!r} is for {name!r} alone." for one in unused]

@@ -23,7 +23,7 @@ _RULES = [
     (re.compile(r'[<>:"|?*\\]'), 'has one of the characters < > : " | ? * \\, which other systems do not allow'),
     (re.compile(r"[. ](/|$)|(^|/) "), "has a part that ends with a dot or space or starts with a space"),
     (re.compile(rf"(^|/){_DEVICES}[ ]*(\.[^/]*)?(/|$)", re.IGNORECASE), "has a part that names a device on Windows"),
-    (re.compile(r"^([=+@]|-[^|(]*[|(])"), "starts as a formula does, which a spreadsheet would run"),
+    (re.compile(r"^([=+@]|-[^|(]*[|(])"), "starts like a formula, which a spreadsheet would run"),
 ]
 
 
@@ -31,7 +31,7 @@ _APPENDED = frozenset({".jpg", ".png", ".webp"})
 
 
 def why_refused(name: str) -> str | None:
-    """Why a picture cannot have this name, as the end of a sentence; None if it can."""
+    """Why a picture cannot have this name, as the end of a message; None if it can."""
     if not name.isprintable():
         return "has control characters in its name"
     for pattern, why in _RULES:
@@ -59,7 +59,7 @@ def collisions(names: Iterable[str]) -> dict[str, str]:
         stem, dot, suffix = spelt.rpartition(".")
         if dot and dot + suffix in _APPENDED and stem in first:
             longer, shorter = name, first[stem]
-            # Of these the one that says what it is stays: a name without any suffix is the odd one.
+            # Of these the name with a suffix stays.
             has_suffix = "." in stem.rpartition("/")[2]
             refused |= {longer: shorter} if has_suffix else {shorter: longer}
     return refused

@@ -1,6 +1,6 @@
-"""What each catalogue's last scan came to: a fault, or what it left out and why; and what people were told of it.
+"""The outcome of each catalogue's last scan: an error, or what was left out and why; and what alerts reported of it.
 
-``catalogues/<name>/outcome.json`` is written when it changes. It is for people: nothing is decided by it.
+``catalogues/<name>/outcome.json`` is written when it changes. It is for people: no decision depends on it.
 """
 
 import json
@@ -12,8 +12,8 @@ from resources.store.store import Store
 _KEPT = 200
 
 
-def note_outcome(store: Store, catalogue: str, *, fault: str = "", notes: Sequence[str] = ()) -> None:
-    """Note what a scan came to."""
+def record_outcome(store: Store, catalogue: str, *, fault: str = "", notes: Sequence[str] = ()) -> None:
+    """Record the outcome of a scan."""
     before = read_outcome(store, catalogue)
     now = {"fault": fault, "notes": [*notes[:_KEPT]], "count": len(notes)}
     if any(before.get(name) != value for name, value in now.items()):
@@ -21,7 +21,7 @@ def note_outcome(store: Store, catalogue: str, *, fault: str = "", notes: Sequen
 
 
 def read_outcome(store: Store, catalogue: str) -> dict[str, Any]:
-    """What the last scan came to: ``fault``, ``notes``, ``count``; empty where none is known."""
+    """The outcome of the last scan: ``fault``, ``notes``, ``count``; empty if none is recorded."""
     try:
         found = json.loads(store.read(_path(catalogue)))
     except (FileNotFoundError, ValueError):
@@ -29,26 +29,26 @@ def read_outcome(store: Store, catalogue: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def tell_outcome(store: Store, catalogue: str, tell: Callable[[str, str], None]) -> None:
-    """Tell what the last scan came to, title and text, if it is another than people were told last.
+def send_outcome(store: Store, catalogue: str, send: Callable[[str, str], None]) -> None:
+    """Send the outcome of the last scan, title and text, if it differs from the last one sent.
 
-    Where ``tell`` raises, they have not been told, and are at the next call.
+    If ``send`` raises, the next call sends it again.
     """
     outcome = read_outcome(store, catalogue)
     fault, notes, count = outcome.get("fault", ""), outcome.get("notes", []), outcome.get("count", 0)
-    told = outcome.get("told", {"fault": "", "notes": []})
+    last = outcome.get("told", {"fault": "", "notes": []})
     text = "\n".join([*notes, *([f"and {count - len(notes)} more"] if count > len(notes) else [])])
-    # While a scan fails it says nothing of what it would leave out: that is what it was.
-    news = {"fault": fault, "notes": told["notes"] if fault else notes}
-    if news == told:
+    # A failing scan knows nothing of what it would leave out: that stays as it was.
+    news = {"fault": fault, "notes": last["notes"] if fault else notes}
+    if news == last:
         return
     if fault:
-        tell(f"Catalogue {catalogue} could not be scanned", fault)
-    elif told["fault"]:
-        tell(f"Catalogue {catalogue} is scanned again", text or "Nothing is left out.")
+        send(f"Catalogue {catalogue} could not be scanned", fault)
+    elif last["fault"]:
+        send(f"Catalogue {catalogue} can be scanned again", text or "No file is left out any more.")
     elif notes:
-        tell(f"Catalogue {catalogue} wants a look", text)
-    # Read again: telling takes a while, and a scan by hand may have noted something else in it.
+        send(f"Catalogue {catalogue} needs attention", text)
+    # Read again: sending takes a while, and another scan may have recorded its outcome in between.
     _write(store, catalogue, read_outcome(store, catalogue) | {"told": news})
 
 

@@ -1,6 +1,6 @@
-"""What counts as a picture: by the suffix where it is one of a picture, by the first bytes where it tells nothing.
+"""What counts as a picture: a file with a picture's suffix, or, if the suffix is unknown, with a picture's first bytes.
 
-Catalogues and the commands for single pictures share this rule, and the words for what they leave out.
+Catalogues and the commands for single pictures share this rule, and its messages on files that are left out.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 )
 
-# Not asked by content: a raw file is a TIFF whose first picture is a thumbnail; a half-copied file is half a picture.
+# Decided by the suffix: a raw file is a TIFF whose first picture is a thumbnail; a half-copied file is half a picture.
 _RAW = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf"}
     | {".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
@@ -20,13 +20,13 @@ _RAW = frozenset(
 _ASIDE = frozenset(
     {".bak", ".crdownload", ".download", ".filepart", ".old", ".orig", ".part", ".partial", ".temp", ".tmp"}
 )
-# What lies beside pictures and is not meant as one; not worth a word.
+# Files that often lie beside pictures; not worth a message.
 _TEXTS = frozenset(
     {".csv", ".db", ".html", ".ini", ".json", ".jsonl", ".log", ".md", ".parquet", ".rst", ".toml", ".tsv", ".txt"}
     | {".xml", ".xmp", ".yaml", ".yml"}
 )
 
-_TELLING = PICTURE_SUFFIXES | _RAW | _ASIDE | _TEXTS
+_DECISIVE = PICTURE_SUFFIXES | _RAW | _ASIDE | _TEXTS
 
 
 def suffix_of(name: str) -> str:
@@ -37,7 +37,7 @@ def suffix_of(name: str) -> str:
 
 def needs_its_bytes(name: str) -> bool:
     """Whether the name leaves open what the file is."""
-    return suffix_of(name) not in _TELLING and not name.endswith("~")
+    return suffix_of(name) not in _DECISIVE and not name.endswith("~")
 
 
 def why_no_picture(start: bytes) -> str:
@@ -47,7 +47,7 @@ def why_no_picture(start: bytes) -> str:
 
 
 def sentence_on_others(names: Iterable[str], found: Mapping[str, str]) -> str:
-    """A sentence such as "3 files are no pictures that can be read: 2 .heic, such as …; 1 .psd, such as …".
+    """A message such as "3 files are no pictures that can be read: 2 .heic, such as …; 1 .psd, such as …".
 
     ``found`` has what ``why_no_picture`` returned for the files whose first bytes were read.
     """
@@ -67,7 +67,7 @@ def sentence_on_others(names: Iterable[str], found: Mapping[str, str]) -> str:
 
 
 def _hint(name: str, found: Mapping[str, str]) -> str:
-    """What is worth saying of a file that is no picture; of text, and of who knows what, its suffix says enough."""
+    """What a file is that is no picture; empty for texts and unknown files, whose suffix is enough."""
     if suffix_of(name) in _RAW:
         return "a camera's raw file; export it as TIFF or JPEG"
     if name not in found:

@@ -1,7 +1,8 @@
-"""How far each shard is: what its stages were last asked for, and what came of it.
+"""The state of each shard: the requests that its stages last processed, and the result.
 
-``progress/<catalogue>/<shard>.json`` holds an entry per stage. Compared with the ledger it says which shards have work,
-whatever became of the scan, the tick or the run in between. Losing it costs a look at each shard, and no result.
+``progress/<catalogue>/<shard>.json`` has an entry per stage. Compared with the ledger it shows which shards are stale,
+whatever happened to the scan, the tick or the run in between. If it is lost, each shard is checked once, and no result
+is lost.
 """
 
 import hashlib
@@ -33,55 +34,54 @@ _SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True)
-class Due:
-    """A shard with work."""
+class StaleShard:
+    """A shard that is not up to date."""
 
     shard: str
     asked: str
-    """The digest of what its pictures are and what is asked for them."""
+    """The digest of its pictures and their requests."""
     is_retry: bool = False
-    """Everything was done, but pictures failed, or were done with less than was asked for, for a reason that may have
-    passed."""
+    """All stages ran, but pictures failed, or are degraded, for a reason that may have passed."""
 
 
 @dataclass(frozen=True)
 class State:
     """What there is to do for a catalogue."""
 
-    due: list[Due]
-    """Shards for the stages; last those that are only worth another try."""
+    stale: list[StaleShard]
+    """Shards that the stages have to run; last those that are only worth another try."""
     unpublished: list[str]
-    """Other shards whose names and dataset are not made of their live rows, and of what the stages last did."""
+    """Other shards whose published files and dataset do not match their live rows and the stages' last results."""
 
 
 def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Collection[str]) -> State:
-    """What there is to do: for all ``stages``, and for publishing what those that are ``exported`` have made.
+    """What there is to do: for all ``stages``, and for publishing the results of those that are ``exported``.
 
-    A shard is due whose pictures, or what is asked for them, are not what all stages have last seen.
+    A shard is stale if any stage last processed other pictures, or other requests for them.
     """
     shards = summary_of(store, catalogue)
     progress = read_progress(store, shards)
-    due, again, unpublished = [], [], []
+    stale, again, unpublished = [], [], []
     for shard, wanted in shards.items():
         entries = [progress[shard].get(stage, {}) for stage in stages]
         current = [entry for entry in entries if entry.get("asked") == wanted.asked]
-        # A shard that its failed pictures have stopped would be stopped again: it waits for a person or a new file.
+        # A shard that its failed pictures stopped would stop again: it waits for a person or a new file.
         if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current):
-            due.append(Due(shard, wanted.asked))
+            stale.append(StaleShard(shard, wanted.asked))
             continue
         if wanted.pictures and any(entry["transient"] for entry in current):
-            again.append(Due(shard, wanted.asked, is_retry=True))
+            again.append(StaleShard(shard, wanted.asked, is_retry=True))
         published = {"live": wanted.live, "made_of": made_of(progress[shard], exported)}
-        # Where nothing has ever been made there is nothing to be seen.
+        # Without any result there is nothing to publish.
         if progress[shard] and progress[shard].get(EXPORT) != published:
             unpublished.append(shard)
-    return State(due + again, unpublished)
+    return State(stale + again, unpublished)
 
 
 def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str, Counter[str]]:
     """By stage: how many of the catalogue's pictures have which status, or are ``to do``.
 
-    What the stages noted is enough, but for shards that changed since: their tables are read.
+    The stages' records suffice, except for shards that changed since: their tables are read.
     """
     shards = summary_of(store, catalogue)
     progress = read_progress(store, shards)
@@ -104,18 +104,18 @@ def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the ledger says of a shard."""
+    """The ledger's summary of a shard."""
 
     asked: str
-    """A digest of what its pictures are and what is asked for them; see ``asked_by_shard``."""
+    """A digest of its pictures and their requests; see ``asked_by_shard``."""
     live: str
-    """The same of those alone that are in the catalogue now; empty for none."""
+    """The same for the pictures that are in the catalogue now; empty for none."""
     pictures: int
     """How many these are."""
 
 
 def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
-    """What the newest ledger says of each shard: made once for each ledger, which may have a million rows."""
+    """The newest ledger's summary of each shard: computed once per ledger, which may have a million rows."""
     path, generation = f"catalogues/{catalogue}/summary.json", newest_generation(store, catalogue)
     with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         kept = json.loads(store.read(path))
@@ -128,7 +128,7 @@ def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
     pictures = {one["values"].as_py(): one["counts"].as_py() for one in numbers}
     shards = {shard: Wanted(digest, live[shard], pictures.get(shard, 0)) for shard, digest in asked.items()}
     kept = {"generation": generation, "shards": {shard: astuple(wanted) for shard, wanted in shards.items()}}
-    # Who may only read asks too.
+    # Users with read access call this too.
     with suppress(OSError, MachineFault):
         store.write(path, json.dumps(kept).encode())
     return shards
@@ -184,11 +184,12 @@ def asked_by_shard(ledger: pa.Table) -> dict[str, str]:
 
 
 def read_progress(store: Store, shards: Collection[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """By shard and stage: what ``note_progress`` noted; empty where nothing ran yet."""
+    """By shard and stage: the record of ``note_progress``; empty where nothing ran yet."""
 
     def read(shard: str) -> dict[str, dict[str, Any]]:
         try:
-            return json.loads(store.read(_path(shard)))
+            record: dict[str, dict[str, Any]] = json.loads(store.read(_path(shard)))
+            return record
         except (FileNotFoundError, ValueError):
             return {}
 

@@ -1,4 +1,4 @@
-"""What is asked for each picture: the manifest's line, filled up from the catalogue's defaults."""
+"""The request for each picture: the manifest's line, completed from the catalogue's defaults."""
 
 import hashlib
 
@@ -65,4 +65,4 @@ def _mix(values: np.ndarray) -> np.ndarray:
     """The finaliser of SplitMix64 (Steele et al. 2014): every input bit reaches every output bit."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return np.asarray(values ^ (values >> np.uint64(31)))

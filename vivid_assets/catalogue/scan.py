@@ -1,4 +1,4 @@
-"""A scan: what is new, changed, removed or asked for differently since the last one."""
+"""A scan: which pictures are new, changed, removed or have new requests since the last one."""
 
 import difflib
 import json
@@ -22,7 +22,7 @@ from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read
 from vivid_assets.catalogue.listing import Listing, content_digests, file_state, list_files
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
 from vivid_assets.catalogue.matching import ALSO_COMPARED, match_images, match_overrides, without_collisions
-from vivid_assets.catalogue.outcomes import note_outcome
+from vivid_assets.catalogue.outcomes import record_outcome
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
 from vivid_assets.imaging.io.formats import EXTRAS, PLUGINS
@@ -32,7 +32,7 @@ from vivid_assets.spelling import Nearest, did_you_mean
 _log = logging.getLogger(__name__)
 
 _BACKGROUNDS = "backgrounds"
-"""A folder of this name holds no pictures, whether catalogue.toml names it or not."""
+"""A folder of this name contains no pictures, whether catalogue.toml names it or not."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Scan:
     catalogue: Catalogue
     assignment: Assignment
     refused: list[str]
-    """A sentence for each file or manifest line that was left out, and for whatever else needs a look."""
+    """A message for each file or manifest line that was left out, and for whatever else needs attention."""
 
     @property
     def shards_to_run(self) -> list[str]:
@@ -51,9 +51,9 @@ class Scan:
     def __str__(self) -> str:
         found = self.assignment
         return (
-            f"{self.catalogue.name}: {found.new} new, {found.changed} changed, {found.rerequested} asked for "
-            f"differently, {found.removed} removed, {found.unchanged} unchanged pictures"
-            + (f", {found.returned} of them back as they were" if found.returned else "")
+            f"{self.catalogue.name}: {found.new} new, {found.changed} changed, {found.rerequested} with new "
+            f"requests, {found.removed} removed, {found.unchanged} unchanged pictures"
+            + (f", {found.returned} of them returned" if found.returned else "")
             + (f", {found.renamed} of them renamed" if found.renamed else "")
             + f"; {len(found.new_shards)} new shards"
         )
@@ -62,18 +62,21 @@ class Scan:
 def scan(store: Store, catalogue: Catalogue, *, accept_removals: bool = False) -> Scan:
     """Compare the catalogue's source with the ledger and commit the ledger that results.
 
-    Only files whose size or stamp differ are read. Nothing is written when nothing changed. What was found amiss is
-    noted for ``vivid catalogue status``. Raises ValueError, with nothing changed, when the folder is away or cannot be
-    listed, when ``catalogue.toml`` or the manifest cannot be used, and, unless ``accept_removals``, when all or most
-    pictures seem to be gone: a share that is not mounted and a table that is half copied look like that too.
+    Only files whose size or stamp differ are read. Nothing is written when nothing changed. Problems are recorded for
+    ``vivid catalogue status``.
+
+    Raises:
+        ValueError: nothing was changed, since the folder is missing or cannot be listed, ``catalogue.toml`` or the
+            manifest cannot be used, or, unless ``accept_removals``, all or most pictures seem to be gone: an unmounted
+            share and a half-copied manifest look the same.
     """
     try:
         found = _scan(store, catalogue, accept_removals=accept_removals)
     except Exception as fault:
         with suppress(OSError, MachineFault):
-            note_outcome(store, catalogue.name, fault=str(fault) or type(fault).__name__)
+            record_outcome(store, catalogue.name, fault=str(fault) or type(fault).__name__)
         raise
-    note_outcome(store, catalogue.name, notes=found.refused)
+    record_outcome(store, catalogue.name, notes=found.refused)
     return found
 
 
@@ -93,7 +96,7 @@ def _scan(store: Store, catalogue: Catalogue, *, accept_removals: bool) -> Scan:
         is_same = is_sound and assignment.ledger.equals(ledger)
         if is_same or commit_ledger(store, catalogue.name, assignment.ledger, after=generation):
             return Scan(catalogue, assignment, refused)
-        # Another scan committed in between: look again from its result.
+        # Another scan committed in between: start again from its result.
 
 
 def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refused: list[str]) -> None:
@@ -101,10 +104,10 @@ def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refus
     there = found.filter(pc.not_equal(found["content"], NO_FILE))
     live = ledger.filter(pc.and_(pc.equal(ledger["retired"], ""), pc.not_equal(ledger["content"], NO_FILE)))
     if len(ledger) and pc.all(pc.not_equal(ledger["retired"], "")).as_py():
-        return  # Empty since somebody has accepted that.
+        return  # Empty, since somebody has accepted that.
     gone = len(live.filter(pc.invert(pc.is_in(live["picture"], value_set=there["picture"]))))
     accept = (
-        f"Nothing was changed. If it is meant: vivid catalogue scan {catalogue.name} --accept-removals"
+        f"Nothing was changed. If this is intended: vivid catalogue scan {catalogue.name} --accept-removals"
         if len(live)
         else "Nothing was changed."
     )
@@ -120,34 +123,34 @@ def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refus
 
 _HANDFUL = 5
 _LARGEST_LOSS = 0.5
-"""The share of a catalogue with more than a handful of pictures that a scan takes for removed without being told."""
+"""The largest share of a catalogue with more than a handful of pictures that a scan removes without confirmation."""
 
 
 def catalogue_settings(store: Store, catalogue: str) -> CatalogueSettings:
-    """What the catalogue's file says for itself, as of the last scan.
+    """The settings of the catalogue's own file, as of the last scan.
 
-    Raises ValueError when what an earlier version has kept there is not a catalogue's to set.
+    Raises ValueError for entries of an earlier version that a catalogue may not set.
     """
     path = _settings_path(catalogue)
     settings = _json(store, path)
     if settings is None and store.exists(path):
-        # Not the defaults: a whole catalogue would be made anew with settings that nobody asked for.
-        raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again, which writes it anew.")
+        # Not the defaults: a whole catalogue would be computed again with settings that nobody chose.
+        raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again to write it anew.")
     where = f"{store.path(path)}, kept from {catalogue}'s catalogue.toml"
     return parse_catalogue_settings(settings or {}, where=where)
 
 
 def changed_since(store: Store, catalogue: Catalogue) -> str | None:
-    """A sentence when ``catalogue.toml`` says other settings than at the last scan, or cannot be read; else None."""
+    """A message if ``catalogue.toml`` has other settings than at the last scan, or cannot be read; else None."""
     try:
         catalogue.check_there(store)
         now = catalogue.read_file().settings
     except (ValueError, OSError) as error:
-        return f"The settings of the last scan hold: {error}"
+        return f"The settings of the last scan remain in force: {error}"
     if now.said() == catalogue_settings(store, catalogue.name).said():
         return None
     return (
-        f"{catalogue.name}'s catalogue.toml has changed since the last scan, whose settings hold. "
+        f"{catalogue.name}'s catalogue.toml has changed since the last scan, whose settings remain in force. "
         f"To use the new ones: vivid catalogue scan {catalogue.name}"
     )
 
@@ -220,7 +223,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
 
 
 def _list(store: Store, catalogue: Catalogue, *, besides: Iterable[str] = (), below: str = "") -> Listing:
-    """The catalogue's files, or those in one of its folders. What was looked into is remembered from scan to scan."""
+    """The catalogue's files, or those in one of its folders. First bytes are read once and recorded."""
     path = f"catalogues/{catalogue.name}/looked_at{f'_{below}'.replace('/', '_') if below else ''}.parquet"
     # A reader that was not there before may read what was no picture then.
     reads = {*PLUGINS, *(name for name, extra in EXTRAS.items() if extra.is_installed())}
@@ -247,7 +250,7 @@ def _without_own_files(listing: Listing, manifest: UPath | None) -> Listing:
 
 
 def _nearly_named(catalogue: Catalogue, listing: Listing, *, has_manifest: bool) -> list[str]:
-    """A sentence for each file and folder at the top whose name is nearly one that means something."""
+    """A message for each file and folder at the top whose name is nearly one with a meaning."""
     sought = {} if catalogue.top_files(CATALOGUE_FILE) else {"catalogue": _SETTINGS_LIKE}
     sought |= {} if has_manifest else {"manifest": _TABLE_LIKE}
     notes = []
@@ -258,7 +261,7 @@ def _nearly_named(catalogue: Catalogue, listing: Listing, *, has_manifest: bool)
                 notes.append(f"The file {name!r} is not read: {_NAMED_SO[meant]}.")
     folders = {name.partition("/")[0] for name in listing.pictures["picture"].to_pylist() if "/" in name}
     notes += [
-        f"The folder {name!r} holds pictures of the catalogue; is {meant!r} meant?"
+        f"The folder {name!r} contains pictures of the catalogue; did you mean {meant!r}?"
         for name in sorted(folders)
         for meant in (OVERRIDES, _BACKGROUNDS)
         if _is_nearly(name.lower(), meant)
@@ -282,18 +285,18 @@ def _unused_backgrounds(catalogue: Catalogue) -> list[str]:
     if not (catalogue.root / _BACKGROUNDS).is_dir():
         return []
     return [
-        f"The folder {_BACKGROUNDS!r} is not used: say background_folder = {_BACKGROUNDS!r} in catalogue.toml, or name "
+        f"The folder {_BACKGROUNDS!r} is not used: set background_folder = {_BACKGROUNDS!r} in catalogue.toml, or name "
         "its pictures in the manifest's column 'background'."
     ]
 
 
 def _says_contents(manifest: pa.Table) -> bool:
-    """Whether every line has a digest. Lines with and without would leave it open which files have been looked at."""
+    """Whether every line has a digest. With a mixture it would be unknown which files have been read."""
     return len(manifest) > 0 and bool(pc.all(pc.not_equal(manifest["digest"], "")).as_py())
 
 
 def _identity_of_digests(manifest: pa.Table, ledger: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
-    """Size, stamp and content as the manifest's digests say; a file that is not there fails when it is read."""
+    """Size, stamp and content by the manifest's digests; a missing file fails when it is read."""
     said = pc.binary_join_element_wise(MANIFEST, manifest["digest"], "")
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(manifest["image"], live["picture"])
@@ -337,7 +340,7 @@ def _settled(
 def _identity_of_files(
     catalogue: Catalogue, ledger: pa.Table, pictures: pa.ChunkedArray, listing: pa.Table
 ) -> tuple[dict[str, pa.ChunkedArray | pa.Array], list[str]]:
-    """Size, stamp and content as the files are, and a sentence for each that cannot be read."""
+    """Size, stamp and content of the files, and a message for each that cannot be read."""
     position = pc.index_in(pictures, listing["picture"])
     there = pc.is_valid(position)
     size = pc.fill_null(listing["size"].take(position), 0)
@@ -347,10 +350,10 @@ def _identity_of_files(
     if not pc.any(unreadable).as_py():
         return {"size": size, "stamp": stamp, "content": content}, []
     named = pictures.filter(unreadable).to_pylist()
-    notes = [f"{name!r} cannot be read; results that it has stay." for name in named[:20]]
+    notes = [f"{name!r} cannot be read; its results stay." for name in named[:20]]
     if len(named) > 20:
         notes.append(f"{len(named) - 20} more files cannot be read.")
-    # Not a changed picture: a disk that stutters would have it all made anew, twice.
+    # Not a changed picture: an unreliable disk would have everything computed again, twice.
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(pictures, live["picture"])
     stays = pc.and_(unreadable, pc.is_valid(known))
@@ -359,7 +362,7 @@ def _identity_of_files(
 
 
 def _manifest_path(catalogue: Catalogue, file: CatalogueFile) -> tuple[UPath | None, list[str]]:
-    """The catalogue's manifest, and a sentence for each other file that could be one."""
+    """The catalogue's manifest, and a message for each other file that could be one."""
     if file.manifest:
         found = [name for name in (file.manifest,) if (catalogue.root / name).exists()] or catalogue.top_files(
             file.manifest
@@ -386,7 +389,7 @@ def _contents(
     stamp: pa.ChunkedArray,
     there: pa.ChunkedArray,
 ) -> pa.ChunkedArray:
-    """Each picture's content: the ledger's where size and stamp are the same, else looked at."""
+    """Each picture's content: the ledger's if size and stamp are the same, else read."""
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(pictures, live["picture"])
     same = pc.and_(
@@ -416,11 +419,11 @@ def _folder(store: Store, catalogue: Catalogue, folder: str, refused: list[str])
 
 
 def _stat(catalogue: Catalogue, names: list[str], known: Callable[[], list[str]], refused: list[str]) -> dict[str, str]:
-    """Stamps of single files; one that is not there is left out, and said."""
+    """Stamps of single files; a missing one is left out, with a message."""
     stamps = {}
     absent = []
     for name in names:
-        # A link out of the folder, or to a pipe, is as good as not there: it is neither read nor waited for.
+        # A link out of the folder, or to a pipe, counts as missing: it is not opened.
         if (catalogue.root / name).exists() and catalogue.holds(name):
             size, stamp = file_state(catalogue.root / name)
             stamps[name] = f"{size}-{stamp}"
@@ -462,13 +465,13 @@ def _one_chunk(values: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def _json(store: Store, path: str) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is none, or none that can be read: a scan writes it anew."""
+    """The object in a JSON file; None if it is missing or unreadable: a scan writes it anew."""
     if not store.exists(path):
         return None
     try:
         found = json.loads(store.read(path))
     except ValueError:
-        _log.error("%s cannot be read and is taken as not there.", path)
+        _log.error("%s cannot be read and counts as missing.", path)
         return None
     return found if isinstance(found, dict) else None
 

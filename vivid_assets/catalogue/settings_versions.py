@@ -1,9 +1,10 @@
-"""Settings as versions: a digest per stage of what holds, in ``vivid.toml`` and in every catalogue's own file.
+"""Settings as versions: a digest per stage of the settings in ``vivid.toml`` and in every catalogue's own file.
 
 Spelling out a default or writing a comment changes no version; a changed value changes that of the stage that reads
 it, and of no other.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,8 +13,9 @@ from resources.errors import MachineFault
 from resources.store.store import Store
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import registered
+from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.rows.stage import digest
-from vivid_assets.settings import READ_BY, Settings, SettingsFile
+from vivid_assets.settings import Settings, SettingsFile
 
 
 def settings_key(stage: str) -> dg.AssetKey:
@@ -21,10 +23,16 @@ def settings_key(stage: str) -> dg.AssetKey:
     return dg.AssetKey(["settings", stage])
 
 
-def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]]:
-    """By stage: the settings that hold for all, and for each catalogue whose file says something else.
+def tables_by_stage() -> dict[str, tuple[str, ...]]:
+    """The tables of the settings that a stage's rows may depend on, for each stage that has any."""
+    tables = {name: stage_named(name).tables() for name in STAGE_NAMES}
+    return {name: found for name, found in tables.items() if found}
 
-    Raises ValueError naming a bad entry of ``vivid.toml``; a catalogue's is noted in the place of its settings.
+
+def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]]:
+    """By stage: the settings of all catalogues, and of each whose own file differs.
+
+    Raises ValueError naming a bad entry of ``vivid.toml``; a catalogue's error takes the place of its settings.
     """
     common = settings.read()
     catalogues: dict[str, Settings | str] = {}
@@ -32,16 +40,16 @@ def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]
         try:
             catalogues[one.name] = settings.read(catalogue_settings(store, one.name))
         except (ValueError, MachineFault) as error:
-            # Its own runs stop with this sentence; the others' settings are what they are.
+            # Its own runs stop with this message; the other catalogues are unaffected.
             catalogues[one.name] = str(error)
     held: dict[str, dict[str, Any]] = {}
-    for stage in READ_BY:
-        everywhere = _tables(common, stage)
+    for stage, tables in tables_by_stage().items():
+        everywhere = _tables(common, tables)
         own = {
-            name: {"refused": read} if isinstance(read, str) else _tables(read, stage)
+            name: {"refused": read} if isinstance(read, str) else _tables(read, tables)
             for name, read in catalogues.items()
         }
-        held[stage] = {"": everywhere} | {name: tables for name, tables in own.items() if tables != everywhere}
+        held[stage] = {"": everywhere} | {name: what for name, what in own.items() if what != everywhere}
     return held
 
 
@@ -60,9 +68,9 @@ def observations(
     ]
 
 
-def _tables(settings: Settings, stage: str) -> dict[str, Any]:
+def _tables(settings: Settings, tables: Sequence[str]) -> dict[str, Any]:
     values = settings.model_dump(mode="json")
-    return {table: values.get(table, {}) for table in READ_BY[stage]}
+    return {table: values.get(table, {}) for table in tables}
 
 
 def _title(catalogue: str) -> str:

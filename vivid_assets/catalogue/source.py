@@ -1,8 +1,8 @@
-"""A catalogue's source: a folder or object-store prefix of pictures, and what its ``catalogue.toml`` says.
+"""A catalogue's source: a folder or object-store prefix of pictures, and its ``catalogue.toml``.
 
 my_catalogue/
     catalogue.toml         optional: defaults for every picture, and settings that differ for this catalogue
-    manifest.csv           optional (or .parquet): the pictures, and what is asked for each
+    manifest.csv           optional (or .parquet): the pictures and their requests
     shoes/red.jpg …        the pictures
     backgrounds/…          optional: own backgrounds in place of generated ones
     overrides/shoes/red.png   optional: a mask drawn by hand, used as it is
@@ -50,11 +50,15 @@ class CatalogueFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    prompt: str = Field("", max_length=LONGEST_TEXT, description="Background wanted where the manifest names none.")
-    negative_prompt: str = Field(
-        "", max_length=LONGEST_TEXT, description="What the background must not show, where the manifest says nothing."
+    prompt: str = Field(
+        "", max_length=LONGEST_TEXT, description="Background of pictures without a prompt in the manifest."
     )
-    seed: int = Field(42, ge=0, lt=2**63, description="Seed where the manifest names neither seed nor scene.")
+    negative_prompt: str = Field(
+        "",
+        max_length=LONGEST_TEXT,
+        description="What the background must not show, for pictures without a negative prompt in the manifest.",
+    )
+    seed: int = Field(42, ge=0, lt=2**63, description="Seed of pictures with neither seed nor scene in the manifest.")
     manifest: str = Field("", description="Manifest file; empty: manifest.csv or manifest.parquet if there is one.")
     background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
     shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
@@ -79,17 +83,17 @@ class Catalogue(BaseModel):
         return as_path(self.url)
 
     def read_file(self) -> CatalogueFile:
-        """What ``catalogue.toml`` says; defaults where there is none. Raises ValueError naming the bad entry."""
+        """The contents of ``catalogue.toml``; defaults if there is none. Raises ValueError naming the bad entry."""
         found = self.top_files(CATALOGUE_FILE)
         if not found:
             return CatalogueFile()
         path = self.root / found[0]
         if len(found) > 1:
-            raise ValueError(f"{self.url} has both {found[0]} and {found[1]}: leave one of them.")
+            raise ValueError(f"{self.url} has both {found[0]} and {found[1]}: keep one of them.")
         if not self.holds(found[0]):
             raise ValueError(f"{path} leads out of the catalogue's folder, or is no ordinary file.")
         if int(path.fs.info(path.path).get("size") or 0) > _LARGEST_TOML:
-            raise ValueError(f"{path} is too large to be what its name says.")
+            raise ValueError(f"{path} is too large for a file of this name.")
         return parse_catalogue_file(toml_text(path.read_bytes(), where=str(path)), where=str(path))
 
     def check_there(self, store: Store) -> None:
@@ -103,17 +107,17 @@ class Catalogue(BaseModel):
         except OSError as error:
             raise ValueError(
                 f"{self.url} cannot be listed ({error.strerror or error}): is the disk or share mounted? "
-                "Nothing is taken for removed."
+                "No picture is removed."
             ) from error
         if store.is_local and Path(store.root).resolve() == Path(root.path).resolve():
-            raise ValueError(f"{self.url} is the store itself: keep results in a folder of their own (--store).")
+            raise ValueError(f"{self.url} is the store itself: use another folder for results (--store).")
 
     def top_files(self, *names: str) -> list[str]:
         """Those files at the top that have one of ``names``, in their order; on a local disk in any case."""
         if self.root.protocol not in _LOCAL:
             return [name for name in names if (self.root / name).exists()]
         try:
-            there = sorted(os.listdir(self.root.path))  # noqa: PTH208 - names are all that is wanted
+            there = sorted(os.listdir(self.root.path))  # noqa: PTH208 - only names are needed
         except OSError:
             return []
         wanted = {name.lower(): position for position, name in enumerate(names)}
@@ -146,7 +150,7 @@ class Catalogue(BaseModel):
         return real.is_file() and real.is_relative_to(Path(self.root.path).resolve())
 
     def read(self, name: str, expected: str) -> bytes:
-        """The file ``name`` below the root, whose content the scan noted as ``expected``.
+        """The file ``name`` below the root, whose content the scan recorded as ``expected``.
 
         Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture, and
         PictureFailure, worth another try, when it is not the file that the scan found: made of it, a result would stand
@@ -184,10 +188,10 @@ class Catalogue(BaseModel):
     def _other_than_expected(self, name: str, expected: str) -> str:
         if expected.startswith(MANIFEST):
             return (
-                f"{name!r} is not the file whose checksum the manifest has (column 'digest'): it comes later, or the "
-                "manifest's line does. Write 'version:' before what is no MD5, SHA-1 or SHA-256 of the file."
+                f"{name!r} does not match its checksum in the manifest (column 'digest'): one of them is outdated. "
+                "Write 'version:' before a value that is no MD5, SHA-1 or SHA-256 of the file."
             )
-        return f"{name!r} has been replaced since the last scan: the next one takes it up."
+        return f"{name!r} has been replaced since the last scan: the next scan records it."
 
 
 def _chunks(path: UPath) -> Iterator[bytes]:
@@ -197,7 +201,7 @@ def _chunks(path: UPath) -> Iterator[bytes]:
 
 
 def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
-    """``text`` as a CatalogueFile. Raises ValueError with a sentence that names ``where`` and the bad entry."""
+    """``text`` as a CatalogueFile. Raises ValueError with ``where`` and the bad entry."""
     entries = parse_toml(text, where=where)
     tables = {name: entries.pop(name) for name in list(entries) if is_table(name)}
     settings = parse_catalogue_settings(tables, where=where)
@@ -224,8 +228,8 @@ def register(store: Store, name: str, url: str) -> Catalogue:
         known = find(store, name)
         if known.url != catalogue.url:
             raise ValueError(
-                f"There is a catalogue {name!r} already, at {known.url}. Choose another name, or say that "
-                f"it has moved: vivid catalogue move {name} FOLDER"
+                f"There is a catalogue {name!r} already, at {known.url}. Choose another name, or, if its folder "
+                f"has moved: vivid catalogue move {name} FOLDER"
             )
     return catalogue
 

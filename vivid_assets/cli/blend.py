@@ -1,4 +1,4 @@
-"""``vivid blend``: put the subject of one picture, cut out by a mask, before another picture."""
+"""``vivid blend``: put the subject of a picture, cut out by its mask, on another background."""
 
 from dataclasses import asdict
 from enum import StrEnum
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """How the old background is taken out of the edge."""
+    """How the original background is removed from the edge."""
 
     decontaminate = "decontaminate"
     lab_deprojection = "lab-deprojection"
@@ -25,39 +25,45 @@ class Mode(StrEnum):
 
 
 def blend_command(
-    image: Annotated[Path, typer.Option(help="The picture with the subject.", show_default=False)],
+    image: Annotated[Path, typer.Option(help="The picture that shows the subject.", show_default=False)],
     mask: Annotated[
         Path,
         typer.Option(
-            help="Its mask: white is subject. Grey, colour, 16 bits or a cut-out's alpha.", show_default=False
+            help="Its mask, white is subject: grey, coloured, of 16 bits, or a cut-out's alpha.", show_default=False
         ),
     ],
     background: Annotated[
         str,
         typer.Option(
             metavar="PICTURE|#RRGGBB",
-            help="The new background, a picture or a colour; a picture is made to cover the image.",
+            help="The new background: a picture, which is scaled to cover the image, or a colour.",
             show_default=False,
         ),
     ],
-    output: Annotated[Path, typer.Option(help="The composite: .png, .jpg or .webp by its name.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(help="Where to write the composite: a .png, .jpg or .webp.", show_default=False)
+    ],
     mode: Annotated[
         Mode | None,
         typer.Option(
             help="decontaminate: estimate the subject's own colours. lab-deprojection: the published method. "
-            "alpha: mix only. Default: the settings.",
+            "alpha: mix only. Default: from the settings.",
             show_default=False,
         ),
     ] = None,
     shadow: ShadowOption = None,
-    cutout: Annotated[Path | None, typer.Option(help="Also write the subject alone, a PNG or WebP with alpha.")] = None,
-    report: Annotated[bool, typer.Option("--report", help="Print the blend's measures.")] = False,
+    cutout: Annotated[
+        Path | None, typer.Option(help="Also write the subject alone: a .png or .webp with alpha.")
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Print figures about the edge, the alpha and the spill.")
+    ] = False,
     force: Force = False,
 ) -> None:
-    """Blend a masked subject into a new background.
+    """Blend a masked subject with a new background.
 
-    A PNG of 16 bits stays one. Settings are read from the file that `VIVID_SETTINGS` names. The composite is replaced
-    when the same command is given again for the same image; what else is there stays, but for `--force`.
+    A PNG of 16 bits stays a PNG of 16 bits. Settings come from the file that `VIVID_SETTINGS` names. The same command
+    for the same image replaces its composite; any other existing file is kept unless `--force` is given.
 
     Example: `vivid blend --image shoe.jpg --mask shoe-mask.png --background beach.jpg --output out.png --report`
     """
@@ -82,10 +88,11 @@ def blend_files(
     cutout: Path | None = None,
     force: bool = False,
 ) -> tuple["Blend", tuple[str, ...]]:
-    """Blend three files into ``output``; returns the blend and what was noticed on the way.
+    """Blend three files into ``output``; returns the blend and notes on what was done.
 
-    Raises UnreadablePicture for a file that cannot be read and ValueError for a mask of another size, a suffix that
-    cannot be written, or a file that is in the way.
+    Raises:
+        UnreadablePicture: a file cannot be read.
+        ValueError: the mask has another size, the suffix cannot be written, or another file is in the way.
     """
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA, Job, Result
     from vivid_assets.imaging.io.codec import decode

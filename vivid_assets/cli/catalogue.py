@@ -1,4 +1,4 @@
-"""``vivid catalogue``: add a folder of pictures, see what is new, run it, see how it stands."""
+"""``vivid catalogue``: add a folder of pictures, scan it, run it, show its status."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +8,7 @@ from rich.text import Text
 
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
+from vivid_assets.flow import STAGE_NAMES
 
 # What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
 if TYPE_CHECKING:
@@ -18,16 +19,15 @@ if TYPE_CHECKING:
 catalogue_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Whole catalogues: add a folder of pictures, see what is new, run it, see how it stands.",
+    help="Manage catalogues: add a folder of pictures, scan it, run it, show its status.",
 )
 
 _SHOWN_PICTURES = 60
 _SHOWN_NOTES = 10
-_STAGES = ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review")
-"""As ``vivid_assets.assets.stages`` has them, whose import takes seconds."""
-_NO_ROW = {"status": None, "error": None}
 
-Name = Annotated[str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(help="The catalogue's name, as given to `vivid catalogue add`.", show_default=False)
+]
 
 
 @catalogue_app.command()
@@ -36,9 +36,9 @@ def add(
     folder: Annotated[str, typer.Argument(help="Folder or URL of the pictures.", show_default=False)],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Make a folder of pictures known under a name. Nothing is read or written there.
+    """Register a folder of pictures under a name. Reads and writes nothing in the folder.
 
-    The folder may hold a `catalogue.toml` (defaults such as the prompt) and a `manifest.csv`, `.tsv`, `.jsonl` or
+    The folder may contain a `catalogue.toml` (defaults such as the prompt) and a `manifest.csv`, `.tsv`, `.jsonl` or
     `.parquet` (image, prompt, negative_prompt, seed, scene, background, tier, box; or Hugging Face's `metadata.csv`).
 
     Example: `vivid catalogue add spring ./pictures`
@@ -53,13 +53,13 @@ def add(
 def scan_(
     name: Name,
     accept_removals: Annotated[
-        bool, typer.Option("--accept-removals", help="Take it for meant that all or most pictures are gone.")
+        bool, typer.Option("--accept-removals", help="Confirm that all or most pictures were removed on purpose.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Find new, changed and removed pictures and give them their shards; run nothing.
+    """Find new, changed and removed pictures and assign them to shards. Runs nothing.
 
-    When all or most pictures are gone, the scan stops and changes nothing: a share that is not mounted looks like that.
+    If all or most pictures are gone, the scan stops and changes nothing: an unmounted share looks the same.
 
     Example: `vivid catalogue scan spring`
     """
@@ -74,16 +74,16 @@ def scan_(
         from vivid_assets.cli.runs import register_shards
 
         register_shards(open_instance(opened), found.assignment.new_shards)
-    _tell(found)
+    _print_scan(found)
     if found.shards_to_run:
         say(f"To run: {', '.join(found.shards_to_run[:10])}{' …' if len(found.shards_to_run) > 10 else ''}")
 
 
 @catalogue_app.command()
 def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
-    """Scan, then bring every shard up to date, in this process. What is up to date is taken over.
+    """Scan, then bring every shard up to date in this process. Rows that are up to date are reused.
 
-    Ends with 1 if a shard's run failed. Pictures that failed are listed and do not fail the rest.
+    Exits with status 1 if a shard's run failed. Failed pictures are listed and do not fail the others.
 
     Example: `vivid catalogue run spring`
     """
@@ -97,9 +97,9 @@ def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
 
 @catalogue_app.command()
 def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
-    """Try the failed pictures again, those too that failed for good, such as corrupt files. Runs only their shards.
+    """Run the shards with failed pictures again, including pictures that failed for good, such as corrupt files.
 
-    Ends with 1 if a shard's run failed.
+    Exits with status 1 if a shard's run failed.
 
     Example: `vivid catalogue retry spring`
     """
@@ -128,7 +128,7 @@ def move(
     folder: Annotated[str, typer.Argument(help="Folder or URL where the pictures are now.", show_default=False)],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Tell where a catalogue's folder has gone. Pictures that are the same there are not made anew.
+    """Change the folder of a catalogue that has moved. Unchanged pictures are not computed again.
 
     Example: `vivid catalogue move spring /mnt/new/pictures`
     """
@@ -140,9 +140,9 @@ def move(
 
 @catalogue_app.command()
 def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
-    """Take a catalogue off the list: it is not scanned any more, and its shards leave Dagster's lists.
+    """Unregister a catalogue: it is no longer scanned, and its shards leave Dagster's lists.
 
-    No file is deleted. Added again under its name, it goes on from the results that are there.
+    No file is deleted. If you add it again under its name, it continues with the existing results.
 
     Example: `vivid catalogue forget spring`
     """
@@ -154,7 +154,7 @@ def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
     instance = open_instance(opened)
     forget_shards(instance, name)
     take_off(opened, name)
-    say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is forgotten. What was made of it stays in {opened.root}")
+    say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is no longer registered. Its results stay in {opened.root}")
 
 
 @catalogue_app.command()
@@ -162,46 +162,49 @@ def purge(
     name: Name,
     pictures: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of pictures, as they were below the folder; all that are gone without it."),
+        typer.Argument(help="Names of pictures, relative to the folder. Default: all that are gone."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this it is only said what would be.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete. Without it the command only prints what it would delete.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Delete what the store keeps of pictures that are not in the catalogue any more, as for a takedown.
+    """Delete the results of pictures that are no longer in the catalogue, for example after a takedown.
 
-    It is kept so that a picture that returns costs nothing. Remove a picture from the folder and scan first. What is
-    deleted: its rows, small pictures, mask, composites and their names, and scenes that nobody else has. Not deleted:
-    trials (`trials/` in the store), and the contact sheets in Dagster's records of its runs.
+    They are kept so that a picture that returns costs nothing. First remove the picture from the folder and scan.
+    Deleted: its rows, small pictures, mask, composites with their published names, and scenes that nothing else uses.
+    Not deleted: trials (`trials/` in the store), and the contact sheets in Dagster's run records.
 
     Example: `vivid catalogue purge spring shoes/red.jpg --yes`
     """
     from vivid_assets.assets.export import publish_catalogue
-    from vivid_assets.assets.stages import REVIEW, STAGES
+    from vivid_assets.assets.review import REVIEW
     from vivid_assets.catalogue.source import find
     from vivid_assets.export.purge import delete_rubbish, find_rubbish
+    from vivid_assets.stages.stage import all_stages
 
     opened = open_store(store, to_write=yes)
     find(opened, name)
     only = pictures or []
-    found = find_rubbish(opened, name, STAGES, only)
+    found = find_rubbish(opened, name, all_stages(), only)
     what = (
         f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
         f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
     )
     if not yes:
-        say(f"Kept of {what}. Nothing was deleted: add --yes to delete it.")
+        say(f"The store has results of {what}. Nothing was deleted: add --yes to delete them.")
         return
     delete_rubbish(opened, found, REVIEW, only)
     publish_catalogue(opened, name)
-    say(f"Deleted, of {what}.")
+    say(f"Deleted the results of {what}.")
 
 
 @catalogue_app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(help="A catalogue's name; all without it.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="A catalogue's name. Default: all.", show_default=False)] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """How many pictures each stage has done, failed and still has before it.
+    """Show how many pictures are done, failed or pending, per stage.
 
     Example: `vivid catalogue status`
     """
@@ -218,26 +221,26 @@ def status(
     for catalogue in catalogues:
         try:
             console.print(_stage_table(opened, catalogue.name))
-            _tell_outcome(opened, catalogue)
+            _print_outcome(opened, catalogue)
         except (ValueError, MachineFault) as error:
             # A damaged record of one catalogue hides nothing of the others.
             say((f"{catalogue.name}: {error}", "red"))
 
 
 def _stage_table(store: "Store", name: str) -> Table:
-    """How many of the catalogue's pictures each stage has done, failed and still has before it."""
+    """A table of how many of the catalogue's pictures are done, failed or pending, per stage."""
     from vivid_assets.catalogue.progress import counts_of, summary_of
     from vivid_assets.rows.stage import FAILED, OK, SKIPPED
 
     shards = sum(wanted.pictures > 0 for wanted in summary_of(store, name).values())
     table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards)")
-    for stage, counts in counts_of(store, name, _STAGES).items():
+    for stage, counts in counts_of(store, name, STAGE_NAMES).items():
         table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, SKIPPED, "to do")))
     return table
 
 
-def _tell_outcome(store: "Store", catalogue: "Catalogue") -> None:
-    """What the last scan could not do or left out, and whether its settings still hold."""
+def _print_outcome(store: "Store", catalogue: "Catalogue") -> None:
+    """Print what the last scan could not do or left out, and whether its settings are still current."""
     from vivid_assets.catalogue.outcomes import read_outcome
     from vivid_assets.catalogue.scan import changed_since
 
@@ -265,7 +268,7 @@ def bring_up_to_date(store: "Store", name: str) -> list[str]:
     found = scan(store, catalogue)
     shards = shards_of(store, name)
     register_shards(instance, shards)
-    _tell(found)
+    _print_scan(found)
     failed = run_shards(instance, store, shards)
     # What has left the catalogue is of shards that nothing runs.
     from vivid_assets.assets.export import publish_catalogue
@@ -289,18 +292,21 @@ def picture_table(store: "Store", name: str) -> Table:
 
 
 def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
-    from vivid_assets.assets.stages import BACKGROUNDS, COMPOSITES, ENHANCED_PROMPTS, MASKS, PREPARED_IMAGES
+    from vivid_assets.assets.review import REVIEW
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
     from vivid_assets.review.look import outcome_of
+    from vivid_assets.rows.stage import WhateverBecame
     from vivid_assets.rows.tables import read_rows
 
     pictures = []
     for shard in shards_of(store, name):
-        flow = (PREPARED_IMAGES, ENHANCED_PROMPTS, BACKGROUNDS, MASKS, COMPOSITES)
-        rows = {stage.name: read_rows(store, stage, shard) for stage in flow}
-        prompts, scenes, masks = (rows[stage.name] for stage in (ENHANCED_PROMPTS, BACKGROUNDS, MASKS))
+        rows = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in REVIEW.reads}
+        prompts, scenes, masks = (rows[stage] for stage in ("enhanced_prompts", "backgrounds", "masks"))
         for picture in (row["picture"] for row in live_pictures(store, shard)):
-            status, error = outcome_of({stage: found.get(picture, _NO_ROW) for stage, found in rows.items()})
+            found = {stage: of.get(picture, {}) for stage, of in rows.items()}
+            status, error = outcome_of(
+                {stage: WhateverBecame(row.get("status"), row.get("error")) for stage, row in found.items()}
+            )
             pictures.append(
                 {
                     "picture": picture,
@@ -315,7 +321,7 @@ def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
     return pictures
 
 
-def _tell(found: "Scan") -> None:
+def _print_scan(found: "Scan") -> None:
     say(str(found))
     for sentence in found.refused[:20]:
         say((f"  {sentence}", "yellow"))

@@ -1,4 +1,4 @@
-"""``vivid demo``: a dozen pictures through the whole pipeline."""
+"""``vivid demo``: eleven pictures through the whole pipeline."""
 
 import shutil
 import time
@@ -13,14 +13,14 @@ from vivid_assets.cli.home import open_store
 
 
 def demo_command(
-    folder: Annotated[Path, typer.Option(help="Where the demo's pictures, results and Dagster instance go.")] = Path(
+    folder: Annotated[Path, typer.Option(help="Folder for the demo's pictures, results and Dagster instance.")] = Path(
         "vivid-demo"
     ),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Throw the last demo's results away first.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="First delete the results of the last demo.")] = False,
 ) -> None:
-    """Photographs and drawings through the whole pipeline, on any machine; a minute or less.
+    """Take eleven photographs and drawings through the whole pipeline, on any machine, in about a minute.
 
-    Run it again and nothing is computed: every row is up to date. Then look: `vivid ui --store vivid-demo/store`.
+    A second run computes nothing: every row is up to date. To view the result: `vivid ui --store vivid-demo/store`.
     """
     from resources.weights import pull as weights
     from vivid_assets.catalogue.source import register
@@ -46,6 +46,6 @@ def demo_command(
     failed = bring_up_to_date(store, "demo")
     console.print(picture_table(store, "demo"))
     say(f"Composites: {folder / 'store' / 'composites' / 'demo'}")
-    say(f"Look around: vivid ui --store {folder / 'store'}   ({time.monotonic() - started:.0f} s)")
+    say(f"View it in Dagster: vivid ui --store {folder / 'store'}   ({time.monotonic() - started:.0f} s)")
     if failed:
         raise ValueError("The demo's run failed; see above.")

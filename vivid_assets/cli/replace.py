@@ -1,4 +1,4 @@
-"""``vivid replace`` and ``vivid mask``: pictures without a store, one after the other."""
+"""``vivid replace`` and ``vivid mask``: single pictures, one after the other, without a store."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 Images = Annotated[
     list[Path],
-    typer.Argument(metavar="IMAGE...", help="Pictures, or folders of pictures.", show_default=False),
+    typer.Argument(metavar="IMAGE", help="Pictures, or folders of pictures.", show_default=False),
 ]
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help=f"Mask tiers in the order in which they are asked, of {', '.join(MASK_TIERS.own[:-1])} and "
-        f"{MASK_TIERS.own[-1]}; as the settings say without it.",
+        help=f"Mask tiers to try, in this order, separated by commas: {', '.join(MASK_TIERS.own)}. "
+        "Default: from the settings.",
         show_default=False,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 
 class Shadow(StrEnum):
-    """The shadow that is laid over the new background."""
+    """The shadow on the new background."""
 
     auto = "auto"
     keep = "keep"
@@ -46,7 +46,7 @@ ShadowOption = Annotated[
     Shadow | None,
     typer.Option(
         help="keep: the shadow that the subject casts on a plain original background. soft: a drawn contact shadow. "
-        "auto: kept where it can be believed, else soft in a scene. As the settings say without it.",
+        "auto: keep it where it is credible, otherwise soft in a scene. Default: from the settings.",
         show_default=False,
     ),
 ]
@@ -61,9 +61,9 @@ def _known_generator(name: str | None) -> str | None:
 GeneratorOption = Annotated[
     str | None,
     typer.Option(
-        metavar=f"[{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}]",
+        metavar=f"<{'|'.join((AUTO, *GENERATORS.own, BACKDROP))}>",
         callback=_known_generator,
-        help="Who makes the background; as the settings say without it.",
+        help="How the background is made. Default: from the settings.",
         show_default=False,
     ),
 ]
@@ -71,22 +71,22 @@ GeneratorOption = Annotated[
 
 def replace_command(
     images: Images,
-    prompt: Annotated[str, typer.Option(help="The background, in your words.", show_default=False)] = "",
+    prompt: Annotated[str, typer.Option(help="The background, in words.", show_default=False)] = "",
     background: Annotated[
         str,
         typer.Option(
             metavar="PICTURE|#RRGGBB",
-            help="A picture or a colour to use as the background instead; a picture is made to cover the image.",
+            help="The background: a picture, which is scaled to cover the image, or a colour; in place of a prompt.",
             show_default=False,
         ),
     ] = "",
     mask: Annotated[
-        Path | None, typer.Option(help="Your own mask: white is subject; no tier is asked.", show_default=False)
+        Path | None, typer.Option(help="Your own mask, white is subject, in place of the tiers.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The composite, .png, .jpg or .webp by its name; or a folder for all. IMAGE-composite.png without it.",
+            help="Where to write the composite: a .png, .jpg or .webp, or a folder. Default: IMAGE-composite.png.",
             show_default=False,
         ),
     ] = None,
@@ -96,20 +96,19 @@ def replace_command(
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
-    """Replace the background of pictures; writes each composite, and the cut-out beside it.
+    """Replace the background of pictures. Writes a composite of each picture, and a cut-out beside it.
 
-    Settings are read from the file that `VIVID_SETTINGS` names. Where SDXL cannot be used, the background is a studio
-    backdrop with the prompt's colours and light.
-
-    A picture's results are replaced when the same command is given again. What else is there stays, but for `--force`.
+    Settings come from the file that `VIVID_SETTINGS` names. Without SDXL the background is a studio backdrop in the
+    prompt's colours and light. The same command for the same picture replaces its results; any other existing file is
+    kept unless `--force` is given.
 
     Examples: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`,
     `vivid replace photos/ --background "#ffffff" --output white/`
     """
     if not prompt and not background:
-        raise typer.BadParameter("say which background: --prompt or --background")
+        raise typer.BadParameter("give a background: --prompt or --background")
     if mask is not None and (len(images) > 1 or images[0].is_dir()):
-        raise typer.BadParameter("a --mask is for one picture: name one, or leave it out")
+        raise typer.BadParameter("--mask works with one picture only: name one picture, or omit --mask")
 
     from contextlib import ExitStack
 
@@ -159,33 +158,35 @@ def replace_command(
             job.write(files, force=force)
             return solved, [
                 ("background", scene.by),
-                *([("because", scenes.why)] if scenes.why else []),
+                *([("reason", scenes.why)] if scenes.why else []),
                 ("mask by", f"{solved.by} ({solved.mask.verdict})"),
-                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the old wall's hue")),
+                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the original background's hue")),
                 (
                     "leakage",
-                    _measured(blended.measures.leakage, "{:.2f} of the old wall in the edge (1: not un-mixed)"),
+                    _measured(
+                        blended.measures.leakage, "{:.2f} of the original background is left in the edge (1: all of it)"
+                    ),
                 ),
                 ("shadow", blended.shadow.kind),
                 *(("note", note) for note in (*solved.notes, *scene.notes, *blended.notes)),
             ]
 
-        _do(jobs, reads, make, maker, force=force, tell=_as_rows)
+        _do(jobs, reads, make, maker, force=force, show=_as_rows)
 
 
 def mask_command(
     images: Images,
     output: Annotated[
         Path | None,
-        typer.Option(help="The mask, a .png; or a folder for all. IMAGE-mask.png without it.", show_default=False),
+        typer.Option(help="Where to write the mask: a .png, or a folder. Default: IMAGE-mask.png.", show_default=False),
     ] = None,
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
-    """Find the subject of pictures; writes grey PNGs of the pictures' size, and says how good the masks are.
+    """Find the subject of pictures. Writes a grey PNG of each picture's size, and prints the quality verdict.
 
-    Settings are read from the file that `VIVID_SETTINGS` names. A picture's mask is replaced when the same command is
-    given again, but not where it is another's file, or was edited and lost its mark: `--force` replaces those too.
+    Settings come from the file that `VIVID_SETTINGS` names. The same command for the same picture replaces its mask. A
+    mask that another program edited, and any other existing file, is kept unless `--force` is given.
 
     Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`
     """
@@ -208,7 +209,7 @@ def mask_command(
             job.write({result.what: encode_mask(solved.full_size, provenance=job.mark(result))}, force=force)
             return solved, [("note", note) for note in solved.notes]
 
-        _do(jobs, [], make, maker, force=force, tell=_as_tries)
+        _do(jobs, [], make, maker, force=force, show=_as_tries)
 
 
 def _names(tiers: str | None) -> tuple[str, ...] | None:
@@ -238,11 +239,11 @@ def _do(
     maker: "Masks",
     *,
     force: bool,
-    tell: Callable[["Job", "Solved", list[tuple[str, str]]], None],
+    show: Callable[["Job", "Solved", list[tuple[str, str]]], None],
 ) -> None:
-    """Make each job's results. One alone raises what goes wrong; of several, one that fails does not stop the others.
+    """Make each job's results. A single job raises its error; among several a failure does not stop the others.
 
-    All places are looked at before the first picture is. A fault of the machine stops them all.
+    All destinations are checked before the first picture. An infrastructure error stops them all.
     """
     from vivid_assets.rows.failures import picture_failure
 
@@ -251,8 +252,8 @@ def _do(
         (job,) = jobs
         job.check(everything, force=force)
         solved, rows = make(job)
-        _warn(maker.note, solved.mask.degraded, said=set())
-        tell(job, solved, rows)
+        _warn(maker.note, solved.mask.degraded, printed=set())
+        show(job, solved, rows)
         return
     failed: dict[Path, str] = {}
     for job in jobs:
@@ -260,7 +261,7 @@ def _do(
             job.check(everything, force=force)
         except (ValueError, OSError) as error:
             failed[job.picture] = str(error)
-    said: set[str] = set()
+    printed: set[str] = set()
     for number, job in enumerate(jobs, start=1):
         started = time.perf_counter()
         if job.picture not in failed:
@@ -275,26 +276,26 @@ def _do(
         if job.picture in failed:
             complain(count, ("✗ ", "red"), f"{job.picture}: {failed[job.picture]}")
             continue
-        _warn(maker.note, solved.mask.degraded, said=said)
+        _warn(maker.note, solved.mask.degraded, printed=printed)
         doubtful = solved.mask.verdict not in ("good", "agreed", "override", "source_alpha")
         say(
             count,
             ("✓ ", "green"),
             f"{job.results[0].path}  mask by {solved.by} ({solved.mask.verdict})",
-            (" look at it" if doubtful else "", "yellow"),
+            (" check it" if doubtful else "", "yellow"),
             f"  {time.perf_counter() - started:.1f} s",
         )
-    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures are done, {len(failed)} failed.")
+    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures succeeded, {len(failed)} failed.")
     if failed:
         raise typer.Exit(1)
 
 
-def _warn(*sentences: str | None, said: set[str]) -> None:
-    """What is missing of the masks' tiers, and what broke; each once a command."""
-    for sentence in sentences:
-        if sentence and sentence not in said:
-            said.add(sentence)
-            complain((sentence, "yellow"))
+def _warn(*messages: str | None, printed: set[str]) -> None:
+    """Print which mask tiers are missing or broke; each message once per command."""
+    for message in messages:
+        if message and message not in printed:
+            printed.add(message)
+            complain((message, "yellow"))
 
 
 def _measured(figure: float | None, sentence: str) -> str:

@@ -1,7 +1,7 @@
-"""What the one-picture commands read and write: every file is known, and may be written, before anything is computed.
+"""The files of the commands for single pictures: all are known and checked before anything is computed.
 
-A result carries the mark of its picture and its command. What is at a result's place already is replaced only if it
-has that mark, or by ``--force``; what the command reads is never replaced.
+A result carries the mark of its picture and its command. An existing file is replaced only if it has that mark, or by
+``--force``; a file that the command reads is never replaced.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ class Result:
     """A file that is to be written."""
 
     what: str
-    """In a person's words: composite, cut-out or mask."""
+    """composite, cut-out or mask."""
     path: Path
     suffixes: tuple[str, ...]
-    """Those of the formats that can hold it."""
+    """The suffixes of the formats that can store it."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Job:
     results: tuple[Result, ...]
 
     def mark(self, result: Result) -> str:
-        """What says in ``result``'s file that it is of this picture and this command."""
+        """The mark in ``result``'s file that names this picture and this command."""
         known = "\0".join((self.command, result.what, str(self.picture.resolve())))
         return _MARK + hashlib.blake2b(known.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
     def check(self, reads: Iterable[Path], *, force: bool) -> None:
-        """See that every result can be written, and make its folder. Raises ValueError or OSError, saying what to do.
+        """Check that every result can be written, and make its folder. Raises ValueError or OSError with advice.
 
         ``reads`` is all that the command reads.
         """
@@ -62,29 +62,32 @@ class Job:
             path = result.path
             if path.suffix.lower() not in result.suffixes:
                 known = " or ".join(result.suffixes)
-                raise ValueError(f"A {result.what} can be {known}, not what {str(path)!r} says: name it so.")
+                raise ValueError(
+                    f"A {result.what} can be {known}, but {str(path)!r} has another suffix: change the name."
+                )
             if path.is_dir():
-                raise ValueError(f"{str(path)!r} is a folder: name the {result.what}'s file.")
+                raise ValueError(f"{str(path)!r} is a folder: give the {result.what} a file name.")
             if twin := next((read for read in reads if _are_one(path, read)), None):
                 raise ValueError(
-                    f"The {result.what} would overwrite {str(twin)!r}, which is read: name another file with --output."
+                    f"The {result.what} would overwrite {str(twin)!r}, which the command reads: choose another file "
+                    "with --output."
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
             if not os.access(path.parent, os.W_OK):
-                raise ValueError(f"Nothing can be written in the folder {str(path.parent)!r}: choose another --output.")
+                raise ValueError(f"The folder {str(path.parent)!r} is not writable: choose another --output.")
             self._check_free(result, force=force)
 
     def write(self, files: Mapping[str, bytes], *, force: bool) -> None:
         """Write the results by ``what`` they are, each whole or not at all."""
         for result in self.results:
-            # Looked at again: minutes may have passed.
+            # Checked again: minutes may have passed.
             self._check_free(result, force=force)
             part = result.path.with_name(f".{uuid.uuid4().hex}.part")
             try:
                 part.write_bytes(files[result.what])
                 part.replace(result.path)
             except OSError as error:
-                # A full disk's fault names no file.
+                # The error of a full disk names no file.
                 raise OSError(error.errno, error.strerror, str(result.path)) from error
             finally:
                 part.unlink(missing_ok=True)
@@ -92,13 +95,13 @@ class Job:
     def _check_free(self, result: Result, *, force: bool) -> None:
         if os.path.lexists(result.path) and not force and _mark_of(result.path) != self.mark(result):
             raise ValueError(
-                f"{str(result.path)!r} is there already, and not as this command's {result.what} of "
-                f"{str(self.picture)!r}: name another file with --output, or replace it with --force."
+                f"{str(result.path)!r} exists, and is not this command's {result.what} of "
+                f"{str(self.picture)!r}: choose another file with --output, or replace it with --force."
             )
 
 
 def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The files that are given and the pictures directly in the folders that are; sentences for what was left out.
+    """The given files, and the pictures directly in the given folders; messages on what was left out.
 
     Raises ValueError when there is no picture.
     """
@@ -128,7 +131,7 @@ def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
         for names, why in (
             (results, "results of earlier commands"),
             (odd, "links to nothing, pipes or devices"),
-            (folders, "folders in it"),
+            (folders, "sub-folders"),
         ):
             if names:
                 left_out.append(f"{str(path)!r}: left out {len(names)}, {why}: {_listed(names)}.")
@@ -156,9 +159,9 @@ def place(
     """
     folder = output if output is not None and (to_folder or output.is_dir() or str(output).endswith(os.sep)) else None
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise ValueError(f"{str(folder)!r} is a file: for several pictures --output names a folder.")
+        raise ValueError(f"{str(folder)!r} is a file: for several pictures --output is a folder.")
     if folder is not None and not folder.exists() and folder.suffix.lower() in FORMATS:
-        raise ValueError(f"{str(folder)!r} is named as a picture: for several pictures --output names a folder.")
+        raise ValueError(f"{str(folder)!r} has the name of a picture: for several pictures --output is a folder.")
     if output is not None and folder is None:
         (picture,) = pictures
         first = next(iter(endings))
@@ -179,8 +182,8 @@ def place(
             other = owner.setdefault(str(result.path).casefold(), job.picture)
             if other is not job.picture:
                 raise ValueError(
-                    f"{str(other)!r} and {str(job.picture)!r} would both become {str(result.path)!r}: give them one "
-                    "after the other, each with an --output of its own."
+                    f"{str(other)!r} and {str(job.picture)!r} would both be written to {str(result.path)!r}: process "
+                    "them one after the other, each with its own --output."
                 )
     return jobs
 
@@ -190,7 +193,7 @@ def _job(command: str, picture: Path, paths: Mapping[str, Path], suffixes: Mappi
 
 
 def _are_one(path: Path, other: Path) -> bool:
-    """Whether two names are one file, here or on a disk that does not tell capitals from small letters."""
+    """Whether two names are one file, here or on a case-insensitive disk."""
     with suppress(OSError):
         if path.samefile(other):
             return True
@@ -207,10 +210,7 @@ def _mark_of(path: Path) -> str:
 
 
 def _why_no_picture(path: Path) -> str | None:
-    """What a file is that is no picture, as a catalogue's scan sees it; None where its name says that it is none.
-
-    Empty for a picture.
-    """
+    """What a file is that is no picture, by the rule of catalogues; None if its name decides. Empty for a picture."""
     if suffix_of(path.name) in PICTURE_SUFFIXES:
         return ""
     if not needs_its_bytes(path.name):

@@ -11,6 +11,8 @@ from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 
 # As in vivid_assets.cli.catalogue: help is shown at once.
 if TYPE_CHECKING:
+    from upath import UPath
+
     from resources.store.store import Store
     from vivid_assets.catalogue.source import Catalogue
     from vivid_assets.review.judgements import Label
@@ -78,7 +80,8 @@ def _read(store: "Store", catalogue: "Catalogue", files: list[Path]) -> "list[La
     dropped = [catalogue.root / name for name in catalogue.top_files(JUDGEMENTS) if catalogue.holds(name)]
     labels: list[Label] = []
     estimates = _estimates(store, catalogue.name)
-    for path in (*dropped, *files):
+    paths: list[UPath | Path] = [*dropped, *files]
+    for path in paths:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"{path} is too large to be a list of judgements.")
         labels += read_judgements(path.read_bytes(), estimates, where=str(path))

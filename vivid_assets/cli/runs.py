@@ -15,11 +15,11 @@ from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.cli.console import listening, say, say_logged, was_said
-from vivid_assets.cli.stopping import Stopped, stop_if_told
+from vivid_assets.cli.stopping import Stopped, stop_if_interrupted
 from vivid_assets.settings import SettingsFile
 
 _FOLLOWS = "Dependencies for step"
-"""How Dagster begins to say that a step is left out, which follows from the one that failed."""
+"""How Dagster's message on a skipped step begins, which follows from a failed one."""
 
 
 def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None
 
 
 def forget_shards(instance: dg.DagsterInstance, catalogue: str) -> None:
-    """Take the catalogue's shards off the list of partitions."""
+    """Remove the catalogue's shards from the list of partitions."""
     definition = SHARDS.name or "shards"
     for shard in instance.get_dynamic_partitions(definition):
         if is_shard(shard) and catalogue_of(shard) == catalogue:
@@ -38,14 +38,14 @@ def forget_shards(instance: dg.DagsterInstance, catalogue: str) -> None:
 def run_shards(
     instance: dg.DagsterInstance, store: Store, shards: Sequence[str], *, retry_failed: bool = False
 ) -> list[str]:
-    """One run a shard through all stages; the shards whose run failed. Raises Stopped when told to stop."""
-    # Imported here: everything that the assets need takes seconds, which the other commands need not wait for.
+    """Run each shard through all stages; returns the shards whose run failed. Raises Stopped when interrupted."""
+    # Imported here, since the assets' imports take seconds, which the other commands do not need.
     from vivid_assets.definitions import defs
     from vivid_assets.scheduling.jobs import RETRY_FAILED
-    from vivid_assets.scheduling.lost_runs import PROCESS, close_lost_runs, command_claims
+    from vivid_assets.scheduling.lost_runs import PROCESS, close_lost_runs, command_locks
     from vivid_assets.stages.faults import reasons
 
-    # What an earlier command left when it was killed.
+    # Runs of earlier commands that were killed.
     close_lost_runs(instance, store, datetime.now(UTC))
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
     # Before the runs, so that each is recorded with the settings that it ran with.
@@ -60,9 +60,9 @@ def run_shards(
     for number, shard in enumerate(shards, start=1):
         say((shard, "bold"), f" ({number} of {len(shards)})")
         run_id = make_new_run_id()
-        # Models and store are heard too: which device is chosen, what is loaded, what is waited for.
+        # Messages of models and store too: which device is chosen, what is loaded, what is waited for.
         heard = listening(logging.INFO)
-        with heard, command_claims(store).held(run_id), _canceled_when_stopped(instance, run_id):
+        with heard, command_locks(store).held(run_id), _canceled_when_stopped(instance, run_id):
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=shard,
@@ -83,24 +83,24 @@ def run_shards(
 
 @contextmanager
 def _canceled_when_stopped(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Within it a run is executed: told to stop, its record says that it was canceled, where Dagster's says failed."""
+    """Within it, the record of an interrupted run becomes CANCELED, where Dagster would record FAILURE."""
     try:
         yield
-        stop_if_told()
+        stop_if_interrupted()
     except Stopped:
         if (run := instance.get_run_by_id(run_id)) and run.status != dg.DagsterRunStatus.CANCELED:
-            instance.report_run_canceled(run, "The command was told to stop.")
+            instance.report_run_canceled(run, "The command was interrupted.")
         raise
 
 
 def _computed(event: dg.DagsterEvent) -> int:
-    """The rows that a stage worked on, as its metadata says."""
+    """The number of rows that a stage computed, by its metadata."""
     value = event.step_materialization_data.materialization.metadata.get("computed")
     return value.value if isinstance(value, dg.IntMetadataValue) and value.value else 0
 
 
 def _console_logger() -> dg.LoggerDefinition:
-    """What the stages say, without Dagster's own events and prefixes."""
+    """The stages' messages, without Dagster's own events and prefixes."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -110,7 +110,7 @@ def _console_logger() -> dg.LoggerDefinition:
             if meta.get("dagster_event") is None and not was_said(record) and not message.startswith(_FOLLOWS):
                 say_logged(record, message)
 
-    @dg.logger(config_schema={}, description="The stages' own words, for a terminal.")
+    @dg.logger(config_schema={}, description="The stages' messages, for a terminal.")
     def console_logger(_context: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("vivid", level=logging.INFO)
         logger.addHandler(Handler())

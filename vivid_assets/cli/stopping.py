@@ -14,7 +14,7 @@ _SAME_S = 0.5
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was told to stop."""
+    """The process was interrupted."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -25,15 +25,15 @@ _received: list[int] = []
 _before_the_end: list[Callable[[], object]] = []
 
 
-def stop_if_told() -> None:
-    """Raise Stopped if the process was told to stop, though others have caught the signal."""
+def stop_if_interrupted() -> None:
+    """Raise Stopped if the process was interrupted, even if other handlers caught the signal."""
     if _received:
         raise Stopped(_received[0])
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within it a signal raises Stopped. Other handlers may stand in for this one's: ``stop_if_told`` still knows."""
+    """Within it a signal raises Stopped; even if others replace the handlers, ``stop_if_interrupted`` notices it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -25,9 +25,9 @@ def ui_command(
     store: StoreOption = DEFAULT_STORE,
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
 ) -> None:
-    """Open Dagster's UI, with its daemon, on a store: http://localhost:3000. Ends with all its servers."""
+    """Start Dagster's UI and daemon on a store: http://localhost:3000. Ctrl-C stops all of its servers."""
     open_instance(open_store(store, to_write=True)).dispose()
-    # A night's scan of a large folder takes minutes; Dagster would give a tick one.
+    # A tick that scans a large folder takes minutes; Dagster's default limit is one.
     patience = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}
     dg = Path(sys.executable).with_name("dg")
     raise typer.Exit(
@@ -38,7 +38,7 @@ def ui_command(
 
 
 def _serve(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the servers until they end or this process is told to; none of them is left behind."""
+    """Run the servers until they end or this process is interrupted; all of them end with it."""
     # A group of their own, so that all of them can be reached, whoever started which.
     servers = subprocess.Popen(
         command, env=dict(environment), start_new_session=True, preexec_fn=_end_with(os.getpid())

@@ -1,4 +1,4 @@
-"""What ``vivid models pull`` fetches: by a name, by a repository on the hub, or by what the settings need."""
+"""What ``vivid models pull`` fetches: by name, by repository on the hub, or what the settings need."""
 
 import re
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class Wanted:
 
 @dataclass
 class Wish:
-    """All that is to be fetched, and sentences on what is left out or cannot be had."""
+    """What is to be fetched, and messages on what is left out or unavailable."""
 
     wanted: list[Wanted] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Wish:
 
 
 def is_known(name: str) -> bool:
-    """Whether ``name`` can be asked for: a model's name, or a repository's."""
+    """Whether ``name`` can be fetched: a model's name, or a repository's."""
     return name in names() or REPOSITORY.fullmatch(name) is not None
 
 
@@ -75,10 +75,10 @@ def plugins() -> dict[str, Registry[Any]]:
 def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wish:
     """What ``name`` means: a model's name or ``org/name[@revision]``.
 
-    ``read`` reads the settings, which may say more of it; it is called only then.
+    ``read`` reads the settings, which may determine it further; it is called only then.
 
     Raises:
-        ModelUnavailable: the hub has to be asked what a repository holds, and does not answer or holds no model.
+        ModelUnavailable: the hub does not answer, or the repository has no model.
     """
     if name in CATALOGUE:
         return Wish([_catalogued(name)])
@@ -96,7 +96,7 @@ def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wis
         revision = named[0].revision
     commit, files = weights.listed(source, revision or "main")
     try:
-        # What the settings ask of a repository need not be what it holds by itself.
+        # The settings may need other files of a repository than its own description.
         found = [*named, recognised(source, commit, files, variant)]
     except ModelUnavailable:
         by_file = [_catalogued(one.name) for one in CATALOGUE.values() if one.source == f"{source}@{commit[:12]}"]
@@ -124,7 +124,7 @@ def by_settings(settings: Settings) -> Wish:
     if generator == AUTO:
         generator, model = next(iter(scene_generators(settings).items()))
         if trouble := device_trouble(model.device):
-            wish.left_out.append(f"{model.title} is left out, and backgrounds are drawn: {trouble}.")
+            wish.left_out.append(f"{model.title} is not fetched, and backgrounds are drawn: {trouble}.")
             return wish
     if generator != BACKDROP:
         _add(wish, generator, GENERATORS, settings)
@@ -136,7 +136,7 @@ def _add(wish: Wish, name: str, models: Registry[Any], settings: Settings) -> No
     try:
         model: Model = find_model(models, name, settings)
         if refusal := model.refusal():
-            wish.left_out.append(f"{model.title or name} is left out: {refusal}")
+            wish.left_out.append(f"{model.title or name} is not fetched: {refusal}")
             return
         fetched = model.fetched()
     except ModelUnavailable as error:
@@ -166,7 +166,7 @@ def _of_hub(settings: Settings) -> list[Weights]:
     registries: tuple[Registry[Any], ...] = (MASK_TIERS, GENERATORS)
     for registry in registries:
         for name in registry.names():
-            # What has no such weights, or is broken, is not what was asked for.
+            # A model without such weights, or a broken one, was not requested.
             with suppress(ModelUnavailable):
                 model = find_model(registry, name, settings)
                 found += [] if model.is_fetched_whole else model.weights()

@@ -217,4 +217,4 @@ def _room(c: Canvas, code: str, *, floor: float, stands_at: float, half_width: f
         light *= 1 - depth * np.exp(-away)
     light *= 1 + np.random.default_rng(1).normal(0, 0.012, light.shape)
     small = (linear(code) * np.clip(light, 0, None)[..., None]).astype(np.float32)
-    return np.clip(cv2.resize(small, (c.side, c.side), interpolation=cv2.INTER_LINEAR), 0, 1)
+    return np.asarray(np.clip(cv2.resize(small, (c.side, c.side), interpolation=cv2.INTER_LINEAR), 0, 1), np.float32)

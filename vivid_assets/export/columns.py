@@ -1,8 +1,11 @@
-"""The columns of the exported dataset: where each comes from and what it says."""
+"""The columns of the exported dataset: where each comes from and what it means."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import pyarrow as pa
+
+from vivid_assets.flow import STAGE_NAMES, stage_named
 
 LEDGER = "ledger"
 KEY = "key"
@@ -35,7 +38,18 @@ def _key(stage: str) -> Column:
     return _text(f"{stage}_key", stage, KEY, f"digest of everything that the picture's {stage} depends on")
 
 
-COLUMNS = (
+@dataclass(frozen=True)
+class Exported:
+    """A column that a stage adds to the dataset (``PipelineStage.exported``)."""
+
+    column: str
+    """Of the stage's rows."""
+    meaning: str
+    name: str = ""
+    """In the dataset; empty: the stage's name and the column's."""
+
+
+_COLUMNS = (
     _text("picture", LEDGER, "picture", "the source's name: its path below the catalogue's folder"),
     _text("source_digest", LEDGER, "content", "digest of the source file, or the object store's entity tag"),
     Column("source_bytes", pa.int64(), LEDGER, "size", "size of the source file"),
@@ -44,11 +58,11 @@ COLUMNS = (
     _text("composite", "composites", "file", "the finished picture", is_file=True),
     _text("mask", "masks", "file", "the mask, 8-bit grey, white is subject", is_file=True),
     _text("background", "backgrounds", "file", "the background alone", is_file=True),
-    _text("shadow", "composites", "shadow", "the shadow before it: kept from the photograph, soft (drawn) or none"),
-    _text("shadow_layer", "composites", "shadow_file", "that shadow, for a layer that multiplies", is_file=True),
+    _text("shadow", "composites", "shadow", "the shadow on it: kept from the photograph, soft (drawn) or none"),
+    _text("shadow_layer", "composites", "shadow_file", "that shadow, as a layer for the mode multiply", is_file=True),
     _text("prompt", "enhanced_prompts", "prompt", "the whole prompt, with the words added by rule"),
     _text("negative_prompt", "enhanced_prompts", "negative_prompt", "the whole negative prompt"),
-    _text("user_prompt", "enhanced_prompts", "user_prompt", "the user's own words, which the prompt begins with"),
+    _text("user_prompt", "enhanced_prompts", "user_prompt", "the user's own words, with which the prompt begins"),
     _text("user_negative_prompt", "enhanced_prompts", "user_negative_prompt", "the user's own negative words"),
     Column("seed", pa.int64(), "backgrounds", "seed", "seed of the background"),
     _text(
@@ -57,18 +71,23 @@ COLUMNS = (
         "generator",
         "sdxl, sdxl_inpaint (around the subject), text_to_image, backdrop (drawn) or own",
     ),
-    _text("background_degraded", "backgrounds", "degraded", "which generator was wanted, and why it did not make it"),
-    _text("subject_type", "analysis", "subject_type", "what CLIP sees; unknown or unavailable else"),
+    _text(
+        "background_degraded",
+        "backgrounds",
+        "degraded",
+        "which generator was requested, and why it did not make the background",
+    ),
+    _text("subject_type", "analysis", "subject_type", "the subject by CLIP, or unknown, or unavailable"),
     _number("subject_confidence", "analysis", "subject_confidence", "CLIP's probability for it"),
-    _text("lighting", "analysis", "lighting", "what CLIP says of the picture's light; unknown or unavailable else"),
+    _text("lighting", "analysis", "lighting", "the picture's light by CLIP, or unknown, or unavailable"),
     _number("lighting_confidence", "analysis", "lighting_confidence", "CLIP's probability for it"),
-    _text("atmosphere", "analysis", "atmosphere", "what CLIP says of its mood; unknown or unavailable else"),
+    _text("atmosphere", "analysis", "atmosphere", "its mood by CLIP, or unknown, or unavailable"),
     _number("atmosphere_confidence", "analysis", "atmosphere_confidence", "CLIP's probability for it"),
     _text("temperature", "analysis", "temperature", "warm, neutral or cool light"),
     Column("line_art", pa.bool_(), "masks", "line_art", "whether the picture is line art"),
     _text("tier", "masks", "tier", "who made the mask"),
-    _text("verdict", "masks", "verdict", "how good the mask is: good, or the fault's name"),
-    _text("verdict_reason", "masks", "reason", "why, in a sentence"),
+    _text("verdict", "masks", "verdict", "the quality verdict: good, or the fault's name"),
+    _text("verdict_reason", "masks", "reason", "the reason of the verdict"),
     _text("degraded", "masks", "degraded", "which better tier could not answer, and why"),
     *(
         _number(f"mask_{name}", "masks", "figures", meaning, within=name)
@@ -87,10 +106,13 @@ COLUMNS = (
     *(
         _number(name, "composites", name, meaning)
         for name, meaning in (
-            ("halo", "Lab chroma of the subject's rim towards the old wall's hue; null: not measurable"),
-            ("leakage", "how far the edge goes over to the old wall; 1: not un-mixed; null: not measurable"),
+            ("halo", "Lab chroma of the subject's rim towards the original background's hue; null: not measurable"),
+            (
+                "leakage",
+                "how much of the original background is left in the edge; 1: all of it; null: not measurable",
+            ),
             ("shadow_area", "share of the picture that the shadow darkens"),
-            ("shadow_depth", "share of the light that it takes where it is darkest"),
+            ("shadow_depth", "share of the light that it takes at its darkest"),
             ("moved_share", "share of pixels whose colour was changed"),
             ("moved_delta_e", "their mean colour difference (CIEDE2000)"),
             ("old_background_spread", "spread of the original background's colour (Lab); 0: one colour"),
@@ -99,3 +121,18 @@ COLUMNS = (
     _text("provenance", "composites", KEY, "the digest in the composite's XMP packet (vivid:Provenance)"),
     *(_key(stage) for stage in ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks")),
 )
+"""Those that the dataset has had from the start, in their order."""
+
+
+@cache
+def all_columns() -> tuple[Column, ...]:
+    """The dataset's columns: those of old, and what stages add."""
+    added = []
+    for name in STAGE_NAMES:
+        stage = stage_named(name)
+        for one in stage.exported:
+            type_ = stage.columns.field(one.column).type
+            own = one.name or f"{name}_{one.column}"
+            added.append(Column(own, type_, name, one.column, one.meaning, one.column in stage.files))
+        added += [_key(name)] if stage.exported else []
+    return (*_COLUMNS, *added)

@@ -2,22 +2,29 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
-from vivid_assets.export.columns import COLUMNS, KEY, LEDGER, Column
+from vivid_assets.export.columns import KEY, LEDGER, Column, all_columns
 from vivid_assets.review.look import outcome_of
+from vivid_assets.rows.stage import WhateverBecame
 
-SCHEMA = pa.schema(
-    [
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("error", pa.string()),
-        *(pa.field(column.name, column.type) for column in COLUMNS),
-        pa.field("models", pa.string()),
-        pa.field("shard", pa.string(), nullable=False),
-    ]
-)
+
+@cache
+def schema() -> pa.Schema:
+    """The dataset's."""
+    return pa.schema(
+        [
+            pa.field("status", pa.string(), nullable=False),
+            pa.field("error", pa.string()),
+            *(pa.field(column.name, column.type) for column in all_columns()),
+            pa.field("models", pa.string()),
+            pa.field("shard", pa.string(), nullable=False),
+        ]
+    )
+
 
 Rows = Mapping[str, Mapping[str, Any]]
 """A stage's rows by picture."""
@@ -26,7 +33,7 @@ Rows = Mapping[str, Mapping[str, Any]]
 def export_part(
     shard: str, pictures: Sequence[Mapping[str, Any]], stages: Mapping[str, Rows], models: Mapping[str, Any]
 ) -> pa.Table:
-    """The shard's part (schema SCHEMA), from its live rows of the ledger and the stages' rows.
+    """The shard's part (of ``schema``), from its live rows of the ledger and the stages' rows.
 
     Args:
         shard: its partition key.
@@ -35,7 +42,7 @@ def export_part(
         models: the revision of each model, as the stages' tables note it.
     """
     revisions = json.dumps(models, sort_keys=True)
-    return pa.Table.from_pylist([_row(shard, picture, stages, revisions) for picture in pictures], schema=SCHEMA)
+    return pa.Table.from_pylist([_row(shard, picture, stages, revisions) for picture in pictures], schema=schema())
 
 
 def _row(shard: str, picture: Mapping[str, Any], stages: Mapping[str, Rows], revisions: str) -> dict[str, Any]:
@@ -43,16 +50,16 @@ def _row(shard: str, picture: Mapping[str, Any], stages: Mapping[str, Rows], rev
     sources: dict[str, Mapping[str, Any]] = {
         name: rows.get(picture["picture"], nothing) for name, rows in stages.items()
     }
-    status, error = outcome_of(sources)
+    status, error = outcome_of({name: WhateverBecame(row["status"], row["error"]) for name, row in sources.items()})
     sources[LEDGER] = picture
-    values = {column.name: _value(column, sources[column.source]) for column in COLUMNS}
+    values = {column.name: _value(column, sources[column.source]) for column in all_columns()}
     return {"status": status, "error": error, **values, "models": revisions, "shard": shard}
 
 
 def _value(column: Column, source: Mapping[str, Any]) -> Any:
     value = source.get(column.column)
     if column.column == KEY:
-        # A failed row's key says what was tried; a digest without a file behind it would mislead here.
+        # A failed row has a key, but no file: a digest would mislead here.
         return value if source["status"] == "ok" else None
     if value is None:
         return None

@@ -4,7 +4,7 @@ Stages leave files that are named by what they depend on. Here composites get th
 ``composites/<catalogue>/<picture>``, and the dataset in ``export/<catalogue>/`` its rows; what is gone from the
 catalogue loses both. ``published/<catalogue>/<shard>.json`` has the names that a shard's pictures have.
 
-A picture that is being made anew keeps the composite that it had; one that failed, or is gone, has none.
+While a picture is computed again it keeps its old composite; one that failed, or is gone, has none.
 """
 
 import json
@@ -72,7 +72,7 @@ def publish_shard(store: Store, shard: str, stages: Sequence[Stage]) -> Publishe
 
 
 def published_name(catalogue: str, picture: str, file: str) -> str:
-    """The name of a picture's composite that is kept as ``file``.
+    """The published name of a picture's composite, which is stored as ``file``.
 
     One in its source's format has its source's name. Otherwise a suffix is appended and none replaced, so that
     ``cup.jpg`` and ``cup.png`` stay two files.
@@ -120,7 +120,7 @@ class _Publisher:
         return (part, changed, len(fresh), len(gone)), {*others}
 
     def _unlinked(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-        """Those names and files, by picture, that are not one yet; looked at side by side, as a store may be far."""
+        """The names and files, by picture, that are not linked yet; checked in parallel, since a store may be far."""
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             linked = pool.map(lambda one: self.store.is_linked(one[1], one[0]), wanted.values())
             return {picture: wanted[picture] for picture, is_one in zip(wanted, linked, strict=True) if not is_one}
@@ -154,7 +154,7 @@ class _Publisher:
         return published_name(self.catalogue, picture, row["file"]), row["file"]
 
     def _kept(self, live: Sequence[Mapping[str, Any]], rows: Mapping[str, Rows], before: Mapping[str, Any]) -> set[str]:
-        """The pictures that keep what they had: not yet made anew, for now not to be made, or of another shard now."""
+        """The pictures that keep their old files: not computed again yet, failing for now, or of another shard now."""
         here = {one["picture"] for one in live}
         waiting = {
             picture
@@ -215,7 +215,8 @@ class _Publisher:
 
     def _names(self, shard: str) -> "Names":
         try:
-            return json.loads(self.store.read(names_path(shard)))
+            names: Names = json.loads(self.store.read(names_path(shard)))
+            return names
         except (FileNotFoundError, ValueError):
             return {}
 
@@ -238,5 +239,5 @@ def part_path(shard: str) -> str:
 
 
 def names_path(shard: str) -> str:
-    """Where it is kept which names the shard's composites have."""
+    """The path of the record of the published names of the shard's composites."""
     return f"published/{catalogue_of(shard)}/{shard}.json"

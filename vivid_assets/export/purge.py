@@ -41,7 +41,7 @@ class Rubbish:
 
 
 def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Collection[str] = ()) -> Rubbish:
-    """What is kept of pictures that are not in the catalogue any more, or of those of them that are named in ``only``.
+    """The stored results of pictures that are no longer in the catalogue, or of those of them named in ``only``.
 
     Raises ValueError where one of these is in the catalogue, or never was.
     """
@@ -93,7 +93,7 @@ def _assert_gone(store: Store, catalogue: str, pictures: Collection[str]) -> Non
         )
     once = places_of(store, catalogue, pictures, retired=True)
     if unknown := sorted({*pictures} - once.keys()):
-        raise ValueError(f"{unknown[0]!r} was never in {catalogue}: say its name as it was below the folder.")
+        raise ValueError(f"{unknown[0]!r} was never in {catalogue}: give its name relative to the folder.")
 
 
 def _apart(

@@ -38,7 +38,7 @@ class FoundMask(Generic[ImageT]):
     verdict: str
     """``good``, or the name of the fault that a person should look at (docs/masks.md)."""
     reason: str
-    """Why the verdict is what it is, in a sentence."""
+    """The reason of the verdict."""
     notes: tuple[str, ...]
     """What was done to the picture and what is not installed, each a phrase."""
 
@@ -297,8 +297,7 @@ def replace_background(
         background: an image of any size, or a colour such as ``"#ffffff"``, in the prompt's place.
         mask: your own mask, as ``alpha`` in ``blend``; no tier is tried then.
         seed: the same seed gives the same background.
-        generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's; the settings'
-            without it.
+        generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's; else the settings'.
         tiers: as in ``find_mask``.
         shadow: as in ``blend``.
         settings: as in ``find_mask``.

@@ -34,7 +34,7 @@ def replaced(
         masks: what finds the mask else.
         scenes: what makes the background.
         settings: how to blend.
-        deep: whether 16 bits are wanted of a picture that has them.
+        deep: whether to keep 16 bits of a picture that has them.
 
     Raises:
         ValueError: the mask does not fit, or no tier can answer.
@@ -91,7 +91,7 @@ def blended(
 def composite_file(
     done: Blend, format_: Format, picture: Picture, scene: Scene, settings: Settings, mark: str
 ) -> bytes:
-    """The composite as a file, which holds how it was made and whose the picture is."""
+    """The composite as a file, with its provenance and the source's rights."""
     source: SourceType = "compositeWithTrainedAlgorithmicMedia" if scene.is_generated else "composite"
     quality = None if format_ == "png" else settings.composites.quality
     return encode(

@@ -14,7 +14,7 @@ Array: TypeAlias = NDArray[Any]
 Image: TypeAlias = Array | Pillow.Image
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
-"""Of Pillow's images, those that a PNG holds as they are."""
+"""Pillow's modes that a PNG stores unchanged."""
 
 
 def picture_of(image: Image, *, max_pixels: int) -> Picture:

@@ -110,7 +110,7 @@ class Masks:
         if found.verdict == NO_ANSWER:
             raise ValueError(found.degraded or found.reason)
         if used is None:
-            # As its file would hold it, and a run reads it: so that both make the same picture.
+            # As a run reads it from its file, so that both make the same picture.
             found = replace(found, alpha=decode_mask(encode_mask(found.alpha)))
         if override is not None and used is None:
             notes += (found.tried[0].reason,)

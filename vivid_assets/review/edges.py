@@ -27,13 +27,13 @@ def edge_map(image: NDArray[np.uint8], alpha: NDArray[np.float32], longest: int)
     """
     small = shrink(image, longest)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    drawn = np.repeat(np.uint8(np.rint(_DIMMED * grey))[..., None], 3, axis=2)
+    drawn = np.repeat(np.rint(_DIMMED * grey).astype(np.uint8)[..., None], 3, axis=2)
     contour = contour_figures(image, alpha)
     if not len(contour.rows):
         return drawn
     right = _along(contour.shape, contour.rows, contour.columns, contour_right(contour))
     unsure = np.clip((_SURE_FROM - right) / (_SURE_FROM - _UNSURE_FROM), 0, 1)
-    colors = np.uint8(np.rint(np.outer(1 - unsure, SURE) + np.outer(unsure, UNSURE)))
+    colors = np.rint(np.outer(1 - unsure, SURE) + np.outer(unsure, UNSURE)).astype(np.uint8)
     scale = np.array(small.shape[:2]) / contour.shape
     radius = max(1, round(max(small.shape[:2]) / 320))
     # The doubtful last, so that nothing hides them.

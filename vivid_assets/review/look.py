@@ -1,53 +1,81 @@
-"""Which pictures want a person's look, and why."""
+"""Which pictures need review, and why."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from vivid_assets.imaging.matte.quality import AGREED, GOOD, OVERRIDE
-from vivid_assets.rows.stage import FAILED, OK, SKIPPED
+from vivid_assets.rows.stage import FAILED, OK, SKIPPED, WhateverBecame
 
 TO_DO = "to do"
 
 FAILURE, DOUBT, HALO, DEGRADED, FINE = range(5)
-"""Ranks: how urgently a picture wants a look; the page shows them in this order."""
-
-_FLOW = ("prepared_images", "enhanced_prompts", "backgrounds", "masks", "composites")
+"""Ranks: how urgently a picture needs review; the page shows them in this order."""
 
 
-def outcome_of(read: Mapping[str, Mapping[str, Any]]) -> tuple[str, str | None]:
-    """``ok``, ``failed`` or ``to do``, and the sentence that says at which stage and why."""
-    for stage in _FLOW:
-        status, error = read[stage]["status"], read[stage]["error"]
-        if status is None:
-            return TO_DO, f"{stage} has not been run for this picture yet."
-        if status == FAILED:
-            return FAILED, f"{stage} failed: {error}"
-        if status == SKIPPED:
+class _Degradable(Protocol):
+    @property
+    def degraded(self) -> str | None: ...
+
+
+class _Mask(_Degradable, Protocol):
+    @property
+    def verdict(self) -> str | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def review(self) -> bool | None: ...
+
+
+@dataclass(frozen=True)
+class Look:
+    """Whether a picture needs review."""
+
+    outcome: str
+    """``ok``, ``failed`` or ``to do``."""
+    rank: int
+    why: Sequence[str]
+    """Sentences, the gravest first; none where all is well."""
+
+
+def outcome_of(stages: Mapping[str, WhateverBecame]) -> tuple[str, str | None]:
+    """``ok``, ``failed`` or ``to do``, and the message that names the stage and the reason.
+
+    ``stages`` has what became of a picture by stage, in the order of the flow.
+    """
+    for stage, became in stages.items():
+        if became.status is None:
+            return TO_DO, f"{stage} has not run for this picture yet."
+        if became.status == FAILED:
+            return FAILED, f"{stage} failed: {became.error}"
+        if became.status == SKIPPED:
             # The error of a skipped row names the stage that failed.
-            return FAILED, error
+            return FAILED, became.error
     return OK, None
 
 
-def judge_look(read: Mapping[str, Mapping[str, Any]], *, high_leakage: float) -> dict[str, Any]:
-    """``outcome``, ``rank`` and ``why`` (sentences, the gravest first; none where all is well).
-
-    ``read`` has, by stage, the status and error of a picture's rows, its mask's verdict and its composite's leakage.
-    """
-    outcome, failure = outcome_of(read)
-    mask, leakage = read["masks"], read["composites"]["leakage"]
+def judge_look(
+    stages: Mapping[str, WhateverBecame],
+    mask: _Mask,
+    background: _Degradable,
+    leakage: float | None,
+    *,
+    high_leakage: float,
+) -> Look:
+    """Judge a picture by what became of it in the stages, its mask's verdict and its composite's leakage."""
+    outcome, failure = outcome_of(stages)
     found: list[tuple[int, str]] = []
     if failure:
         found.append((FAILURE, failure))
-    # A good mask is marked for review too where a better tier could not answer: that is said below, once.
-    if mask["review"] and mask["verdict"] not in (GOOD, AGREED, OVERRIDE):
-        found.append((DOUBT, f"The mask is {(mask['verdict'] or '').replace('_', ' ')}: {mask['reason']}."))
+    # A good mask is marked for review too where a better tier could not answer: the reason follows below, once.
+    if mask.review and mask.verdict not in (GOOD, AGREED, OVERRIDE):
+        found.append((DOUBT, f"The mask is {(mask.verdict or '').replace('_', ' ')}: {mask.reason}."))
     if leakage is not None and leakage > high_leakage:
         found.append(
-            (HALO, f"A halo: the old wall is left in the edge, leakage {leakage:.2f}, over {high_leakage:.2f}.")
+            (
+                HALO,
+                f"A halo of the original background: leakage {leakage:.2f}, over {high_leakage:.2f}.",
+            )
         )
-    found += [(DEGRADED, read[stage]["degraded"]) for stage in ("masks", "backgrounds") if read[stage]["degraded"]]
-    return {
-        "outcome": outcome,
-        "rank": found[0][0] if found else FINE,
-        "why": [sentence for _, sentence in found],
-    }
+    found += [(DEGRADED, one.degraded) for one in (mask, background) if one.degraded]
+    return Look(outcome, found[0][0] if found else FINE, [sentence for _, sentence in found])

@@ -81,7 +81,7 @@ function notify(text) {
 const filter = { only: "", verdict: "", tier: "", text: "" };
 const ONLY = {
   "": ["All", () => true],
-  look: ["Wants a look", (row) => row.rank < GOOD],
+  look: ["Needs review", (row) => row.rank < GOOD],
   flagged: ["Flagged", (row) => flags.has(row.name)],
 };
 const GOOD = 4;

@@ -1,7 +1,7 @@
 """The review page of a shard: one HTML file that needs no server and loads nothing.
 
 The page's script, style and data are inline, and its content security policy names the first two by their digests:
-whatever a picture's name or an error text holds, nothing of it can run.
+nothing in a picture's name or an error message can run.
 """
 
 import base64
@@ -24,9 +24,9 @@ _DIGEST_WITHIN = 300  # bytes of a page's beginning that hold its digest
 
 
 def review_page(shard: str, rows: Sequence[Mapping[str, Any]], share: float | None = None) -> bytes:
-    """The page for a shard's review rows (columns of the ``review`` stage), what wants a look first.
+    """The page for a shard's review rows (columns of the ``review`` stage), what needs review first.
 
-    ``share`` of the pictures want one, or those that the verdicts name: see ``shared_out``.
+    ``share`` of the pictures need review, or those that the verdicts name: see ``shared_out``.
     """
     # "<" as an escape, so that no text can end the data's script element.
     data = json.dumps([_entry(row) for row in shared_out(rows, share)]).replace("<", "\\u003c")

@@ -9,7 +9,7 @@ from PIL import Image
 from vivid_assets.imaging.io.codec import resize_to_fit
 
 LONGEST_TO_JUDGE = 640
-"""Pixels of a picture that wants a look: an edge can be judged by it."""
+"""Pixels of a picture that needs review: an edge can be judged by it."""
 LONGEST_TO_SEE = 384
 """Pixels of the others: enough to see that all is well, at half the bytes."""
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +13,9 @@ from resources.runtime.device import GpuMemory, GpuUse
 from resources.runtime.rate import Progress
 from resources.store.locks import Claims
 from resources.store.store import Store
+from vivid_assets.rows.columns import as_columns
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, Row, Stage, degraded_key, digest, row_key
+from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage, degraded_key, digest, row_key
 from vivid_assets.rows.tables import Journal, as_table, read_rows, read_shelf, shelve, table_path, write_rows
 from vivid_assets.rows.work import Work, perform
 
@@ -55,17 +56,25 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """What is wanted of a stage for a shard."""
+class ShardRun:
+    """One stage's run over one shard: what is asked of it, and where."""
 
     stage: Stage
     shard: str
     pictures: Sequence[Mapping[str, Any]]
-    settings: Mapping[str, Any]
-    revision: Mapping[str, str]
-    retry_failed: bool
-    lacking: str | None
-    limits: Mapping[str, Any]
+    """The shard's live rows of the ledger."""
+    store: Store
+    log: logging.Logger
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Those that the rows depend on."""
+    revision: Mapping[str, str] = field(default_factory=dict)
+    """That of the models that are wanted, whether or not this machine has them."""
+    retry_failed: bool = False
+    """Whether rows that failed for good are tried again."""
+    lacking: str | None = None
+    """What this machine is known to lack of what is wanted, in a sentence."""
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that can only make a picture fail, and change no result."""
 
     def failed_key(self, key: str) -> str:
         """The key of a row that should have ``key`` and failed: under other limits it may not."""
@@ -76,7 +85,7 @@ class _Wanted:
 class _Plan:
     """What there is to do for it."""
 
-    due: list[Row]
+    due: list[RowInput]
     good: dict[str, dict[str, Any]]
     """The rows that need no work, by picture."""
     before: dict[str, dict[str, Any]]
@@ -85,113 +94,99 @@ class _Plan:
     """The paths of what earlier, unfinished runs have noted."""
 
 
-def materialize_rows(
-    stage: Stage,
-    shard: str,
-    pictures: Sequence[Mapping[str, Any]],
-    work: Callable[[], Work[Any, Any]],
-    *,
-    store: Store,
-    settings: Mapping[str, Any],
-    revision: Mapping[str, str] | None = None,
-    retry_failed: bool = False,
-    lacking: str | None = None,
-    limits: Mapping[str, Any] | None = None,
-    log: logging.Logger,
-) -> Outcome:
-    """Bring the shard's table of ``stage`` up to date.
+def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outcome:
+    """Bring the shard's table of the stage up to date.
 
-    ``pictures`` are the shard's live rows of the ledger. A row whose key is unchanged and whose files are there
-    is taken over, be it the picture's own, another picture's of the same content, or one that stood there before; so
-    is one that failed for good, unless ``retry_failed``, or under other ``limits``: settings that can only make a
-    picture fail, and change no result. One that is degraded is made again, except where ``lacking``,
-    what this machine is known to lack, is just what it says. ``revision`` is that of the models that are wanted,
-    whether or not this machine has them. ``work`` is called only if there is something to do, so a model may be loaded
-    in it. Killed at any moment, the next call goes on from there.
-    While another run works on the same table, this one waits, and then takes over what that one has done.
+    A row whose key is unchanged and whose files are there is taken over, be it the picture's own, another picture's of
+    the same content, or one that stood there before; so is one that failed for good, unless it is to be tried again,
+    or under other limits. One that is degraded is made again, except where what this machine lacks is just what it
+    says. ``work`` is called only if there is something to do, so a model may be loaded in it. Killed at any moment,
+    the next call goes on from there. While another run works on the same table, this one waits, and then takes over
+    what that one has done.
     """
     started = time.perf_counter()
-    gpu, progress = GpuUse(), Progress(0)
-    wanted = _Wanted(stage, shard, pictures, settings, revision or {}, retry_failed, lacking, limits or {})
+    stage, shard, store = run.stage, run.shard, run.store
+    progress, gpu = Progress(0), GpuUse()
     claims = Claims(store, f"claims/{stage.name}")
     with claims.held(shard) as claim:
         store.sweep()
-        plan = _plan(store, wanted)
+        plan = _plan(run)
         rows = plan.good
         journal = Journal(store, stage, shard)
         if plan.due:
-            log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(plan.due), len(pictures))
+            run.log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(plan.due), len(run.pictures))
             progress = Progress(len(plan.due))
-            measured = _measured(stage, work(), store, progress)
-            rows = rows | _work_off(wanted, plan.due, measured, journal, progress, gpu, log)
+            rows = rows | _work_off(run, plan.due, _measured(run, work(), progress), journal, progress, gpu)
         else:
-            log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(pictures))
-        ordered = [rows[picture["picture"]] for picture in pictures]
+            run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
+        ordered = [rows[picture["picture"]] for picture in run.pictures]
         table = as_table(stage, ordered)
         if plan.due or ordered != [*plan.before.values()] or not store.exists(table_path(stage, shard)):
             shelve(store, stage, shard, _superseded(plan.before.values(), ordered))
             claims.assert_held(claim)
-            made_with = {"settings": settings, "revision": wanted.revision}
-            write_rows(store, stage, shard, ordered, made_with=made_with)
+            write_rows(store, stage, shard, ordered, made_with={"settings": run.settings, "revision": run.revision})
         journal.clear(plan.journals)
     seconds = time.perf_counter() - started
     return Outcome(table, len(plan.due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
 
 
-def _plan(store: Store, wanted: _Wanted) -> _Plan:
+def _plan(run: ShardRun) -> _Plan:
     """The rows to work on, and those that need no work."""
-    stage, shard = wanted.stage, wanted.shard
+    stage, shard, store = run.stage, run.shard, run.store
     table = read_rows(store, stage, shard)
     noted, journals = Journal(store, stage, shard).earlier()
     known = table | {row["picture"]: row for row in noted}
     upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
 
     good: dict[str, dict[str, Any]] = {}
-    asked: list[Row] = []
-    for picture in wanted.pictures:
+    asked: list[RowInput] = []
+    for picture in run.pictures:
         name = picture["picture"]
         sources = {source: rows[name] for source, rows in upstream.items() if name in rows}
         if obstacle := _obstacle(stage, sources):
             sentence, passes = obstacle
             good[name] = _row(stage, name, SKIPPED, sentence, key="", transient=passes)
         else:
-            asked.append(_asked(wanted, picture, sources))
+            asked.append(_asked(run, picture, sources))
     # In the order of trust: the picture's own row, one of another picture that asks for the same, one from the shelf;
     # then its own that is as near to what is asked for as this machine can come.
     own = {row.picture: known.get(row.picture, _NONE) for row in asked}
     by_key = {row["key"]: row for row in known.values()}
     found: dict[str, dict[str, Any] | None] = {}
     for row in asked:
-        keys = (row.key, wanted.failed_key(row.key))
+        keys = (row.key, run.failed_key(row.key))
         mine = own[row.picture]
         found[row.picture] = mine if mine["key"] in keys else by_key.get(keys[0]) or by_key.get(keys[1])
     if not all(found.values()):
         shelf = read_shelf(store, stage, shard)
         for row in asked:
-            found[row.picture] = found[row.picture] or shelf.get(row.key) or shelf.get(wanted.failed_key(row.key))
+            found[row.picture] = found[row.picture] or shelf.get(row.key) or shelf.get(run.failed_key(row.key))
     for row in asked:
-        if not found[row.picture] and own[row.picture]["key"] == degraded_key(row.key, wanted.lacking):
+        if not found[row.picture] and own[row.picture]["key"] == degraded_key(row.key, run.lacking):
             found[row.picture] = own[row.picture]
     candidates = [one for one in found.values() if one]
     present = store.sizes(row[name] for row in candidates for name in stage.files if row[name])
 
-    due: list[Row] = []
+    due: list[RowInput] = []
     for row in asked:
         one = found[row.picture]
-        if one is not None and _still_good(stage, one, present, wanted.retry_failed):
+        if one is not None and _still_good(stage, one, present, run.retry_failed):
             good[row.picture] = one | {"picture": row.picture}
         else:
             due.append(row)
     return _Plan(due, good, table, journals)
 
 
-def _asked(wanted: _Wanted, picture: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> Row:
-    stage = wanted.stage
-    asked = {column: picture[column] for column in stage.asks}
+def _asked(run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> RowInput:
+    stage = run.stage
+    asked = stage.asked_of(picture)
     read = {reads.stage.name: reads.take(sources.get(reads.stage.name)) for reads in stage.reads}
     upstream_keys = {source: row["key"] for source, row in sources.items()}
-    key = row_key(stage, asked, read, upstream_keys, wanted.settings, wanted.revision)
-    return Row(picture=picture["picture"], asked=asked, read=read, key=key)
+    key = row_key(stage, asked, read, upstream_keys, run.settings, run.revision)
+    values: dict[type, Any] = {reads.kind: reads.kind(**read[reads.stage.name]) for reads in stage.reads}
+    if stage.asks:
+        values[stage.asks] = stage.asks(**asked)
+    return RowInput(picture["picture"], key, values)
 
 
 def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> tuple[str, bool] | None:
@@ -220,15 +215,16 @@ def _superseded(before: Iterable[dict[str, Any]], now: Iterable[Mapping[str, Any
     return [row for row in before if row["key"] not in keys and row["status"] != SKIPPED and not row["transient"]]
 
 
-def _measured(stage: Stage, work: Work[Any, Any], store: Store, progress: Progress) -> Work[Any, Any]:
+def _measured(run: ShardRun, work: Work[Any, Any], progress: Progress) -> Work[Any, Any]:
     """``work`` whose computing is timed, and whose rows carry the sizes of their files, looked at where saved."""
+    stage, store = run.stage, run.store
 
     def compute(batch: Sequence[Any]) -> Sequence[Any]:
         with progress.stage(_COMPUTE):
             return work.compute(batch)
 
-    def save(row: Row, computed: Any) -> dict[str, Any]:
-        columns = dict(work.save(row, computed))
+    def save(row: RowInput, computed: Any) -> dict[str, Any]:
+        columns = _columns(stage, work.save(row, computed))
         sizes = {columns[name]: store.size(columns[name]) for name in stage.files if columns.get(name)}
         lost = [path for path, size in sizes.items() if size is None]
         if lost:
@@ -239,23 +235,22 @@ def _measured(stage: Stage, work: Work[Any, Any], store: Store, progress: Progre
 
 
 def _work_off(
-    wanted: _Wanted,
-    due: Sequence[Row],
+    run: ShardRun,
+    due: Sequence[RowInput],
     work: Work[Any, Any],
     journal: Journal,
     progress: Progress,
     gpu: GpuUse,
-    log: logging.Logger,
 ) -> dict[str, dict[str, Any]]:
     """The finished rows of ``due``, each noted in the journal as it is done."""
-    stage, shard = wanted.stage, wanted.shard
+    stage, shard, log = run.stage, run.shard, run.log
     rows: dict[str, dict[str, Any]] = {}
     told = time.monotonic()
     try:
         for done in perform(due, work):
             name = done.row.picture
             if isinstance(done.result, PictureFailure):
-                key = wanted.failed_key(done.row.key)
+                key = run.failed_key(done.row.key)
                 row = _row(stage, name, FAILED, str(done.result), key, done.seconds, done.result.transient)
                 log.warning("%s %s failed: %s", stage.name, name, done.result)
                 progress.add(failed=1)
@@ -275,9 +270,19 @@ def _work_off(
     return rows
 
 
-def _ok_row(stage: Stage, row: Row, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    if unknown := sorted(result.keys() - {*stage.schema.names}):
-        raise ValueError(f"{stage.name} gave {unknown[0]!r}, which is none of its columns: {stage.columns.names}")
+def _columns(stage: Stage, made: Any) -> dict[str, Any]:
+    """The columns of the row that a stage has made. Raises MachineFault where it is none of the stage's."""
+    if type(made) is not stage.row:
+        raise MachineFault(
+            f"{stage.name} gave a {type(made).__name__}, and not the {stage.row.__name__} that it declares."
+        )
+    try:
+        return as_columns(made)
+    except ValueError as error:
+        raise MachineFault(f"{stage.name}: {error}.") from error
+
+
+def _ok_row(stage: Stage, row: RowInput, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     lacks = result.get(stage.degraded) if stage.degraded else None
     key = degraded_key(row.key, lacks)
     return _row(stage, row.picture, OK, None, key, seconds, transient=bool(lacks)) | dict(result)

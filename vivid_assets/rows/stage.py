@@ -3,10 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, make_dataclass
+from functools import cached_property
+from typing import Any, TypeVar, get_type_hints
 
 import pyarrow as pa
+
+from vivid_assets.rows.columns import DEGRADED, FILE, columns_of, fits, marked, schema_of
+
+Values = TypeVar("Values")
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 
@@ -30,20 +35,40 @@ everything the result depends on; ``seconds`` is the work spent on this picture;
 files in bytes, by which a file that was lost or cut off is noticed.
 """
 
+_STATE = ("status", "error")
+
+
+@dataclass(frozen=True)
+class WhateverBecame:
+    """A base of what is read of an earlier stage: a picture that it could not do, or has not done yet, is read too.
+
+    The other columns are None then.
+    """
+
+    status: str | None
+    error: str | None
+
 
 @dataclass(frozen=True)
 class Reads:
-    """Columns that a stage takes from an earlier stage's row of the same picture."""
+    """What a stage takes from an earlier stage's row of the same picture: a dataclass of some of its columns."""
 
     stage: "Stage"
-    columns: tuple[str, ...]
-    required: bool = True
-    """False: a picture that the earlier stage could not do, or has not done yet, is worked on all the same. Its
-    columns are None then, and ``status`` and ``error`` are read with them."""
+    kind: type
+
+    @property
+    def required(self) -> bool:
+        """Whether a picture is worked on only where the earlier stage has done it."""
+        return not issubclass(self.kind, WhateverBecame)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The earlier stage's own columns that are read."""
+        return tuple(one.name for one in columns_of(self.kind) if one.name not in _STATE)
 
     def take(self, source: Mapping[str, Any] | None) -> dict[str, Any]:
         """What is read of ``source``, the earlier stage's row."""
-        names = self.columns if self.required else ("status", "error", *self.columns)
+        names = self.columns if self.required else (*_STATE, *self.columns)
         return dict.fromkeys(names) if source is None else {name: source[name] for name in names}
 
 
@@ -58,42 +83,73 @@ class Stage:
     name: str
     version: str
     """Raised by hand when the code gives other results for the same input."""
-    columns: pa.Schema
-    """The stage's own columns, after the common ones."""
-    files: tuple[str, ...] = ()
-    """Those of ``columns`` that hold a path in the store; a row counts only while its files are there, whole."""
-    degraded: str | None = None
-    """That of ``columns`` which says, in a sentence, that a row was made with less than was asked for, since a part of
-    the machine failed or is not there. Such a row stands until it can be made whole, never takes the place of a whole
-    one of the same key, and has a key of its own (``degraded_key``), so that what was made from it is stale then."""
-    asks: tuple[str, ...] = ()
-    """Columns of the ledger that are read: the picture's content and what the user asks for it."""
+    row: type
+    """What a row of its holds: a frozen dataclass (``rows.columns``). Its columns come after the common ones.
+
+    A field marked ``StoredFile`` is a path in the store; a row counts only while its files are there, whole. One marked
+    ``Degraded`` says, in a sentence, that a row was made with less than was asked for, since a part of the machine
+    failed or is not there. Such a row stands until it can be made whole, never takes the place of a whole one of the
+    same key, and has a key of its own (``degraded_key``), so that what was made from it is stale then.
+    """
+    asks: type | None = None
+    """Columns of the ledger that are read: the picture's content and what the user asks for it, as a dataclass."""
     reads: tuple[Reads, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*self.files, *([self.degraded] if self.degraded else [])):
-            if name not in self.columns.names:
-                raise ValueError(f"{self.name} has no column {name!r}")
+        if taken := {*self.columns.names} & {*COMMON.names}:
+            raise ValueError(f"{self.name} has a column {min(taken)!r}, which every stage has")
+        kinds = [read.kind for read in self.reads] + ([self.asks] if self.asks else [])
+        if len({*kinds}) < len(kinds):
+            raise ValueError(f"{self.name} reads two things as one type: each needs a dataclass of its own")
         for read in self.reads:
-            for name in read.columns:
-                if name not in read.stage.columns.names:
-                    raise ValueError(f"{self.name} reads {read.stage.name}.{name}, which does not exist")
+            own = read.kind if read.required else make_dataclass("Own", _own_fields(read.kind))
+            if why := fits(own, read.stage.row, optional=not read.required):
+                raise ValueError(f"{self.name} reads {read.stage.name}.{why}")
 
-    @property
+    @cached_property
+    def columns(self) -> pa.Schema:
+        """The stage's own columns."""
+        return schema_of(self.row)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Those of the columns that hold a path in the store."""
+        return marked(self.row, FILE)
+
+    @cached_property
+    def degraded(self) -> str | None:
+        """That of the columns which says that a row was made with less than was asked for."""
+        return next(iter(marked(self.row, DEGRADED)), None)
+
+    @cached_property
     def schema(self) -> pa.Schema:
         return pa.schema([*COMMON, *self.columns])
 
+    def asked_of(self, picture: Mapping[str, Any]) -> dict[str, Any]:
+        """What the stage reads of a picture's row of the ledger."""
+        return {column.name: picture[column.name] for column in columns_of(self.asks)} if self.asks else {}
+
+
+def _own_fields(kind: type) -> list[tuple[str, Any]]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [(column.name, hints[column.name]) for column in columns_of(kind) if column.name not in _STATE]
+
 
 @dataclass(frozen=True)
-class Row:
-    """One picture as a stage may see it: ``asked`` from the ledger, ``read`` by the name of earlier stages."""
+class RowInput:
+    """One picture as a stage may see it."""
 
     picture: str
     """The picture's path below its catalogue's root; its name everywhere."""
-    asked: Mapping[str, Any]
-    read: Mapping[str, Mapping[str, Any]]
     key: str
     """The digest of everything that the result depends on."""
+    values: Mapping[type, Any] = field(default_factory=dict, repr=False)
+    """What is read of the ledger and of earlier stages, by its type."""
+
+    def read(self, kind: type[Values]) -> Values:
+        """What the stage declares to read as ``kind``, of the ledger (``Stage.asks``) or of an earlier stage."""
+        found: Values = self.values[kind]
+        return found
 
 
 def artefact(catalogue: str, stage: Stage, key: str, suffix: str) -> str:

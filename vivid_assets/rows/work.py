@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from resources.errors import MachineFault
 from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.rows.failures import PictureFailure, picture_failure
-from vivid_assets.rows.stage import Row
+from vivid_assets.rows.stage import RowInput
 
 Loaded = TypeVar("Loaded")
 Computed = TypeVar("Computed")
@@ -27,41 +27,41 @@ class Work(Generic[Loaded, Computed]):
 
     ``load`` and ``save`` run in threads, so they decode, encode and wait for the store while ``compute``, in
     the caller's thread, keeps the model busy with one batch after the other. ``compute`` returns one entry
-    per input, in order; an exception as an entry fails that picture alone. ``save`` returns the row's columns.
+    per input, in order; an exception as an entry fails that picture alone. ``save`` returns the row (``Stage.row``).
     """
 
-    load: Callable[[Row], Loaded]
+    load: Callable[[RowInput], Loaded]
     compute: Callable[[Sequence[Loaded]], Sequence[Computed | Exception]]
-    save: Callable[[Row, Computed], Mapping[str, Any]]
+    save: Callable[[RowInput, Computed], Any]
     batch_size: int = 1
-    order: Callable[[Row], Any] | None = None
+    order: Callable[[RowInput], Any] | None = None
     """The order in which rows are worked on, so that those that can be computed together come together."""
     threads: int = os.cpu_count() or 2
 
 
-def each(function: Callable[[Row], Mapping[str, Any]]) -> Work[Mapping[str, Any], Mapping[str, Any]]:
-    """Work that needs no batches: ``function`` from row to columns, in threads."""
-    return Work(load=function, compute=lambda columns: columns, save=lambda _, columns: columns)
+def each(function: Callable[[RowInput], Any]) -> Work[Any, Any]:
+    """Work that needs no batches: ``function`` from what is read to the row, in threads."""
+    return Work(load=function, compute=lambda rows: rows, save=lambda _, row: row)
 
 
 @dataclass(frozen=True)
 class Done:
-    """A row that is finished: its columns or its failure, and the seconds of work spent on it."""
+    """A row that is finished, or its failure, and the seconds of work spent on it."""
 
-    row: Row
-    result: Mapping[str, Any] | PictureFailure
+    row: RowInput
+    result: Any
     seconds: float
 
 
-def perform(rows: Sequence[Row], work: Work[Any, Any]) -> Iterator[Done]:
+def perform(rows: Sequence[RowInput], work: Work[Any, Any]) -> Iterator[Done]:
     """Do ``work`` for every row, yielding each as it is finished (failures may overtake).
 
     At most two batches and a handful of rows are in memory. A fault of the machine is raised after everything
     that was finished by then has been yielded.
     """
     waiting = iter(sorted(rows, key=work.order) if work.order else rows)
-    loading: deque[tuple[Row, Future]] = deque()
-    saving: deque[tuple[Row, float, Future]] = deque()
+    loading: deque[tuple[RowInput, Future]] = deque()
+    saving: deque[tuple[RowInput, float, Future]] = deque()
     ahead = work.batch_size + work.threads
 
     with ThreadPoolExecutor(work.threads, thread_name_prefix="rows", initializer=single_threaded) as pool:
@@ -79,7 +79,7 @@ def perform(rows: Sequence[Row], work: Work[Any, Any]) -> Iterator[Done]:
         try:
             load_ahead()
             while loading:
-                batch: list[tuple[Row, Any, float]] = []
+                batch: list[tuple[RowInput, Any, float]] = []
                 while loading and len(batch) < work.batch_size:
                     row, future = loading.popleft()
                     loaded, seconds = _result(future)
@@ -157,7 +157,7 @@ def _tell(error: Exception, failure: PictureFailure) -> None:
         _log.warning("%s", failure, exc_info=error)
 
 
-def _finished(saving: deque[tuple[Row, float, Future]]) -> Iterator[Done]:
+def _finished(saving: deque[tuple[RowInput, float, Future]]) -> Iterator[Done]:
     """What was being saved when the machine failed and still made it."""
     for row, seconds, future in saving:
         if future.exception() is None:

@@ -1,8 +1,7 @@
-"""Alerts: runs that failed, and checks that do not pass; and that they go well again.
+"""Alerts: runs that failed, checks that do not pass, and their recovery.
 
-Told is what has changed. What people were told last is in the store, ``alerts/<catalogue>.json``; how far the runs
-have been looked at is the sensor's cursor. Both move on only when the webhook has taken the alert, so a lost one is
-sent again.
+Only changes are reported. The last report is in the store, ``alerts/<catalogue>.json``; the sensor's cursor marks the
+last run that was read. Both advance only when the webhook has accepted the alert, so a lost alert is sent again.
 """
 
 import json
@@ -26,14 +25,14 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 @dg.sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
-    description="Tells of runs that failed and of checks that did not pass, with shard, step and message; and when "
-    "they go well again. Each is told once, until it changes.",
+    description="Reports runs that failed and checks that did not pass, with shard, step and message, and their "
+    "recovery. Each is reported once, until it changes.",
 )
 def failures(
     context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], alerts: dg.ResourceParam[Alerts]
 ) -> dg.SensorResult | dg.SkipReason:
     if not context.cursor:
-        # What failed before anybody was to be told is history.
+        # Failures from before the sensor was started are not reported.
         return dg.SensorResult(cursor=_cursor(datetime.now(UTC), []))
     seen = json.loads(context.cursor)
     after = datetime.fromisoformat(seen["after"])
@@ -45,30 +44,30 @@ def failures(
     )
     fresh = [record for record in records if record.dagster_run.run_id not in seen["runs"]]
     for record in fresh:
-        tell_of(context.instance, store, alerts, record.dagster_run)
+        report_run(context.instance, store, alerts, record.dagster_run)
     if not fresh:
         return dg.SkipReason("No run has ended.")
     latest = max(record.update_timestamp.replace(tzinfo=UTC) for record in fresh)
     return dg.SensorResult(cursor=_cursor(latest, [record.dagster_run.run_id for record in records]))
 
 
-def tell_of(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: dg.DagsterRun) -> None:
-    """Tell what has changed with a run that has ended. Raises OSError when an alert could not be sent."""
-    told = _Told(store, run)
+def report_run(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: dg.DagsterRun) -> None:
+    """Report what changed with a run that has ended. Raises OSError when an alert could not be sent."""
+    last = _LastReport(store, run)
     for what, trouble in [*_checks(instance, run), (None, _reason(instance, run))]:
-        if not told.is_news(what, trouble):
+        if not last.is_news(what, trouble):
             continue
-        name = f"{what} of {told.shard}" if what else f"{run.job_name.strip('_').lower()} {told.shard}".strip()
+        name = f"{what} of {last.shard}" if what else f"{run.job_name.strip('_').lower()} {last.shard}".strip()
         if what:
             title = f"Check not passed: {name}" if trouble else f"Check passes again: {name}"
         else:
-            title = f"Run failed: {name}" if trouble else f"Run goes well again: {name}"
+            title = f"Run failed: {name}" if trouble else f"Run succeeds again: {name}"
         alerts.send(title, f"{trouble or title}\n(run {run.run_id[:8]})"[:_LONGEST])
-        told.note(what, trouble)
+        last.record(what, trouble)
 
 
-class _Told:
-    """What people were told last of a shard, or of a job without one."""
+class _LastReport:
+    """What was last reported of a shard, or of a job without one."""
 
     def __init__(self, store: Store, run: dg.DagsterRun) -> None:
         self.shard = run.tags.get("dagster/partition", "")
@@ -79,20 +78,21 @@ class _Told:
     def is_news(self, what: str | None, trouble: str) -> bool:
         return self._read().get(f"{self._of} {what or 'run'}", "") != trouble
 
-    def note(self, what: str | None, trouble: str) -> None:
-        told = self._read() | {f"{self._of} {what or 'run'}": trouble}
-        text = json.dumps({name: said for name, said in told.items() if said}, indent=1, sort_keys=True)
+    def record(self, what: str | None, trouble: str) -> None:
+        reported = self._read() | {f"{self._of} {what or 'run'}": trouble}
+        text = json.dumps({name: text for name, text in reported.items() if text}, indent=1, sort_keys=True)
         self._store.write(self._path, text.encode())
 
     def _read(self) -> dict[str, str]:
         try:
-            return json.loads(self._store.read(self._path))
+            reported: dict[str, str] = json.loads(self._store.read(self._path))
+            return reported
         except (FileNotFoundError, ValueError):
             return {}
 
 
 def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Why the run failed; empty where it went well."""
+    """Why the run failed; empty if it succeeded."""
     if run.status != dg.DagsterRunStatus.FAILURE:
         return ""
     events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]

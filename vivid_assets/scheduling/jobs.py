@@ -1,17 +1,15 @@
-"""The jobs: one shard through all stages, with or without what failed for good."""
+"""The jobs: one shard through all stages, with or without pictures that failed for good."""
 
 import dagster as dg
 
-from vivid_assets.assets.stages import STAGES
-
-STAGE_NAMES = tuple(stage.name for stage in STAGES)
+from vivid_assets.flow import STAGE_NAMES
 
 _ALL_STAGES = dg.AssetSelection.assets(*STAGE_NAMES, "export")
 
 catalogue_job = dg.define_asset_job(
     "catalogue",
     selection=_ALL_STAGES,
-    description="One shard through all stages. What is up to date is taken over, not computed.",
+    description="One shard through all stages. Rows that are up to date are reused.",
 )
 
 RETRY_FAILED = {"ops": {name: {"config": {"retry_failed": True}} for name in STAGE_NAMES}}
@@ -20,5 +18,5 @@ retry_job = dg.define_asset_job(
     "retry_shard",
     selection=_ALL_STAGES,
     config=RETRY_FAILED,
-    description="One shard through all stages, with those pictures too that failed for good, such as corrupt files.",
+    description="One shard through all stages, including pictures that failed for good, such as corrupt files.",
 )

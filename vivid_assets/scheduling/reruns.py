@@ -19,14 +19,14 @@ _AT_ONCE = 100
 
 
 class RerunConfig(dg.Config):
-    """Where to look for failed pictures."""
+    """Which catalogues to search for failed pictures."""
 
     catalogue: str = Field("", description="A catalogue's name; empty: all catalogues.")
 
 
 @dg.op
 def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, store: dg.ResourceParam[Store]) -> None:
-    """The shards in which a picture failed, by what their last runs noted."""
+    """The shards with a failed picture, by their last runs' records."""
     catalogues = [find(store, config.catalogue)] if config.catalogue else registered(store)
     shards: list[str] = []
     for catalogue in catalogues:
@@ -41,7 +41,7 @@ def find_failed_pictures(context: dg.OpExecutionContext, config: RerunConfig, st
     store.write(f"{_FOLDER}/{context.run_id}.json", json.dumps(shards).encode(), durable=True)
 
 
-@dg.job(description="Tries every failed picture again, those too that failed for good: a run for each of their shards.")
+@dg.job(description="Tries every failed picture again, including those that failed for good: one run per shard.")
 def rerun_failed() -> None:
     find_failed_pictures()
 
@@ -50,7 +50,7 @@ def rerun_failed() -> None:
     job=retry_job,
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=5,
-    description="Requests the runs of the shards that the job rerun_failed has found, some at a time.",
+    description="Requests runs of the shards that the job rerun_failed has found, some at a time.",
 )
 def rerun_failed_shards(
     context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]
@@ -59,7 +59,7 @@ def rerun_failed_shards(
     name, _, done = (context.cursor or "").partition(":")
     waiting = store.names(_FOLDER)
     if not waiting:
-        return dg.SkipReason("No shard is to be rerun.")
+        return dg.SkipReason("There is no shard to rerun.")
     first = waiting[0]
     position = int(done) if name == first else 0
     shards = json.loads(store.read(f"{_FOLDER}/{first}"))[position : position + _AT_ONCE]

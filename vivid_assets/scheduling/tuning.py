@@ -16,4 +16,4 @@ def settings_changes(
     context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], settings: dg.ResourceParam[SettingsFile]
 ) -> dg.SensorResult | dg.SkipReason:
     changed = observations(context.instance, store, settings)
-    return dg.SensorResult(asset_events=changed) if changed else dg.SkipReason("The settings are the same.")
+    return dg.SensorResult(asset_events=changed) if changed else dg.SkipReason("The settings have not changed.")

@@ -1,14 +1,14 @@
-"""What all stages' assets share: how they are declared, and what they report about a shard."""
+"""A stage as Dagster's asset over shards: how it is declared, and what it reports about a shard."""
 
-import functools
-import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
+from upath import UPath
 
 from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard, no_shard
@@ -19,19 +19,18 @@ from vivid_assets.catalogue.progress import asked_by_shard, note_progress
 from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
 from vivid_assets.catalogue.source import find
-from vivid_assets.checks import check_specs, judge_shard
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
-from vivid_assets.rows.engine import Outcome, materialize_rows
+from vivid_assets.rows.columns import from_columns
+from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
 from vivid_assets.rows.tables import table_path
-from vivid_assets.rows.work import Work
-from vivid_assets.settings import READ_BY, ChecksSettings, Settings, SettingsFile
+from vivid_assets.settings import Settings, SettingsFile
+from vivid_assets.stages.check_results import check_specs, judge_shard
 from vivid_assets.stages.faults import retried_where_it_helps
+from vivid_assets.stages.stage import Pictures, PipelineStage, Shard, StageWork
 
 _SHOWN_FAILURES = 50
 _SHOWN_PICTURES = 12
-
-Groups = Iterator[Sequence[Any]]
 
 
 class ShardConfig(dg.Config):
@@ -40,36 +39,35 @@ class ShardConfig(dg.Config):
     retry_failed: bool = Field(False, description="Try rows again that failed for good, such as corrupt files.")
 
 
-def shard_asset(
-    stage: Stage, *, kinds: set[str], pool: str | None = None, priority: int = 0
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """An asset over shards for ``stage``; its docstring is its description in the UI.
+def shard_asset(stage: PipelineStage) -> dg.AssetsDefinition:
+    """The asset of a stage over shards."""
+    own_settings = [settings_key(stage.name)] if stage.tables() else []
+    models = stage.resources()
 
-    Of the steps of a run that could be next, one of a higher ``priority`` is.
-    """
-    own_settings = [settings_key(stage.name)] if stage.name in READ_BY else []
+    @dg.asset(
+        name=stage.name,
+        description=stage.description.strip(),
+        partitions_def=SHARDS,
+        deps=[*(reads.stage.name for reads in stage.reads), *own_settings],
+        group_name="catalogue",
+        kinds={*stage.kinds},
+        pool=stage.pool,
+        op_tags={"dagster/priority": str(stage.priority)},
+        code_version=stage.version,
+        check_specs=check_specs(stage),
+        required_resource_keys={"store", "settings", *models},
+    )
+    def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:
+        store: Store = context.resources.store
+        with retried_where_it_helps(context):
+            check_shard(context, store)
+            given = {name: getattr(context.resources, name) for name in models}
+            settings = settings_of(context, store, context.resources.settings)
+            shard = Shard(context.partition_key, store, settings, context.log, given)
+            with stage.at_work(shard) as work:
+                return materialize_shard(stage, work, retry_failed=config.retry_failed)
 
-    def declare(function: Callable[..., Any]) -> dg.AssetsDefinition:
-        @functools.wraps(function)
-        def step(context: dg.AssetExecutionContext, **arguments: Any) -> dg.MaterializeResult:
-            with retried_where_it_helps(context):
-                check_shard(context, arguments["store"])
-                return function(context, **arguments)
-
-        return dg.asset(
-            name=stage.name,
-            description=inspect.getdoc(function),
-            partitions_def=SHARDS,
-            deps=[*(reads.stage.name for reads in stage.reads), *own_settings],
-            group_name="catalogue",
-            kinds=kinds,
-            pool=pool,
-            op_tags={"dagster/priority": str(priority)},
-            code_version=stage.version,
-            check_specs=check_specs(stage),
-        )(step)
-
-    return declare
+    return step
 
 
 def settings_of(context: dg.AssetExecutionContext, store: Store, settings: SettingsFile) -> Settings:
@@ -95,55 +93,21 @@ def check_shard(context: dg.AssetExecutionContext, store: Store) -> None:
 
 
 def materialize_shard(
-    context: dg.AssetExecutionContext,
-    stage: Stage,
-    work: Callable[[], Work[Any, Any]],
-    *,
-    store: Store,
-    config: ShardConfig,
-    limits: ChecksSettings,
-    settings: Mapping[str, Any] | None = None,
-    revision: Mapping[str, str] | None = None,
-    lacking: str | None = None,
-    decoding: Mapping[str, Any] | None = None,
-    pictures: Callable[[Sequence[Mapping[str, Any]]], Groups] | None = None,
-    count: str | None = None,
-    report: Callable[[Outcome], Mapping[str, Any]] | None = None,
+    stage: PipelineStage, work: StageWork[Any, Any, Any], *, retry_failed: bool
 ) -> dg.MaterializeResult:
-    """Bring the run's shard up to date and report on it.
-
-    ``lacking`` is what this machine lacks of what is wanted, ``decoding`` limits that only failed rows depend on.
-    ``limits`` is what the checks tolerate; ``pictures`` yields, for the finished rows it is given, groups of arrays for
-    the contact sheet; ``count`` names a column whose values are counted; ``report`` makes what the asset leaves besides
-    its rows, and gives its metadata.
-    """
-    shard = context.partition_key
+    """Bring the shard that ``work`` is for up to date and report on it."""
+    shard, store, limits = work.shard.name, work.shard.store, work.shard.settings.checks
     ledger = shard_rows(store, shard)
     if not len(ledger):
         # Looked at when the step began, too. No ledger is no order to empty the tables.
         raise MachineFault(f"The ledger of {catalogue_of(shard)} has gone while {shard} was run.")
-    outcome = materialize_rows(
-        stage,
-        shard,
-        live_of(ledger),
-        work,
-        store=store,
-        settings=settings or {},
-        revision=revision,
-        retry_failed=config.retry_failed,
-        lacking=lacking,
-        limits=decoding,
-        log=context.log,
-    )
+    outcome = work.run(live_of(ledger), retry_failed=retry_failed)
     metadata: dict[str, Any] = {}
-    done = outcome.with_status(OK)
-    if pictures and (groups := _shown(context, pictures, done)):
+    if groups := _shown(work, outcome.with_status(OK)):
         sheet = contact_sheet(groups)
         metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(sheet, f"{stage.name} {shard}"))
-    if count:
-        metadata[count] = histogram(outcome, count)
-    if report:
-        metadata |= report(outcome)
+    metadata |= {name: histogram(outcome, column) for name, column in stage.counts.items()}
+    metadata |= {name: _as_metadata(value) for name, value in work.report(outcome).items()}
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
@@ -157,17 +121,18 @@ def materialize_shard(
     )
 
 
-def _shown(
-    context: dg.AssetExecutionContext,
-    pictures: Callable[[Sequence[Mapping[str, Any]]], Groups],
-    done: Sequence[Mapping[str, Any]],
-) -> list[Sequence[Any]]:
+def _shown(work: StageWork[Any, Any, Any], done: Sequence[Mapping[str, Any]]) -> list[Pictures]:
     """Groups for the contact sheet; none if a file cannot be read, which is no reason to stop what is done."""
     try:
-        return list(pictures(done[:_SHOWN_PICTURES]))
+        groups = [work.show(row["picture"], from_columns(work.stage.row, row)) for row in done[:_SHOWN_PICTURES]]
     except (OSError, ValueError) as error:
-        context.log.warning("There is no contact sheet: %s", error)
+        work.shard.log.warning("There is no contact sheet: %s", error)
         return []
+    return [group for group in groups if len(group)]
+
+
+def _as_metadata(value: Any) -> Any:
+    return dg.MetadataValue.path(str(value)) if isinstance(value, (Path, UPath)) else value
 
 
 def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.support.plain import plain
-from vivid_assets.assets.composites import BYTES_PER_PIXEL
 from vivid_assets.imaging.io import decode as decoding
 from vivid_assets.imaging.io.codec import encode
 from vivid_assets.imaging.io.mask_files import encode_mask
+from vivid_assets.stages.composites import BYTES_PER_PIXEL
 
 pytestmark = pytest.mark.slow
 

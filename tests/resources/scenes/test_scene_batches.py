@@ -11,9 +11,9 @@ from resources.scenes.maker import SceneMaker, slots_for
 from resources.scenes.request import Scene, SceneRequest, bucket
 from resources.scenes.sdxl import SDXL
 from resources.store.store import Store
-from vivid_assets.assets.backgrounds import order_of_scene
-from vivid_assets.rows.stage import Row
+from vivid_assets.rows.stage import RowInput
 from vivid_assets.rows.work import Work, perform
+from vivid_assets.stages.backgrounds import order_of_scene
 
 SHAPES = [(1024, 1024), (800, 1200), (1200, 800), (900, 1600), (1600, 900), (700, 1000), (400, 1600)]
 SHORT, LONG = "a bright room", " ".join(f"word{n}" for n in range(60))
@@ -46,7 +46,7 @@ def work_off(requests: list[SceneRequest], name: str, *, batch_size: int = 8, co
     maker = SceneMaker(counted, sdxl.size, batch_size, "SDXL", fill=compiled)
     of_row = {str(number): request for number, request in enumerate(requests)}
 
-    def make(batch: list[Row]) -> list:
+    def make(batch: list[RowInput]) -> list:
         wanted = [of_row[row.picture] for row in batch]
         return cache.get(wanted, sdxl.key, maker, lambda request: order_of_scene(request, sdxl.size)[:3])
 
@@ -58,7 +58,7 @@ def work_off(requests: list[SceneRequest], name: str, *, batch_size: int = 8, co
         order=lambda row: order_of_scene(of_row[row.picture], sdxl.size),
         threads=2,
     )
-    rows = [Row(picture=name, asked={}, read={}, key=name) for name in of_row]
+    rows = [RowInput(name, name) for name in of_row]
     done = {one.row.picture: one.result for one in perform(rows, work)}
     assert {name: sdxl.key(request) for name, request in of_row.items()} == {
         name: result["scene"] for name, result in done.items()

@@ -65,8 +65,8 @@ def contour_figures(image: np.ndarray, alpha: np.ndarray) -> Contour:
     difference = np.linalg.norm(beside[0] - beside[1], axis=1)
     slope = np.hypot(cv2.Sobel(a, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(a, cv2.CV_32F, 0, 1, scale=1 / 8))
     size = 2 * round(_WINDOW * max(a.shape) / 2) + 1
-    soft, busy = (cv2.blur(plane, (size, size)) for plane in (np.float32((a > 0.05) & (a < 0.95)), gradient))
-    bends = np.abs(cv2.blur(np.float32(inside), (size, size)) - 0.5)
+    soft, busy = (cv2.blur(plane, (size, size)) for plane in (((a > 0.05) & (a < 0.95)).astype(np.float32), gradient))
+    bends = np.abs(cv2.blur(inside.astype(np.float32), (size, size)) - 0.5)
     here = rows, columns
     values = (
         np.log((near[here] + 0.3) / (near.mean() + 0.3)),

@@ -243,7 +243,7 @@ def _of_colours(
 ) -> dict[str, float]:
     """Which colours are the subject's and which the background's, by histograms of what is sure."""
     steps = np.array([_BINS / 100, _BINS / 160, _BINS / 160], np.float32)
-    cell = np.clip((lab * steps + np.float32([0, _BINS / 2, _BINS / 2])).astype(np.int32), 0, _BINS - 1)
+    cell = np.clip((lab * steps + np.array([0, _BINS / 2, _BINS / 2], np.float32)).astype(np.int32), 0, _BINS - 1)
     code = cell @ np.array([_BINS * _BINS, _BINS, 1], np.int32)
     core, rest = inward > edge_width / 2, outward > edge_width / 2
     if not core.any() or not rest.any():

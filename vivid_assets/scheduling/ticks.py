@@ -1,7 +1,7 @@
-"""Nights: a sensor for arriving pictures and a nightly schedule, which scan and request runs for what has work.
+"""Scheduled runs: the sensor ``arrivals`` and the schedule ``nightly`` scan, and request runs for stale shards.
 
-What has work is derived from the ledger and from what the stages noted (``catalogue.progress``), never from what a scan
-has just found: a scan that committed before its tick died, and a run that failed, are both still due at the next look.
+Which shards are stale is derived from the ledger and from the stages' records (``catalogue.progress``), never from the
+result of a scan: if a tick dies after its scan was committed, or a run fails, the next tick finds the same shards.
 """
 
 import os
@@ -18,7 +18,7 @@ from resources.alerts import Alerts
 from resources.errors import MachineFault
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED, PUBLISH
-from vivid_assets.catalogue.outcomes import note_outcome, tell_outcome
+from vivid_assets.catalogue.outcomes import record_outcome, send_outcome
 from vivid_assets.catalogue.progress import EXPORT, State, state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, each_registered
@@ -28,7 +28,7 @@ from vivid_assets.scheduling.lost_runs import AT_WORK, close_lost_runs
 from vivid_assets.settings import SettingsFile
 
 ATTEMPT = "vivid/attempt"
-"""The run's tag that says for what it was requested; the same shard is not requested twice for the same."""
+"""The run's tag with the state for which it was requested; a shard is not requested twice for the same state."""
 
 _PARTITION = "dagster/partition"
 _AGAIN_AFTER = timedelta(hours=20)
@@ -40,21 +40,21 @@ class _Log(Protocol):
 
 
 @dataclass(frozen=True)
-class Night:
-    """What one look found."""
+class TickPlan:
+    """What a tick found, and the runs that it requests."""
 
     requests: list[dg.RunRequest]
     new_partitions: list[str]
     waiting: int
-    """Shards with work beyond what may be requested at a time."""
+    """Stale shards beyond the limit of requests per tick."""
     faults: list[str]
-    """A sentence for each catalogue that could not be scanned."""
+    """An error message for each catalogue that could not be scanned."""
     catalogues: list[str]
-    """All that were looked at."""
+    """The names of all registered catalogues."""
 
     def __str__(self) -> str:
-        said = f"{len(self.requests)} runs requested, {self.waiting} shards wait for the next tick"
-        return "; ".join([said, *(f"not scanned: {fault}" for fault in self.faults)])
+        summary = f"{len(self.requests)} runs requested, {self.waiting} shards wait for the next tick"
+        return "; ".join([summary, *(f"not scanned: {fault}" for fault in self.faults)])
 
     def assert_any_scanned(self) -> None:
         """Raises ValueError when no catalogue could be scanned, which is this tick's failure."""
@@ -62,7 +62,7 @@ class Night:
             raise ValueError("; ".join(self.faults))
 
 
-def look(
+def plan_tick(
     instance: dg.DagsterInstance,
     store: Store,
     settings: SettingsFile,
@@ -70,12 +70,12 @@ def look(
     night: str | None,
     now: datetime,
     log: _Log,
-) -> Night:
+) -> TickPlan:
     """Scan all catalogues and choose the shards to run.
 
-    By night (``night`` names it) a shard whose run failed is requested again, and so is one with pictures that are
-    worth another try, once a night. By day (None) a shard is requested when it has something new, and after a failed
-    run only when 20 hours have passed.
+    For the schedule (``night`` names its night) a shard whose run failed, or with pictures that are worth another try,
+    is requested again, once a night. For the sensor (None) a shard is requested when it has something new, and after a
+    failed run only when 20 hours have passed.
     """
     states: dict[str, State] = {}
     faults: list[str] = []
@@ -85,22 +85,22 @@ def look(
         try:
             states[name] = _look_at(store, catalogue, log)
         except Exception as fault:
-            # Whatever it is, one catalogue's trouble must not stop the others' night.
+            # Whatever the error is, it must not stop the other catalogues.
             faults.append(f"{name}: {fault}")
             is_foreseen = isinstance(fault, ValueError | OSError | MachineFault)
             log.error("%s could not be scanned: %s", name, fault if is_foreseen else traceback.format_exc())
             if isinstance(catalogue, ValueError):
-                note_outcome(store, name, fault=str(fault))
-    if not any(state.due or state.unpublished for state in states.values()):
-        return Night([], [], 0, faults, names)
+                record_outcome(store, name, fault=str(fault))
+    if not any(state.stale or state.unpublished for state in states.values()):
+        return TickPlan([], [], 0, faults, names)
     close_lost_runs(instance, store, now)
     taken = _taken(instance, now)
     wanted = [one for state in states.values() for one in _wanted(state, night, taken)]
-    shards = {one.shard for state in states.values() for one in state.due if night or not one.is_retry}
+    shards = {one.shard for state in states.values() for one in state.stale if night or not one.is_retry}
     shards |= {one.shard for one in wanted}
     known = {*instance.get_dynamic_partitions(str(SHARDS.name))}
     chosen = wanted[: settings.read().nights.runs_per_tick]
-    return Night(
+    return TickPlan(
         requests=[
             dg.RunRequest(
                 run_key=f"{one.shard}:{one.attempt}:{now:%Y-%m-%dT%H}",
@@ -117,32 +117,32 @@ def look(
     )
 
 
-def tell(store: Store, night: Night, alerts: Alerts, log: _Log) -> None:
-    """Alert people of each catalogue whose scan came to something else than they were told last."""
-    for name in night.catalogues:
+def send_alerts(store: Store, plan: TickPlan, alerts: Alerts, log: _Log) -> None:
+    """Send an alert for each catalogue whose scan had another outcome than the last alert reported."""
+    for name in plan.catalogues:
         try:
-            tell_outcome(store, name, alerts.send)
+            send_outcome(store, name, alerts.send)
         except (OSError, MachineFault) as error:
-            # They are told at the next tick. One webhook takes all: the others would not be told either.
+            # The next tick sends it again. All alerts use one webhook, so the others would fail too.
             log.error("The alert about %s could not be sent: %s", name, error)
             return
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A run that is wanted of a shard."""
+    """A run that a shard needs."""
 
     shard: str
     attempt: str
     publishes: bool = False
-    """It does nothing else, and that for all the catalogue."""
+    """It only publishes, for the whole catalogue."""
 
 
 def _wanted(state: State, night: str | None, taken: set[tuple[str, str]]) -> list[_Wanted]:
-    """The runs that a catalogue wants, and that are neither at work nor were tried of late."""
-    wanted = [_Wanted(one.shard, night or one.asked) for one in state.due if night or not one.is_retry]
+    """The runs that a catalogue needs and that are neither running nor were tried recently."""
+    wanted = [_Wanted(one.shard, night or one.asked) for one in state.stale if night or not one.is_retry]
     free = [one for one in wanted if not taken & {(one.shard, ""), (one.shard, one.attempt)}]
-    # Where stages have work, their shards' runs publish what has moved to them; a removal waits for these.
+    # If stages have work, their runs publish what has moved to their shards; a removal waits for these.
     if free or not state.unpublished:
         return free
     attempt = f"publish {digest(state.unpublished)}"
@@ -163,10 +163,10 @@ def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> Stat
 
 
 def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
-    """Shards that somebody works on, with "", and those requested of late, with what for.
+    """Shards with an active run, with "", and those requested recently, with the state for which they were.
 
-    Of a shard's runs the last counts, whatever became of it, and of those before it such as failed since one went well:
-    what was asked for, done, asked for differently and then asked for again is wanted again.
+    Of a shard's runs the last counts, whatever its result, and of the earlier ones those that failed after the last
+    success: a request that was changed and changed back is made again.
     """
     taken = {(run.tags.get(_PARTITION, ""), "") for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK))}
     done: set[str] = set()
@@ -185,7 +185,7 @@ def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
 @dg.sensor(
     job=catalogue_job,
     minimum_interval_seconds=int(os.environ.get("VIVID_SENSOR_SECONDS", "300")),
-    description="Pictures that arrive, change or are asked for differently: finds them and requests runs.",
+    description="Finds pictures that arrived, changed or have new requests, and requests runs.",
 )
 def arrivals(
     context: dg.SensorEvaluationContext,
@@ -193,8 +193,8 @@ def arrivals(
     settings: dg.ResourceParam[SettingsFile],
     alerts: dg.ResourceParam[Alerts],
 ) -> dg.SensorResult | dg.SkipReason:
-    found = look(context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log)
-    tell(store, found, alerts, context.log)
+    found = plan_tick(context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log)
+    send_alerts(store, found, alerts, context.log)
     found.assert_any_scanned()
     if not found.requests and not found.new_partitions:
         return dg.SkipReason(" ".join(["Nothing new.", *(f"Not scanned: {fault}" for fault in found.faults)]))
@@ -207,10 +207,10 @@ def arrivals(
 
 @dg.schedule(
     job=catalogue_job,
-    # Several ticks a night: a tick requests a limited number of runs, the next ones the rest.
+    # Several ticks a night: a tick requests a limited number of runs, later ticks the rest.
     cron_schedule=os.environ.get("VIVID_NIGHT_CRON", "*/10 1-5 * * *"),
     execution_timezone=os.environ.get("VIVID_TIMEZONE", "UTC"),
-    description="The night: scans, and requests runs for new and changed shards, failed ones, and pictures to retry.",
+    description="Scans all catalogues; requests runs for new, changed and failed shards, and for pictures to retry.",
 )
 def nightly(
     context: dg.ScheduleEvaluationContext,
@@ -219,8 +219,8 @@ def nightly(
     alerts: dg.ResourceParam[Alerts],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
-    found = look(context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log)
-    tell(store, found, alerts, context.log)
+    found = plan_tick(context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log)
+    send_alerts(store, found, alerts, context.log)
     found.assert_any_scanned()
     if found.new_partitions:
         context.instance.add_dynamic_partitions(str(SHARDS.name), found.new_partitions)

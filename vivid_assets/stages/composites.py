@@ -1,0 +1,190 @@
+"""Composites: the subject before its new background, at the source's own size."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.scenes.generators import NOT_GENERATED
+from vivid_assets.imaging.backdrop.render import look_of, render
+from vivid_assets.imaging.blend.cast_shadow import multiply_layer
+from vivid_assets.imaging.blend.measures import Measures
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.core.alpha import Alpha, Origin
+from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.core.own_alpha import shown_alpha
+from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.imaging.io.pixel_budget import budget_of_memory
+from vivid_assets.rows.columns import Int32, StoredFile
+from vivid_assets.rows.stage import RowInput, Stage
+from vivid_assets.rows.tables import read_rows
+from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings
+from vivid_assets.stages.masks import persons_mask
+from vivid_assets.stages.stage import EachPicture, Pictures, Shard
+
+BYTES_PER_PIXEL = 130
+"""What a composite takes, from its source's decoding to its own encoding, with a margin.
+
+Measured where all of it is soft and its mask of its own size: with 8 bits a channel 100, with 16 bits 113; where little
+is soft 64 and 83, before a plain background 90 and 107 (``tests/imaging/blend/test_memory.py``).
+"""
+
+_MAKING = budget_of_memory(BYTES_PER_PIXEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite(Measures):
+    """A finished picture, and the figures of its blend."""
+
+    file: StoredFile
+    mode: str
+    alpha_verdict: str | None
+    spill: float
+    shadow: str
+    shadow_file: StoredFile | None
+    shadow_area: float
+    shadow_depth: float
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The picture's content and the user's own mask, as the ledger has them."""
+
+    content: str
+    mask: str
+    mask_content: str
+
+
+@dataclass(frozen=True)
+class PreparedSource:
+    """The source's format and size."""
+
+    file: str
+    source_format: str
+    source_width: Int32
+    source_height: Int32
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The background."""
+
+    file: str
+    generator: str
+    recipe: str | None
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class MaskOf:
+    """The mask, and where it comes from."""
+
+    file: str
+    origin: Origin
+
+
+class Compose(EachPicture[Composite]):
+    """Blend each picture, as many at a time as memory allows."""
+
+    def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
+        super().__init__(stage, shard, leases)
+        self._wanted = shard.settings.composites
+        self.settings = self._wanted.model_dump(mode="json")
+
+    def make(self, row: RowInput) -> Composite:
+        prepared = row.read(PreparedSource)
+        with _MAKING.take(prepared.source_width * prepared.source_height):
+            return self._composed(row)
+
+    def _composed(self, row: RowInput) -> Composite:
+        mask, background, wanted = row.read(MaskOf), row.read(Behind), self._wanted
+        # A source with transparency holds pure foreground colour: there is no old wall to take out.
+        mode = "alpha" if mask.origin == "own" else wanted.mode
+        file_format = output_format(row.read(PreparedSource).source_format, wanted)
+        data = self.shard.source.read(row.picture, row.read(Given).content)
+        picture = decode(data, max_pixels=self.shard.max_pixels)
+        # Of the formats that come out, PNG alone holds 16 bits.
+        deep = picture.rgb16 if file_format == "png" else None
+        source_type: SourceType = (
+            "composite" if background.generator in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
+        )
+        alpha = self._alpha(row, picture)
+        scene = self._scene(background, *picture.rgb.shape[:2])
+        blended = blend_native(
+            picture.rgb if deep is None else deep,
+            alpha,
+            scene,
+            mode=mode,
+            floor=_floor(background),
+            visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
+            **wanted.model_dump(include=BLEND_OPTIONS),
+        )
+        encoded = encode(
+            blended.composite,
+            format=file_format,
+            quality=None if file_format == "png" else wanted.quality,
+            source_type=source_type,
+            provenance=row.key,
+            carried=picture.carried,
+        )
+        file = self.keep(row.key, SUFFIXES[file_format], encoded)
+        shadow, shadow_file = blended.shadow, None
+        if shadow.layer is not None:
+            layer = encode(multiply_layer(shadow.layer), format="png", provenance=row.key)
+            shadow_file = self.keep(row.key, ".shadow.png", layer)
+        return Composite(
+            file=file,
+            mode=mode,
+            alpha_verdict=blended.alpha_verdict,
+            spill=blended.spill.strength,
+            shadow=shadow.kind,
+            shadow_file=shadow_file,
+            shadow_area=shadow.area,
+            shadow_depth=shadow.depth,
+            notes=blended.notes,
+            **asdict(blended.measures),
+        )
+
+    def show(self, picture: str, made: Composite) -> Pictures:
+        files = (self._prepared[picture]["file"], made.file)
+        return [decode(self.shard.store.read(file), longest=256).rgb for file in files]
+
+    @cached_property
+    def _prepared(self) -> Mapping[str, Mapping[str, Any]]:
+        """The rows of the prepared pictures."""
+        (stage,) = (reads.stage for reads in self.stage.reads if reads.kind is PreparedSource)
+        return read_rows(self.shard.store, stage, self.shard.name)
+
+    def _alpha(self, row: RowInput, picture: Picture) -> Alpha:
+        """A given alpha as exactly as it was given, from where it lies; else the networks', at their size."""
+        mask, given = row.read(MaskOf), row.read(Given)
+        if mask.origin == "own" and picture.alpha is not None:
+            return Alpha(picture.alpha, "own")
+        if mask.origin == "person":
+            return persons_mask(self.shard.source, given.mask, given.mask_content, *picture.rgb.shape[:2])
+        return Alpha(self.stored(mask.file, decode_mask), mask.origin)
+
+    def _scene(self, background: Behind, height: int, width: int) -> NDArray[np.uint8]:
+        """The background: a backdrop drawn at the picture's size, with a photograph's grain; others as stored."""
+        if background.recipe is not None and background.seed is not None:
+            return render(look_of(background.recipe), height, width, seed=background.seed)
+        return self.stored(background.file, decode).rgb
+
+
+def _floor(background: Behind) -> KeyLight | None:
+    """Where the background's key light stands, where it has a floor; None for a picture of the user's."""
+    if background.recipe is not None:
+        return look_of(background.recipe).key_light
+    return None if background.generator in NOT_GENERATED else "above"
+
+
+def output_format(source_format: str, wanted: CompositesSettings) -> Format:
+    """The composite's format: the one that is asked for, or the source's; PNG where that cannot be written."""
+    kept = source_format.lower()
+    return wanted.format if wanted.format != "source" else kept if kept in SUFFIXES else "png"

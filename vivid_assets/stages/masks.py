@@ -1,0 +1,176 @@
+"""Masks: what is subject and what is wall, by the first tier whose answer is good."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from resources.errors import ModelUnavailable
+from resources.masks.tier import MaskModel
+from resources.masks.tiers import MASK_TIERS
+from resources.masks.vitmatte import VitMatte
+from resources.store.store import Store
+from vivid_assets.catalogue.source import Catalogue
+from vivid_assets.imaging.core.alpha import Alpha, Origin, fit_alpha
+from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.io.read_mask import read_mask
+from vivid_assets.masking.ladder import Ladder, trouble
+from vivid_assets.masking.ladder_settings import ladder_settings
+from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
+from vivid_assets.masking.matting import matted
+from vivid_assets.masking.model import Tier
+from vivid_assets.masking.tiers import make_tiers
+from vivid_assets.rows.columns import Degraded, Int32, StoredFile
+from vivid_assets.rows.failures import PictureFailure
+from vivid_assets.rows.stage import RowInput, Stage, degraded_key
+from vivid_assets.stages.deployment import wanted_revision
+from vivid_assets.stages.stage import Pictures, Shard, StageWork
+
+_LEAST = 8
+"""Pictures that are solved at a time, at least: a core each for the networks and filters of the CPU."""
+
+
+@dataclass(frozen=True)
+class MaskRow:
+    """A picture's mask, and how good it is."""
+
+    file: StoredFile
+    tier: str
+    verdict: str
+    reason: str
+    figures: str
+    tried: str
+    degraded: Degraded
+    review: bool
+    line_art: bool
+    line_art_probability: float
+    origin: Origin
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class AskedMask:
+    """What the user asks for, as the ledger has it."""
+
+    mask: str
+    mask_content: str
+    tier: str
+    box: str
+
+
+@dataclass(frozen=True)
+class PreparedForMask:
+    """The picture, its own transparency, and the size that a box is given at."""
+
+    file: str
+    alpha_file: str | None
+    source_width: Int32
+    source_height: Int32
+
+
+Loaded = tuple[np.ndarray, MaskRequest]
+
+
+class MakeMasks(StageWork[Loaded, Mask, MaskRow]):
+    """The tiers' masks of a batch of pictures."""
+
+    def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
+        super().__init__(stage, shard, leases)
+        wanted = shard.settings.masks
+        vitmatte = shard.model(VitMatte, "vitmatte") if wanted.matting == "vitmatte" else None
+        self._matter = leases.enter_context(vitmatte.lease()) if vitmatte else None
+        here = make_tiers(wanted.tiers, lambda name: shard.model_of(MASK_TIERS, name), leases)
+        tiers = [_wanted(shard.store, tier) for tier in here]
+        absent = [(tier, tier.missing) for tier, one in zip(here, tiers, strict=True) if tier.missing != one.missing]
+        self._ladder = Ladder(tiers, ladder_settings(wanted))
+        if self._ladder.note:
+            shard.log.info("%s", self._ladder.note)
+        # The models cut it to their own sizes; a small one for a small GPU must not slow down what works on the CPU.
+        self.batch_size = max(_LEAST, *(tier.at_once for tier in here), vitmatte.batch_size if vitmatte else 1)
+        # The revision has it, where it is asked for.
+        self.settings = wanted.model_dump(mode="json", exclude={"matting"})
+        self.revision = {"ladder": self._ladder.revision} | ({"vitmatte": vitmatte.revision} if vitmatte else {})
+        self.lacking = "; ".join(trouble(tier.name, reason) for tier, reason in absent) or None
+
+    def load(self, row: RowInput) -> Loaded:
+        asked, prepared = row.read(AskedMask), row.read(PreparedForMask)
+        image = self.stored(prepared.file, decode).rgb
+        override = None
+        if asked.mask:
+            override = persons_mask(self.shard.source, asked.mask, asked.mask_content, *image.shape[:2])
+        elif prepared.alpha_file:
+            override = Alpha(self.stored(prepared.alpha_file, decode_mask), "own")
+        box = _box_shares(asked.box, prepared.source_width, prepared.source_height)
+        return image, MaskRequest(tier=asked.tier or None, box=box, override=override)
+
+    def compute(self, batch: Sequence[Loaded]) -> Sequence[Mask | Exception]:
+        images = [image for image, _ in batch]
+        found = self._ladder.masks(images, [request for _, request in batch])
+        return found if self._matter is None else matted(found, images, self._matter)
+
+    def save(self, row: RowInput, computed: Mask) -> MaskRow:
+        mask = computed
+        if mask.verdict == NO_ANSWER:
+            raise PictureFailure(mask.reason, transient=mask.degraded is not None)
+        return MaskRow(
+            file=self.keep(degraded_key(row.key, mask.degraded), ".png", encode_mask(mask.alpha)),
+            tier=mask.tier,
+            verdict=mask.verdict,
+            reason=mask.reason,
+            figures=json.dumps(dict(mask.figures)),
+            tried=json.dumps([record.as_dict() for record in mask.tried]),
+            degraded=mask.degraded,
+            review=mask.review,
+            line_art=mask.line_art,
+            line_art_probability=mask.line_art_probability,
+            origin=mask.origin,
+            notes=mask.notes,
+        )
+
+    def show(self, picture: str, made: MaskRow) -> Pictures:  # noqa: ARG002
+        return [np.rint(decode_mask(self.shard.store.read(made.file)) * 255).astype(np.uint8)]
+
+    def report(self, outcome: Any) -> Mapping[str, Any]:  # noqa: ARG002
+        """Which tiers are not installed, and which are but could not be loaded."""
+        for tier, reason in self._ladder.unavailable.items():
+            self.shard.log.warning("The tier %s could not be loaded: %s", tier, reason)
+        broken = "; ".join(f"{tier}: {reason}" for tier, reason in self._ladder.unavailable.items())
+        found = {"tiers not installed": self._ladder.note, "tiers that could not be loaded": broken}
+        return {name: said for name, said in found.items() if said}
+
+
+def _wanted(store: Store, tier: Tier) -> Tier:
+    """``tier`` as it is asked: one that is not installed here, but was or is elsewhere, is wanted and cannot load."""
+    revision = wanted_revision(store, f"tier {tier.name}", None if tier.missing else tier.revision)
+    if not tier.missing or revision is None:
+        return tier
+    reason = tier.missing
+
+    def load() -> MaskModel:
+        raise ModelUnavailable(reason)
+
+    return replace(tier, load=load, revision=revision, missing=None)
+
+
+def persons_mask(source: Catalogue, name: str, content: str, height: int, width: int) -> Alpha:
+    """The mask of that name and content in the catalogue's ``overrides`` folder, at a picture's size.
+
+    Raises PictureFailure, which names it.
+    """
+    try:
+        found = read_mask(source.read(name, content))
+        return replace(found, values=fit_alpha(found.values, height, width))
+    except ValueError as error:
+        raise PictureFailure(f"Its mask {name!r} cannot be used: {error}") from error
+
+
+def _box_shares(box: str, width: int, height: int) -> tuple[float, float, float, float] | None:
+    """A box in pixels of the source as shares of it, cut to the picture."""
+    if not box:
+        return None
+    left, top, right, bottom = (int(side) for side in box.split(","))
+    return left / width, top / height, min(1.0, right / width), min(1.0, bottom / height)

@@ -1,0 +1,153 @@
+"""Review: the shard's pictures before a person's eyes, what wants a look first."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.review.look import FINE, judge_look
+from vivid_assets.review.page import page_digest, review_page, rows_digest
+from vivid_assets.review.thumbnails import LONGEST_TO_JUDGE, LONGEST_TO_SEE, thumbnail
+from vivid_assets.rows.columns import Int8, Int32
+from vivid_assets.rows.engine import Outcome
+from vivid_assets.rows.stage import OK, RowInput, Stage, WhateverBecame
+from vivid_assets.stages.stage import EachPicture, Pictures, Shard
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """One picture for a person to look at, failed ones too."""
+
+    outcome: str
+    rank: Int8
+    why: Sequence[str]
+    tier: str | None
+    verdict: str | None
+    reason: str | None
+    leakage: float | None
+    generator: str | None
+    prompt: str | None
+    composite: str | None
+    source_width: Int32 | None
+    source_height: Int32 | None
+    before: bytes | None
+    mask: bytes | None
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class PreparedToSee(WhateverBecame):
+    """The picture before."""
+
+    file: str | None
+    source_width: Int32 | None
+    source_height: Int32 | None
+
+
+@dataclass(frozen=True)
+class WordsToSee(WhateverBecame):
+    """What the user asked for."""
+
+    user_prompt: str | None
+
+
+@dataclass(frozen=True)
+class BackgroundToSee(WhateverBecame):
+    """Who made the background."""
+
+    generator: str | None
+    degraded: str | None
+
+
+@dataclass(frozen=True)
+class MaskToSee(WhateverBecame):
+    """The mask and its verdict."""
+
+    file: str | None
+    tier: str | None
+    verdict: str | None
+    reason: str | None
+    degraded: str | None
+    review: bool | None
+
+
+@dataclass(frozen=True)
+class CompositeToSee(WhateverBecame):
+    """The picture after."""
+
+    file: str | None
+    leakage: float | None
+
+
+class Review(EachPicture[Reviewed]):
+    """A row of small pictures each, and a page of them all."""
+
+    def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
+        super().__init__(stage, shard, leases)
+        self.settings = shard.settings.review.model_dump(mode="json")
+        self._page = f"review/{shard.name}.html"
+
+    def make(self, row: RowInput) -> Reviewed:
+        prepared, words, background = row.read(PreparedToSee), row.read(WordsToSee), row.read(BackgroundToSee)
+        mask, composite = row.read(MaskToSee), row.read(CompositeToSee)
+        stages: dict[str, WhateverBecame] = {reads.stage.name: row.read(reads.kind) for reads in self.stage.reads}
+        limit = self.shard.settings.review.high_leakage
+        judged = judge_look(stages, mask, background, composite.leakage, high_leakage=limit)
+        longest = LONGEST_TO_SEE if judged.rank == FINE else LONGEST_TO_JUDGE
+        return Reviewed(
+            outcome=judged.outcome,
+            rank=judged.rank,
+            why=judged.why,
+            tier=mask.tier,
+            verdict=mask.verdict,
+            reason=mask.reason,
+            leakage=composite.leakage,
+            generator=background.generator,
+            prompt=words.user_prompt,
+            composite=composite.file,
+            source_width=prepared.source_width,
+            source_height=prepared.source_height,
+            before=self._small(prepared.file, longest),
+            mask=thumbnail(self._levels(mask.file), longest) if mask.file else None,
+            after=self._small(composite.file, longest),
+        )
+
+    def show(self, picture: str, made: Reviewed) -> Pictures:  # noqa: ARG002
+        if not (made.after and made.before and made.mask):
+            return ()
+        return [decode(file, longest=112).rgb for file in (made.before, made.mask, made.after)]
+
+    def report(self, outcome: Outcome) -> Mapping[str, Any]:
+        """The page, which is written anew when one of its rows changed."""
+        rows, store = outcome.with_status(OK), self.shard.store
+        target = store.path(self._page)
+        if self._written_with() != rows_digest(rows):
+            store.write(self._page, review_page(self.shard.name, rows))
+        return {
+            "page": target,
+            "page MB": round(target.stat().st_size / 1e6, 1),
+            "wants a look": sum(row["rank"] != FINE for row in rows),
+        }
+
+    def _small(self, file: str | None, longest: int) -> bytes | None:
+        if not file:
+            return None
+        max_pixels = self.shard.max_pixels
+        picture = self.stored(file, lambda data: decode(data, longest=longest, max_pixels=max_pixels))
+        return thumbnail(picture.rgb, longest)
+
+    def _levels(self, file: str) -> np.ndarray:
+        levels: np.ndarray = np.rint(self.stored(file, decode_mask) * 255).astype(np.uint8)
+        return levels
+
+    def _written_with(self) -> str | None:
+        """The digest of the rows that the page shows; None where there is no page."""
+        store = self.shard.store
+        if not store.exists(self._page):
+            return None
+        with store.path(self._page).open("rb") as page:
+            return page_digest(page.read(400))
