@@ -134,9 +134,7 @@ def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
     figures = {"pictures": len(rows), "doubtful": len(doubtful)}
     if pictures < _LEAST_HISTORY or not rows:
         return Judged(True, f"{len(doubtful)} of {len(rows)} masks are in doubt; no history to compare with", figures)
-    expected = (sum(entry["doubtful"] for entry in earlier) + 1) / (pictures + 2)
-    spread = sqrt(expected * (1 - expected) * (1 / len(rows) + 1 / pictures))
-    most = expected + context.limits.verdict_sigmas * spread
+    expected, most = _by_history(sum(entry["doubtful"] for entry in earlier), pictures, len(rows), context)
     return Judged(
         passed=_share(doubtful, rows) <= most,
         sentence=(
@@ -145,6 +143,36 @@ def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
         ),
         figures=figures,
     )
+
+
+def judge_estimates(outcome: Outcome, context: Context) -> Judged:
+    """Whether as few masks are expected to be wrong, by their estimates, as always were in this catalogue."""
+    rows = [row for row in outcome.with_status(OK) if row["right"] is not None]
+    wrong = round(sum(1 - row["right"] for row in rows), 2)
+    earlier = [entry for entry in context.earlier() if "estimated" in entry]
+    masks = sum(entry["estimated"] for entry in earlier)
+    figures = {"estimated": len(rows), "expected_wrong": wrong}
+    if masks < _LEAST_HISTORY or not rows:
+        sentence = f"{wrong:.1f} of {len(rows)} estimated masks are expected to be wrong; no history to compare with"
+        return Judged(True, sentence, figures)
+    # A sum of probabilities varies less than a count of as many would: this allows more than chance.
+    expected, most = _by_history(sum(entry["expected_wrong"] for entry in earlier), masks, len(rows), context)
+    least = sorted(rows, key=lambda row: row["right"])
+    return Judged(
+        passed=wrong / len(rows) <= most,
+        sentence=(
+            f"{wrong / len(rows):.1%} of the masks are expected to be wrong; {expected:.1%} in the {len(earlier)} "
+            f"shards before (at most {most:.1%} would be chance){_named('least sure', least)}"
+        ),
+        figures=figures,
+    )
+
+
+def _by_history(count: float, pictures: int, now: int, context: Context) -> tuple[float, float]:
+    """The share expected by ``count`` of the ``pictures`` before, and the most that is chance among ``now``."""
+    expected = (count + 1) / (pictures + 2)
+    spread = sqrt(expected * (1 - expected) * (1 / now + 1 / pictures))
+    return expected, expected + context.limits.verdict_sigmas * spread
 
 
 def judge_halo(outcome: Outcome, context: Context) -> Judged:
@@ -192,6 +220,7 @@ COMPLETE = Check(
 WHOLE = Check("whole", "Every row was made with the models that are wanted.", judge_whole)
 TIERS = Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers)
 VERDICTS = Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts)
+ESTIMATES = Check("estimates", "Masks are as probably right as in the catalogue's earlier shards.", judge_estimates)
 BLACK = Check("black", "No generated background is black.", judge_black)
 HALO = Check("halo", "The old background's colour is gone from the edges.", judge_halo)
 

@@ -154,6 +154,13 @@ class ReviewSettings(StageSettings):
     """The review page."""
 
     high_leakage: float = Field(0.75, gt=0, description="A picture whose edge keeps more of the old wall wants a look.")
+    review_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of a shard's pictures that want a look: certain faults, then the least sure masks. "
+        "Without it those that the verdicts name.",
+    )
 
 
 class ChecksSettings(StageSettings):

@@ -124,7 +124,7 @@ def test_every_check_is_partitioned(pipeline):
     from vivid_assets.definitions import ASSETS
 
     specs = [spec for asset in ASSETS for spec in asset.check_specs]
-    assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "black", "halo"}
+    assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "estimates", "black", "halo"}
     assert all(spec.partitions_def is not None for spec in specs)
 
 
