@@ -166,6 +166,13 @@ class ReviewSettings(StageSettings):
     high_leakage: float = Field(
         0.75, gt=0, description="Leakage of the original background into the edge above which a picture needs review."
     )
+    review_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of a shard's pictures that need review: certain faults, then the least sure masks. "
+        "Without it those that the verdicts name.",
+    )
 
 
 class ChecksSettings(StageSettings):

@@ -56,8 +56,8 @@ def calibrate(
             "give the file here, or put it into the catalogue's folder as judgements.csv."
         )
     found = calibration(labels)
-    title = f"{name}: {found.labels} judged masks, {found.wrong} of them wrong"
-    table = Table("estimate", "masks", "right", title=title)
+    say(f"Judged masks of {name}: {found.labels}, of which {found.wrong} wrong.")
+    table = Table("estimate", "masks", "right")
     for mean, share, count in found.bins:
         table.add_row(f"{mean:.0%}", str(count), f"{share:.0%}")
     console.print(table)
