@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from resources.masks.u2net import INPUT_SIDE, U2Net
+from resources.masks.u2net import INPUT_SIDE, U2Net, revision
 
 LONGEST = 1024
+COMPOSED = "cutouts"
+"""The data set of pictures that are made here."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -36,39 +38,50 @@ class Example:
     """float32 H×W, 0..1."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a network makes of a picture."""
+class CachedModel:
+    """A ``MaskModel`` that sees each picture once: its answers stay in a folder."""
 
-    probability: np.ndarray
-    """float32 H×W."""
-    mirrored: np.ndarray
-    """The mirrored picture's, mirrored back."""
+    def __init__(self, name: str, cache: Path) -> None:
+        self.name, self.revision, self._cache, self._model = name, revision(name), cache, U2Net(name)
+        cache.mkdir(parents=True, exist_ok=True)
+
+    def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [self._answer(image) for image in images]
+
+    def _answer(self, image: np.ndarray) -> np.ndarray:
+        digest = hashlib.blake2b(image.tobytes() + str(image.shape).encode(), digest_size=12).hexdigest()
+        file = self._cache / f"{digest}-{self.name}-{self.revision}.npy"
+        if not file.exists():
+            found = self._model.probabilities([image])[0]
+            # The network knows no more than its own 320 × 320 pixels.
+            np.save(file, cv2.resize(found, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float16))
+        small = np.load(file).astype(np.float32)
+        return np.clip(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
 def photographs(dataset: str, images: Path, masks: Path) -> Iterator[Example]:
     """Photographs and masks of the same stem (ECSSD, DUTS, alphamatting.com …)."""
-    by_stem = {path.stem: path for path in _pictures(masks)}
-    for path in _pictures(images):
+    by_stem = {path.stem: path for path in pictures_of(masks)}
+    for path in pictures_of(images):
         if path.stem in by_stem:
-            image = _load(path)
+            image = load(path)
             yield Example(dataset, path.name, image, _truth(by_stem[path.stem], image))
 
 
 def sequences(dataset: str, folder: Path, each: int = 12) -> Iterator[Example]:
     """``each`` frames, evenly spread, of every sequence in ``folder``: ``NAME/frames`` and ``NAME/masks`` (DAVIS)."""
     for sequence in sorted(path for path in folder.iterdir() if path.is_dir()):
-        frames = _pictures(sequence / "frames")
+        frames = pictures_of(sequence / "frames")
         for path in (frames[k * len(frames) // each] for k in range(min(each, len(frames)))):
-            image = _load(path)
+            image = load(path)
             truth = _truth(sequence / "masks" / f"{path.stem}.png", image)
             yield Example(dataset, f"{sequence.name}/{path.name}", image, truth)
 
 
-def composed(dataset: str, cutouts: Sequence[Path], photographs: Path) -> Iterator[Example]:
+def composed(cutouts: Sequence[Path], photographs: Path) -> Iterator[Example]:
     """Each RGBA cut-out over a plain wall, a photograph out of focus and a sharp one; placed by chance, repeatably."""
-    behind = _pictures(photographs)
-    for path in (path for folder in cutouts for path in _pictures(folder)):
+    behind = pictures_of(photographs)
+    for path in (path for folder in cutouts for path in pictures_of(folder)):
         opened = Image.open(path)
         if "A" not in opened.getbands():
             continue
@@ -76,37 +89,18 @@ def composed(dataset: str, cutouts: Sequence[Path], photographs: Path) -> Iterat
         cutout = cutout.crop(cutout.getchannel("A").getbbox())
         for kind in ("plain", "blurred", "sharp"):
             rng = np.random.default_rng(crc32(f"{path.name} {kind}".encode()))
-            wall = _plain(rng) if kind == "plain" else _load(behind[int(rng.integers(len(behind)))], 800)
+            wall = _plain(rng) if kind == "plain" else load(behind[int(rng.integers(len(behind)))], 800)
             if kind == "blurred":
                 wall = cv2.GaussianBlur(wall, (0, 0), 0.012 * max(wall.shape))
             image, truth = _laid_over(cutout, wall, rng)
-            yield Example(dataset, f"{path.parent.name}/{path.name} {kind}", image, truth)
+            yield Example(COMPOSED, f"{path.parent.name}/{path.name} {kind}", image, truth)
 
 
-def answer(example: Example, tier: str, cache: Path) -> Answer:
-    """What ``tier`` (``u2net`` or ``u2netp``) answers, from the cache or asked now."""
-    digest = hashlib.blake2b(example.image.tobytes() + str(example.image.shape).encode(), digest_size=12).hexdigest()
-    model, height_width = U2Net(tier), example.image.shape[:2]
-    file = cache / f"{digest}-{tier}-{model.revision}.npz"
-    if not file.exists():
-        found = model.probabilities([example.image])[0]
-        mirrored = model.probabilities([np.ascontiguousarray(example.image[:, ::-1])])[0][:, ::-1]
-        cache.mkdir(parents=True, exist_ok=True)
-        # The network knows no more than its own 320 × 320 pixels.
-        small = [
-            cv2.resize(plane, (INPUT_SIDE, INPUT_SIDE), interpolation=cv2.INTER_AREA) for plane in (found, mirrored)
-        ]
-        np.savez_compressed(file, answers=np.float16(small))
-    planes = np.load(file)["answers"].astype(np.float32)
-    full = [np.clip(cv2.resize(p, height_width[::-1], interpolation=cv2.INTER_CUBIC), 0, 1) for p in planes]
-    return Answer(*full)
-
-
-def _pictures(folder: Path) -> list[Path]:
+def pictures_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def _load(path: Path, longest: int = LONGEST) -> np.ndarray:
+def load(path: Path, longest: int = LONGEST) -> np.ndarray:
     picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return np.asarray(picture)

@@ -77,6 +77,28 @@ def test_doubtful_masks_are_compared_with_the_catalogue_s_own_history(store):
     assert first["verdicts"].passed
 
 
+def test_expected_wrong_masks_are_compared_with_the_catalogue_s_own_history(store):
+    usual, unusual = ([GOOD | {"right": right}] * 100 for right in (0.9, 0.6))
+    new, figures = judged(store, MASKS, unusual)
+    assert new["estimates"].passed
+    assert "no history" in new["estimates"].description
+    assert (figures["estimated"], figures["expected_wrong"]) == (100, pytest.approx(40))
+    for number in range(5):
+        entry = {"pictures": 100, "doubtful": 0, "estimated": 100, "expected_wrong": 10.0}
+        note_progress(store, f"spring-{number:05}", "masks", entry)
+    assert judged(store, MASKS, usual)[0]["estimates"].passed
+    results, _ = judged(store, MASKS, unusual)
+    assert not results["estimates"].passed
+    assert "40.0% of the masks are expected to be wrong" in results["estimates"].description
+
+
+def test_masks_without_estimates_and_notes_of_older_shards_are_no_history(store):
+    history(store, doubtful=0)
+    results, figures = judged(store, MASKS, [GOOD] * 100)
+    assert results["estimates"].passed
+    assert figures["estimated"] == 0
+
+
 def test_one_doubtful_mask_after_a_spotless_history_is_no_alarm(store):
     history(store, doubtful=0)
     results, _ = judged(store, MASKS, [GOOD] * 99 + [GOOD | {"review": True}])
@@ -124,7 +146,7 @@ def test_every_check_is_partitioned(pipeline):
     from vivid_assets.definitions import ASSETS
 
     specs = [spec for asset in ASSETS for spec in asset.check_specs]
-    assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "black", "halo"}
+    assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "estimates", "black", "halo"}
     assert all(spec.partitions_def is not None for spec in specs)
 
 

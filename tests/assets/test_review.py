@@ -1,10 +1,12 @@
 """What the review's rows say and when its page is written anew, on a real Dagster instance."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.review import REVIEW
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, judge_look
@@ -74,6 +76,28 @@ def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
     assert metadata["wants a look"].value >= 1
 
 
+def test_the_share_of_the_settings_changes_the_page_and_no_row(reviewed):
+    settings, rows = reviewed.settings_file.read_text(), reviewed.rows(REVIEW)
+    for share, asked in ((1.0, {"a.png", "b.png", "c.png"}), (0.0, {"c.png"})):
+        reviewed.say(settings + f"[review]\nhigh_leakage = 9.0\nreview_share = {share}\n")
+        reviewed.run()
+        first = reviewed.store.read(PAGE)
+        assert reviewed.run()["review"] == 0
+        assert reviewed.store.read(PAGE) == first
+        data = first.split(b'<script id="rows" type="application/json">')[1].split(b"</script>")[0]
+        assert {row["name"] for row in json.loads(data) if row["rank"] != FINE} == asked
+    assert reviewed.rows(REVIEW).keys() == rows.keys()
+
+
+def test_an_estimated_mask_shows_where_its_edge_is_unsure(reviewed):
+    found = reviewed.rows(REVIEW)
+    masks = reviewed.rows(MASKS)
+    for name in ("a.png", "b.png"):
+        assert found[name]["right"] == masks[name]["right"]
+        assert (found[name]["edges"] is None) == (found[name]["right"] is None)
+    assert found["c.png"]["edges"] is None
+
+
 def test_a_halo_above_the_setting_wants_a_look(reviewed):
     leakage = reviewed.rows(COMPOSITES)["a.png"]["leakage"]
     settings = reviewed.settings_file.read_text()
@@ -88,7 +112,7 @@ OK = WhateverBecame("ok", None)
 
 
 def judged(mask=(), leakage=0.1, **became):
-    found = MaskToSee("ok", None, "a.png", "u2net", "good", "so", None, review=False)
+    found = MaskToSee("ok", None, "a.png", "u2net", "good", "so", None, review=False, right=0.9, edge_right=0.9)
     background = BackgroundToSee("ok", None, "backdrop", None)
     stages = dict.fromkeys(("prepared_images", "masks", "composites"), OK) | became
     return judge_look(stages, replace(found, **dict(mask)), background, leakage, high_leakage=0.75)

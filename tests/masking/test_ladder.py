@@ -6,8 +6,10 @@ import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
 from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import SOURCE_ALPHA, MaskRequest
 from vivid_assets.masking.model import Tier
 
@@ -94,6 +96,52 @@ def test_a_soft_mask_that_the_mirrored_picture_contradicts_is_unstable(photo):
     assert best.asked == [1, 1]
     assert [record.verdict for record in mask.tried] == ["unstable", "good"]
     assert "mirrored" in mask.tried[0].reason
+
+
+def doubted(photo, tier, least):
+    """The mask of a picture whose mask must be ``least`` probably right, and the same without a limit."""
+    ladders = [Ladder([tier], LadderSettings(thresholds=Thresholds(min_right=limit))) for limit in (least, 0.0)]
+    return [ladder.masks([photo])[0] for ladder in ladders]
+
+
+def test_a_mask_that_is_more_probably_wrong_is_for_review_however_firm(photo):
+    mask, unlimited = doubted(photo, Says("u2net", firm).tier, 0.99)
+    assert (mask.verdict, mask.review) == ("doubtful", True)
+    assert mask.reason == f"right with a probability of {mask.right:.2f}, least 0.99"
+    assert (unlimited.verdict, unlimited.right) == ("good", mask.right)
+    assert 0.0 < mask.right < 1.0
+    assert 0.0 < mask.edge_right < 1.0
+    assert np.array_equal(mask.alpha, unlimited.alpha)
+
+
+def test_a_tier_whose_masks_were_not_learned_is_estimated_but_not_doubted(photo):
+    mask, _ = doubted(photo, Says("of-somebody-else", firm).tier, 0.99)
+    assert mask.verdict == "good"
+    assert 0.0 < mask.right < 1.0
+
+
+def test_a_mirrored_answer_counts_in_the_estimate(photo):
+    # Both answer the picture alike; only one holds to it when the picture is mirrored.
+    symmetric = Says("u2net", lambda image: cv2.GaussianBlur(round_hole(image), (0, 0), image.shape[1] / 110))
+    asked = []
+
+    def fickle(image):
+        asked.append(image)
+        answer = symmetric.answer(image)
+        return answer if len(asked) % 2 else np.roll(answer, image.shape[1] // 4, axis=1)
+
+    steady, unsteady = (doubted(photo, tier, 0.0)[0] for tier in (symmetric.tier, Says("u2net", fickle).tier))
+    assert symmetric.asked == [1] * 4, "the picture and its mirror image, by two ladders"
+    assert unsteady.verdict == "unstable"
+    assert unsteady.right < steady.right - 0.1
+
+
+def test_an_empty_mask_is_surely_wrong_and_a_given_one_is_not_estimated(photo):
+    ladder = Ladder([Says("u2net", nothing).tier])
+    (empty,) = ladder.masks([photo])
+    (given,) = ladder.masks([photo], [MaskRequest(override=Alpha(firm(photo), "person"))])
+    assert (empty.right, empty.edge_right) == (0.0, 0.0)
+    assert (given.right, given.edge_right) == (None, None)
 
 
 def test_a_second_look_that_breaks_leaves_the_first_and_says_so_and_costs_no_other(photo):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.waiting import until
+from vivid_assets.review.judgements import Label, read_judgements
 from vivid_assets.review.page import review_page
 from vivid_assets.review.thumbnails import thumbnail
 
@@ -34,8 +35,11 @@ def row(picture, rank=4, **columns):
         "composite": f"composites/spring/{picture}",
         "source_width": 800,
         "source_height": 600,
+        "right": 0.97,
+        "edge_right": 0.9,
         "before": small,
         "mask": small,
+        "edges": small,
         "after": small,
     } | columns
 
@@ -198,7 +202,7 @@ def test_flags_last_and_are_listed_with_the_mask_to_drop(page, tmp_path):
     assert page.locator("#names").input_value() == f"{ATTACK}\n=c.png"
     with page.expect_download() as download:
         page.locator("#csv").click()
-    assert download.value.suggested_filename == "spring-00000-flagged.csv"
+    assert download.value.suggested_filename == "spring-00000-judged.csv"
     download.value.save_as(tmp_path / "flagged.csv")
     with (tmp_path / "flagged.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
@@ -208,6 +212,33 @@ def test_flags_last_and_are_listed_with_the_mask_to_drop(page, tmp_path):
     ], "a name that a spreadsheet would run stays a path to the same file"
     page.locator("#clear").click()
     assert page.locator(".tile.flagged").count() == 0
+
+
+def test_a_judgement_is_right_or_wrong_and_is_saved_with_what_the_page_showed(page, tmp_path):
+    page.keyboard.press("End")
+    page.keyboard.press("a")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("a")
+    page.keyboard.press("f")
+    assert page.locator("#accept").get_attribute("aria-pressed") == "false", "flagged, it is accepted no longer"
+    reopen(page)
+    assert page.locator(".tile.accepted").count() == 1
+    page.keyboard.press("x")
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(tmp_path / "judged.csv")
+    labels = read_judgements((tmp_path / "judged.csv").read_bytes(), {}, where="judged.csv")
+    assert labels == [Label("a.png", False, 0.97), Label("b.png", True, 0.97)]
+
+
+def test_the_edge_is_shown_beside_the_picture_before(page):
+    page.keyboard.press("End")
+    page.keyboard.press("4")
+    assert page.locator(".cell.edges").is_visible()
+    assert not page.locator(".cell.after").is_visible()
+    page.keyboard.press("1")
+    assert not page.locator(".cell.edges").is_visible()
+    assert "97 %" in page.locator("#facts").inner_text()
 
 
 def test_a_picture_made_anew_sheds_its_flag(page, folder):

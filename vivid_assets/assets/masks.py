@@ -6,11 +6,13 @@ made again by the next run. A tier that never was installed is noted once, when 
 catalogue's `overrides` folder is used as it is; so is the source's own transparency, where it can be a cut-out.
 `origin` says which of these the alpha is (`person`, `own`), or a network's `probability` or `matte`, or a
 `drawing`; `notes` how a mask's file was read. With `matting` a network solves the edges of photographs' masks, and
-`tried` ends with what it did. Stale when the picture, the override, a threshold or a model changes.
+`tried` ends with what it did. `right` and `edge_right` are the estimated probabilities that a photograph's mask is
+right, and that its edge is. Stale when the picture, the override, a threshold or a model changes.
 """
 
 from resources.masks.tiers import MASK_TIERS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.checks.estimates import ESTIMATES
 from vivid_assets.checks.tiers import TIERS
 from vivid_assets.checks.verdicts import VERDICTS
 from vivid_assets.rows.stage import Reads
@@ -20,7 +22,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 MASKS = PipelineStage(
     name="masks",
-    version="13",
+    version="14",
     description=__doc__,
     row=MaskRow,
     asks=AskedMask,
@@ -33,5 +35,5 @@ MASKS = PipelineStage(
     # First, since backgrounds may be painted around the masks' subjects.
     priority=1,
     counts={"tier": "tier"},
-    checks=(TIERS, VERDICTS),
+    checks=(TIERS, VERDICTS, ESTIMATES),
 )

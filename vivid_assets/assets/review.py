@@ -1,9 +1,10 @@
 """A page to look through the shard by keyboard: before, mask and after, what wants a look first.
 
 A row is one picture, failed ones too: `rank` 0 to 3 says that it wants a look (no result, a mask in doubt, a halo,
-a tier that was missing) and `why` gives the sentences; small WebP pictures are in the row. The page is one HTML
-file, `review/<shard>.html`, which needs no server. Stale when a picture's mask, composite or failure changes; the
-page is written anew when one of its rows changed.
+a tier that was missing) and `why` gives the sentences; small WebP pictures are in the row, one of them of where the
+mask's edge is unsure. The page is one HTML file, `review/<shard>.html`, which needs no server; the least sure masks
+come first, and with `review_share` the page asks about that share of the pictures. Stale when a picture's mask,
+composite or failure changes; the page is written anew when one of its rows or the share changed.
 """
 
 from vivid_assets.assets.backgrounds import BACKGROUNDS
@@ -26,7 +27,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 REVIEW = PipelineStage(
     name="review",
-    version="3",
+    version="4",
     description=__doc__,
     row=Reviewed,
     reads=(

@@ -6,7 +6,8 @@ from vivid_assets.checks.check import Check, Context, Judged, named, share
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
 
-_LEAST_HISTORY = 100
+LEAST_HISTORY = 100
+"""Pictures of earlier shards without which there is nothing to compare with."""
 
 
 def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
@@ -20,11 +21,9 @@ def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
     earlier = context.earlier()
     pictures = sum(entry["pictures"] for entry in earlier)
     figures = {"pictures": len(rows), "doubtful": len(doubtful)}
-    if pictures < _LEAST_HISTORY or not rows:
+    if pictures < LEAST_HISTORY or not rows:
         return Judged(True, f"{len(doubtful)} of {len(rows)} masks are in doubt; no history to compare with", figures)
-    expected = (sum(entry["doubtful"] for entry in earlier) + 1) / (pictures + 2)
-    spread = sqrt(expected * (1 - expected) * (1 / len(rows) + 1 / pictures))
-    most = expected + context.limits.verdict_sigmas * spread
+    expected, most = by_history(sum(entry["doubtful"] for entry in earlier), pictures, len(rows), context)
     return Judged(
         passed=share(doubtful, rows) <= most,
         sentence=(
@@ -33,6 +32,13 @@ def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
         ),
         figures=figures,
     )
+
+
+def by_history(count: float, pictures: int, now: int, context: Context) -> tuple[float, float]:
+    """The share expected by ``count`` of the ``pictures`` before, and the most that is chance among ``now``."""
+    expected = (count + 1) / (pictures + 2)
+    spread = sqrt(expected * (1 - expected) * (1 / now + 1 / pictures))
+    return expected, expected + context.limits.verdict_sigmas * spread
 
 
 VERDICTS = Check("verdicts", "Doubtful masks are as rare as in the catalogue's earlier shards.", judge_verdicts)

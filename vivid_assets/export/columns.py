@@ -89,6 +89,8 @@ _COLUMNS = (
     _text("verdict", "masks", "verdict", "the quality verdict: good, or the fault's name"),
     _text("verdict_reason", "masks", "reason", "the reason of the verdict"),
     _text("degraded", "masks", "degraded", "which better tier could not answer, and why"),
+    _number("mask_right", "masks", "right", "estimated probability that the mask is right; null: not estimated"),
+    _number("mask_edge_right", "masks", "edge_right", "estimated probability that its edge is right"),
     *(
         _number(f"mask_{name}", "masks", "figures", meaning, within=name)
         for name, meaning in (

@@ -22,6 +22,7 @@ from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_a
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, visible_part
 from vivid_assets.imaging.core.parallel_rows import single_threaded
+from vivid_assets.imaging.matte.estimate_figures import estimate_figures
 from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
@@ -30,12 +31,14 @@ from vivid_assets.imaging.matte.quality import (
     as_mapping,
     compare,
     judge,
+    judge_estimate,
     judge_given,
     judge_stability,
     judge_written,
     measure,
 )
 from vivid_assets.imaging.matte.subject_box import box_pixels
+from vivid_assets.masking.estimate import Estimate, estimate, is_learned
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
@@ -56,6 +59,8 @@ class _Try:
     visible: np.ndarray | None = None
     records: list[TierRecord] = field(default_factory=list)
     answers: list[tuple[str, np.ndarray, Figures, Verdict]] = field(default_factory=list)
+    mirrored: dict[str, np.ndarray] = field(default_factory=dict)
+    """By tier, its answer to the mirrored picture, mirrored back."""
     troubles: list[str] = field(default_factory=list)
 
     @property
@@ -267,7 +272,8 @@ class Ladder:
                 what = answer if isinstance(answer, Exception) else "no mask of the picture"
                 attempt.troubles.append(f"tier {name} broke on its second look: {what}")
                 continue
-            verdict = judge_stability(verdict, probability, answer[:, ::-1], self.settings.thresholds)
+            attempt.mirrored[name] = answer[:, ::-1]
+            verdict = judge_stability(verdict, probability, attempt.mirrored[name], self.settings.thresholds)
             attempt.answers[-1] = (name, probability, figures, verdict)
             first = attempt.records[-1]
             attempt.records[-1] = replace(
@@ -314,7 +320,7 @@ class Ladder:
         name, probability, figures, verdict = self._choose(attempt)
         answer = TierRecord(name, verdict.name, verdict.reason, as_mapping(figures), 0.0)
         top, bottom, left, right = attempt.window
-        wall = None
+        wall, estimated = None, Estimate(0.0, 0.0)
         tier = self._by_name[name]
         if verdict.name != "empty":
             # What is no network's is the picture's own edges already.
@@ -347,6 +353,11 @@ class Ladder:
             )
             if written.accepted and not tier.is_network:
                 written = self._against_networks(attempt, found.alpha, written)
+            if wall is None:
+                evidence = estimate_figures(attempt.crop, probability, found.alpha, attempt.mirrored.get(name))
+                estimated = estimate(evidence, name)
+                if is_learned(name):
+                    written = judge_estimate(written, estimated.right, self.settings.thresholds)
             made = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
             answer = TierRecord(answer.tier, written.name, written.reason, made, 0.0)
         return Mask(
@@ -361,6 +372,8 @@ class Ladder:
             degraded="; ".join(attempt.troubles) or None,
             line_art_wall=wall,
             origin=tier.answers if wall is None else "drawing",
+            right=estimated.right if wall is None else None,
+            edge_right=estimated.edge_right if wall is None else None,
         )
 
     def _against_networks(self, attempt: _Try, alpha: np.ndarray, verdict: Verdict) -> Verdict:

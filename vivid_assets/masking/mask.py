@@ -71,6 +71,10 @@ class Mask:
     """Where the alpha comes from, and so what may be done to it."""
     notes: tuple[str, ...] = ()
     """What was noticed when a given mask was read."""
+    right: float | None = None
+    """Probability that the mask is right, 0..1; ``None`` for drawings and given masks, which are not estimated."""
+    edge_right: float | None = None
+    """Probability that its edge is right."""
 
     @property
     def review(self) -> bool:

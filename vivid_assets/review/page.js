@@ -4,7 +4,7 @@ const rows = JSON.parse(document.getElementById("rows").textContent);
 const shard = document.body.dataset.shard;
 const find = (selector) => document.querySelector(selector);
 const canvas = find("#canvas");
-const PARTS = ["before", "mask", "after"];
+const PARTS = ["before", "mask", "edges", "after"];
 const images = Object.fromEntries(PARTS.map((part) => [part, find(`.cell.${part} img`)]));
 
 function make(tag, properties = {}, ...children) {
@@ -13,38 +13,60 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// ---- flags: kept by name with the row's key, so that a picture made anew sheds its flag
+// ---- flags and accepted pictures: kept by name with the row's key, so that a picture made anew sheds its own
 const FLAGS = `vivid-review:${shard}`;
+const ACCEPTED = `vivid-accepted:${shard}`;
 const flags = new Map();
+const accepted = new Map();
 
-function loadFlags() {
+function load(place, found) {
   let kept = {};
-  try { kept = JSON.parse(localStorage.getItem(FLAGS)) || {}; } catch { /* no storage: flags last as long as the page */ }
+  try { kept = JSON.parse(localStorage.getItem(place)) || {}; } catch { /* no storage: they last as long as the page */ }
   const keys = new Map(rows.map((row) => [row.name, row.key]));
   let changed = 0;
   for (const [name, key] of Object.entries(kept)) {
-    if (keys.get(name) === key) flags.set(name, key); else changed += 1;
+    if (keys.get(name) === key) found.set(name, key); else changed += 1;
   }
-  if (changed) {
-    saveFlags();
-    notify(`${changed} flag${changed > 1 ? "s" : ""} cleared: made anew or removed since.`);
-  }
+  return changed;
 }
 
-function saveFlags() {
-  try { localStorage.setItem(FLAGS, JSON.stringify(Object.fromEntries(flags))); } catch { /* as above */ }
+function loadJudgements() {
+  const changed = load(FLAGS, flags);
+  load(ACCEPTED, accepted);
+  if (changed) notify(`${changed} flag${changed > 1 ? "s" : ""} cleared: made anew or removed since.`);
+}
+
+function saveJudgements() {
+  try {
+    localStorage.setItem(FLAGS, JSON.stringify(Object.fromEntries(flags)));
+    localStorage.setItem(ACCEPTED, JSON.stringify(Object.fromEntries(accepted)));
+  } catch { /* as above */ }
   find("#flag-count").textContent = flags.size;
 }
 
-function toggleFlag() {
+function toggle(one, other) {
   const row = current();
   if (!row) return;
-  if (!flags.delete(row.name)) flags.set(row.name, row.key);
-  saveFlags();
-  tiles.get(row)?.classList.toggle("flagged", flags.has(row.name));
-  find("#flag").setAttribute("aria-pressed", flags.has(row.name));
+  if (!one.delete(row.name)) one.set(row.name, row.key);
+  other.delete(row.name);
+  saveJudgements();
+  markJudged(tiles.get(row), row);
+  showJudged(row);
   drawFilters();
 }
+
+function markJudged(tile, row) {
+  tile?.classList.toggle("flagged", flags.has(row.name));
+  tile?.classList.toggle("accepted", accepted.has(row.name));
+}
+
+function showJudged(row) {
+  find("#flag").setAttribute("aria-pressed", Boolean(row && flags.has(row.name)));
+  find("#accept").setAttribute("aria-pressed", Boolean(row && accepted.has(row.name)));
+}
+
+const toggleFlag = () => toggle(flags, accepted);
+const toggleAccepted = () => toggle(accepted, flags);
 
 let noticeEnds;
 function notify(text) {
@@ -131,7 +153,7 @@ function drawStrip() {
     tile.setAttribute("role", "option");
     tile.classList.toggle("look", row.rank < GOOD);
     tile.classList.toggle("failed", row.rank === 0);
-    tile.classList.toggle("flagged", flags.has(row.name));
+    markJudged(tile, row);
     if (row.after || row.before) {
       const picture = make("img", { alt: "", decoding: "async", row });
       nearView.observe(picture);
@@ -169,11 +191,11 @@ function show(index) {
 
 function describe(row) {
   find("#name").textContent = row?.name ?? "";
-  find("#flag").setAttribute("aria-pressed", Boolean(row && flags.has(row.name)));
+  showJudged(row);
   find("#why").replaceChildren(...(row ? reasons(row) : []));
   const facts = row ? [
     ["mask by", row.tier], ["verdict", row.verdict?.replaceAll("_", " ")], ["because", row.reason],
-    ["halo", row.halo?.toFixed(1)], ["background", row.generator], ["prompt", row.prompt], ["size", row.size],
+    ["mask right", percent(row.right)], ["edge right", percent(row.edge_right)], ["background", row.generator], ["prompt", row.prompt], ["size", row.size],
     ["own mask", row.override],
   ] : [];
   find("#facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([label, value]) =>
@@ -181,6 +203,8 @@ function describe(row) {
   find("#full").hidden = !row?.href;
   if (row?.href) find("#full").href = row.href; else find("#full").removeAttribute("href");
 }
+
+const percent = (share) => (share === null ? "" : `${Math.round(100 * share)} %`);
 
 function reasons(row) {
   if (!row.why.length) return [make("li", { className: "fine", textContent: "Nothing speaks against it." })];
@@ -273,10 +297,12 @@ function saveCsv() {
   const quote = (text) => `"${String(text ?? "").replaceAll('"', '""')}"`;
   // A spreadsheet would run a name that begins like a formula; ./ before it names the same file.
   const path = (name) => (/^[=+\-@\t]/.test(name) ? `./${name}` : name);
-  const lines = flaggedRows().map((row) =>
-    [path(row.name), row.outcome, row.verdict, row.tier, row.override].map(quote).join(","));
-  const text = ["picture,outcome,verdict,tier,override_mask", ...lines, ""].join("\r\n");
-  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `${shard}-flagged.csv` });
+  const judged = [...flaggedRows().map((row) => [row, "wrong"]),
+    ...rows.filter((row) => accepted.has(row.name)).map((row) => [row, "right"])];
+  const lines = judged.map(([row, judgement]) =>
+    [path(row.name), judgement, row.right, row.outcome, row.verdict, row.tier, row.override].map(quote).join(","));
+  const text = ["picture,judgement,right,outcome,verdict,tier,override_mask", ...lines, ""].join("\r\n");
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `${shard}-judged.csv` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
@@ -287,9 +313,10 @@ function copyNames() {
   notify(document.execCommand("copy") ? "Copied." : "Select the names and copy them.");
 }
 
-function clearFlags() {
+function clearJudgements() {
   flags.clear();
-  saveFlags();
+  accepted.clear();
+  saveJudgements();
   find("#list").close();
   setFilter("only", filter.only);
 }
@@ -299,9 +326,9 @@ const KEYS = {
   ArrowRight: () => show(at + 1), ArrowDown: () => show(at + 1), j: () => show(at + 1), " ": () => show(at + 1),
   ArrowLeft: () => show(at - 1), ArrowUp: () => show(at - 1), k: () => show(at - 1),
   Home: () => show(0), End: () => show(shown.length - 1),
-  f: toggleFlag, z: cycleZoom, x: openList, v: () => cycle("verdict"), t: () => cycle("tier"),
+  f: toggleFlag, a: toggleAccepted, z: cycleZoom, x: openList, v: () => cycle("verdict"), t: () => cycle("tier"),
   l: () => setFilter("only", filter.only === "look" ? "" : "look"),
-  1: () => setView("after"), 2: () => setView("mask"), 3: () => setView("three"),
+  1: () => setView("after"), 2: () => setView("mask"), 3: () => setView("three"), 4: () => setView("edges"),
   o: () => find("#full").href && find("#full").click(), "/": () => find("#search").focus(),
 };
 
@@ -326,15 +353,16 @@ find("#search").oninput = (event) => { filter.text = event.target.value.toLowerC
 find("#wipe").oninput = (event) => setWipe(Number(event.target.value));
 find("#zoom").onclick = cycleZoom;
 find("#flag").onclick = toggleFlag;
+find("#accept").onclick = toggleAccepted;
 find("#open-list").onclick = openList;
 find("#copy").onclick = copyNames;
 find("#csv").onclick = saveCsv;
-find("#clear").onclick = clearFlags;
+find("#clear").onclick = clearJudgements;
 find("#close").onclick = () => find("#list").close();
 for (const button of document.querySelectorAll("#views button")) button.onclick = () => setView(button.dataset.view);
 
-loadFlags();
-saveFlags();
+loadJudgements();
+saveJudgements();
 setView("after");
 setWipe(50);
 drawFilters();

@@ -16,21 +16,24 @@ from typing import Any
 from urllib.parse import quote
 
 from vivid_assets.catalogue.source import OVERRIDES
+from vivid_assets.review.share import shared_out
 
-_PICTURES = ("before", "mask", "after")
+_PICTURES = ("before", "mask", "edges", "after")
 _DIGEST = re.compile(rb'<meta name="vivid-rows" content="([0-9a-f]+)">')
 _DIGEST_WITHIN = 300  # bytes of a page's beginning that hold its digest
 
 
-def review_page(shard: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The page for a shard's review rows (columns of the ``review`` stage), what needs review first."""
-    ranked = sorted(rows, key=lambda row: (row["rank"], row["picture"]))
+def review_page(shard: str, rows: Sequence[Mapping[str, Any]], share: float | None = None) -> bytes:
+    """The page for a shard's review rows (columns of the ``review`` stage), what needs review first.
+
+    ``share`` of the pictures need review, or those that the verdicts name: see ``shared_out``.
+    """
     # "<" as an escape, so that no text can end the data's script element.
-    data = json.dumps([_entry(row) for row in ranked]).replace("<", "\\u003c")
+    data = json.dumps([_entry(row) for row in shared_out(rows, share)]).replace("<", "\\u003c")
     style, script = _part("page.css"), _part("page.js")
     parts = {
         "shard": html.escape(shard),
-        "digest": rows_digest(rows),
+        "digest": rows_digest(rows, share),
         "style": style,
         "style_hash": _source_hash(style),
         "script": script,
@@ -41,9 +44,9 @@ def review_page(shard: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("page.html")).encode()
 
 
-def rows_digest(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The digest of all that a page of ``rows`` shows: theirs, and the template's."""
-    seen = hashlib.blake2b(digest_size=16)
+def rows_digest(rows: Sequence[Mapping[str, Any]], share: float | None = None) -> str:
+    """The digest of all that a page of ``rows`` shows: theirs, the template's, and the share that wants a look."""
+    seen = hashlib.blake2b(f"{share}".encode(), digest_size=16)
     for name in ("page.html", "page.css", "page.js"):
         seen.update(_part(name).encode())
     for row in rows:
@@ -60,7 +63,7 @@ def page_digest(page: bytes) -> str | None:
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as the page's script sees it."""
     plain = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "leakage", "generator", "prompt")
-    entry = {name: row[name] for name in plain} | {"name": row["picture"]}
+    entry = {name: row[name] for name in (*plain, "right", "edge_right")} | {"name": row["picture"]}
     for name in _PICTURES:
         entry[name] = f"data:image/webp;base64,{base64.b64encode(row[name]).decode()}" if row[name] else None
     # From where the page lies, beside the folder of the composites.

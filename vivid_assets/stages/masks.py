@@ -50,6 +50,8 @@ class MaskRow:
     line_art_probability: float
     origin: Origin
     notes: Sequence[str]
+    right: float | None
+    edge_right: float | None
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ class MakeMasks(StageWork[Loaded, Mask, MaskRow]):
             line_art_probability=mask.line_art_probability,
             origin=mask.origin,
             notes=mask.notes,
+            right=mask.right,
+            edge_right=mask.edge_right,
         )
 
     def show(self, picture: str, made: MaskRow) -> Pictures:  # noqa: ARG002

@@ -7,15 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from vivid_assets.imaging.core.alpha import fit_alpha
+from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.review.edges import edge_map
 from vivid_assets.review.look import FINE, judge_look
 from vivid_assets.review.page import page_digest, review_page, rows_digest
+from vivid_assets.review.share import shared_out
 from vivid_assets.review.thumbnails import LONGEST_TO_JUDGE, LONGEST_TO_SEE, thumbnail
 from vivid_assets.rows.columns import Int8, Int32
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK, RowInput, Stage, WhateverBecame
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
+
+_SURE = 0.9
+"""Estimate from which a mask that nothing speaks against is shown small."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,11 @@ class Reviewed:
     composite: str | None
     source_width: Int32 | None
     source_height: Int32 | None
+    right: float | None
+    edge_right: float | None
     before: bytes | None
     mask: bytes | None
+    edges: bytes | None
     after: bytes | None
 
 
@@ -73,6 +83,8 @@ class MaskToSee(WhateverBecame):
     reason: str | None
     degraded: str | None
     review: bool | None
+    right: float | None
+    edge_right: float | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,9 @@ class Review(EachPicture[Reviewed]):
 
     def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
         super().__init__(stage, shard, leases)
-        self.settings = shard.settings.review.model_dump(mode="json")
+        # Which of the rows are asked about is the page's affair.
+        self.settings = shard.settings.review.model_dump(mode="json", exclude={"review_share"})
+        self._share = shard.settings.review.review_share
         self._page = f"review/{shard.name}.html"
 
     def make(self, row: RowInput) -> Reviewed:
@@ -97,7 +111,8 @@ class Review(EachPicture[Reviewed]):
         stages: dict[str, WhateverBecame] = {reads.stage.name: row.read(reads.kind) for reads in self.stage.reads}
         limit = self.shard.settings.review.high_leakage
         judged = judge_look(stages, mask, background, composite.leakage, high_leakage=limit)
-        longest = LONGEST_TO_SEE if judged.rank == FINE else LONGEST_TO_JUDGE
+        is_plainly_fine = judged.rank == FINE and (mask.right is None or mask.right >= _SURE)
+        longest = LONGEST_TO_SEE if is_plainly_fine else LONGEST_TO_JUDGE
         return Reviewed(
             outcome=judged.outcome,
             rank=judged.rank,
@@ -111,8 +126,11 @@ class Review(EachPicture[Reviewed]):
             composite=composite.file,
             source_width=prepared.source_width,
             source_height=prepared.source_height,
+            right=mask.right,
+            edge_right=mask.edge_right,
             before=self._small(prepared.file, longest),
             mask=thumbnail(self._levels(mask.file), longest) if mask.file else None,
+            edges=self._edges(prepared.file, mask, longest),
             after=self._small(composite.file, longest),
         )
 
@@ -125,20 +143,30 @@ class Review(EachPicture[Reviewed]):
         """The page, which is written anew when one of its rows changed."""
         rows, store = outcome.with_status(OK), self.shard.store
         target = store.path(self._page)
-        if self._written_with() != rows_digest(rows):
-            store.write(self._page, review_page(self.shard.name, rows))
+        if self._written_with() != rows_digest(rows, self._share):
+            store.write(self._page, review_page(self.shard.name, rows, self._share))
         return {
             "page": target,
             "page MB": round(target.stat().st_size / 1e6, 1),
-            "wants a look": sum(row["rank"] != FINE for row in rows),
+            "wants a look": sum(row["rank"] != FINE for row in shared_out(rows, self._share)),
         }
 
     def _small(self, file: str | None, longest: int) -> bytes | None:
         if not file:
             return None
+        return thumbnail(self._picture(file, longest), longest)
+
+    def _picture(self, file: str, longest: int) -> RGB8:
         max_pixels = self.shard.max_pixels
-        picture = self.stored(file, lambda data: decode(data, longest=longest, max_pixels=max_pixels))
-        return thumbnail(picture.rgb, longest)
+        return self.stored(file, lambda data: decode(data, longest=longest, max_pixels=max_pixels)).rgb
+
+    def _edges(self, file: str | None, mask: MaskToSee, longest: int) -> bytes | None:
+        """Where the edge of a mask that was estimated is unsure."""
+        if not file or not mask.file or mask.right is None:
+            return None
+        picture = self._picture(file, LONGEST_TO_JUDGE)
+        alpha = fit_alpha(self.stored(mask.file, decode_mask), *picture.shape[:2])
+        return thumbnail(edge_map(picture, alpha, longest), longest)
 
     def _levels(self, file: str) -> np.ndarray:
         levels: np.ndarray = np.rint(self.stored(file, decode_mask) * 255).astype(np.uint8)
