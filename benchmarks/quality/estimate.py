@@ -40,7 +40,7 @@ def cross_validated(masks: Sequence[JudgedMask], side: Callable[[JudgedMask], An
 
 
 def probability(stored: dict[str, Any], mask: JudgedMask, target: str) -> float:
-    kind = trained.MIRRORED if np.isfinite(mask.figures.mirrored) else trained.ONCE
+    kind = trained.MIRRORED if mask.seen_mirrored else trained.ONCE
     return float(trained.probabilities(stored[kind][target], mask.figures.values()[None], mask.tier, kind)[0])
 
 
