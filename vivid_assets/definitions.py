@@ -1,6 +1,7 @@
 """Everything that Dagster loads, wired on one page."""
 
 import os
+from typing import Any
 
 import dagster as dg
 
@@ -22,11 +23,12 @@ from vivid_assets.stages.stage import all_stages
 from vivid_assets.stages.stage_settings import STAGE_SETTINGS
 
 
-def _in_dagster(resource: Resource) -> dg.ConfigurableResource:
+def _in_dagster(resource: Resource) -> dg.ConfigurableResource[Any]:
     """``resource`` as one whose fields Dagster shows, and lets a run change."""
     own = type(resource)
     both = type(own.__name__, (own, dg.ConfigurableResource), {"__doc__": own.__doc__, "__module__": own.__module__})
-    return both(**resource.model_dump())
+    in_dagster: dg.ConfigurableResource[Any] = both(**resource.model_dump())
+    return in_dagster
 
 
 ASSETS = [*(shard_asset(stage) for stage in all_stages()), export]

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,9 @@ from resources.masks.tiers import MASK_TIERS
 from resources.models import model_named, tables
 from resources.registry import BrokenPlugin, Registry
 from resources.resource import Resource
-from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, SceneGenerator, generator_names
+from resources.scenes.generator import SceneGenerator
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
+from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.blend.options import BlendOptions, Falloff, Mode
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
@@ -41,6 +43,9 @@ class StageSettings(BaseModel):
     """One stage's settings: immutable, and closed to names that do not exist."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    for_catalogues: ClassVar[type[BaseModel] | None] = None
+    """What of them a catalogue may set for itself, of stages that ``CatalogueSettings`` does not name."""
 
 
 def _one_of(name: str, names: Iterable[str]) -> str:
@@ -68,7 +73,7 @@ class PreparedImagesLook(StageSettings):
 class PreparedImagesSettings(PreparedImagesLook):
     """Decoding, and the size that the models see."""
 
-    max_megapixels: float = Field(120.0, gt=0, description="A picture beyond this is refused, unread.")
+    max_megapixels: float = Field(120.0, gt=0, description="A larger picture is refused by its header.")
 
 
 class BackgroundsSettings(StageSettings):
@@ -81,8 +86,8 @@ class BackgroundsSettings(StageSettings):
     )
     place: Literal["scene", "inpaint"] = Field(
         "scene",
-        description="scene: shared by all pictures that ask for the same. inpaint: SDXL paints around the picture's "
-        "subject, so that ground and light answer to it; one scene a picture, made again when its mask changes.",
+        description="scene: shared by all pictures with equal requests. inpaint: SDXL paints around the picture's "
+        "subject, so that ground and light match it; one scene a picture, generated again when its mask changes.",
     )
 
     @model_validator(mode="after")
@@ -97,17 +102,20 @@ class MasksSettings(StageSettings):
     """The ladder of mask tiers."""
 
     tiers: tuple[Annotated[str, AfterValidator(_tier_name)], ...] = Field(
-        ("birefnet", "u2net", "gradients"), min_length=1, description="Asked in this order until a mask is good."
+        ("birefnet", "u2net", "gradients"),
+        min_length=1,
+        description="Tried in this order until a mask passes the quality check.",
     )
     refine: bool = Field(True, description="Follow the picture's own edges with a guided filter.")
     stretch_low: float = Field(0.1, ge=0, lt=1, description="Probability that becomes alpha 0.")
     stretch_high: float = Field(0.9, gt=0, le=1, description="Probability that becomes alpha 1.")
     line_art_threshold: float = Field(0.5, ge=0, le=1, description="Probability from which a picture is line art.")
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
-        default_factory=dict, description="Of the verdicts, by name (docs/masks.md); the others stay as they are."
+        default_factory=dict,
+        description="Thresholds of the verdicts, by name (docs/masks.md); the others keep their defaults.",
     )
     matting: Literal["none", "vitmatte"] = Field(
-        "none", description="Who solves alpha about the edges of photographs' masks, after the tiers."
+        "none", description="Matting model that refines alpha along the edges of photographs' masks."
     )
 
     @field_validator("thresholds")
@@ -122,15 +130,15 @@ class MasksSettings(StageSettings):
 class CompositesSettings(StageSettings):
     """Blending, and the file that comes out."""
 
-    mode: Mode = Field(_BLEND.mode, description="How the original background leaves the edges.")
+    mode: Mode = Field(_BLEND.mode, description="How the original background is removed from the edges.")
     refine: bool = Field(
         _BLEND.refine, description="Correct an alpha that the photograph shows to be blurred or coarse."
     )
     spill: bool = Field(
-        _BLEND.spill, description="Take the original background's light off the subject's rim where it is found."
+        _BLEND.spill, description="Remove the original background's light from the subject's rim, if there is any."
     )
     spill_strength: float = Field(
-        _BLEND.spill_strength, ge=0, le=1, description="Share of the reflected light that is taken off."
+        _BLEND.spill_strength, ge=0, le=1, description="Share of the reflected light that is removed."
     )
     strength: float = Field(_BLEND.strength, ge=0, le=1, description="Of the deprojection, in mode lab-deprojection.")
     limit: float = Field(
@@ -139,10 +147,12 @@ class CompositesSettings(StageSettings):
     falloff: Falloff = Field(_BLEND.falloff, description="How the deprojection falls with that distance.")
     shadow: Literal["auto", "keep", "soft", "none"] = Field(
         "auto",
-        description="keep: the one that a plain original background shows. soft: a drawn contact shadow. auto: kept "
-        "where it can be believed; else soft in a scene, under a subject that stands.",
+        description="keep: the shadow on a plain original background. soft: a drawn contact shadow. auto: keep it "
+        "if it is credible; otherwise soft in a scene, under a subject that stands.",
     )
-    format: Literal["source", "png", "jpeg", "webp"] = Field("source", description="'source' keeps the picture's own.")
+    format: Literal["source", "png", "jpeg", "webp"] = Field(
+        "source", description="The composites' file format; 'source' keeps the picture's own."
+    )
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
 
 
@@ -153,12 +163,14 @@ BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "fall
 class ReviewSettings(StageSettings):
     """The review page."""
 
-    high_leakage: float = Field(0.75, gt=0, description="A picture whose edge keeps more of the old wall wants a look.")
+    high_leakage: float = Field(
+        0.75, gt=0, description="Leakage of the original background into the edge above which a picture needs review."
+    )
     review_share: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Share of a shard's pictures that want a look: certain faults, then the least sure masks. "
+        description="Share of a shard's pictures that need review: certain faults, then the least sure masks. "
         "Without it those that the verdicts name.",
     )
 
@@ -166,18 +178,25 @@ class ReviewSettings(StageSettings):
 class ChecksSettings(StageSettings):
     """What the asset checks tolerate. No row depends on it, so a change here reruns nothing."""
 
-    tolerated_share: float = Field(0.05, ge=0, le=1, description="Share of failed pictures that stops a shard.")
-    tolerated_pictures: int = Field(10, ge=0, description="Failed pictures that never stop a shard, however small.")
+    tolerated_share: float = Field(
+        0.05, ge=0, le=1, description="Largest share of failed pictures that does not stop a shard."
+    )
+    tolerated_pictures: int = Field(
+        10, ge=0, description="Number of failed pictures that never stops a shard, however small."
+    )
     last_tier_share: float = Field(
-        0.5, ge=0, le=1, description="Share of masks by the last tier though another was asked, or degraded."
+        0.5,
+        ge=0,
+        le=1,
+        description="Tolerated share of masks by the last tier although another was requested, or degraded.",
     )
     leakage: float = Field(
         0.75,
         gt=0,
-        description="Leakage of the old wall into the edge that is a visible halo; 1 is no un-mixing at all.",
+        description="Leakage of the original background into the edge from which a halo is visible.",
     )
-    halo_share: float = Field(0.05, ge=0, le=1, description="Share of composites with a visible halo.")
-    black_share: float = Field(0.0, ge=0, le=1, description="Share of generated backgrounds that are black.")
+    halo_share: float = Field(0.05, ge=0, le=1, description="Tolerated share of composites with a visible halo.")
+    black_share: float = Field(0.0, ge=0, le=1, description="Tolerated share of black generated backgrounds.")
     verdict_sigmas: float = Field(
         4.0, gt=0, description="Standard deviations by which a shard's doubtful masks may exceed its catalogue's."
     )
@@ -192,7 +211,9 @@ class ChecksSettings(StageSettings):
 class NightsSettings(StageSettings):
     """How much the sensor and the schedule ask of Dagster."""
 
-    runs_per_tick: int = Field(100, ge=1, le=2000, description="Runs requested at a time; the rest at the next tick.")
+    runs_per_tick: int = Field(
+        100, ge=1, le=2000, description="Most runs requested per tick; the next tick requests the rest."
+    )
 
 
 class CatalogueSettings(StageSettings):
@@ -246,8 +267,7 @@ class Settings(BaseModel):
     def _large_pictures_reach_their_model(self) -> "Settings":
         for name, entries in (self.model_extra or {}).items():
             with suppress(BrokenPlugin):
-                model = model_named(name)
-                if model and issubclass(model, MaskTier):
+                if (model := model_named(name)) and issubclass(model, MaskTier):
                     model(**entries).check_longest(self.prepared_images.longest)
         return self
 
@@ -273,7 +293,11 @@ def _has_table(cls: type[BaseModel], name: str) -> bool:
 
 def _tables(cls: type[BaseModel]) -> list[str]:
     """The tables that ``cls`` may have."""
-    return [*cls.model_fields, *(name for name in tables() if _declared(cls, name))]
+    return [*cls.model_fields, *(name for name in (*STAGE_NAMES, *tables()) if _is_beside(cls, name))]
+
+
+def _is_beside(cls: type[BaseModel], name: str) -> bool:
+    return name not in cls.model_fields and bool(_declared(cls, name))
 
 
 def _declared(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
@@ -281,11 +305,12 @@ def _declared(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
     if field := cls.model_fields.get(name):
         return cast("type[BaseModel]", field.annotation)
     try:
-        model = model_named(name)
+        own: Any = stage_named(name).settings if name in STAGE_NAMES else model_named(name)
     except BrokenPlugin:
         # Whoever asks for the model is told; to the others it is nothing.
         return _Anything if cls is Settings else None
-    return model if cls is Settings else model and model.for_catalogues
+    declared: type[BaseModel] | None = own if cls is Settings else own and own.for_catalogues
+    return declared
 
 
 class _Anything(BaseModel):
@@ -361,7 +386,7 @@ def scene_generators(
 class SettingsFile(Resource):
     """``vivid.toml``: settings by stage for all catalogues."""
 
-    path: str = Field("", description="Path or URL of vivid.toml; empty: the defaults hold.")
+    path: str = Field("", description="Path or URL of vivid.toml; empty for the defaults.")
     trial: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by table, on top of all.")
 
     def read(self, catalogue: CatalogueSettings | None = None) -> Settings:

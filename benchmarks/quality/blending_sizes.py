@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="RGBA cut-outs")
     parser.add_argument("--sizes", type=int, nargs="*", default=[900, 1800, 2700, 4000])
-    parser.add_argument("--walls", nargs="*", default=["grey"], choices=list(BACKGROUNDS))
+    parser.add_argument("--backgrounds", nargs="*", default=["grey"], choices=list(BACKGROUNDS))
     parser.add_argument("--tier", default="u2net", help="u2net or u2netp")
     parser.add_argument("--only", nargs="*", default=[], help="names of the cut-outs to use")
     parser.add_argument("--masks", type=Path, help="a folder to keep the masks in, for another blend of the same")

@@ -344,7 +344,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--masks", type=Path, nargs=2, metavar=("IMAGES", "TRUTH"))
     parser.add_argument("--mattes", type=Path, nargs=2, metavar=("IMAGES", "TRUTH"))
-    for option in ("--cartoons", "--walls", "--catalogue", "--sweeps", "--isnet", "--modnet", "--pictures"):
+    for option in ("--cartoons", "--backgrounds", "--catalogue", "--sweeps", "--isnet", "--modnet", "--pictures"):
         parser.add_argument(option, type=Path)
     parser.add_argument("--models", nargs="+", default=["u2netp"])
     parser.add_argument("--limit", type=int)

@@ -44,7 +44,8 @@ def test_the_index_names_every_page():
     assert "docs/index.md" in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# What extending.md shows are settings of its own package, with which test_extending runs a catalogue.
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "extending.md"], ids=lambda page: page.name)
 def test_settings_are_shown_as_they_are_accepted(page):
     for text in re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
         assert parse_settings(text.replace("…", "0" * 40), where=page.name, overrides={}).model_fields_set

@@ -1,16 +1,16 @@
 """The finished pictures, at their sources' size.
 
-A row has the file, which **export** gives its source's name, and the blend's figures: the halo that is left, how
-much of the old wall leaks, how many pixels were changed. `shadow` is the one that was laid over the background,
-`kept` from the photograph or `soft`, with its layer as a file of its own, its area and depth; `notes` say what
-could not be seen. The file itself says that it is a composite, and whether a model generated a part of it. Stale
-when the picture, its mask, its background or a blending setting changes.
+A row has the file, which **export** publishes under its source's name, and the blend's figures: the remaining halo,
+how much of the original background is left in the edge, how many pixels changed. `shadow` is `kept` from the
+photograph, `soft` (drawn) or `none`, with its layer as a file of its own, its area and depth; `notes` list what the
+photograph did not show. The file's XMP packet records that it is a composite, and whether a model generated a part
+of it. Stale when the picture, its mask, its background or a blending setting changes.
 """
 
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.checks import HALO
+from vivid_assets.checks.halo import HALO
 from vivid_assets.rows.stage import Reads
 from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.composites import Behind, Compose, Composite, Given, MaskOf, PreparedSource

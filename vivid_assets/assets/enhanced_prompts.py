@@ -1,8 +1,8 @@
 """The prompt and negative prompt for each picture's background.
 
-A row begins with the user's words, unchanged; every word added by rule, and every word left out, has its reason
-in the row. Within the 77 tokens that CLIP reads. Stale when the user's words, or the subject's type, light or
-line-art verdict change.
+The prompt begins with the user's words, unchanged; the row has the reason of every word that a rule added or left
+out. It fits the 77 tokens that CLIP reads. Stale when the user's words, or the subject's type, light or line-art
+verdict change.
 """
 
 from vivid_assets.assets.analysis import ANALYSIS

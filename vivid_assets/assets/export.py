@@ -1,4 +1,4 @@
-"""Export: the catalogue as people and other tools see it."""
+"""Export: the published composites and dataset of a catalogue."""
 
 import dagster as dg
 import pyarrow.compute as pc
@@ -28,14 +28,13 @@ PUBLISH = "vivid/publish"
     kinds={"parquet", "huggingface"},
     code_version="3",
 )
-def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:
-    """What people see: the composites by their pictures' names in `composites/<catalogue>/`, and a dataset.
+def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """The composites under their sources' names in `composites/<catalogue>/`, and a dataset.
 
-    The dataset, `export/<catalogue>/`, is one that `datasets`, DuckDB and PyArrow open as it is. A row is one picture
-    that is in the catalogue now: paths, prompts, seed, generator, tier, verdict, figures, models, and the keys, of
-    which `provenance` is also in the composite's own XMP packet. What was removed from the catalogue loses its name and
-    its row; other shards whose pictures have moved here are brought up to date too. Stale when a row of any stage
-    changes.
+    `datasets`, DuckDB and PyArrow open the dataset, `export/<catalogue>/`, as it is. A row is one picture that is in
+    the catalogue now: paths, prompts, seed, generator, tier, verdict, figures, models, and the keys, of which
+    `provenance` is also in the composite's own XMP packet. A removed picture loses its published file and its row;
+    shards whose pictures have moved here are updated too. Stale when a row of any stage changes.
     """
     check_shard(context, store)
     shard = context.partition_key

@@ -12,7 +12,9 @@ right, and that its edge is. Stale when the picture, the override, a threshold o
 
 from resources.masks.tiers import MASK_TIERS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
-from vivid_assets.checks import ESTIMATES, TIERS, VERDICTS
+from vivid_assets.checks.estimates import ESTIMATES
+from vivid_assets.checks.tiers import TIERS
+from vivid_assets.checks.verdicts import VERDICTS
 from vivid_assets.rows.stage import Reads
 from vivid_assets.settings import MasksSettings
 from vivid_assets.stages.masks import AskedMask, MakeMasks, MaskRow, PreparedForMask

@@ -1,8 +1,8 @@
 """Every picture decoded, upright, in sRGB and at the models' size.
 
-A row is one picture: `file` is a PNG of at most 1024 pixels, `alpha_file` the source's own transparency where
-it has any, `notes` says what was converted. The source stays where it is and is read again for the composite.
-Stale when the picture's content or the size that is asked for changes.
+A row is one picture: `file` is a PNG of at most 1024 pixels, `alpha_file` the source's own transparency if it has
+any, `notes` records what was converted. The source stays in its folder and is read again for the composite. Stale
+when the picture's content or the configured size changes.
 """
 
 from vivid_assets.settings import PreparedImagesSettings

@@ -1,4 +1,4 @@
-"""Trials: other settings on one shard, beside the result that stands."""
+"""Trials: other settings on one shard, beside its current result."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,11 +48,11 @@ class TrialConfig(dg.Config):
     pool="gpu",
     required_resource_keys={"store", "settings", *_MODELS},
 )
-def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:
+def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Other settings on one shard: source, current composite and the trial's, side by side.
 
-    Materialise one shard and say in the launchpad what to try: `name` and `settings`. Only what the settings change is
-    computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue is touched.
+    Materialise one shard with a `name` and the `settings` to try in the launchpad. Only what the settings change is
+    computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue changes.
     """
     store: Store = context.resources.store
     check_shard(context, store)

@@ -205,13 +205,13 @@ def parse_catalogue_file(text: str, *, where: str) -> CatalogueFile:
     entries = parse_toml(text, where=where)
     tables = {name: entries.pop(name) for name in list(entries) if is_table(name)}
     settings = parse_catalogue_settings(tables, where=where)
-    known = [*CatalogueFile.model_fields.keys() - {"settings"}, *catalogue_tables()]
+    own = CatalogueFile.model_fields.keys() - {"settings"}
     for name, value in entries.items():
         if name in ("settings", "stages") and isinstance(value, dict):
             table = next(iter(value), "masks")
             raise ValueError(f"{where}: there is no table [{name}]: write [{table}] for [{name}.{table}].")
-        if name not in known:
-            raise ValueError(f"{where}: {unknown_entry(name, sorted(known))}")
+        if name not in own:
+            raise ValueError(f"{where}: {unknown_entry(name, sorted([*own, *catalogue_tables()]))}")
     try:
         return CatalogueFile.model_validate(entries | {"settings": settings})
     except ValidationError as error:

@@ -164,7 +164,8 @@ def replace_command(
                 (
                     "leakage",
                     _measured(
-                        blended.measures.leakage, "{:.2f} of the original background is left in the edge (1: all of it)"
+                        blended.measures.leakage,
+                        "{:.2f} (how much of the original background is left in the edge; 0 is clean)",
                     ),
                 ),
                 ("shadow", blended.shadow.kind),

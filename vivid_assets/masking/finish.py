@@ -1,8 +1,8 @@
 """From the raw probability that won to the alpha that is written: candidates, what speaks for each, and a choice.
 
-The pixels' exactness chooses. Where they are exact (``exactness``), colour tells the subject from its background better
-than any network; where they are not, a trusted network is not overruled on colour, however much the detector takes the
-picture for a drawing.
+The pixels' exactness chooses. Where they are exact (``exactness``), colour separates the subject from its background
+better than any network; where they are not, a trusted network is not overruled on colour, however much the detector
+takes the picture for a drawing.
 """
 
 import time
@@ -51,7 +51,7 @@ class Finished:
     doubt: str = ""
     """What of it is a guess, in a sentence; empty where nothing is."""
     drawing_net: TierRecord | None = None
-    """The drawing net's record, where it was asked."""
+    """The drawing net's record, where it ran."""
     drawn: Matte | None = None
     """The drawing net's probability, where the alpha is its own."""
 
@@ -62,7 +62,7 @@ class Finished:
 
 
 @dataclass
-class _Scene:
+class _Case:
     image: RGB8
     probability: Matte
     settings: LadderSettings
@@ -71,10 +71,10 @@ class _Scene:
     trusted: bool
     ask_drawing_net: bool
     matte: bool
-    asked: TierRecord | None = None
-    """The drawing net's record, once it was asked."""
+    record: TierRecord | None = None
+    """The drawing net's record, once it ran."""
     doubt: str = ""
-    """What a candidate that was not taken says against the others."""
+    """What a candidate that was not taken shows against the others."""
 
 
 def finish(
@@ -93,7 +93,7 @@ def finish(
         image: uint8 H×W×3 sRGB.
         probability: float32 H×W, 0..1, raw.
         settings: the ladder's; its thresholds are what the drawing net's mask must reach to be used, too.
-        line_art: what the detector says: one vote, for which the pixels must be exact, too. Its figures are the whole
+        line_art: the detector's answer: one vote, for which the pixels must be exact, too. Its figures are the whole
             picture's, so a drawing before a photograph passes for one, until it is found here.
         trusted: whether the tier's verdict was good.
         ask_drawing_net: whether it may answer in the tier's place.
@@ -101,75 +101,73 @@ def finish(
 
     """
     drawn = line_art and is_drawn(image, probability)
-    scene = _Scene(image, probability, settings, drawn, trusted, ask_drawing_net, matte)
-    candidates: list[Callable[[_Scene], Finished | None]] = [_flood, _ink]
+    case = _Case(image, probability, settings, drawn, trusted, ask_drawing_net, matte)
+    candidates: list[Callable[[_Case], Finished | None]] = [_flood, _ink]
     if drawn or not (_background_is_plain(image) or is_smooth(image, probability)):
         candidates += [_drawing_net, _strokes, _fills]
-    found = next((alpha for alpha in (propose(scene) for propose in candidates) if alpha is not None), None)
-    found = found or _photograph(scene)
-    return replace(found, drawing_net=scene.asked, doubt=found.doubt or scene.doubt)
+    found = next((alpha for alpha in (propose(case) for propose in candidates) if alpha is not None), None)
+    found = found or _photograph(case)
+    return replace(found, drawing_net=case.record, doubt=found.doubt or case.doubt)
 
 
-def _flood(scene: _Scene) -> Finished | None:
+def _flood(case: _Case) -> Finished | None:
     """Cut a drawing from its plain or patterned background by the background's colour."""
-    found = drawing_matte(scene.image, scene.probability, trusted=scene.trusted) if scene.line_art else None
+    found = drawing_matte(case.image, case.probability, trusted=case.trusted) if case.line_art else None
     if found is None or not (found.alpha > 0.5).any():
         return None
     # One figure in a drawn scene whose sky is plain: the flood leaves all of the scene.
     inked = np.where(found.fills, 0.0, found.alpha)
-    if scene.trusted and agreement(inked, scene.probability) < 0.3 and _lies_within(scene.probability, inked):
+    if case.trusted and agreement(inked, case.probability) < 0.3 and _lies_within(case.probability, inked):
         return None
-    if scene.trusted and not found.exact:
+    if case.trusted and not found.exact:
         # Codecs leave less than certainty; the network's word counts, but on holes that have kept the background's
         # colour.
-        shared = agreement(found.alpha, np.where(found.holes, 0.0, scene.probability))
-        if shared < scene.settings.thresholds.min_kept:
-            scene.doubt = (
-                f"the background's colour tells of another subject, which overlaps the network's by {shared:.2f}"
-            )
+        shared = agreement(found.alpha, np.where(found.holes, 0.0, case.probability))
+        if shared < case.settings.thresholds.min_kept:
+            case.doubt = f"the background's colour shows another subject, which overlaps the network's by {shared:.2f}"
             return None
     return Finished(found.alpha, found.background, exact=found.exact, translucent=found.translucent, doubt=found.doubt)
 
 
-def _ink(scene: _Scene) -> Finished | None:
+def _ink(case: _Case) -> Finished | None:
     """Cut out a glow or a stamp on a background of one colour; the detector knows none of them."""
-    ink = one_ink_matte(scene.image, scene.probability)
+    ink = one_ink_matte(case.image, case.probability)
     return None if ink is None else Finished(ink, "plain", exact=True, translucent=True)
 
 
-def _drawing_net(scene: _Scene) -> Finished | None:
+def _drawing_net(case: _Case) -> Finished | None:
     """Ask the drawing net, where parts of the picture are flat; believe it where it is sure of what the tier saw."""
-    image, probability, settings = scene.image, scene.probability, scene.settings
-    if not scene.ask_drawing_net or not (scene.line_art or has_flat_parts(image)):
+    image, probability, settings = case.image, case.probability, case.settings
+    if not case.ask_drawing_net or not (case.line_art or has_flat_parts(image)):
         return None
     started = time.perf_counter()
     drawn = whole_fills(image, drawn_probability(image, probability))
     figures = measure(drawn)
-    share = 1.0 if scene.line_art else _drawn_share(drawn, probability)
+    share = 1.0 if case.line_art else _drawn_share(drawn, probability)
     left = _left_alone(figures, settings.thresholds, share)
     verdict = left or judge(figures, settings.thresholds)
     seconds = time.perf_counter() - started
-    scene.asked = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
+    case.record = TierRecord(DRAWING_NET, verdict.name, verdict.reason, figures.as_dict(), seconds)
     return None if left else Finished(_busy(image, drawn, settings), "busy", drawn=drawn)
 
 
-def _strokes(scene: _Scene) -> Finished | None:
+def _strokes(case: _Case) -> Finished | None:
     """Cut out a sign in strokes of one ink, which a network fills."""
-    strokes = stroke_matte(scene.image, scene.probability)
+    strokes = stroke_matte(case.image, case.probability)
     return None if strokes is None else Finished(strokes, "busy", translucent=True)
 
 
-def _fills(scene: _Scene) -> Finished | None:
+def _fills(case: _Case) -> Finished | None:
     """Follow the flat fills of what the network sees of a drawing."""
-    if not scene.line_art:
+    if not case.line_art:
         return None
-    return Finished(_busy(scene.image, whole_fills(scene.image, scene.probability), scene.settings), "busy")
+    return Finished(_busy(case.image, whole_fills(case.image, case.probability), case.settings), "busy")
 
 
-def _photograph(scene: _Scene) -> Finished:
-    """Keep thin parts, follow the picture's own edges, stretch, open holes and the gaps between hairs."""
-    image, probability, settings = scene.image, scene.probability, scene.settings
-    if scene.matte:
+def _photograph(case: _Case) -> Finished:
+    """Keep thin structures, follow the picture's own edges, make an alpha, open holes and the gaps between hairs."""
+    image, probability, settings = case.image, case.probability, case.settings
+    if case.matte:
         return Finished(probability, None)
     p = keep_thin_structures(shrink(probability, WORKING_SIDE) if settings.refine else probability)
     refined = refine_matte(image, p) if settings.refine else p

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.settings import MasksSettings
 
+_DEFAULTS = MasksSettings()
+
 
 @dataclass(frozen=True)
 class LadderSettings:
-    """What a user may tune."""
+    """What a user may tune; the defaults are those of the settings."""
 
     thresholds: Thresholds = field(default_factory=Thresholds)
-    refine: bool = True
+    refine: bool = _DEFAULTS.refine
     """Whether masks of photographs are brought to the picture's edges."""
-    stretch_low: float = 0.1
+    stretch_low: float = _DEFAULTS.stretch_low
     """Absolute probability that becomes alpha 0."""
-    stretch_high: float = 0.9
+    stretch_high: float = _DEFAULTS.stretch_high
     """Absolute probability that becomes alpha 1."""
-    line_art_threshold: float = 0.5
+    line_art_threshold: float = _DEFAULTS.line_art_threshold
     """Detector probability from which a picture is treated as line art. 0..1."""
 
 

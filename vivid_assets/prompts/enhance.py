@@ -8,6 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
+from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.prompts import rules, tokens, vocabulary
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
@@ -56,8 +57,8 @@ def enhance(
     negative_prompt: str = "",
     *,
     subject_type: str | None = None,
-    temperature: vocabulary.Temperature | None = None,
-    tone: vocabulary.Tone | None = None,
+    temperature: Temperature | None = None,
+    tone: Tone | None = None,
     line_art: bool = False,
 ) -> EnhancedPrompt:
     """Add lighting, atmosphere and quality words to a prompt, and the default ones to a negative prompt.
@@ -66,7 +67,7 @@ def enhance(
         prompt: The user's words for the background; any length, any language, may be empty.
         negative_prompt: The user's words for what it shall not show; never contradicted, never shortened.
         subject_type: person, animal, object, nature or building; None (or another word) when it is not known.
-        temperature: The light on the subject, as ``imaging.light`` words it; None when it was not measured.
+        temperature: The light on the subject, as ``imaging.core.light`` words it; None when it was not measured.
         tone: Likewise bright or dark.
         line_art: Whether the subject is a drawing.
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.prompts import vocabulary as v
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|[,.;:!?]")
@@ -61,7 +62,7 @@ class Said:
         return ""
 
 
-def lighting(said: Said, temperature: v.Temperature | None, tone: v.Tone | None, readable: bool) -> list[Proposal]:
+def lighting(said: Said, temperature: Temperature | None, tone: Tone | None, readable: bool) -> list[Proposal]:
     """Light that suits the subject's own; objected to when the prompt has named its light."""
     if temperature is None or tone is None:
         return []

@@ -3,10 +3,7 @@
 The tables come from the VividFlow article's program, with neutral light and line art added.
 """
 
-from typing import Literal
-
-Temperature = Literal["warm", "neutral", "cool"]
-Tone = Literal["bright", "dark"]
+from vivid_assets.imaging.core.light import Temperature, Tone
 
 LIGHTING: dict[tuple[Temperature, Tone], tuple[str, ...]] = {
     ("warm", "bright"): ("golden hour",),

@@ -35,13 +35,13 @@ class Look:
     """``ok``, ``failed`` or ``to do``."""
     rank: int
     why: Sequence[str]
-    """Sentences, the gravest first; none where all is well."""
+    """Messages, the most serious first; none if all is well."""
 
 
 def outcome_of(stages: Mapping[str, WhateverBecame]) -> tuple[str, str | None]:
     """``ok``, ``failed`` or ``to do``, and the message that names the stage and the reason.
 
-    ``stages`` has what became of a picture by stage, in the order of the flow.
+    ``stages`` has the result of each stage for a picture, in the order of the flow.
     """
     for stage, became in stages.items():
         if became.status is None:
@@ -67,7 +67,7 @@ def judge_look(
     found: list[tuple[int, str]] = []
     if failure:
         found.append((FAILURE, failure))
-    # A good mask is marked for review too where a better tier could not answer: the reason follows below, once.
+    # A good mask is marked for review too if a better tier could not answer: the reason follows below, once.
     if mask.review and mask.verdict not in (GOOD, AGREED, OVERRIDE):
         found.append((DOUBT, f"The mask is {(mask.verdict or '').replace('_', ' ')}: {mask.reason}."))
     if leakage is not None and leakage > high_leakage:

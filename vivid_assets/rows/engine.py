@@ -39,7 +39,8 @@ class Outcome:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        return self.table.to_pylist()
+        rows: list[dict[str, Any]] = self.table.to_pylist()
+        return rows
 
     def with_status(self, status: str) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["status"] == status]
@@ -206,7 +207,7 @@ def _still_good(stage: Stage, row: Mapping[str, Any], present: Mapping[str, int]
     if row["status"] == FAILED:
         return not (row["transient"] or retry_failed)
     there = [present.get(row[name]) for name in stage.files if row[name]]
-    return there == row["sizes"]
+    return bool(there == row["sizes"])
 
 
 def _superseded(before: Iterable[dict[str, Any]], now: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

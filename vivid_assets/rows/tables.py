@@ -90,7 +90,8 @@ def read_made_with(store: Store, stage: Stage, shard: str) -> dict[str, Any]:
     """The settings and the models' revision that every good row of the table was made with; empty if unknown."""
     table = _read(store, table_path(stage, shard))
     metadata = (table.schema.metadata or {}) if table is not None else {}
-    return json.loads(metadata.get(_MADE_WITH, b"{}"))
+    made_with: dict[str, Any] = json.loads(metadata.get(_MADE_WITH, b"{}"))
+    return made_with
 
 
 def as_table(stage: Stage, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -145,4 +146,4 @@ def _read(store: Store, path: str) -> pa.Table | None:
 
 
 def _fits(table: pa.Table, stage: Stage) -> bool:
-    return table.schema.names == stage.schema.names
+    return bool(table.schema.names == stage.schema.names)

@@ -60,8 +60,8 @@ def perform(rows: Sequence[RowInput], work: Work[Any, Any]) -> Iterator[Done]:
     that was finished by then has been yielded.
     """
     waiting = iter(sorted(rows, key=work.order) if work.order else rows)
-    loading: deque[tuple[RowInput, Future]] = deque()
-    saving: deque[tuple[RowInput, float, Future]] = deque()
+    loading: deque[tuple[RowInput, Future[Any]]] = deque()
+    saving: deque[tuple[RowInput, float, Future[Any]]] = deque()
     ahead = work.batch_size + work.threads
 
     with ThreadPoolExecutor(work.threads, thread_name_prefix="rows", initializer=single_threaded) as pool:
@@ -111,10 +111,11 @@ def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     return function(*arguments), time.perf_counter() - started
 
 
-def _result(future: Future, *, saving: bool = False) -> tuple[Any, float]:
+def _result(future: Future[Any], *, saving: bool = False) -> tuple[Any, float]:
     """A load's or save's value and seconds, or the picture's failure in its place."""
     try:
-        return future.result()
+        value, seconds = future.result()
+        return value, seconds
     except Exception as error:
         if saving and isinstance(error, OSError):
             raise MachineFault(f"The store took no file: {error}") from error
@@ -157,7 +158,7 @@ def _tell(error: Exception, failure: PictureFailure) -> None:
         _log.warning("%s", failure, exc_info=error)
 
 
-def _finished(saving: deque[tuple[RowInput, float, Future]]) -> Iterator[Done]:
+def _finished(saving: deque[tuple[RowInput, float, Future[Any]]]) -> Iterator[Done]:
     """What was being saved when the machine failed and still made it."""
     for row, seconds, future in saving:
         if future.exception() is None:

@@ -6,7 +6,8 @@ import dagster as dg
 
 from partitions.definition import SHARDS
 from resources.store.store import Store
-from vivid_assets.checks import COMPLETE, Check, Context
+from vivid_assets.checks.check import Check, Context
+from vivid_assets.checks.complete import COMPLETE
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.settings import ChecksSettings
 from vivid_assets.stages.stage import PipelineStage

@@ -35,6 +35,7 @@ def wanted_revision(store: Store, what: str, here: str | None) -> str | None:
 
 def _known(store: Store) -> dict[str, str]:
     try:
-        return json.loads(store.read(_PATH))
+        known: dict[str, str] = json.loads(store.read(_PATH))
     except (FileNotFoundError, ValueError):
         return {}
+    return known

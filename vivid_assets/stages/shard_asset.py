@@ -57,7 +57,7 @@ def shard_asset(stage: PipelineStage) -> dg.AssetsDefinition:
         check_specs=check_specs(stage),
         required_resource_keys={"store", "settings", *models},
     )
-    def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:
+    def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store: Store = context.resources.store
         with retried_where_it_helps(context):
             check_shard(context, store)
@@ -94,7 +94,7 @@ def check_shard(context: dg.AssetExecutionContext, store: Store) -> None:
 
 def materialize_shard(
     stage: PipelineStage, work: StageWork[Any, Any, Any], *, retry_failed: bool
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Bring the shard that ``work`` is for up to date and report on it."""
     shard, store, limits = work.shard.name, work.shard.store, work.shard.settings.checks
     ledger = shard_rows(store, shard)

@@ -15,7 +15,7 @@ from resources.registry import Registry
 from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.catalogue.source import Catalogue, find
-from vivid_assets.checks import Check
+from vivid_assets.checks.check import Check
 from vivid_assets.export.columns import Exported
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.rows.engine import Outcome, ShardRun, materialize_rows

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 
 from vivid_assets.imaging.analysis.light import measure_light
 
-YELLOW_WALL, BLUE_MUG = (240, 220, 90), (40, 60, 120)
+YELLOW, BLUE_MUG = (240, 220, 90), (40, 60, 120)
 
 
 def picture(background, subject, height=300, width=400) -> np.ndarray:
@@ -17,7 +17,7 @@ def picture(background, subject, height=300, width=400) -> np.ndarray:
 
 
 def test_the_backgrounds_color_does_not_tint_the_subject():
-    light = measure_light(picture(YELLOW_WALL, BLUE_MUG))
+    light = measure_light(picture(YELLOW, BLUE_MUG))
     assert (light.subject.temperature, light.subject.tone) == ("cool", "dark")
     assert (light.background.temperature, light.background.tone) == ("warm", "bright")
     assert light.background_flatness == 1
@@ -28,7 +28,7 @@ def test_the_backgrounds_color_does_not_tint_the_subject():
     [
         ((245, 245, 245), (180, 30, 30), "neutral"),  # a red shirt in a white studio is not in warm light
         ((250, 240, 225), (30, 60, 150), "warm"),
-        (YELLOW_WALL, BLUE_MUG, "cool"),  # a painted wall tells nothing of the light
+        (YELLOW, BLUE_MUG, "cool"),  # a painted wall tells nothing of the light
         ((20, 20, 20), (200, 150, 90), "warm"),  # nor does a black one
     ],
 )
@@ -90,7 +90,7 @@ def test_every_figure_is_finite_and_in_range(image):
 
 
 def test_mirroring_changes_nothing():
-    image = picture(YELLOW_WALL, BLUE_MUG)
+    image = picture(YELLOW, BLUE_MUG)
     image[:, :40] = (10, 200, 30)
     light, mirrored = measure_light(image), measure_light(image[:, ::-1].copy())
     assert light.subject.warmth == pytest.approx(mirrored.subject.warmth, abs=0.1)

@@ -97,12 +97,12 @@ def rim_of(size: int, background: tuple[int, int, int]) -> tuple[np.ndarray, np.
     return seen, front, alpha.astype(np.float32)
 
 
-WALLS = {"white": (244, 244, 242), "grey": (182, 180, 177), "green": (60, 170, 75)}
+BACKGROUNDS = {"white": (244, 244, 242), "grey": (182, 180, 177), "green": (60, 170, 75)}
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_hard_masks_have_figures_that_rise_with_how_much_background_they_take_in(background: str) -> None:
-    picture, _, alpha = rim_of(512, WALLS[background])
+    picture, _, alpha = rim_of(512, BACKGROUNDS[background])
     masks = [alpha > 0.5, alpha > 0.3, alpha > 0.05]
     found = [blend(picture, m.astype(np.float32), np.zeros_like(picture), mode="alpha").measures for m in masks]
     leakage = [measures.leakage for measures in found]
@@ -114,9 +114,9 @@ def test_hard_masks_have_figures_that_rise_with_how_much_background_they_take_in
         assert halo[2] > halo[0] + 10
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_hard_mask_is_unmixed_too(background: str) -> None:
-    picture, front, alpha = rim_of(512, WALLS[background])
+    picture, front, alpha = rim_of(512, BACKGROUNDS[background])
     new = np.full_like(picture, (30, 50, 110))
     weight, soft = alpha[..., None], (alpha > 0.02) & (alpha < 0.98)
     truth = rgb_to_lab(linear_to_uint8(weight * front + (1 - weight) * srgb_to_linear(new))[soft])
@@ -129,13 +129,13 @@ def test_a_hard_mask_is_unmixed_too(background: str) -> None:
         assert error["decontaminate"] < part * error["alpha"]
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("cut", [None, 0.5, 0.05])
 @pytest.mark.slow
 def test_the_figures_do_not_depend_on_the_resolution(background: str, cut: float | None) -> None:
     found = []
     for size in (512, 1536):
-        picture, _, alpha = rim_of(size, WALLS[background])
+        picture, _, alpha = rim_of(size, BACKGROUNDS[background])
         mask = alpha if cut is None else (alpha > cut).astype(np.float32)
         found.append(blend(picture, mask, np.zeros_like(picture), mode="alpha").measures)
     for name in ("halo", "leakage"):

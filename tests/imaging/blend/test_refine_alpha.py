@@ -30,10 +30,10 @@ def capture(alpha: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
     return srgb_to_linear(to_uint8(seen + np.random.default_rng(1).normal(0, 1.2 / 255, seen.shape)))
 
 
-WALLS = [(232, 200, 60), (60, 170, 75), (182, 180, 177), (244, 244, 242)]
+BACKGROUNDS = [(232, 200, 60), (60, 170, 75), (182, 180, 177), (244, 244, 242)]
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_an_exact_alpha_stays_as_it_is(background: tuple[int, int, int]) -> None:
     alpha = strands()
     refined, _, evidence = refine_alpha(capture(alpha, background), alpha)
@@ -41,7 +41,7 @@ def test_an_exact_alpha_stays_as_it_is(background: tuple[int, int, int]) -> None
     np.testing.assert_array_equal(refined, alpha)
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_blurred_alpha_is_found_out_measured_and_sharpened(background: tuple[int, int, int]) -> None:
     alpha = strands()
     blurred = cv2.GaussianBlur(alpha, (0, 0), 1.5)
@@ -52,7 +52,7 @@ def test_a_blurred_alpha_is_found_out_measured_and_sharpened(background: tuple[i
     assert np.abs(refined - alpha)[soft].mean() < 0.35 * np.abs(blurred - alpha)[soft].mean()
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_veil_over_a_plain_background_is_lifted_and_hair_is_not(background: tuple[int, int, int]) -> None:
     alpha = strands()
     picture = capture(alpha, background)
@@ -66,7 +66,7 @@ def test_a_veil_over_a_plain_background_is_lifted_and_hair_is_not(background: tu
     assert np.abs(refined - alpha)[rest].mean() < 0.01
 
 
-@pytest.mark.parametrize("background", [WALLS[0], *WALLS[2:]])
+@pytest.mark.parametrize("background", [BACKGROUNDS[0], *BACKGROUNDS[2:]])
 def test_a_doubt_inside_a_solid_subject_is_taken_out(background: tuple[int, int, int]) -> None:
     """At 70 percent the brown subject would be darker than black against such a background."""
     alpha = strands()
@@ -78,7 +78,7 @@ def test_a_doubt_inside_a_solid_subject_is_taken_out(background: tuple[int, int,
     assert np.abs(refined - alpha)[rest].mean() < 0.002
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_what_is_translucent_stays_so(background: tuple[int, int, int]) -> None:
     alpha = strands()
     alpha[60:100, 60:100] = 0.7
@@ -90,7 +90,7 @@ def test_a_coarse_alpha_gets_the_photographs_edges() -> None:
     alpha = strands()
     coarse = cv2.resize(cv2.resize(alpha, (20, 20), interpolation=cv2.INTER_AREA), (160, 160))
     coarse = np.clip(coarse * 1.2 - 0.1, 0, 1)
-    refined, _, evidence = refine_alpha(capture(alpha, WALLS[1]), coarse)
+    refined, _, evidence = refine_alpha(capture(alpha, BACKGROUNDS[1]), coarse)
     assert evidence.amount > 0.9
     band = (coarse > 0) & (coarse < 1)
     assert np.abs(refined - alpha)[band].mean() < 0.5 * np.abs(coarse - alpha)[band].mean()
@@ -107,14 +107,14 @@ def test_where_subject_and_background_look_alike_the_photograph_has_no_say() -> 
 
 def test_a_mask_without_soft_pixels_passes_through() -> None:
     hard = (strands() > 0.5).astype(np.float32)
-    refined, _, evidence = refine_alpha(capture(hard, WALLS[0]), hard)
+    refined, _, evidence = refine_alpha(capture(hard, BACKGROUNDS[0]), hard)
     np.testing.assert_array_equal(refined, hard)
     assert evidence.verdict == "exact"
 
 
 def test_a_small_alpha_comes_up_with_the_photographs_edges() -> None:
     alpha = strands(320)
-    photo = to_uint8(linear_to_srgb(capture(alpha, WALLS[1])))
+    photo = to_uint8(linear_to_srgb(capture(alpha, BACKGROUNDS[1])))
     small = cv2.resize(alpha, (80, 80), interpolation=cv2.INTER_AREA)
     plain = cv2.resize(small, (320, 320), interpolation=cv2.INTER_LINEAR)
     up = upsample_alpha(small, photo)
@@ -138,7 +138,7 @@ def feathered(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("size", [512, pytest.param(1024, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("background", WALLS[1:3])
+@pytest.mark.parametrize("background", BACKGROUNDS[1:3])
 def test_a_feathered_alpha_is_sharpened_at_any_size(size: int, background: tuple[int, int, int]) -> None:
     alpha, soft = feathered(size)
     refined, _, evidence = refine_alpha(capture(alpha, background), soft)
@@ -149,7 +149,7 @@ def test_a_feathered_alpha_is_sharpened_at_any_size(size: int, background: tuple
 
 
 @pytest.mark.parametrize("sigma", [2, 6, 12])
-@pytest.mark.parametrize("background", [(90, 55, 40), *WALLS])
+@pytest.mark.parametrize("background", [(90, 55, 40), *BACKGROUNDS])
 def test_what_is_not_sharp_is_never_called_exact(sigma: float, background: tuple[int, int, int]) -> None:
     alpha = strands(300)
     picture = capture(alpha, background)
@@ -160,7 +160,7 @@ def test_what_is_not_sharp_is_never_called_exact(sigma: float, background: tuple
         assert evidence.sharpness < 0.45
 
 
-@pytest.mark.parametrize("background", WALLS)
+@pytest.mark.parametrize("background", BACKGROUNDS)
 def test_a_hard_edge_gets_the_alpha_that_the_photograph_shows(background: tuple[int, int, int]) -> None:
     y, x = np.mgrid[:200, :200]
     alpha = np.clip(60.5 - np.hypot(y - 100, x - 100), 0, 1).astype(np.float32)

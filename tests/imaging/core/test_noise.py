@@ -1,4 +1,4 @@
-"""The noise of a capture is measured in the quiet part of its wall."""
+"""The noise of a capture is measured in the quiet part of its background."""
 
 import numpy as np
 import pytest

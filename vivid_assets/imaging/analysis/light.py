@@ -1,21 +1,18 @@
 """The light in a picture: colour temperature and brightness, of the subject and of its background apart.
 
-The article's program measured the whole picture, so an old yellow background made every subject warm. Here the colours
-along the frame tell the background from the subject.
+The VividFlow article's program measured the whole picture, so an old yellow background made every subject warm. Here
+the colours along the frame tell the background from the subject.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.core.arrays import RGB8, Lab, LinearRGB, Plane
 from vivid_assets.imaging.core.color import linear_to_lab, srgb_to_linear
+from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.imaging.core.resize import shrink
-
-Temperature = Literal["warm", "neutral", "cool"]
-Tone = Literal["bright", "dark"]
 
 WARM_B = 4.0
 """Mean Lab b from which light counts as warm, and below whose negative as cool: about two just noticeable steps, so
@@ -72,7 +69,7 @@ class Light:
 
     Attributes:
         subject, background: See ``RegionLight``.
-        wall_flatness: Share of the frame's pixels that have the background's colour, 0 (busy) … 1 (an even background).
+        background_flatness: Share of the frame's pixels of the background's colour, 0 (busy) … 1 (an even one).
 
     """
 
@@ -114,6 +111,9 @@ def measure_light(image: RGB8) -> Light:
     Raises:
         ValueError: Another shape or type.
 
+    >>> light = measure_light(np.full((20, 30, 3), (250, 240, 200), np.uint8))
+    >>> light.temperature, light.tone
+    ('warm', 'bright')
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"The picture must be uint8 H×W×3 and not empty, not {image.dtype} {image.shape}.")

@@ -1,7 +1,7 @@
 """Is this picture line art? Figures of the picture that cost milliseconds, and a small trained classifier.
 
-The article's three features (Canny edge density, unique colours relative to area, share of dark pixels) are joined by
-five that tell a drawing's flat fills from a photograph's grain. A logistic regression over them is trained by
+The VividFlow article's three features (Canny edge density, unique colours relative to area, share of dark pixels) are
+joined by five that tell a drawing's flat fills from a photograph's grain. A logistic regression over them is trained by
 ``training/line_art.py``; its weights lie beside this file.
 """
 
@@ -24,7 +24,7 @@ _WEIGHTS = Path(__file__).with_name("line_art_weights.json")
 
 @dataclass(frozen=True)
 class LineArtFigures:
-    """What is measured; each a share in 0..1. The first three are the article's."""
+    """What is measured; each a share in 0..1. The first three are the VividFlow article's."""
 
     edge_density: float
     """Share of pixels that Canny (50, 150) marks."""
@@ -81,7 +81,12 @@ def line_art_figures(image: RGB8) -> LineArtFigures:
 
 
 def detect_line_art(image: RGB8) -> LineArtVerdict:
-    """Give the probability that a picture (uint8 H×W×3 sRGB) is a drawing of lines and flat fills."""
+    """Give the probability that a picture (uint8 H×W×3 sRGB) is a drawing of lines and flat fills.
+
+    >>> photograph = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    >>> detect_line_art(photograph).probability < 0.5
+    True
+    """
     figures = line_art_figures(image)
     return LineArtVerdict(classify(figures), figures)
 

@@ -60,7 +60,12 @@ class BackdropLook:
 
 
 def read_prompt(prompt: str) -> BackdropLook:
-    """Read a backdrop's look from a prompt in English; whatever is not understood is in ``unused_words``."""
+    """Read a backdrop's look from a prompt in English; whatever is not understood is in ``unused_words``.
+
+    >>> look = read_prompt("a cup on navy paper, light from the right, a forest")
+    >>> look.paper, look.key_light, look.unused_words
+    ((36, 47, 78), 'right', ('cup', 'forest'))
+    """
     read = prompt if len(prompt) <= _READ else prompt[:_READ].rpartition(" ")[0]
     words = _without_commas_of_lists([match.group().casefold() for match in _WORD.finditer(read)])
     phrases = _relations(words)

@@ -9,7 +9,7 @@ a billionth of a step, so that one of them crosses a rounding once in tens of th
 """
 
 import json
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,11 +19,10 @@ from vivid_assets.imaging.backdrop.read_prompt import BackdropLook, read_prompt
 from vivid_assets.imaging.backdrop.studio import photograph, sweep_seen
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear
+from vivid_assets.imaging.core.light import Temperature
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
 __all__ = ["BackdropLook", "look_of", "read_prompt", "recipe", "render"]
-
-Temperature = Literal["warm", "neutral", "cool"]
 
 _CELLS = 160
 """Of the coarse grid, along the longer side."""
@@ -78,6 +77,8 @@ def render(look: BackdropLook, height: int, width: int, *, seed: int, temperatur
     Raises:
         ValueError: A size below 1.
 
+    >>> render(read_prompt("sage paper"), 20, 30, seed=1).shape
+    (20, 30, 3)
     """
     if height < 1 or width < 1:
         raise ValueError(f"A backdrop is at least 1 pixel high and wide, not {width} x {height}.")

@@ -54,9 +54,16 @@ class Sweep(NamedTuple):
 
 
 def sweep_seen(rows: Doubles, columns: Doubles, height: int, width: int, horizon: float = _HORIZON) -> Sweep:
-    """Follow the rays of pixel positions ``rows`` x ``columns`` of a frame to the paper.
+    """Follow the rays of a frame's pixels to the paper.
 
     The lens is shifted, not tilted, so that upright things stay upright, as in product photography.
+
+    Args:
+        rows: pixel positions down the frame.
+        columns: pixel positions across it.
+        height: of the frame, pixels.
+        width: of the frame, pixels.
+        horizon: where the middle of the paper's curve lies, as a share of the frame's height.
     """
     longer = max(height, width)
     frame_x, frame_y = (columns[None, :] - width / 2) / longer, (rows[:, None] - height / 2) / longer

@@ -25,7 +25,7 @@ from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, sol
 from vivid_assets.imaging.blend.lab_deprojection import deproject_lab
 from vivid_assets.imaging.blend.measures import BackgroundColor, Measures, background_color, measure
 from vivid_assets.imaging.blend.options import BlendOptions
-from vivid_assets.imaging.blend.solve import REFERENCE, Answer, Place, around, place, resized_to_alpha, solve
+from vivid_assets.imaging.blend.solve import Answer, Place, around, place, resized_to_alpha, solve
 from vivid_assets.imaging.core.alpha import Origin
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte, Vector
 from vivid_assets.imaging.core.color import (
@@ -40,6 +40,7 @@ from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
+from vivid_assets.imaging.core.resize import REFERENCE
 
 _FADE_IN = np.float32(32)
 """A pixel all but empty is the new background, as an empty one is: alpha times this, up to 1."""

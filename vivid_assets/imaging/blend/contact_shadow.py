@@ -31,6 +31,10 @@ def contact_shadow(alpha: NDArray[np.uint8], *, key_light: KeyLight) -> Plane:
     Raises:
         ValueError: another shape or type of alpha.
 
+    >>> alpha = np.zeros((40, 40), np.uint8)
+    >>> alpha[10:30, 15:25] = 255
+    >>> bool(contact_shadow(alpha, key_light="above")[30, 20] < 0.7)
+    True
     """
     if alpha.ndim != 2 or alpha.dtype != np.uint8 or alpha.size == 0:
         raise ValueError(f"Alpha must be uint8 H×W and not empty, not {alpha.dtype} {alpha.shape}.")

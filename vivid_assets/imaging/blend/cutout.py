@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.core.arrays import RGB, Matte
+from vivid_assets.imaging.core.resize import REFERENCE
 
 _RIM = 8
 """Pixels about the subject, in a picture of 1,024, that get its rim's colours: programs that scale a cut-out mix the
@@ -18,6 +19,9 @@ def emptied(rgb: RGB, alpha: Matte) -> RGB:
     Args:
         rgb: uint8 or uint16 H×W×3, straight colours (not multiplied by alpha).
         alpha: H×W, 0–1; what rounds to 0 at the depth of ``rgb`` is clear.
+
+    >>> emptied(np.full((1, 9, 3), 7, np.uint8), np.array([[1.0] + 8 * [0.0]], np.float32))[0, :, 0].tolist()
+    [7, 7, 7, 7, 7, 7, 7, 7, 7]
     """
     clear = alpha * np.iinfo(rgb.dtype).max < 0.5
     out = rgb.copy()
@@ -25,7 +29,7 @@ def emptied(rgb: RGB, alpha: Matte) -> RGB:
     seen = ~clear
     if not clear.any() or not seen.any():
         return out
-    reach = max(_RIM, round(_RIM * max(alpha.shape) / 1024))
+    reach = max(_RIM, round(_RIM * max(alpha.shape) / REFERENCE))
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     box = (
         slice(max(int(rows[0]) - reach, 0), int(rows[-1]) + reach + 1),

@@ -33,11 +33,17 @@ class Spill:
 def suppress_spill(
     front: LinearRGB, alpha: Matte, background_lab: Lab, *, reach: float, strength: float
 ) -> tuple[LinearRGB, Spill]:
-    """Take the background's hue off the rim of ``front`` (float32 H×W×3 linear light) where spill is detected.
+    """Take the original background's hue off the subject's rim where spill is detected; lightness is not changed.
 
-    ``background_lab`` is the original background's colour; ``reach`` how deep spill may go, pixels; ``strength`` the
-    share of the excess that is taken at the very edge, 0..1. Lightness is not touched. Returns ``front`` itself when
-    nothing is detected.
+    Args:
+        front: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        background_lab: the original background's colour, CIE Lab.
+        reach: how deep spill may go, pixels.
+        strength: share of the excess that is taken at the very edge, 0..1.
+
+    Returns:
+        The cleaned colours, ``front`` itself where nothing is detected; and what was found.
     """
     chroma = float(np.hypot(background_lab[1], background_lab[2]))
     saturated = float(smoothstep(np.asarray(chroma), *SATURATED))

@@ -27,7 +27,7 @@ _ENOUGH_PIXELS = 40_000
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the photograph says about an alpha."""
+    """How an alpha compares with the photograph's own."""
 
     sharpness: float
     """Fine detail of the alpha relative to the photograph's own alpha; 1: as sharp."""
@@ -41,7 +41,7 @@ class Evidence:
     @property
     def amount(self) -> float:
         """How far to go from the given alpha to the photograph's, 0..1."""
-        # A mask many times enlarged has no fine detail to agree in; that a blur explains it says as much.
+        # A mask many times enlarged has no fine detail to agree in; that a blur explains it shows as much.
         heard = max(smoothstep(self.agreement, 0.2, 0.36), smoothstep(1 - self.misfit, 0.25, 0.45))
         return float((1 - smoothstep(self.sharpness, *SHARP)) * heard)
 
@@ -59,7 +59,15 @@ class Evidence:
 def assess_alpha(
     image: LinearRGB, alpha: Matte, colors: Colors, *, noise: float = NOISE, threads: int | None = None
 ) -> Evidence:
-    """Compare ``alpha`` with the photograph's own (float32 H×W×3 linear), F and B from solid and empty pixels only."""
+    """Compare an alpha with the photograph's own, F and B from solid and empty pixels only.
+
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        colors: F and B.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
+    """
     band = (alpha > 0.02) & (alpha < 0.98)
     if not band.any():
         return Evidence(1.0, 1.0, 0.0, 1.0)

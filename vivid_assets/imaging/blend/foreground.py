@@ -2,7 +2,7 @@
 
 A soft pixel is I = αF + (1 − α)B. Three steps take it apart:
 
-1. *Priors.* F spreads out of the solid and B out of the empty pixels; what a soft pixel says about either joins in
+1. *Priors.* F spreads out of the solid and B out of the empty pixels; what a soft pixel shows of either joins in
    by its alpha, twice over (``estimate_colors``).
 2. *The plate.* Where the original background is plain, its own extrapolation is nearly exact and replaces B's
    estimate; its local variance decides how far.
@@ -88,7 +88,7 @@ class _Turn(NamedTuple):
 def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-untyped-def]
     """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
     image, alpha = seen
-    chosen = cells.chosen
+    _, _, chosen = cells
     fields, nearly, again = turn
     height, width = alpha.shape
     rows, columns = known.shape[0], known.shape[1]
@@ -148,9 +148,15 @@ def estimate_colors(
     noise: float = NOISE,
     threads: int | None = None,
 ) -> Colors:
-    """Estimate F and B around the soft pixels of ``image`` (float32 H×W×3 linear) under ``alpha`` (H×W, 0..1).
+    """Estimate F and B around the soft pixels of a picture.
 
-    ``soft`` (bool H×W) names the pixels that may become soft in later updates, where that is more than are now.
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        rounds: of ``update_colors``.
+        soft: bool H×W: the pixels that may become soft in later updates, where that is more than are now.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
     """
     rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
     shape = (len(rows.first), len(columns.first))
@@ -173,9 +179,15 @@ def estimate_colors(
 
 
 def update_colors(image: LinearRGB, alpha: Matte, colors: Colors, *, threads: int | None = None) -> Colors:
-    """Estimate F and B once more, with what the soft pixels say about them.
+    """Estimate F and B once more, with what the soft pixels show of them.
 
     The pyramid is written to; the older ``colors`` must not be updated again.
+
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        colors: the last estimate.
+        threads: the most to use.
     """
     # Solid and empty cells stay as they are.
     known, square = colors.pyramid.levels[0], np.empty((1, 1), np.float32)
@@ -240,7 +252,7 @@ def _priors(seen, model, cells, front, back, residual, first, end):  # type: ign
     """Write F's prior and B at soft pixels, and sum per half-size cell what they leave unexplained beyond noise."""
     image, alpha = seen
     fields, plate, variance, view, table = model
-    soft = cells.chosen
+    _, _, soft = cells
     top, left, tall, wide = view
     rows, columns = fields.shape[0], fields.shape[1]
     sy, sx = np.float32(rows / tall), np.float32(columns / wide)
@@ -323,13 +335,22 @@ def estimate_foreground(
     noise: float = NOISE,
     threads: int | None = None,
 ) -> tuple[LinearRGB, LinearRGB]:
-    """Take soft pixels apart into foreground and original background (float32 H×W×3 linear light; ``image`` elsewhere).
+    """Estimate foreground and original background at each soft pixel.
 
-    ``colors`` may be a smaller picture's, of which ``view`` says where ``image`` lies in it.
+    F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al. 2001,
+    equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of about 9
+    pixels beyond the plate's variance σB² and the capture's noise σ².
 
-    F = F₀ + σF²α/(α²σF² + (1 − α)²σB² + σ²)·(I − αF₀ − (1 − α)B): Bayesian matting's colour step (Chuang et al.
-    2001, equation 9) for a known alpha, with σF² found by empirical Bayes: what F₀ leaves unexplained in a window of
-    about 9 pixels beyond the background's variance σB² and the capture's noise σ².
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        colors: F and B at half size, of this picture or of a smaller one.
+        view: where ``image`` lies in that one; it is the same picture where it is not given.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
+
+    Returns:
+        F and B, float32 H×W×3, linear light; ``image`` elsewhere.
     """
     rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
     residual = np.empty((len(rows.first), len(columns.first), 4), np.float32)

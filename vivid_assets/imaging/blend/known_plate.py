@@ -481,19 +481,12 @@ class _Model(NamedTuple):
     spreads: Vector
 
 
-class _Pixel(NamedTuple):
-    """One pixel's three channels: its light, F, B, the variance of F and that of the noise."""
-
-    light: Vector
-    front: Vector
-    back: Vector
-    variance: Vector
-    noise: Vector
-
-
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def _cost(a, pixel, dim, a0, s):  # type: ignore[no-untyped-def]
-    """Give minus twice the log of how probable ``a`` is, and how badly it explains the pixel."""
+    """Give minus twice the log of how probable ``a`` is, and how badly it explains the pixel.
+
+    A pixel is its light, F, B, the variance of F and that of the noise, three channels each.
+    """
     light, f, b, v, g = pixel
     one = np.float32(1.0)
     c = one - a
@@ -559,7 +552,7 @@ def _solve(solved, model, misfit, out, first, end):  # type: ignore[no-untyped-d
     wy, wx = np.float32(high / height), np.float32(broad / width)
     light, f, b = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
     v, g = np.empty(3, np.float32), np.empty(3, np.float32)
-    pixel, cost = _Pixel(light, f, b, v, g), np.empty(9, np.float32)
+    pixel, cost = (light, f, b, v, g), np.empty(9, np.float32)
     for y in range(first, end):
         y1, y2, ty = cells_about(y, sy, rows)
         v1, v2, tv = cells_about(y, fy, tall)

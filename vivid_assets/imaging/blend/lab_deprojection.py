@@ -19,6 +19,18 @@ def strength_by_distance(delta_e: Vector, strength: float, limit: float, falloff
     """Give S for Euclidean Lab distances from the background: ``strength`` at 0, zero from ``limit`` on.
 
     ``linear`` is the published 0.85·max(0, 1 − ΔE/18); the two others reach zero without a kink.
+
+    Args:
+        delta_e: distances, of any shape.
+        strength: 0..1.
+        limit: Lab units.
+        falloff: how S falls.
+
+    Raises:
+        ValueError: a falloff that there is not.
+
+    >>> strength_by_distance(np.array([0.0, 9.0, 20.0]), 0.8, 18, "linear").tolist()
+    [0.8, 0.4, 0.0]
     """
     nearness: Vector = np.clip(1 - np.asarray(delta_e) / limit, 0, 1)
     if falloff == "smoothstep":
@@ -31,7 +43,16 @@ def strength_by_distance(delta_e: Vector, strength: float, limit: float, falloff
 
 
 def deproject(chroma: Vector, background_chroma: Vector, strength: Vector | float) -> Vector:
-    """Take ``strength`` of the background's hue out of ``chroma``; both are ``(..., 2)`` Lab (a, b)."""
+    """Take ``strength`` of the background's hue out of a chroma.
+
+    Args:
+        chroma: ``(..., 2)``, Lab (a, b).
+        background_chroma: likewise, one or one for each.
+        strength: 0..1, one or one for each.
+
+    >>> deproject(np.array([[30.0, 5.0]]), np.array([20.0, 0.0]), 1.0).tolist()
+    [[0.0, 5.0]]
+    """
     background = np.asarray(background_chroma, np.float32)
     length = np.linalg.norm(background, axis=-1, keepdims=True)
     direction = background / np.maximum(length, 1e-6)
@@ -41,7 +62,15 @@ def deproject(chroma: Vector, background_chroma: Vector, strength: Vector | floa
 
 
 def deproject_lab(lab: Lab, background: Lab, *, strength: float, limit: float, falloff: Falloff) -> Lab:
-    """Deproject Lab colours ``(..., 3)`` of edge pixels against the background's Lab colour, one or one per pixel."""
+    """Deproject the Lab colours of edge pixels; lightness stays.
+
+    Args:
+        lab: ``(..., 3)``.
+        background: its Lab colour, one or one for each.
+        strength: as for ``strength_by_distance``.
+        limit: as for ``strength_by_distance``.
+        falloff: as for ``strength_by_distance``.
+    """
     delta_e = np.linalg.norm(np.asarray(lab, np.float32) - background, axis=-1)
     amount = strength_by_distance(delta_e, strength, limit, falloff)
     out = np.array(lab, np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vivid_assets.imaging.blend.lab_deprojection import CHROMA_GATE
 from vivid_assets.imaging.core.arrays import RGB, Area, Lab, Matte
 from vivid_assets.imaging.core.color import ciede2000, lab_to_linear, rgb_to_lab, srgb_to_linear
+from vivid_assets.imaging.core.resize import REFERENCE
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,9 @@ class BackgroundColor:
 
 _MOST_SAMPLES = 20_000
 _FEWEST = 30
-"""Pixels of a rim, or of the subject inside it, under which nothing is said."""
+"""Pixels of a rim, or of the subject inside it, under which nothing is measured."""
 _LEAST_SPAN = 0.005
 """Squared distance in linear light under which subject and background are one colour."""
-_REFERENCE = 1024
-"""Pixels of the longer side that the distances below are for."""
 _RIM = 4.0
 """Pixels inside the contour where the rim ends."""
 _RING = 12.0, 28.0
@@ -70,8 +69,12 @@ def background_color(image: RGB, alpha: Matte) -> BackgroundColor | None:
 def measure(image: RGB, foreground: RGB, alpha: Matte, changed: Area, original: BackgroundColor | None) -> Measures:
     """Measure a blend.
 
-    From the source and the estimated foreground (both H×W×3 sRGB), the alpha used, the pixels that were changed
-    (bool) and the original background.
+    Args:
+        image: the source, H×W×3 sRGB.
+        foreground: as it was estimated, H×W×3 sRGB.
+        alpha: float32 H×W, 0..1, as it was used.
+        changed: bool H×W: the pixels that were changed.
+        original: the original background; None where none is seen.
     """
     halo, leakage = (None, None) if original is None else _edge(foreground, alpha, original)
     touched = changed & (alpha > 0.02)
@@ -94,7 +97,7 @@ def measure(image: RGB, foreground: RGB, alpha: Matte, changed: Area, original: 
 
 def _edge(foreground: RGB, alpha: Matte, original: BackgroundColor) -> tuple[float | None, float | None]:
     """Measure halo and leakage by the distance from the contour of what is nearly solid, scaled by the picture."""
-    scale = max(alpha.shape) / _REFERENCE
+    scale = max(alpha.shape) / REFERENCE
     solid = (alpha > 0.9).astype(np.uint8)
     if solid.all() or not solid.any():
         return None, None
@@ -118,7 +121,7 @@ def _edge(foreground: RGB, alpha: Matte, original: BackgroundColor) -> tuple[flo
 def _leakage(foreground: RGB, alpha: Matte, inner_lab: Lab, original: BackgroundColor, reach: float) -> float | None:
     """Regress how far the rim lies from the subject's inner colour towards the background's on how near that is.
 
-    How near says 1 − α, and within ``reach`` of a hard contour the distance from it. A subject may well be of the
+    1 − α is how near, and within ``reach`` of a hard contour the distance from it. A subject may well be of the
     background's colour at its rim, but only a mixture goes with alpha from pixel to pixel. Plain alpha blending of an
     exact alpha gives 1, an exact foreground about 0, and a mask that takes in a strip of background more than 1.
     """

@@ -42,6 +42,10 @@ def blend_native(
         ValueError: a mode that there is not, or a given alpha of another aspect.
         TypeError: an option that there is not.
 
+    >>> photograph = np.full((8, 12, 3), 200, np.uint8)
+    >>> alpha = Alpha(np.zeros((8, 12), np.float32), "person")
+    >>> blend_native(photograph, alpha, np.zeros((4, 6, 3), np.uint8)).composite.max().item()
+    0
     """
     height, width = image.shape[:2]
     behind = cover(background, height, width)

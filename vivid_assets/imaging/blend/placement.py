@@ -6,7 +6,7 @@ which the photograph cuts the subject stays at the canvas's side, since there is
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -152,8 +152,10 @@ def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = No
     if abs(scale - 1) < 0.5 / max(rows, columns):
         scale = 1.0
     moment = _middle_of_mass(alpha)
-    x = _offset(wanted.align[0], framed[0], framed[2], scale, left, across, cut, ("left", "right"), moment[0])
-    y = _offset(wanted.align[1], framed[1], framed[3], scale, top, down, cut, ("top", "bottom"), moment[1])
+    sideways = _Span(framed[0], framed[2], moment[0], "left" in cut, "right" in cut)
+    upright = _Span(framed[1], framed[3], moment[1], "top" in cut, "bottom" in cut)
+    x = _offset(wanted.align[0], sideways, scale, left, across)
+    y = _offset(wanted.align[1], upright, scale, top, down)
     held = framed if box is None else box
     there = (held[0] * scale + x, held[1] * scale + y, held[2] * scale + x, held[3] * scale + y)
     return Place(width, height, scale, x, y, there, cut, note)
@@ -253,23 +255,26 @@ def _cut_sides(alpha: Matte, box: tuple[float, float, float, float]) -> tuple[Si
     return tuple(side for side, (line, length) in touching.items() if (line > 0.5).sum() > _CUT * length)
 
 
-def _offset(
-    align: str,
-    first: float,
-    last: float,
-    scale: float,
-    start: float,
-    room: float,
-    cut: tuple[Side, ...],
-    sides: tuple[Side, Side],
-    heavy: float,
-) -> float:
+class _Span(NamedTuple):
+    """What is placed, in one direction; pixels of the photograph."""
+
+    first: float
+    last: float
+    heavy: float
+    """Where the middle of the subject's mass lies."""
+    cut_first: bool
+    """Whether the photograph cuts the subject at the first side."""
+    cut_last: bool
+
+
+def _offset(align: str, span: _Span, scale: float, start: float, room: float) -> float:
     """Where the photograph's origin lies on the canvas, in one direction."""
+    first, last = span.first, span.last
     free = room - (last - first) * scale
     share = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}[align]
-    if sides[0] in cut:
-        share = 0.5 if sides[1] in cut else 0.0
-    elif sides[1] in cut:
+    if span.cut_first:
+        share = 0.5 if span.cut_last else 0.0
+    elif span.cut_last:
         share = 1.0
     exact = start + share * free - first * scale
     if scale != 1.0:
@@ -277,7 +282,7 @@ def _offset(
     # Whole pixels where no pixel needs to change; what lies between two goes to the heavier side, in a mirror too.
     down, middle = np.floor(exact), exact - np.floor(exact)
     if middle == 0.5:
-        return float(down + (1 if heavy > (first + last) / 2 else 0))
+        return float(down + (1 if span.heavy > (first + last) / 2 else 0))
     return float(np.rint(exact))
 
 

@@ -14,19 +14,19 @@ _GRAIN = np.float32(0.1)
 """How much of its own colour a subject or background varies by, in the projection's variance."""
 
 
-class _Asked(NamedTuple):
+class _Question(NamedTuple):
     image: LinearRGB
     alpha: Matte
-    held: Matte
+    prior: Matte
     fields: Planes
     table: Vector
     """The noise's variances."""
     where: Area
-    prior: np.float32
+    precision: np.float32
 
 
 class Projected(NamedTuple):
-    """What the photograph says of alpha."""
+    """The photograph's own alpha."""
 
     alpha: Matte
     """float32 H×W, 0..1; the given alpha where it was not solved."""
@@ -41,8 +41,8 @@ def project(
     where: Area,
     *,
     noise: float,
-    held: Matte | None = None,
-    prior: float = 0.0,
+    prior: Matte | None = None,
+    precision: float = 0.0,
     threads: int | None = None,
 ) -> Projected:
     """Solve alpha from I, F and B.
@@ -53,22 +53,22 @@ def project(
         fields: float32 h×w×6: F and B, linear light.
         where: bool H×W: the pixels to solve.
         noise: the capture's, in levels of 8 bits.
-        held: float32 H×W, 0..1: the alpha that the answer is held to; ``alpha`` where it is not given.
-        prior: how strongly it is; with 0 the photograph alone counts.
+        prior: float32 H×W, 0..1: the alpha that the answer is drawn to; ``alpha`` where it is not given.
+        precision: how strongly; with 0 the photograph alone counts.
         threads: the most to use.
 
     """
     out, weight = np.empty_like(alpha), np.empty_like(alpha)
-    held = alpha if held is None else held
-    asked = _Asked(image, alpha, held, fields, noise_variances(noise), where, np.float32(prior))
-    parallel_rows(_project, len(alpha), asked, out, weight, threads=threads)
+    prior = alpha if prior is None else prior
+    question = _Question(image, alpha, prior, fields, noise_variances(noise), where, np.float32(precision))
+    parallel_rows(_project_rows, len(alpha), question, out, weight, threads=threads)
     return Projected(out, weight)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _project(asked, out, weight, first, end):  # type: ignore[no-untyped-def]
+def _project_rows(question, out, weight, first, end):  # type: ignore[no-untyped-def]
     """Solve alpha from I, F and B: least squares over the channels, each by its variance, with ``alpha`` as prior."""
-    image, alpha, held_at, fields, table, where, prior = asked
+    image, alpha, prior_at, fields, table, where, precision = question
     height, width = alpha.shape
     rows, columns = fields.shape[0], fields.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
@@ -88,12 +88,12 @@ def _project(asked, out, weight, first, end):  # type: ignore[no-untyped-def]
                 light = image[y, x, c]
                 own = _GRAIN * (a * front + (1 - a) * back)
                 noise = noise_variance(table, light)
-                precision = np.float32(1.0) / (noise + own * own)
-                along += (light - back) * (front - back) * precision
-                square += (front - back) * (front - back) * precision
-            h = held_at[y, x]
+                over = np.float32(1.0) / (noise + own * own)
+                along += (light - back) * (front - back) * over
+                square += (front - back) * (front - back) * over
+            h = prior_at[y, x]
             # A network is surest near 0 and 1; there it takes more to say otherwise.
-            pull = prior / (4 * h * (1 - h) + np.float32(0.02)) if prior > 0.0 else np.float32(10.0)
-            held = h if prior > 0.0 else np.float32(0.0)
-            out[y, x] = min(max((along + pull * held) / (square + pull), np.float32(0.0)), np.float32(1.0))
+            pull = precision / (4 * h * (1 - h) + np.float32(0.02)) if precision > 0.0 else np.float32(10.0)
+            prior = h if precision > 0.0 else np.float32(0.0)
+            out[y, x] = min(max((along + pull * prior) / (square + pull), np.float32(0.0)), np.float32(1.0))
             weight[y, x] = square / (square + np.float32(100.0))

@@ -1,11 +1,11 @@
 """Correct an alpha where the photograph contradicts it; bring one up to the photograph's size.
 
-The network's alpha is the largest error of a composite, and a good one must be left alone. So the photograph is asked
-first: with F and B spread from the solid and the empty pixels, every soft pixel has an alpha of its own, the
-projection of I − B on F − B. Compared with the network's over the whole picture that tells cases apart:
+The network's alpha is the largest error of a composite, and a good one must be left alone. So it is compared with the
+photograph first: with F and B spread from the solid and the empty pixels, every soft pixel has an alpha of its own, the
+projection of I − B on F − B. Compared with the network's over the whole picture that separates four cases:
 
 ``exact``     the alpha is as sharp as the photograph's: it stays as it is;
-``unheard``   it is not, but the photograph does not say what it should be: it stays, too;
+``unheard``   it is not, but the photograph does not show what it should be: it stays, too;
 ``blurred``   it is the photograph's, blurred by a measurable σ: it is sharpened until its blur is the network's again;
 ``coarse``    it is neither: a guided filter and the photograph's own alpha take over inside the soft band.
 
@@ -13,7 +13,7 @@ Unless it is blurred, doubts that the photograph does not share are taken out fi
 
 An alpha is solved at the size at which it was answered, where its errors are a few pixels wide, and brought up to the
 photograph's once, last. One that comes enlarged is solved at half the size, or a quarter, where its blur is one that
-is known. Edges without a soft pixel get a band of two pixels in which the photograph says what alpha is.
+is known. Edges without a soft pixel get a band of two pixels in which alpha is the photograph's own.
 """
 
 from dataclasses import replace
@@ -34,10 +34,9 @@ from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smooths
 from vivid_assets.imaging.core.noise import NOISE, noise_variance, noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import whole
+from vivid_assets.imaging.core.resize import REFERENCE
 from vivid_assets.imaging.core.sparse_blur import sparse_blur
 
-_REFERENCE = 1024
-"""Pixels of the longer side that distances were chosen at."""
 _HALF_FROM = 1536
 """Longer side from which an alpha that is not sharp is solved at half the size."""
 _LEAST_SIDE = 256
@@ -50,7 +49,7 @@ _WIDEN = 0.15
 """Mean difference in a band's outer half from which it is widened."""
 _SNAP = np.float32(0.06)
 """Of a solved hard edge, nearness to 0 and 1 that is noise."""
-_PRIORS = {"blurred": 44.0, "coarse": 10.0}
+_PRECISIONS = {"blurred": 44.0, "coarse": 10.0}
 """Precision of the alpha that a round starts from."""
 _ROUNDS = 2
 """Of solving alpha and estimating colours."""
@@ -59,7 +58,7 @@ _BACK_PROJECTIONS = 4
 _REACH = 8.0
 """Pixels from its contour within which a coarse alpha is corrected."""
 _HAZE_SIGMA = 2.0
-"""Pixels over which the photograph is asked whether a place is empty or solid."""
+"""Pixels over which the photograph shows whether a place is empty or solid."""
 _LEAST_ROOM = np.float32(0.02)
 """Light that a background must leave above or below itself to bound alpha."""
 _OVERSHOOT = np.float32(1.5)
@@ -93,12 +92,18 @@ def refine_alpha(
     noise: float = NOISE,
     threads: int | None = None,
 ) -> Refined:
-    """Correct ``alpha`` (float32 H×W, 0..1) by the photograph (float32 H×W×3, linear light).
+    """Correct an alpha by the photograph.
 
     Pixels of alpha 0 and 1 keep it but for a band about hard edges; far from its contour a coarse alpha is only
     cleaned.
+
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
     """
-    scale = max(1.0, max(alpha.shape) / _REFERENCE)
+    scale = max(1.0, max(alpha.shape) / REFERENCE)
     alpha = soften_hard_edges(image, alpha, noise, threads)
     colors = estimate_colors(image, alpha, rounds=0, noise=noise, threads=threads)
     evidence = assess_alpha(image, alpha, colors, noise=noise, threads=threads)
@@ -117,13 +122,13 @@ def refine_alpha(
     current = start
     if not blurred:  # the filter has made more pixels solid or empty than the network had
         colors = estimate_colors(image, start, rounds=0, soft=band, noise=noise, threads=threads)
-    prior = _PRIORS["blurred" if blurred else "coarse"]
+    precision = _PRECISIONS["blurred" if blurred else "coarse"]
     for turn in range(_ROUNDS):
         if turn:
             colors = update_colors(image, current, colors, threads=threads)
-        held = current if blurred else start
+        prior = current if blurred else start
         current = project(
-            image, current, colors.fields, band, noise=noise, held=held, prior=prior, threads=threads
+            image, current, colors.fields, band, noise=noise, prior=prior, precision=precision, threads=threads
         ).alpha
         if blurred:
             for _ in range(_BACK_PROJECTIONS):
@@ -165,9 +170,15 @@ def _refine_at_half(
 def soften_hard_edges(image: LinearRGB, alpha: Matte, noise: float, threads: int | None) -> Matte:
     """Give edges that go from 0 to 1 without a soft pixel between them the alpha that the photograph shows there.
 
-    The band is twice as wide, and again, while most of its outer half says that it lies in the edge still.
+    The band is twice as wide, and again, while most of its outer half lies in the edge still.
+
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
     """
-    width = _BAND * max(1.0, max(alpha.shape) / _REFERENCE)
+    width = _BAND * max(1.0, max(alpha.shape) / REFERENCE)
     widest = 4 * width
     while True:
         band = hard_edges(alpha, width)
@@ -228,15 +239,23 @@ def clean_alpha(
     noise: float = NOISE,
     threads: int | None = None,
 ) -> Matte:
-    """Take out of ``alpha`` what the network doubted (float32 H×W, 0..1) where the photograph leaves none.
+    """Take out of an alpha what the network doubted and the photograph does not.
 
-    Doubt lies as a haze over empty places, the background itself at 20 or 30 percent. Where the background is plain
-    and the photograph's own alpha in the neighbourhood is next to 0 and lower than the network's by more than a few
+    Doubt lies as a haze over empty places, the background itself at 20 or 30 percent. Where the background is plain and
+    the photograph's own alpha in the neighbourhood is next to 0 and lower than the network's by more than a few
     percent, the network's goes down to it; from 0.5 on the network is believed that there is something.
 
-    And it thins solid places, whose colours foreground estimation would burn out: with so little alpha, F would have to
-    be darker than black. Where alpha is less than it can be, it goes up to what the photograph says, at least to what
-    it can be.
+    And doubt thins solid places, whose colours foreground estimation would burn out: with so little alpha, F would have
+    to be darker than black. Where alpha is less than it can be, it goes up to the photograph's, at least to what it can
+    be.
+
+    Args:
+        image: float32 H×W×3, linear light.
+        alpha: float32 H×W, 0..1.
+        colors: F and B.
+        scale: of the picture, beside one of 1,024 pixels.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
     """
     soft = (alpha > 0) & (alpha < 1)
     if not soft.any():
@@ -244,14 +263,14 @@ def clean_alpha(
     own, weight = project(image, alpha, colors.fields, soft, noise=noise, threads=threads)
     least, table = np.zeros_like(alpha), noise_variances(noise)
     parallel_rows(_least_alpha, len(alpha), image, colors.fields, table, soft, least, threads=threads)
-    said, lacking = np.where(soft, own * weight, 0), np.where(soft, np.maximum(least - alpha, 0), 0)
+    seen, lacking = np.where(soft, own * weight, 0), np.where(soft, np.maximum(least - alpha, 0), 0)
     at = np.flatnonzero(soft)
 
     def near(plane: Plane) -> Vector:
         return np.asarray(sparse_blur(plane, scale * _HAZE_SIGMA, soft, threads).ravel()[at])
 
     given, own, least, heard = alpha.ravel()[at], own.ravel()[at], least.ravel()[at], near(weight)
-    mean = near(said) / np.maximum(heard, 1e-6)
+    mean = near(seen) / np.maximum(heard, 1e-6)
     uneven = cv2.resize(colors.plate_variance, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR).ravel()[at]
     plain = PLAIN / (PLAIN + uneven)
     # The neighbourhood and the pixel itself must say it.

@@ -13,11 +13,10 @@ from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.push_pull import View, whole
+from vivid_assets.imaging.core.resize import REFERENCE
 
 Box = tuple[slice, slice]
 
-REFERENCE = 1024
-"""Pixels of the longer side that distances were chosen at."""
 _MARGIN = 64
 """Pixels, there, about the soft ones that are looked at."""
 
@@ -77,7 +76,15 @@ def resized_to_alpha(image: RGB, alpha: Matte) -> Answer:
 def solve(
     answer: Answer, *, colors: bool, correct: bool, noise: float | None = None, threads: int | None = None
 ) -> Solved:
-    """Let the photograph correct the alpha if ``correct``, and estimate F and B if ``colors``."""
+    """Solve alpha and colours of a picture at the alpha's size.
+
+    Args:
+        answer: the alpha, and the picture at its size.
+        colors: whether F and B are estimated; without them alpha stays.
+        correct: whether the photograph may correct alpha.
+        noise: the capture's, in levels of 8 bits; measured where it is not given.
+        threads: the most to use.
+    """
     alpha = answer.alpha
     scale = max(1.0, max(alpha.shape) / REFERENCE)
     soft = (alpha > 0) & (alpha < 1)
@@ -120,7 +127,15 @@ class Place:
 
 
 def place(image: RGB, answer: Answer, solved: Solved, noise: float | None, threads: int | None = None) -> Place:
-    """Bring a solved alpha up to ``image`` (H×W×3 sRGB), whose edges it follows."""
+    """Bring a solved alpha up to the picture's own size, along its edges.
+
+    Args:
+        image: H×W×3 sRGB, uint8 or uint16.
+        answer: what was solved.
+        solved: its solution.
+        noise: the capture's at this size, in levels of 8 bits; measured where it is not given.
+        threads: the most to use.
+    """
     if answer.same:
         light = np.ascontiguousarray(srgb_to_linear(image[solved.box]))
         mixed = np.ascontiguousarray(solved.mixed[solved.box])

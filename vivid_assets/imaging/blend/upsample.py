@@ -35,14 +35,22 @@ def _enlarge(small, view, out, first, end):  # type: ignore[no-untyped-def]
 def upsample(
     alpha: Matte, light_small: LinearRGB, light: LinearRGB, view: View, noise: float, threads: int | None = None
 ) -> Matte:
-    """Bring an alpha (float32 h×w) up to a photograph's size, or to a cut of it, following the photograph's edges.
-
-    ``light_small`` (float32 h×w×3) is the whole photograph at alpha's size and ``light`` (float32 H×W×3) the cut at its
-    own, both linear; ``view`` says where the cut lies and ``noise`` how grainy it is. Returns float32 H×W, 0..1.
+    """Bring an alpha up to a photograph's size, or to a cut of it, along the photograph's edges.
 
     The fit is made at the small size and in linear light: there, averaging pixels averages alpha and colour alike, so
     that an alpha that fits the small photograph fits the full one. Fitting an enlarged alpha to the full photograph
     leaves four times the error.
+
+    Args:
+        alpha: float32 h×w, 0..1.
+        light_small: float32 h×w×3, linear light: the whole photograph at alpha's size.
+        light: float32 H×W×3, linear light: the photograph, or the cut, at its own.
+        view: where the cut lies.
+        noise: the capture's, in levels of 8 bits.
+        threads: the most to use.
+
+    Returns:
+        float32 H×W, 0..1.
     """
     smooth = np.empty(light.shape[:2], np.float32)
     parallel_rows(_enlarge, len(smooth), alpha, view, smooth, threads=threads)
@@ -58,9 +66,18 @@ def upsample(
 
 
 def upsample_alpha(alpha_small: Matte, photo_full: RGB8, threads: int | None = None) -> Matte:
-    """Bring an alpha solved at a model's size up to the photograph's, following the photograph's edges.
+    """Bring an alpha that was solved at a model's size up to the photograph's, along the photograph's edges.
 
-    ``alpha_small`` is float h×w, 0..1; ``photo_full`` is uint8 H×W×3 sRGB. Returns float32 H×W, 0..1.
+    Args:
+        alpha_small: float h×w, 0..1.
+        photo_full: uint8 H×W×3 sRGB.
+        threads: the most to use.
+
+    Returns:
+        float32 H×W, 0..1.
+
+    >>> upsample_alpha(np.eye(4, dtype=np.float32), np.zeros((8, 8, 3), np.uint8)).shape
+    (8, 8)
     """
     height, width = photo_full.shape[:2]
     small = np.clip(np.ascontiguousarray(alpha_small, np.float32), 0, 1)

@@ -1,4 +1,4 @@
-"""An alpha with where it comes from: what may be done to it depends on who said it."""
+"""An alpha with where it comes from: what may be done to it depends on who made it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ GIVEN: tuple[Origin, ...] = ("own", "person")
 
 @dataclass(frozen=True, eq=False)
 class Alpha:
-    """How solid each pixel is, at the size at which somebody said it."""
+    """How solid each pixel is, at the size at which it was made."""
 
     values: Matte
     """float32 H×W, 0..1."""
@@ -27,11 +27,18 @@ class Alpha:
 
 
 def fit_alpha(values: Matte, height: int, width: int) -> Matte:
-    """Interpolate an alpha (float32 h×w, 0..1) to another size of the same aspect; nothing is guessed from a picture.
+    """Interpolate an alpha to another size of the same aspect; nothing is guessed from a picture.
+
+    Args:
+        values: float32 h×w, 0..1.
+        height: of the result, pixels.
+        width: of the result, pixels.
 
     Raises:
         ValueError: another aspect; the message has both sizes.
 
+    >>> fit_alpha(np.array([[0.0, 1.0]], np.float32), 2, 4).tolist()[0]
+    [0.0, 0.25, 0.75, 1.0]
     """
     rows, columns = values.shape
     if (rows, columns) == (height, width):

@@ -61,7 +61,12 @@ def parts_of(area: Area, *, connectivity: int = 8) -> Parts:
 
 
 def without_small_parts(area: Area, least: float, *, connectivity: int = 8) -> Area:
-    """The connected parts of ``area`` (bool h×w) that have at least ``least`` pixels.
+    """Keep the connected parts of an area that are large.
+
+    Args:
+        area: bool h×w.
+        least: pixels that a part must have.
+        connectivity: 4 does not join parts over corners.
 
     >>> without_small_parts(np.array([[True, True, False, True]]), 2).tolist()
     [[True, True, False, False]]
@@ -73,12 +78,21 @@ def without_small_parts(area: Area, least: float, *, connectivity: int = 8) -> A
 
 
 def joined(area: Area, seeds: Area, *, connectivity: int = 4) -> Area:
-    """The connected parts of ``area`` (bool h×w) that hold a seed; with ``connectivity`` 8 over corners too."""
+    """Keep the connected parts of an area that hold a seed.
+
+    Args:
+        area: bool h×w.
+        seeds: bool h×w.
+        connectivity: 8 joins parts over corners too.
+
+    >>> joined(np.array([[True, False, True]]), np.array([[True, False, False]])).tolist()
+    [[True, False, False]]
+    """
     count, labels = cv2.connectedComponents(area.astype(np.uint8), connectivity=connectivity)
-    held = np.zeros(count, bool)
-    held[np.unique(labels[seeds & area])] = True
-    held[0] = False
-    return np.asarray(held[labels])
+    seeded = np.zeros(count, bool)
+    seeded[np.unique(labels[seeds & area])] = True
+    seeded[0] = False
+    return np.asarray(seeded[labels])
 
 
 def joined_to_frame(area: Area) -> Area:

@@ -51,9 +51,19 @@ def _code_of_linear() -> tuple[Bytes, Floats]:
 
 
 def srgb_to_linear(srgb: NDArray[np.generic]) -> Floats:
-    """Convert sRGB of any shape (uint8, uint16 or float 0..1) to linear light (float32, 0..1), IEC 61966-2-1.
+    """Convert sRGB of any shape to linear light (IEC 61966-2-1).
 
-    Floats outside 0..1 are clipped. Raises ValueError for another dtype.
+    Args:
+        srgb: uint8, uint16 or float 0..1; floats outside are clipped.
+
+    Returns:
+        float32, 0..1.
+
+    Raises:
+        ValueError: another dtype.
+
+    >>> srgb_to_linear(np.array([0, 188, 255], np.uint8)).astype(float).round(3).tolist()
+    [0.0, 0.503, 1.0]
     """
     if srgb.dtype == np.uint8 and srgb.ndim in (2, 3) and srgb.size:
         looked_up = cv2.LUT(srgb.astype(np.uint8, copy=False), _linear_of_code(256))
@@ -123,7 +133,11 @@ def lab_to_linear(lab: NDArray[np.floating]) -> Floats:
 
 
 def rgb_to_lab(srgb: NDArray[np.generic]) -> Floats:
-    """Convert to CIE Lab (D65, float32) from sRGB ``(..., 3)``: uint8, uint16 or float 0..1."""
+    """Convert sRGB ``(..., 3)`` (uint8, uint16 or float 0..1) to CIE Lab (D65, float32).
+
+    >>> rgb_to_lab(np.array([[255, 0, 0]], np.uint8)).astype(float).round(1).tolist()
+    [[53.2, 80.1, 67.2]]
+    """
     return linear_to_lab(srgb_to_linear(srgb))
 
 

@@ -21,20 +21,32 @@ _MOMENTS = 13
 def guided_filter(
     guide: RGB | Planes, src: Plane, radius: int, eps: float, where: Area | None = None, threads: int | None = None
 ) -> Plane:
-    """Filter ``src`` (H×W) with the edges of ``guide`` (H×W or H×W×3; uint8, uint16 or float 0..1).
-
-    ``radius`` is half the window in pixels (the window is 2·radius + 1 wide); ``eps`` is the variance of the
-    guide, in units of its 0..1 range squared, below which a window is flattened. Returns float32 H×W in the range of
-    ``src`` and a little beyond; ``src`` itself where ``where`` (bool H×W) says that nothing is asked for. Raises
-    ValueError when sizes differ, radius < 1 or eps <= 0.
+    """Filter a plane with the edges of a guide.
 
     He, Sun and Tang 2010, "Guided image filtering", equations 14 to 16 (colour) and 5 to 8 (grey).
+
+    Args:
+        guide: H×W or H×W×3, uint8, uint16 or float 0..1.
+        src: H×W.
+        radius: half the window, in pixels: it is 2·radius + 1 wide; at least 1.
+        eps: variance of the guide, in units of its 0..1 range squared, below which a window is flattened; above 0.
+        where: bool H×W: the pixels to filter; all of them where it is not given.
+        threads: the most to use.
+
+    Returns:
+        float32 H×W, in the range of ``src`` and a little beyond; ``src`` itself elsewhere than ``where``.
+
+    Raises:
+        ValueError: sizes that differ, or a radius or eps out of range.
+
+    >>> guided_filter(np.zeros((5, 5), np.uint8), np.full((5, 5), 0.5, np.float32), 1, 1e-3)[2, 2].item()
+    0.5
     """
     unit = _unit(guide)
     fits = fit_windows(unit, src, radius, eps, where, threads)
     out = src.astype(np.float32)
-    asked = np.ones(src.shape, np.bool_) if where is None else where
-    parallel_rows(_apply, len(out), unit, fits, whole(*out.shape), asked, out, threads=threads)
+    chosen = np.ones(src.shape, np.bool_) if where is None else where
+    parallel_rows(_apply, len(out), unit, fits, whole(*out.shape), chosen, out, threads=threads)
     return out
 
 
@@ -48,13 +60,23 @@ def guided_upsample(
     threads: int | None = None,
     view: View | None = None,
 ) -> Plane:
-    """Bring ``src`` (float h×w) to the size of ``guide`` (float32 H×W×3), following its edges, at pixels ``where``.
+    """Bring a small plane to the size of a guide, following the guide's edges.
 
-    ``small_guide`` (float32 h×w×3) is the guide at the size of ``src``, where the windows of ``radius`` are fitted; the
-    fits are interpolated and then meet the full guide. ``guide`` may be a cut, of which ``view`` says where it lies.
-    Returns float32 H×W, 0 where nothing is asked for.
+    The windows are fitted at the small size; the fits are interpolated and then meet the full guide. He and Sun 2015,
+    "Fast guided filter", section 3.
 
-    He and Sun 2015, "Fast guided filter", section 3.
+    Args:
+        guide: float32 H×W×3; it may be a cut.
+        src: float h×w.
+        small_guide: float32 h×w×3: all of the guide at the size of ``src``.
+        radius: as for ``guided_filter``, in pixels of ``src``.
+        eps: as for ``guided_filter``.
+        where: bool H×W: the pixels to compute.
+        threads: the most to use.
+        view: where the cut lies; ``guide`` is no cut where it is not given.
+
+    Returns:
+        float32 H×W, 0 elsewhere than ``where``.
     """
     view = view or whole(*where.shape)
     near = np.zeros(src.shape, np.uint8)
@@ -73,9 +95,21 @@ def guided_upsample(
 def fit_windows(
     guide: RGB | Planes, src: Plane, radius: int, eps: float, where: Area | None = None, threads: int | None = None
 ) -> Planes:
-    """Return the mean of the linear fits about each pixel, float32 H×W×4: three slopes and the offset.
+    """Fit a plane as a linear function of the guide in every window, and average the fits about each pixel.
 
-    Arguments as in ``guided_filter``; 0 in tiles without a pixel of ``where``.
+    Args:
+        guide: as for ``guided_filter``.
+        src: as for ``guided_filter``.
+        radius: as for ``guided_filter``.
+        eps: as for ``guided_filter``.
+        where: as for ``guided_filter``.
+        threads: the most to use.
+
+    Returns:
+        float32 H×W×4: three slopes and the offset; 0 in tiles without a pixel of ``where``.
+
+    Raises:
+        ValueError: sizes that differ, or a radius or eps out of range.
     """
     if guide.shape[:2] != src.shape or guide.ndim not in (2, 3) or guide.shape[2:] not in ((), (1,), (3,)):
         raise ValueError(f"The guide is {guide.shape} and the mask {src.shape}: one H×W or H×W×3, the other H×W.")
@@ -83,8 +117,8 @@ def fit_windows(
         raise ValueError(f"The radius ({radius}) is at least 1 and eps ({eps}) above 0.")
     unit = _unit(guide)
     out = np.zeros((*src.shape, 4), np.float32)
-    asked = np.ones(src.shape, np.bool_) if where is None else where
-    inputs = (unit, np.ascontiguousarray(src, np.float32), asked, radius, np.float32(eps), out)
+    chosen = np.ones(src.shape, np.bool_) if where is None else where
+    inputs = (unit, np.ascontiguousarray(src, np.float32), chosen, radius, np.float32(eps), out)
     parallel_rows(_fit_tiles, -(-len(src) // _TILE), *inputs, threads=threads, smallest=1)
     return out
 

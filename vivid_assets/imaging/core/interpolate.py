@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 def smoothstep(x: NDArray[np.floating[Any]] | float, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating[Any]]:
     """Rise from 0 at ``low`` to 1 at ``high`` with slopes of zero at both ends (3t² − 2t³).
 
+    Args:
+        x: float, of any shape.
+        low: up to which it is 0.
+        high: from which it is 1; not ``low``.
+
     >>> smoothstep(np.array([0.0, 0.25, 0.5, 2.0])).tolist()
     [0.0, 0.15625, 0.5, 1.0]
     """

@@ -14,10 +14,20 @@ _STEPS = 1024
 
 
 def capture_noise(image: RGB, alpha: Matte) -> float:
-    """Measure the standard deviation of noise in the original background, in levels of 8-bit sRGB, at least ``NOISE``.
+    """Measure the standard deviation of a capture's noise where it is empty.
 
-    ``image`` is H×W×3 sRGB (uint8 or uint16), ``alpha`` 0..1. The background's texture is no noise, so the quietest
-    quarter of its blocks counts. Immerkær 1996, "Fast noise variance estimation", equation 4.
+    A background's texture is no noise, so the quietest quarter of its blocks counts. Immerkær 1996, "Fast noise
+    variance estimation", equation 4.
+
+    Args:
+        image: H×W×3 sRGB, uint8 or uint16.
+        alpha: H×W, 0..1: what is below 0.02 is empty.
+
+    Returns:
+        Levels of 8-bit sRGB, at least ``NOISE``.
+
+    >>> capture_noise(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.float32))
+    1.2
     """
     rows, cells = alpha.shape[0] // _BLOCK, alpha.shape[1] // _BLOCK
     # From every corner, where the picture is no whole number of blocks: a mirrored one has the same noise.

@@ -23,6 +23,9 @@ def packaging(alpha: Matte) -> str | None:
 
     Rounded corners, bars, a stray clear pixel, 254 for 255 and the unused fourth byte of an XRGB file are packaging:
     the original background is still there, or nothing is.
+
+    >>> packaging(np.ones((40, 40), np.float32))
+    '100% of the picture is solid'
     """
     solid = alpha > 0.5
     if solid.mean() < _NOTHING:

@@ -27,12 +27,19 @@ def single_threaded() -> None:
 def parallel_rows(
     kernel: Callable[..., Any], height: int, *args: Any, threads: int | None = None, smallest: int = _LEAST_ROWS
 ) -> None:
-    """Run ``kernel(*args, first_row, end_row)`` so that every row of ``height`` is covered once.
+    """Run ``kernel(*args, first_row, end_row)`` so that every row is covered once.
 
-    A strip has at least ``smallest`` rows. ``threads`` is the most threads to use; by default as many as numba would
-    (``NUMBA_NUM_THREADS``, else the cores this process may use), or one in a thread that called ``single_threaded``.
     What a row receives must not depend on the order of the rows.
+
+    Args:
+        kernel: compiled with ``nogil=True``.
+        height: rows.
+        args: the kernel's own; it gets named tuples as plain ones.
+        threads: the most to use; by default as many as numba would (``NUMBA_NUM_THREADS``, else the cores that this
+            process may use), or one in a thread that has called ``single_threaded``.
+        smallest: rows that a strip has at least.
     """
+    args = tuple(map(_plain, args))
     most = threads or (1 if getattr(_here, "alone", False) else int(getattr(config, "NUMBA_NUM_THREADS", 1)))
     strips = max(1, min(most, height // smallest))
     if strips == 1:
@@ -44,6 +51,11 @@ def parallel_rows(
     kernel(*args, edges[0], edges[1])
     for done in others:
         done.result()
+
+
+def _plain(argument: Any) -> Any:
+    """Make named tuples plain: numba pickles their classes into its cache, and fails where one was renamed since."""
+    return tuple(map(_plain, argument)) if isinstance(argument, tuple) else argument
 
 
 @cache

@@ -101,7 +101,7 @@ def _down(fine, coarse, chosen, rows, columns, first, end):  # type: ignore[no-u
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _fill(known, coarse, out, wanted, trust, floor, first, end):  # type: ignore[no-untyped-def]
+def _fill(known, coarse, out, needed, trust, floor, first, end):  # type: ignore[no-untyped-def]
     """Mix each cell's known colour with the coarser level's, by how much of the cell is known."""
     height, width = known.shape[0], known.shape[1]
     rows, columns = coarse.shape[0], coarse.shape[1]
@@ -109,7 +109,7 @@ def _fill(known, coarse, out, wanted, trust, floor, first, end):  # type: ignore
     for y in range(first, end):
         y1, y2, ty = cells_about(y, sy, rows)
         for x in range(width):
-            if not wanted[y, x]:
+            if not needed[y, x]:
                 continue
             x1, x2, tx = cells_about(x, sx, columns)
             for g in range(2):
@@ -126,7 +126,7 @@ def _fill(known, coarse, out, wanted, trust, floor, first, end):  # type: ignore
 class Pyramid:
     """Two colour fields that are known in places, from fine to coarse.
 
-    After a change of ``known`` only what stands over changed cells is computed anew, and only what is asked for is
+    After a change of ``known`` only what stands over changed cells is computed anew, and only what is needed is
     filled in: for a product on a plain background a few percent of the cells.
 
     Attributes:
@@ -135,10 +135,10 @@ class Pyramid:
 
     """
 
-    def __init__(self, known: Planes, wanted: Area, changing: Area, threads: int | None = None) -> None:
-        """Take what is known, the cells whose fields are asked for and those that may change (both bool h×w)."""
+    def __init__(self, known: Planes, needed: Area, changing: Area, threads: int | None = None) -> None:
+        """Take what is known, the cells whose fields are needed and those that may change (both bool h×w)."""
         self.levels = [known]
-        self._wanted, self._changing = [wanted], [changing]
+        self._needed, self._changing = [needed], [changing]
         self._threads = threads
         while max(self.levels[-1].shape[:2]) > 1:
             height, width = self.levels[-1].shape[:2]
@@ -146,8 +146,8 @@ class Pyramid:
             self.levels.append(np.empty((*shape, 8), np.float32))
             self._average(len(self.levels) - 1, np.ones(shape, np.bool_))
             # A cell is interpolated from the coarser ones about it.
-            around = cv2.dilate(halved_area(self._wanted[-1]).astype(np.uint8), np.ones((3, 3), np.uint8))
-            self._wanted.append(around > 0)
+            around = cv2.dilate(halved_area(self._needed[-1]).astype(np.uint8), np.ones((3, 3), np.uint8))
+            self._needed.append(around > 0)
             self._changing.append(halved_area(self._changing[-1]))
 
     def update(self) -> None:
@@ -156,7 +156,7 @@ class Pyramid:
             self._average(level, self._changing[level])
 
     def fields(self) -> Planes:
-        """Fill both colours in (float32 h×w×6; undefined where not wanted)."""
+        """Fill both colours in (float32 h×w×6; undefined where not needed)."""
         top = self.levels[-1][0, 0]
         filled = np.concatenate([top[4 * g : 4 * g + 3] / max(float(top[4 * g + 3]), 1e-12) for g in range(2)])
         filled = filled.reshape(1, 1, 6).astype(np.float32)
@@ -164,7 +164,7 @@ class Pyramid:
             here = self.levels[level]
             out = np.empty((*here.shape[:2], 6), np.float32)
             trust, floor = (1.0, 0.0) if level == 0 else (_COARSE_TRUST, _SMOOTHING)
-            inputs = (here, filled, out, self._wanted[level], np.float32(trust), np.float32(floor))
+            inputs = (here, filled, out, self._needed[level], np.float32(trust), np.float32(floor))
             parallel_rows(_fill, len(here), *inputs, threads=self._threads)
             filled = out
         return filled

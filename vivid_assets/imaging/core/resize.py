@@ -9,6 +9,8 @@ from PIL import Image
 
 from vivid_assets.imaging.core.arrays import RGB
 
+REFERENCE = 1024
+"""Longer side, in pixels, of the pictures that distances in pixels were chosen at."""
 JUDGED_AT = 320
 """Long side, in pixels, at which masks are judged. Models answer at 320 to 1024; the figures are shares."""
 
@@ -16,7 +18,14 @@ Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
 
 def fitted_size(width: int, height: int, longest: int) -> tuple[int, int]:
-    """(width, height) with the longer side at most ``longest``, the aspect kept, each side at least 1."""
+    """Give (width, height) with the longer side at most ``longest``, the aspect kept, each side at least 1.
+
+    Raises:
+        ValueError: ``longest`` below 1.
+
+    >>> fitted_size(4000, 3000, 1024)
+    (1024, 768)
+    """
     if longest < 1:
         raise ValueError(f"longest must be at least 1 pixel, not {longest}")
     scale = min(1.0, longest / max(width, height))
@@ -61,7 +70,16 @@ def shrink(pixels: Pixels, longest: int) -> Pixels:
 
 
 def cover(background: RGB, height: int, width: int) -> RGB:
-    """``background`` (uint8 or uint16 H×W×3) scaled to cover ``height`` × ``width`` pixels, and its middle cut out."""
+    """Scale a picture so that it covers a size, and cut its middle out.
+
+    Args:
+        background: H×W×3, uint8 or uint16.
+        height: of the result, pixels.
+        width: of the result, pixels.
+
+    >>> cover(np.zeros((10, 30, 3), np.uint8), 20, 20).shape
+    (20, 20, 3)
+    """
     rows, columns = background.shape[:2]
     if (rows, columns) == (height, width):
         return background

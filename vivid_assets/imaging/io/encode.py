@@ -49,6 +49,10 @@ def encode(
 
     Raises:
         ValueError: a shape, dtype, format, alpha or quality that cannot be encoded.
+
+    >>> red = np.full((2, 2, 3), (200, 0, 0), np.uint8)
+    >>> read_provenance(encode(red, format="png", provenance="of this picture"))["provenance"]
+    'of this picture'
     """
     _check(rgb, format, alpha, quality)
     level = DEFAULT_QUALITY[format] if quality is None else quality

@@ -155,6 +155,9 @@ def kind_of(start: bytes) -> Kind:
     """What a file is, by its first ``ENOUGH`` bytes; its name is not asked.
 
     A file of a kind that is read may still be refused when it is decoded: damaged, too large, of a rare variant.
+
+    >>> kind_of(b"%PDF-1.7").sentence
+    'The file is a PDF document; export its pages as pictures.'
     """
     if not start:
         return Kind(None, "empty (0 bytes)", "copy it again from its source")
@@ -347,10 +350,16 @@ def _jxl_codestream(data: bytes) -> bytes:
 
 
 def count_frames(image: ImageFile.ImageFile | None, data: bytes, kind: str, at_most: int) -> int:
-    """How many frames or pages a file holds; ``at_most`` + 1 stands for any number above ``at_most``.
+    """Count the frames or pages of a file.
 
-    Formats that do not say it in the header are walked, no further than needed: a file of a million
-    one-pixel frames must not cost a minute to refuse.
+    Formats that do not say it in the header are walked, no further than needed: a file of a million one-pixel frames
+    must not cost a minute to refuse.
+
+    Args:
+        image: the opened picture; None for formats that are walked.
+        data: the file.
+        kind: its format.
+        at_most: the result is ``at_most`` + 1 for any number above it.
     """
     if kind == "GIF":
         return _count_gif(data, at_most)

@@ -8,9 +8,17 @@ MAX_BOXES = 10_000
 
 
 def item_property(data: bytes, name: bytes, starts_with: bytes = b"") -> bytes | None:
-    """The body of the primary picture's property ``name``, or None: it has none, or the boxes are damaged.
+    """Find a property of the primary picture in an ISO base media file.
 
     Where nothing says which properties are the primary picture's, the first is taken.
+
+    Args:
+        data: the file.
+        name: the property's four letters.
+        starts_with: what its body must start with.
+
+    Returns:
+        The body; None where there is no such property, or the boxes are damaged.
     """
     with suppress(struct.error, IndexError):
         meta = next((body for kind, body in _boxes(data) if kind == b"meta"), None)

@@ -9,7 +9,11 @@ from vivid_assets.imaging.io.unreadable import UnreadablePicture
 
 
 def encode_mask(alpha: NDArray[np.float32], *, provenance: str | None = None) -> bytes:
-    """``alpha`` (float32 H×W, 0..1) as a PNG, rounded to the nearest of 256 steps; ``provenance`` as in ``encode``."""
+    """``alpha`` (float32 H×W, 0..1) as a PNG, rounded to the nearest of 256 steps; ``provenance`` as in ``encode``.
+
+    >>> decode_mask(encode_mask(np.array([[0.0, 1.0]], np.float32))).tolist()
+    [[0.0, 1.0]]
+    """
     levels = np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
     # Runs compress a mask as well as anything does, at a fifth of the time.
     _, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])

@@ -10,7 +10,11 @@ NOTE_OVER_WHITE = "the background is transparent in parts, which are shown white
 
 
 def over_white(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency."""
+    """``rgb`` (uint8 H×W×3) before white, mixed as image viewers do, for what cannot see transparency.
+
+    >>> over_white(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.float32)).tolist()
+    [[[255, 255, 255]]]
+    """
     opacity = alpha[..., None]
     return np.asarray(np.rint(rgb * opacity + 255 * (1 - opacity))).astype(np.uint8)
 

@@ -5,14 +5,14 @@ the picture has no edge is a guess. A trained estimate makes a probability of it
 (``vivid_assets.masking.estimate.edge_map``).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vivid_assets.imaging.core.areas import distance_to
+from vivid_assets.imaging.core.arrays import RGB8, Indices, Lab, Matte, Plane, Vector
 from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
 
@@ -27,13 +27,13 @@ class Contour:
 
     shape: tuple[int, int]
     """Height and width that the contour was taken at: the longer side at most 320 pixels."""
-    rows: np.ndarray
-    columns: np.ndarray
-    values: np.ndarray
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    values: Vector
     """float64 N×8, in the order of ``CONTOUR_FIGURES``."""
 
 
-def contour_figures(image: np.ndarray, alpha: np.ndarray) -> Contour:
+def contour_figures(image: RGB8, alpha: Matte) -> Contour:
     """Measure a mask's contour, without what lies on the picture's frame.
 
     Args:
@@ -53,9 +53,9 @@ def contour_figures(image: np.ndarray, alpha: np.ndarray) -> Contour:
     rows, columns = np.nonzero(rim)
     if not len(rows):
         return Contour(a.shape, rows, columns, np.zeros((0, len(CONTOUR_FIGURES))))
-    lab = cv2.GaussianBlur(opencv_lab(small), (0, 0), 0.8)
-    gradient = sum(cv2.Scharr(lab, cv2.CV_32F, *axis, scale=1 / 32) ** 2 for axis in ((1, 0), (0, 1)))
-    gradient = np.sqrt(gradient.sum(axis=2))
+    lab = np.asarray(cv2.GaussianBlur(opencv_lab(small), (0, 0), 0.8), np.float32)
+    across, down = (cv2.Scharr(lab, cv2.CV_32F, *axis, scale=1 / 32) ** 2 for axis in ((1, 0), (0, 1)))
+    gradient = np.sqrt((across + down).sum(axis=2))
     near = cv2.dilate(gradient, np.ones((5, 5), np.uint8))
     depth = cv2.GaussianBlur(distance_to(~inside) - distance_to(inside), (0, 0), 1.5)
     down, across = cv2.Sobel(depth, cv2.CV_32F, 0, 1), cv2.Sobel(depth, cv2.CV_32F, 1, 0)
@@ -81,8 +81,8 @@ def contour_figures(image: np.ndarray, alpha: np.ndarray) -> Contour:
     return Contour(a.shape, rows, columns, np.stack(values, axis=1).astype(np.float64))
 
 
-def _at(lab: np.ndarray, rows: np.ndarray, columns: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+def _at(lab: Lab, rows: Indices, columns: Indices, down: Plane, across: Plane) -> Lab:
     """Colours at a step from each of the pixels; N×3."""
     y = np.clip(np.rint(rows + down[rows, columns]), 0, lab.shape[0] - 1).astype(np.intp)
     x = np.clip(np.rint(columns + across[rows, columns]), 0, lab.shape[1] - 1).astype(np.intp)
-    return lab[y, x]
+    return np.asarray(lab[y, x])

@@ -1,6 +1,6 @@
 """Line art cut from a plain or patterned background by its colour: true holes kept, anti-aliased edges soft.
 
-A network sees a drawing as a blob. The background's colour says far more: against a plain or patterned background the
+A network sees a drawing as a blob. The background's colour shows far more: against a plain or patterned background the
 alpha comes from the background (``from_background``), and the network only decides what an enclosed patch in the
 background's own colour is. Against a busy background there is none of this (``outlines``).
 """
@@ -116,7 +116,7 @@ def drawing_matte(image: RGB8, probability: Matte, *, trusted: bool = True) -> D
     flooded, same = flood_background(reached, near), ""
     lost = flooded & _deep_within(believed > 0.5, RIM)
     if _is_paper(model.lab) and lost.sum() > MOST_LOST * (~flooded).sum() and _casts(distance, reached, flooded):
-        # A sticker's white rim, a white cup: where it has the paper's colour, only its shadow tells.
+        # A sticker's white rim, a white cup: where it has the paper's colour, only its shadow shows it.
         flooded = flood_background(np.where(_deep_within(believed > 0.5, RIM), np.float32(np.inf), reached), near)
         same = "white on white, by its shadow: its edge is the network's guess"
     by = _Flooded(image, distance, near, model.lab, probability, lossless=lossless)

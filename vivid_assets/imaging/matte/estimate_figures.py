@@ -6,14 +6,13 @@ whether the network would say the same again. A trained estimate turns these fig
 (``vivid_assets.masking.estimate``).
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, fields
 
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.areas import distance_to, frame_of
+from vivid_assets.imaging.core.areas import distance_to, frame_of, parts_of
+from vivid_assets.imaging.core.arrays import RGB8, Area, Lab, Matte, Plane, Vector
 from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.resize import shrink
 from vivid_assets.imaging.matte.plain_background import fit_background
@@ -99,7 +98,7 @@ class EstimateFigures:
     mirrored_difference: float
     """Mean difference from it; NaN where it was not asked for."""
 
-    def values(self) -> np.ndarray:
+    def values(self) -> Vector:
         """The figures in order, float64."""
         return np.array([getattr(self, field.name) for field in fields(self)], np.float64)
 
@@ -109,7 +108,7 @@ class EstimateFigures:
 
 
 def estimate_figures(
-    image: np.ndarray, probability: np.ndarray, alpha: np.ndarray, mirrored: np.ndarray | None = None
+    image: RGB8, probability: Matte, alpha: Matte, mirrored: Matte | None = None
 ) -> EstimateFigures | None:
     """Measure a mask against its picture.
 
@@ -138,13 +137,13 @@ def estimate_figures(
     outward, inward = distance_to(inside), distance_to(~inside)
     away = np.maximum(outward, inward) > edge_width
     lab = opencv_lab(small)
-    smooth = cv2.GaussianBlur(lab, (0, 0), 0.8)
+    smooth = np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.8), np.float32)
     gradient = _gradient(smooth)
     contour = inside & (inward <= 1.0)
     found = _of_network(p, inside, away, contour, area, edge_width)
     found |= _of_shape(inside, area)
     found |= _of_edges(smooth, gradient, inward - outward, contour, edge_width)
-    found |= _of_colours(lab, inside, outward, inward, area, edge_width)
+    found |= _of_colors(lab, inside, outward, inward, area, edge_width)
     found |= _of_background(lab, inside, outward, area, edge_width)
     found["detail"] = float(np.log((gradient[inside].mean() + 0.5) / (gradient[~inside].mean() + 0.5)))
     found["soft"] = float(((a > 0.05) & (a < 0.95)).sum()) / (float(contour.sum()) * edge_width)
@@ -155,21 +154,20 @@ def estimate_figures(
     return EstimateFigures(**found)
 
 
-def _sampled(plane: np.ndarray, small: np.ndarray) -> np.ndarray:
+def _sampled(plane: Matte, small: RGB8) -> Matte:
     """``plane`` at the size of ``small``, float32: samples, since a mean over areas costs more than all else here."""
-    return cv2.resize(plane.astype(np.float32, copy=False), small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    values = plane.astype(np.float32, copy=False)
+    return np.asarray(cv2.resize(values, small.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _gradient(smooth: np.ndarray) -> np.ndarray:
+def _gradient(smooth: Lab) -> Plane:
     """Size of the colour's gradient, ΔE a pixel, float32 h×w."""
     across = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32)
     down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32)
-    return np.sqrt(np.einsum("ijk,ijk->ij", across, across) + np.einsum("ijk,ijk->ij", down, down))
+    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", across, across) + np.einsum("ijk,ijk->ij", down, down)))
 
 
-def _of_network(
-    p: np.ndarray, inside: np.ndarray, away: np.ndarray, contour: np.ndarray, area: float, edge_width: float
-) -> dict[str, float]:
+def _of_network(p: Matte, inside: Area, away: Area, contour: Area, area: float, edge_width: float) -> dict[str, float]:
     doubtful = (p > 0.1) & (p < 0.9)
     slope = np.hypot(cv2.Sobel(p, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(p, cv2.CV_32F, 0, 1, scale=1 / 8))
     over = float((p > 0.2).sum())
@@ -186,10 +184,9 @@ def _of_network(
     }
 
 
-def _of_shape(inside: np.ndarray, area: float) -> dict[str, float]:
+def _of_shape(inside: Area, area: float) -> dict[str, float]:
     height, width = inside.shape
-    count, _, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
-    areas = stats[1:count, cv2.CC_STAT_AREA]
+    areas = parts_of(inside).sizes[1:]
     outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(inside.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
     hull = cv2.convexHull(np.concatenate(outlines))
@@ -210,9 +207,7 @@ def _of_shape(inside: np.ndarray, area: float) -> dict[str, float]:
     }
 
 
-def _of_edges(
-    lab: np.ndarray, gradient: np.ndarray, depth: np.ndarray, contour: np.ndarray, edge_width: float
-) -> dict[str, float]:
+def _of_edges(lab: Lab, gradient: Plane, depth: Plane, contour: Area, edge_width: float) -> dict[str, float]:
     near = cv2.dilate(gradient, np.ones((5, 5), np.uint8))
     # The frame is no edge of the subject.
     rim = contour.copy()
@@ -220,7 +215,7 @@ def _of_edges(
     if not rim.any():
         rim = contour
     rows, columns = np.nonzero(rim)
-    depth = cv2.GaussianBlur(depth, (0, 0), 1.0)
+    depth = np.asarray(cv2.GaussianBlur(depth, (0, 0), 1.0), np.float32)
     down, across = (cv2.Sobel(depth, cv2.CV_32F, *axis)[rows, columns] for axis in ((0, 1), (1, 0)))
     length = np.maximum(np.hypot(down, across), 1e-6)
     sides = []
@@ -238,8 +233,8 @@ def _of_edges(
     }
 
 
-def _of_colours(
-    lab: np.ndarray, inside: np.ndarray, outward: np.ndarray, inward: np.ndarray, area: float, edge_width: float
+def _of_colors(
+    lab: Lab, inside: Area, outward: Plane, inward: Plane, area: float, edge_width: float
 ) -> dict[str, float]:
     """Which colours are the subject's and which the background's, by histograms of what is sure."""
     steps = np.array([_BINS / 100, _BINS / 160, _BINS / 160], np.float32)
@@ -263,9 +258,7 @@ def _of_colours(
     }
 
 
-def _of_background(
-    lab: np.ndarray, inside: np.ndarray, outward: np.ndarray, area: float, edge_width: float
-) -> dict[str, float]:
+def _of_background(lab: Lab, inside: Area, outward: Plane, area: float, edge_width: float) -> dict[str, float]:
     plate = fit_background(lab)
     offset = lab - plate.lab
     away = np.sqrt(np.einsum("ijk,ijk->ij", offset, offset))

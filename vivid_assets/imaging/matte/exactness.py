@@ -61,7 +61,7 @@ def is_drawn(image: RGB8, probability: Matte) -> bool:
         return False
     deep = eroded(seen, DEPTH)
     if deep.sum() < DEEP * max(int(seen.sum()), 1):
-        # Strokes have no fills; their background has said enough.
+        # Strokes have no fills; their background alone decides.
         return model.is_plain
     # Clipped light and shadow are even in photographs, too.
     deep &= (image.min(axis=2) < 250) & (image.max(axis=2) > 5)

@@ -20,7 +20,7 @@ SMALLEST = 16
 FLAT = 0.55
 """Least share of what the network is sure of that lies in segments."""
 EXACT = 0.5
-"""Least share of its steps that are none: grain, and what JPEG leaves, are quickly told by it."""
+"""Least share of its steps that are none: grain, and what JPEG leaves, quickly show in it."""
 SURE = 0.95
 """Mean probability from which grain among a drawing's fills is drawn: gradients fall into bands too small for
 segments."""
@@ -29,7 +29,7 @@ WHOLE = 128
 FLAT_BACKGROUND = 0.1
 """…as long as less than this share of what the network takes for background lies in such fills."""
 LEAST_BACKGROUND = 0.1
-"""Share of the picture that must be background to the network, for that to be told."""
+"""Share of the picture that must be background to the network, for that to be measured."""
 DRAWN = 0.1
 """Mean probability from which such a fill is drawn."""
 REACH = 2

@@ -32,10 +32,19 @@ def flood_background(distance: Plane, near: float) -> Area:
 
 
 def enclosed_holes(distance: Plane, background: Area, near: float, smallest: int) -> Labels:
-    """Background-coloured regions of at least ``smallest`` pixels that the subject encloses, as labels int32 H×W.
+    """Number the regions in the background's colour that the subject encloses.
 
-    0 is everything else. Whether a region is a hole or a patch of the subject in the background's colour is for the
-    caller to say: over white paper the colour alone cannot tell.
+    Whether a region is a hole or a patch of the subject in that colour is for the caller to decide: over white paper
+    the colour alone does not show it.
+
+    Args:
+        distance: float32 H×W, from the background, in ΔE.
+        background: bool H×W, as it was flooded.
+        near: the distance under which a pixel has the background's colour.
+        smallest: pixels of a region, at least.
+
+    Returns:
+        int32 H×W: 0 for everything else.
     """
     labels, sizes = parts_of((distance < near) & ~background, connectivity=4)
     number = np.zeros(len(sizes), dtype=np.int32)
@@ -56,8 +65,8 @@ def open_holes(image: RGB8, alpha: Matte) -> Matte:
     """Open what the subject encloses of a plain, coloured background: a ring's middle, the room between arm and body.
 
     Networks fill such holes. A patch counts as background where it has the background's colour, light aside, and no
-    texture. On a
-    background without a colour nothing is opened: white on white, grey on grey and a highlight look the same.
+    texture. On a background without a colour nothing is opened: white on white, grey on grey and a highlight look the
+    same.
 
     Args:
         image: uint8 H×W×3 sRGB, a photograph.

@@ -53,6 +53,11 @@ def gradient_mask(image: RGB8) -> GradientMask:
     Raises:
         ValueError: not uint8 H×W×3, or no pixel at all.
 
+    >>> picture = np.full((60, 60, 3), 240, np.uint8)
+    >>> picture[20:40, 20:40] = (40, 90, 160)
+    >>> mask = gradient_mask(picture)
+    >>> mask.is_plain, mask.alpha[30, 30].item(), mask.alpha[5, 5].item()
+    (True, 1.0, 0.0)
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"need uint8 H×W×3 with at least one pixel, not {image.dtype} {image.shape}")

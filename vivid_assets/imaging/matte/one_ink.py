@@ -15,7 +15,7 @@ ink's."""
 ONE_INK = 40
 """Steps of one line's colour, of 255 a channel, within which a drawing is in one ink."""
 _FEWEST = 64
-"""Pixels of a drawing, or of a part of it, under which nothing is said of it."""
+"""Pixels of a drawing, or of a part of it, under which nothing is concluded from it."""
 
 
 def one_ink_matte(image: RGB8, probability: Matte | None = None) -> Matte | None:

@@ -8,7 +8,7 @@ from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.matte.from_background import EDGE
 
 INK = 80
-"""Luminance (0..255) under which a pixel is outline ink; the article's figure."""
+"""Luminance (0..255) under which a pixel is outline ink; that of the VividFlow article."""
 DARKER = 20
 """How much darker than the background beside it an outline is at least, of 255."""
 OUTLINE = 3
@@ -18,7 +18,7 @@ BESIDE = 21
 
 
 def fill_regions(alpha: Matte) -> Matte:
-    """Raise medium alpha inside the closed confident zone to at least 220/255 (the article's second stage)."""
+    """Raise medium alpha inside the closed confident zone to at least 220/255, as the VividFlow article does."""
     confident = (alpha > 160 / 255).astype(np.uint8)
     size = max(3, round(0.01 * max(alpha.shape)) | 1)
     zone = cv2.morphologyEx(confident, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))

@@ -94,7 +94,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A name (``good``, ``empty``, ``covers_all`` …) and the sentence that says why."""
+    """A name (``good``, ``empty``, ``covers_all`` …) and the sentence with the reason."""
 
     name: str
     reason: str
@@ -117,6 +117,10 @@ def measure(probability: Matte) -> Figures:
     Raises:
         ValueError: the array is not two-dimensional or is empty.
 
+    >>> probability = np.zeros((100, 100), np.float32)
+    >>> probability[20:70, 20:70] = 1
+    >>> measure(probability).coverage
+    0.25
     """
     if probability.ndim != 2 or probability.size == 0:
         raise ValueError(f"a probability map is H×W with at least one pixel, not {probability.shape}")
@@ -144,7 +148,14 @@ def measure(probability: Matte) -> Figures:
 
 
 def judge_given(figures: Figures, thresholds: Thresholds, name: str, reason: str) -> Verdict:
-    """Judge an alpha that is used as it is: ``name`` unless a person should look whether it is what was meant."""
+    """Judge an alpha that is used as it is.
+
+    Args:
+        figures: its figures.
+        thresholds: the limits.
+        name: the verdict, unless a person should look whether it is what was meant.
+        reason: whose it is, in words, for the sentence.
+    """
     if figures.coverage < thresholds.min_coverage:
         return Verdict("empty", f"{reason} shows next to nothing: coverage {figures.coverage:.4f}")
     if figures.coverage > thresholds.max_coverage:
@@ -255,7 +266,7 @@ def judge_written(
 
     Args:
         alpha: float, H×W.
-        probability: the raw answer of the network that was asked; the same shape.
+        probability: the raw answer of the network that ran; the same shape.
         verdict: on that answer. One that is not accepted stands, and the answer counts for nothing against ``alpha``.
         thresholds: see ``min_agreement``.
         exact: whether ``alpha`` was read from colours that are exact to the last bit. Then only what the network is

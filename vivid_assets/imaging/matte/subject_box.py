@@ -17,6 +17,8 @@ def box_pixels(box: Box, height: int, width: int, margin: float = 0.0) -> tuple[
     Raises:
         ValueError: the box is not in order or lies outside the picture.
 
+    >>> box_pixels((0.25, 0.5, 0.75, 1.0), 100, 200)
+    (50, 100, 50, 150)
     """
     left, top, right, bottom = box
     if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):

@@ -60,7 +60,16 @@ class DeclaredColors:
 
 
 def declared_colors(image: Any, data: bytes, kind: str, has_profile: bool) -> tuple[DeclaredColors | None, list[str]]:
-    """What the file declares, or None if that is sRGB or nothing, or its ICC profile goes before; and notes.
+    """Read which colours a file declares other than by an ICC profile.
+
+    Args:
+        image: the opened picture.
+        data: its file.
+        kind: its format.
+        has_profile: whether it has an ICC profile, which goes before all but cICP.
+
+    Returns:
+        What it declares, or None if that is sRGB or nothing; and notes.
 
     Raises:
         UnreadablePicture: high dynamic range (PQ, HLG), which has no white that sRGB could show.
