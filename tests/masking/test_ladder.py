@@ -120,56 +120,6 @@ def test_a_tier_whose_masks_were_not_learned_is_estimated_but_not_doubted(photo)
     assert 0.0 < mask.right < 1.0
 
 
-def strewn(image):
-    """A firm mask of half of what ``firm`` sees, and of three patches of background at the frame."""
-    mask = firm(image)
-    height, width = mask.shape
-    mask[:, width // 2 :] = 0
-    for top, left in ((0, 0), (0, width - width // 6), (height - height // 6, width - width // 6)):
-        mask[top : top + height // 6, left : left + width // 6] = 1
-    return mask
-
-
-@pytest.fixture
-def poster():
-    """A red board on grey, all of which ``firm`` sees."""
-    picture = np.full((240, 320, 3), 128, np.uint8)
-    picture[60:180, 80:240] = (200, 40, 40)
-    noise = np.random.default_rng(5).normal(0, 4, picture.shape)
-    return np.uint8(np.clip(picture + noise, 0, 255))
-
-
-def unsure_ladder(*tiers):
-    # Every answer is unsure enough to ask another network.
-    return Ladder(tiers, LadderSettings(thresholds=Thresholds(min_right=1.0)))
-
-
-def test_an_unsure_network_is_followed_by_another_and_the_surer_answer_is_taken(poster):
-    for answers in ((strewn, firm), (firm, strewn)):
-        large, small = (Says(name, answer) for name, answer in zip(("u2net", "u2netp"), answers, strict=True))
-        (mask,) = unsure_ladder(large.tier, small.tier, gradient_tier()).masks([poster])
-        assert (large.asked, small.asked) == ([1], [1])
-        assert mask.tier == ("u2net", "u2netp")[answers.index(firm)]
-        assert [record.tier for record in mask.tried] == ["u2net", "u2netp"], "gradients better no network's mask"
-        assert "but right with a probability of" in mask.tried[0].reason
-
-
-def test_a_sure_network_is_the_last_that_is_asked_and_so_is_one_that_was_forced(poster):
-    large, small = Says("u2net", firm), Says("u2netp", firm)
-    (sure,) = Ladder([large.tier, small.tier]).masks([poster])
-    (forced,) = unsure_ladder(large.tier, small.tier).masks([poster], [MaskRequest(tier="u2net")])
-    assert sure.right > 0.5
-    assert forced.tier == "u2net"
-    assert small.asked == []
-
-
-def test_an_unsure_good_mask_stays_where_the_other_network_gives_none(poster):
-    large, small = Says("u2net", firm), Says("u2netp", nothing)
-    (mask,) = unsure_ladder(large.tier, small.tier, gradient_tier()).masks([poster])
-    assert mask.tier == "u2net"
-    assert [record.verdict for record in mask.tried] == ["good", "empty"]
-
-
 def test_a_mirrored_answer_counts_in_the_estimate(photo):
     # Both answer the picture alike; only one holds to it when the picture is mirrored.
     symmetric = Says("u2net", lambda image: cv2.GaussianBlur(round_hole(image), (0, 0), image.shape[1] / 110))

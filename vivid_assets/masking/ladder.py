@@ -70,7 +70,7 @@ class _Try:
 
     @property
     def done(self) -> bool:
-        return any(verdict.accepted or name == self.forced for name, _, _, verdict in self.answers)
+        return bool(self.answers) and (self.answers[-1][3].accepted or self.answers[-1][0] == self.forced)
 
 
 def trouble(tier: str, reason: str | None) -> str:
@@ -149,9 +149,7 @@ class Ladder:
             else:
                 tries[index] = begun
         for tier in self.tiers:
-            waiting = [
-                t for t in tries.values() if t.forced in (None, tier.name) and (not t.done or self._may_better(tier, t))
-            ]
+            waiting = [t for t in tries.values() if not t.done and t.forced in (None, tier.name)]
             if waiting:
                 self._ask(tier, waiting)
         if any(t.forced is None and not t.answers for t in tries.values()):
@@ -208,32 +206,6 @@ class Ladder:
         if all(reasons.values()):
             said = " ".join(f"{name}: {reason}" for name, reason in reasons.items())
             raise ModelUnavailable(f"No mask tier can be asked. {said} The tier gradients needs no weights.")
-
-    def _may_better(self, tier: Tier, attempt: _Try) -> bool:
-        """Whether a good answer is so unsure that another network is worth asking.
-
-        Where U²-Net's mask was less probably right than wrong, U²-NetP's, if its estimate was higher, was right more
-        often (``docs/sureness.md``); a mask by colour alone hardly ever was.
-        """
-        if attempt.forced or not tier.is_network or tier.missing or not is_learned(tier.name):
-            return False
-        name, _, _, verdict = attempt.answers[-1]
-        if not verdict.accepted or not is_learned(name):
-            return False
-        right = self._right(attempt, name)
-        if right >= self.settings.thresholds.min_right:
-            return False
-        record = attempt.records[-1]
-        attempt.records[-1] = replace(
-            record, reason=f"{record.reason}; but right with a probability of {right:.2f} only"
-        )
-        return True
-
-    def _right(self, attempt: _Try, name: str) -> float:
-        """The estimated probability that a tier's answer, as it is, makes a right mask."""
-        probability = next(answer for tier, answer, _, _ in attempt.answers if tier == name)
-        figures = estimate_figures(attempt.crop, probability, probability, attempt.mirrored.get(name))
-        return estimate(figures, name).right
 
     def _model(self, tier: Tier) -> MaskModel | None:
         with self._lock:
@@ -416,11 +388,8 @@ class Ladder:
         return verdict
 
     def _choose(self, attempt: _Try) -> tuple[str, np.ndarray, Figures, Verdict]:
-        good = [answer for answer in attempt.answers if answer[3].accepted or answer[0] == attempt.forced]
-        if len(good) > 1:
-            return max(good, key=lambda answer: self._right(attempt, answer[0]))
-        if good:
-            return good[0]
+        if attempt.done:
+            return attempt.answers[-1]
         # Nobody was good. Doubtful tiers that agree are believed; else the least bad, the earlier at a tie.
         best = min(attempt.answers, key=lambda answer: SEVERITY.index(answer[3].name))
         for other in attempt.answers:
