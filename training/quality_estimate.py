@@ -46,7 +46,7 @@ EDGE_F, EDGE_WITHIN = 0.8, 0.008
 CONTOUR_WITHIN, CONTOUR_PIXELS = 0.01, 60
 RIDGE = 30.0
 SOFT_FROM = 0.06
-"""Share of soft pixels from which training asks for the mirrored picture: about firm masks nobody will."""
+"""Share of soft pixels from which training asks for the mirrored picture: of more than the ladder does."""
 FOLDS = 5
 
 
@@ -63,6 +63,8 @@ class JudgedMask:
     edge: float
     """Boundary F-measure."""
     verdict: str
+    seen_mirrored: bool
+    """Whether the ladder asked for the mirrored picture, so that its estimate has the answer."""
     contour: np.ndarray
     """Figures of some pixels of its contour, N×8."""
     contour_hits: np.ndarray
@@ -93,19 +95,31 @@ def judged_masks(examples: Iterator[Example], cache: Path) -> list[JudgedMask]:
 
 def judged_mask(example: Example, tier: str, model: MaskModel) -> JudgedMask | None:
     """The mask that the ladder of one tier writes, against the truth."""
-    mask, figures = measured_mask(example.image, tier, model)
+    counted = _Counted(model)
+    mask, figures = measured_mask(example.image, tier, counted)
     if figures is None or mask.line_art:
         return None
     edge = boundary_f(mask.alpha > 0.5, example.truth > 0.5)
     overlap = agreement(mask.alpha, example.truth)
-    contour = contour_pixels(example, mask.alpha)
-    return JudgedMask(example.dataset, example.name, tier, figures, overlap, edge, mask.verdict, *contour)
+    looked_twice, contour = counted.by_ladder > 1, contour_pixels(example, mask.alpha)
+    return JudgedMask(example.dataset, example.name, tier, figures, overlap, edge, mask.verdict, looked_twice, *contour)
 
 
-def measured_mask(image: np.ndarray, tier: str, model: MaskModel) -> tuple[Mask, EstimateFigures | None]:
+class _Counted:
+    """A model that counts how often the ladder asks it about the one picture."""
+
+    def __init__(self, model: MaskModel) -> None:
+        self.model, self.by_ladder = model, 0
+
+    def probabilities(self, images: Sequence[np.ndarray]) -> Sequence[np.ndarray | Exception]:
+        self.by_ladder += 1
+        return self.model.probabilities(images)
+
+
+def measured_mask(image: np.ndarray, tier: str, counted: _Counted) -> tuple[Mask, EstimateFigures | None]:
     """A tier's mask and its figures."""
-    is_network = tier in TIERS
-    mask = Ladder([Tier(tier, lambda: model, is_network=is_network)]).masks([image])[0]
+    is_network, model = tier in TIERS, counted.model
+    mask = Ladder([Tier(tier, lambda: counted, is_network=is_network)]).masks([image])[0]
     probability = np.asarray(model.probabilities([image])[0])
     mirrored = None
     if is_network and measure(probability).unsettled > SOFT_FROM:

@@ -21,9 +21,21 @@ import cv2
 import numpy as np
 
 from training.judged_masks import COMPOSED
-from training.quality_estimate import TARGETS, TIERS, WRONG_IOU, JudgedMask, add_folders, examples, judged_masks, train
+from training.quality_estimate import (
+    ROUGHLY_RIGHT_IOU,
+    TARGETS,
+    TIERS,
+    WRONG_IOU,
+    JudgedMask,
+    add_folders,
+    examples,
+    judged_masks,
+    score,
+    train,
+    train_contour,
+)
 from vivid_assets.imaging.matte.estimate_figures import estimate_figures
-from vivid_assets.imaging.matte.quality import GOOD
+from vivid_assets.imaging.matte.quality import GOOD, Thresholds
 from vivid_assets.masking import estimate as trained
 from vivid_assets.masking.calibration import calibration_error, reliability
 
@@ -40,7 +52,7 @@ def cross_validated(masks: Sequence[JudgedMask], side: Callable[[JudgedMask], An
 
 
 def probability(stored: dict[str, Any], mask: JudgedMask, target: str) -> float:
-    kind = trained.MIRRORED if np.isfinite(mask.figures.mirrored) else trained.ONCE
+    kind = trained.MIRRORED if mask.seen_mirrored else trained.ONCE
     return float(trained.probabilities(stored[kind][target], mask.figures.values()[None], mask.tier, kind)[0])
 
 
@@ -87,6 +99,39 @@ def report_found(masks: Sequence[JudgedMask], splits: dict[str, np.ndarray]) -> 
                 same = refused.mean()
                 line += f", as many as the verdict refuses: {found_in_worst(p[at], wrong, same):.2f}"
             print(f"{line} | verdict refuses {same:.0%}, finds {(wrong & refused).sum() / wrong.sum():.2f}")
+
+
+def report_use(masks: Sequence[JudgedMask], p: np.ndarray, least: float = Thresholds().min_right) -> None:
+    """Masks that would be doubtful, and what the other network's mask is worth where its estimate is higher."""
+    print(f"\nwith min_right {least}")
+    by_picture = {(mask.tier, mask.dataset, mask.name): k for k, mask in enumerate(masks)}
+    for tier, other in (TIERS, TIERS[::-1]):
+        at = [k for k, mask in enumerate(masks) if mask.tier == tier and mask.dataset != COMPOSED]
+        good = [k for k in at if masks[k].verdict == GOOD]
+        doubtful = [k for k in good if p[k] < least]
+        wrong = sum(not masks[k].hits("right") for k in doubtful)
+        print(f"{tier}: {len(doubtful)} of {len(good)} good masks are doubtful, {wrong} of these wrong")
+        pairs = [(k, by_picture.get((other, masks[k].dataset, masks[k].name))) for k in at if p[k] < least]
+        taken = [(one, two) for one, two in pairs if two is not None and p[two] > p[one]]
+        before, after = (np.mean([masks[pair[side]].hits("right") for pair in taken]) for side in (0, 1))
+        print(
+            f"  {other} instead, where surer: {len(taken)} of {len(at)}; right before {before:.2f}, after {after:.2f}"
+        )
+
+
+def report_contour(masks: Sequence[JudgedMask]) -> None:
+    """How well single pixels of contours are told, by picture."""
+    rows = [mask for mask in masks if mask.tier in TIERS and mask.iou >= ROUGHLY_RIGHT_IOU and len(mask.contour)]
+    hits = np.concatenate([mask.contour_hits for mask in rows]).astype(float)
+    found = np.zeros(len(hits))
+    folds = np.concatenate([np.full(len(mask.contour_hits), mask.fold) for mask in rows])
+    for fold in set(folds):
+        model = train_contour([mask for mask in rows if mask.fold != fold])
+        seen = np.concatenate([mask.contour for mask in rows if mask.fold == fold])
+        found[folds == fold] = 1 / (1 + np.exp(-score(model, seen)))
+    some = np.random.default_rng(0).choice(len(hits), min(len(hits), 4000), replace=False)
+    auc, error = ranking(found[some], hits[some]), calibration_error(found, hits)
+    print(f"\ncontours: {len(hits)} pixels, right {hits.mean():.2f}, AUC {auc:.2f}, ECE {error:.3f}")
 
 
 def diagram(masks: Sequence[JudgedMask], p: np.ndarray, target: str) -> np.ndarray:
@@ -150,6 +195,8 @@ def main() -> None:
     for target in TARGETS:
         report(masks, splits[target], target)
     report_found(masks, splits["right"])
+    report_use(masks, splits["right"]["by picture"])
+    report_contour(masks)
     image = max((example.image for example in found), key=lambda image: image.size)
     print(f"\na picture of {image.shape[1]} × {image.shape[0]}: {speed(image):.1f} ms of CPU")
     if given.diagram:
