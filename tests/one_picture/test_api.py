@@ -159,6 +159,12 @@ class TestPillow:
             find_mask(Image.fromarray(photo).convert("CMYK"))
 
 
+def test_a_photograph_s_mask_has_an_estimate(photo):
+    grain = np.random.default_rng(0).integers(-9, 10, photo.shape)
+    found = find_mask((photo + grain).clip(0, 255).astype(np.uint8), tiers=TIERS)
+    assert 0 <= found.right <= 1
+
+
 def test_grey_arrays_are_taken(photo):
     assert find_mask(photo[..., 0], tiers=TIERS).alpha.shape == (120, 160)
 
@@ -213,7 +219,7 @@ def test_your_own_mask_is_used_and_no_tier_is_tried(photo):
     mask = np.zeros((120, 160), np.uint8)
     mask[60:] = 255
     done = replace_background(photo, background="#00ff00", mask=Image.fromarray(mask))
-    assert done.mask.tier == "your own"
+    assert (done.mask.tier, done.mask.right) == ("your own", None)
     assert done.composite[10, 80].tolist() == [0, 255, 0]
     assert done.composite[110, 10].tolist() == [214, 214, 214]
 

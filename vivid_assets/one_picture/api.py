@@ -39,6 +39,8 @@ class FoundMask(Generic[ImageT]):
     """``good``, or the name of the fault that a person should look at (docs/masks.md)."""
     reason: str
     """The reason of the verdict."""
+    right: float | None
+    """Estimated probability that the mask is right, 0..1; None for drawings and given masks."""
     notes: tuple[str, ...]
     """What was done to the picture and what is not installed, each a phrase."""
 
@@ -353,10 +355,8 @@ def _is_deep(image: Image) -> bool:
 
 def _found(solved: Solved, masks: Masks, *, as_pillow: bool) -> FoundMask[Any]:
     notes = (*solved.notes, *(note for note in (masks.note, solved.mask.degraded) if note))
-    alpha = solved.full_size
-    return FoundMask(
-        pillow_of(alpha) if as_pillow else alpha, solved.by, solved.mask.verdict, solved.mask.reason, notes
-    )
+    mask, alpha = solved.mask, solved.full_size
+    return FoundMask(pillow_of(alpha) if as_pillow else alpha, solved.by, mask.verdict, mask.reason, mask.right, notes)
 
 
 def _parts(done: Blend, as_pillow: bool) -> dict[str, Any]:
