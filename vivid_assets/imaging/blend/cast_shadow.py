@@ -188,7 +188,7 @@ def measure_shadow(share: Plane, light: LinearRGB, plate: LinearRGB, seen: Plane
     colored = np.clip((np.abs(value - 1) - 0.02) / 0.1, 0, 1)[..., None]
     layer = value[..., None] * (1 + (tint - 1) * colored)
     layer[np.abs(value - 1) < 0.002] = 1
-    return np.clip(layer, 0, MOST).astype(np.float32)
+    return np.asarray(np.clip(layer, 0, MOST), np.float32)
 
 
 def shaded(background: RGB, layer: LinearRGB) -> RGB:
