@@ -25,7 +25,7 @@ def parse(text):
         ("[masks]\nstretch_low = nan", "masks.stretch_low: Input should be a finite number"),
         (
             '[sdxl]\ndevice = "gpu"',
-            r"vivid\.toml: sdxl: device: 'gpu' is no device: say auto, cpu, cuda, cuda:N",
+            r"vivid\.toml: sdxl: device: 'gpu' is no device: use auto, cpu, cuda, cuda:N",
         ),
         ('[open_clip]\ndevice = "cuda:one"', "open_clip: device: 'cuda:one' is no device"),
         ('[birefnet]\ndevice = "CUDA"', "birefnet: device: 'CUDA' is no device"),

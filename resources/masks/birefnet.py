@@ -40,7 +40,7 @@ class BiRefNet(MaskTier):
     """BiRefNet's masks. The lease is a ``MaskModel``: uint8 pictures in, float32 probabilities out."""
 
     title: ClassVar[str] = "BiRefNet"
-    purpose: ClassVar[str] = "masks, the best there are here"
+    purpose: ClassVar[str] = "masks, the best of these"
     licence: ClassVar[str] = "MIT"
     answers: ClassVar[Literal["probability", "matte"]] = "matte"
 

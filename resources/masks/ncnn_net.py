@@ -136,7 +136,7 @@ def _convert(weight: OnnxWeight, input_shape: tuple[int, ...], folder: Path) -> 
     places = (package.submodule_search_locations if package else None) or [""]
     converter = shutil.which("pnnx", path=places[0])
     if converter is None:
-        raise ModelUnavailable("The package pnnx, which converts weights for ncnn, is not whole: install it anew.")
+        raise ModelUnavailable("The package pnnx, which converts weights for ncnn, is incomplete: reinstall it.")
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="vivid-pnnx-", dir=folder) as place:
         # It writes a dozen files beside its input.

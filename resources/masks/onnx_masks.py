@@ -203,7 +203,7 @@ def load_onnx(
     wanted = _PROVIDERS[kind]
     if wanted not in onnxruntime.get_available_providers():
         raise MachineFault(
-            f"The settings ask for {device.name}, but this onnxruntime has no {wanted}. Install the matching "
+            f"The settings request {device.name}, but this onnxruntime has no {wanted}. Install the matching "
             "build (onnxruntime-gpu for CUDA), or set device to auto or cpu."
         )
     options = {"device_id": index} if index else {}
@@ -211,8 +211,8 @@ def load_onnx(
     if session.get_providers()[0] != wanted:
         # onnxruntime takes the CPU when a provider's libraries do not load, with no more than a line on stderr.
         raise MachineFault(
-            f"{wanted} was asked for, but onnxruntime runs {file.name} on {session.get_providers()[0]}: the libraries "
-            "of that provider do not load. Mend that, or set device to cpu."
+            f"{wanted} was requested, but onnxruntime runs {file.name} on {session.get_providers()[0]}: the libraries "
+            "of that provider do not load. Repair them, or set device to cpu."
         )
     sides = [side for side in session.get_inputs()[0].shape[2:] if isinstance(side, int)]
     if any(side != size for side in sides):

@@ -55,4 +55,4 @@ def gpu_expected() -> bool:
 
 
 def _does_not_start(code: int) -> str:
-    return f"the NVIDIA driver does not start (error {code}). Restart the machine, or install the driver anew"
+    return f"the NVIDIA driver does not start (error {code}). Restart the machine, or reinstall the driver"

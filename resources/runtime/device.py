@@ -18,7 +18,7 @@ DType = Literal["auto", "float32", "float16", "bfloat16"]
 
 def _device_name(name: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
-        raise ValueError(f"{name!r} is no device: say auto, cpu, cuda, cuda:N or mps.")
+        raise ValueError(f"{name!r} is no device: use auto, cpu, cuda, cuda:N or mps.")
     return name
 
 
@@ -116,7 +116,7 @@ def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float1
         if reason:
             remedy = "Run on a machine that has it, or set device to cpu or auto."
             raise MachineFault(f"The settings ask for {device}, but {reason}. {remedy}")
-        name, why = device, f"device {device}, as the settings ask"
+        name, why = device, f"device {device}, as the settings request"
     elif reason is None:
         name, why = "cuda", f"device auto: this machine has {_cuda_name(_usable_gpus()[0])}"
     elif heavy and gpu_expected():
@@ -128,7 +128,7 @@ def decide(device: str = "auto", dtype: DType = "auto", *, half: DType = "float1
     elif dtype in ("float32", "float16", "bfloat16"):
         chosen = dtype
     else:
-        raise ValueError(f"{dtype!r} is no precision: say auto, float32, float16 or bfloat16.")
+        raise ValueError(f"{dtype!r} is no precision: use auto, float32, float16 or bfloat16.")
     bad = chosen == "bfloat16" and name.startswith("cuda")
     if bad and not _torch().cuda.is_bf16_supported(including_emulation=False):
         raise MachineFault(f"{_cuda_name(_index(name))} cannot compute in bfloat16. Set dtype to float16 or float32.")
@@ -248,7 +248,7 @@ def assert_placed(module: Any, device: Device, what: str) -> None:
         if parameter.is_floating_point() and not (there and parameter.dtype == device.torch_dtype):
             raise MachineFault(
                 f"{what}: {name} is {parameter.dtype} on {parameter.device}, "
-                f"but {device.dtype} on {device.name} was asked for."
+                f"but {device.dtype} on {device.name} was requested."
             )
 
 

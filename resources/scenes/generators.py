@@ -59,9 +59,9 @@ def choose_generator(asked: str, models: Mapping[str, SceneGenerator]) -> Choice
     """
     if asked != AUTO:
         model = None if asked == BACKDROP else models[asked]
-        return Choice(asked, model, f"Backgrounds by {asked}, as the settings ask.")
+        return Choice(asked, model, f"Backgrounds by {asked}, as the settings request.")
     name, model = next(iter(models.items()))
     if reason := model.unusable():
         return Choice(BACKDROP, None, f"Backgrounds by the drawn backdrop. {reason}")
-    where = "a GPU of this machine" if model.device == "auto" else f"{model.device}, as the settings ask"
-    return Choice(name, model, f"Backgrounds by {name.upper()} on {where}: its weights are here.")
+    where = "a GPU of this machine" if model.device == "auto" else f"{model.device}, as the settings request"
+    return Choice(name, model, f"Backgrounds by {name.upper()} on {where}: its weights are installed.")

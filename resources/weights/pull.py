@@ -164,7 +164,7 @@ def pull_files(files: HubFiles, name: str, say: Callable[[str], None] = _log.inf
         ) from error
     place = files.folder(download=True)
     if problems := files.problems():
-        raise ModelUnavailable(f"{' '.join(problems)} What came from the hub is not what it says.")
+        raise ModelUnavailable(f"{' '.join(problems)} The downloaded files do not match their digests.")
     return place
 
 
@@ -186,7 +186,7 @@ def listed(source: str, revision: str) -> tuple[str, dict[str, int]]:
         return revision, {entry.path: entry.size for entry in tree if hasattr(entry, "size")}
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         reason = first_line(error)
-        raise ModelUnavailable(f"The hub does not say what is in {source} at {revision}: {reason}.") from error
+        raise ModelUnavailable(f"The hub does not list the files of {source} at {revision}: {reason}.") from error
 
 
 def _fetch(weight: OnnxWeight, part: Path, progress: Progress, say: Callable[[str], None]) -> None:

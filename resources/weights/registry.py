@@ -88,7 +88,7 @@ CATALOGUE: dict[str, Weight] = {
         ),
         HubWeight(
             name="birefnet",
-            purpose="masks, the best there are here",
+            purpose="masks, the best of these",
             licence="MIT",
             size=444_500_000,
             files=HubFiles(

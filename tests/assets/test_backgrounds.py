@@ -174,14 +174,14 @@ def test_auto_where_sdxl_cannot_be_used_is_the_backdrop_and_says_why(ready, pain
 def test_auto_where_sdxl_can_be_used_is_sdxl_and_says_where(ready, painter, monkeypatch):
     usable(monkeypatch)
     ready.say(AUTO)
-    assert chosen(ready) == "Backgrounds by SDXL on a GPU of this machine: its weights are here."
+    assert chosen(ready) == "Backgrounds by SDXL on a GPU of this machine: its weights are installed."
     assert generators(ready) == ["sdxl", "sdxl", "own"]
 
 
 def test_the_cpu_that_is_asked_for_is_used(ready, painter, monkeypatch):
     usable(monkeypatch, device=REFUSED)
     ready.say(AUTO + '[sdxl]\ndevice = "cpu"\n')
-    assert "on cpu, as the settings ask" in chosen(ready)
+    assert "on cpu, as the settings request" in chosen(ready)
     assert generators(ready) == ["sdxl", "sdxl", "own"]
 
 

@@ -50,7 +50,7 @@ def test_where_no_tier_is_installed_the_step_stops_and_no_picture_fails(pipeline
     result = pipeline.materialize("spring-00000", selection=["prepared_images", "masks"])
     assert not result.success
     cause = result.failure_data_for_node("masks").error.cause
-    assert "No mask tier can be asked" in cause.message
+    assert "No mask tier is available" in cause.message
     assert "pull u2netp" in cause.message
     assert pipeline.rows(MASKS) == {}
 

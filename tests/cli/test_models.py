@@ -174,7 +174,7 @@ def hub(monkeypatch):
 
     def listed(source, revision):
         if source not in REPOSITORIES:
-            raise ModelUnavailable(f"The hub does not say what is in {source} at {revision}: 404.")
+            raise ModelUnavailable(f"The hub does not list the files of {source} at {revision}: 404.")
         return "c" * 40, dict.fromkeys(REPOSITORIES[source][0], 1_000_000)
 
     monkeypatch.setattr(weights, "listed", listed)
@@ -241,7 +241,7 @@ def test_pull_without_a_name_gets_the_pipeline_that_the_settings_name(
 def test_a_repository_that_is_not_there_is_said(vivid_models, hub, fetched, name):
     code, output = vivid_models("pull", name)
     assert (code, fetched) == (1, [])
-    assert "does not say what is in" in output
+    assert "does not list the files of" in output
 
 
 def test_packages_that_a_model_s_code_needs_are_named_after_pulling(vivid_models, hub, fetched, tmp_path):

@@ -402,7 +402,7 @@ def test_a_forced_tier_that_is_not_installed_is_a_named_failure_of_its_picture(p
 
 def test_where_no_tier_can_be_asked_it_is_the_machine_and_not_the_pictures(photo):
     tiers = [Tier("best", missing, missing="Not here."), Tier("second", missing)]
-    with pytest.raises(ModelUnavailable, match=r"No mask tier can be asked\. best: Not here\. second: no weights"):
+    with pytest.raises(ModelUnavailable, match=r"No mask tier is available\. best: Not here\. second: no weights"):
         Ladder(tiers).masks([photo])
     # Who brings a mask needs no tier.
     own = Alpha(firm(photo), "person")

@@ -205,7 +205,7 @@ class Ladder:
         reasons = {tier.name: tier.missing or self._unavailable.get(tier.name) for tier in self.tiers}
         if all(reasons.values()):
             said = " ".join(f"{name}: {reason}" for name, reason in reasons.items())
-            raise ModelUnavailable(f"No mask tier can be asked. {said} The tier gradients needs no weights.")
+            raise ModelUnavailable(f"No mask tier is available. {said} The tier gradients needs no weights.")
 
     def _model(self, tier: Tier) -> MaskModel | None:
         with self._lock:

@@ -141,7 +141,7 @@ def _read(store: Store, path: str) -> pa.Table | None:
     try:
         return store.read_table(path)
     except DamagedTable as error:
-        _log.error("%s Its rows are taken as not there; the next run of the stage makes them anew.", error)
+        _log.error("%s Its rows count as missing; the next run of the stage computes them again.", error)
         return None
 
 

@@ -209,7 +209,7 @@ def test_onnx_asks_for_the_provider_that_is_meant(onnx, photograph, monkeypatch)
     monkeypatch.setattr(
         "onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
-    with pytest.raises(MachineFault, match="was asked for, but onnxruntime runs"):
+    with pytest.raises(MachineFault, match="was requested, but onnxruntime runs"):
         masks(onnx | {"device": "cuda"}, [photograph])
 
 

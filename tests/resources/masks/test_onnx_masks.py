@@ -114,7 +114,7 @@ def test_auto_takes_the_provider_that_is_there_and_says_so(tmp_path, gpu_for_tor
 
 def test_a_gpu_that_was_asked_for_and_that_onnxruntime_lacks_stops(tmp_path, gpu_for_torch_alone):
     file = save_brightness(tmp_path / "u2netp.onnx", sigmoid=True)
-    with pytest.raises(MachineFault, match=r"ask for cuda:0, but this onnxruntime has no CUDAExecutionProvider"):
+    with pytest.raises(MachineFault, match=r"request cuda:0, but this onnxruntime has no CUDAExecutionProvider"):
         masks(onnx_model=str(file), device="cuda")
 
 

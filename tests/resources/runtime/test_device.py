@@ -136,7 +136,7 @@ def test_a_gpu_that_is_not_there_and_a_precision_it_lacks_are_faults(two_gpus):
 
 @pytest.mark.parametrize(("device", "dtype"), [("gpu", "auto"), ("cpu", "int8")])
 def test_names_that_mean_nothing_are_refused(device, dtype):
-    with pytest.raises(ValueError, match="say auto"):
+    with pytest.raises(ValueError, match="use auto"):
         decide(device, dtype)
 
 

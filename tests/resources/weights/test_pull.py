@@ -470,7 +470,7 @@ def test_a_file_that_the_repository_has_not_is_no_reason_to_fetch_for_ever(hub):
 def test_the_hub_s_list_of_a_repository(hub):
     commit, files = weights.listed("org/model", COMMIT)
     assert (commit, files) == (COMMIT, {"model.safetensors": len(CONTENT), "config.json": 2, "pytorch_model.bin": 8})
-    with pytest.raises(ModelUnavailable, match="does not say what is in org/other"):
+    with pytest.raises(ModelUnavailable, match="does not list the files of org/other"):
         weights.listed("org/other", COMMIT)
 
 

@@ -292,8 +292,8 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     inside = cv2.distanceTransform((network > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     core = (network > 0.9) & (inside > _NEAR * longest)
     outside = small.ray & ~grown(network > 0.05, _NEAR * longest)
-    # A network takes cast shadows for subject, too; but what is dark and grey may well be subject. Greys are
-    # everywhere: against the network, a grey plate is seen in its shadow, and in its own light at the very rim.
+    # A network takes cast shadows for subject, too; but what is dark and grey may well be subject.
+    # Greys are everywhere: against the network, a grey plate shows in its shadow, and in its own light at the very rim.
     colored = _colored(small.plate) > 0.3
     dim = colored | (small.share < _SHADED)
     shade = small.ray & small.flat & ~core & ((network < 0.5) | ((network < 0.97) & (small.share > 0.4) & dim))
