@@ -46,6 +46,11 @@ class Model(Resource):
     is_fetched_whole: ClassVar[bool] = False
     """Whether ``pull`` alone knows what to fetch, and ``weights`` does not name every file."""
 
+    @classmethod
+    def brings_weights(cls) -> bool:
+        """Whether it has anything to fetch, whatever the settings are."""
+        return any(getattr(cls, name) is not getattr(Model, name) for name in ("weights", "fetched", "pull"))
+
     def missing(self) -> str | None:
         """What it lacks here (weights, packages), in a sentence that says what to do; None when it can be loaded.
 

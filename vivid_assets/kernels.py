@@ -42,10 +42,12 @@ def _blends() -> None:
     blend_native(photograph, own, scene, mode="alpha")
     blend_native(photograph.astype(np.uint16) * 257, small, scene)
     blend_native(photograph, persons, scene)
-    # A hard mask, and one that is softer than its picture.
-    hard = np.asarray(alpha > 0.5, np.float32)
-    for mask in (hard, np.asarray(cv2.GaussianBlur(alpha, (0, 0), 5), np.float32)):
-        blend_native(photograph, Alpha(mask, "probability"), scene)
+    # A hard mask, and one that is softer than its picture; against a busy background, which has no plate, too.
+    busy = np.rint(alpha[..., None] * photograph + (1 - alpha[..., None]) * _busy_background()).astype(np.uint8)
+    soft = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 3), np.float32)
+    for picture in (photograph, busy):
+        for mask in (np.asarray(alpha > 0.5, np.float32), soft):
+            blend_native(picture, Alpha(mask, "probability"), scene)
 
 
 def _masks() -> None:

@@ -73,7 +73,7 @@ def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
     assert "data:image/jpeg;base64," in metadata["contact sheet"].value
     assert "| gradients | 2 |" in metadata["tiers"].value
     assert metadata["verdicts"].value.startswith("| verdict | pictures |")
-    assert metadata["wants a look"].value >= 1
+    assert metadata["needs review"].value >= 1
 
 
 def test_the_share_of_the_settings_changes_the_page_and_no_row(reviewed):

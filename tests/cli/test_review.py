@@ -38,7 +38,7 @@ def test_judgements_are_compared_with_the_estimates_and_fit_a_threshold(vivid, t
     said = vivid("review", "calibrate", "spring", str(tmp_path / "page.csv"))
     assert "Judged masks of spring: 100, of which 45 wrong." in said
     assert "Expected by the estimates: 22.5 wrong" in said
-    assert "Among the 20% least sure are 44% of the wrong ones" in said
+    assert "The 20% least sure masks contain 44% of the wrong ones" in said
     threshold = float(said.split("min_right = ")[1])
     assert 0.65 < threshold < 0.9
     # Kept: the files may go. Said again, nothing is counted twice.
@@ -59,7 +59,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(vivid, tmp_path):
 def test_few_judgements_fit_nothing(vivid, tmp_path):
     (tmp_path / "page.csv").write_text(judged(5, 1, 0.8))
     said = vivid("review", "calibrate", "spring", str(tmp_path / "page.csv"))
-    assert "from 20 judgements on" in said
+    assert "needs at least 20 judgements" in said
     assert "min_right" not in said
 
 

@@ -129,13 +129,16 @@ def test_what_is_no_tier_or_has_a_name_that_is_taken_is_refused_by_its_package_s
 
 
 @pytest.mark.slow
-def test_a_stage_and_its_check_are_a_file_each_and_a_line(tmp_path):
+def test_in_this_repository_each_is_a_file_and_a_line(tmp_path):
     code = blocks()
-    (where,) = [name for name in code if name.startswith("vivid_assets/flow.py")]
-    for name in ("vivid_assets/assets/sharpness.py", "vivid_assets/checks/blurred.py"):
-        file = tmp_path / name
+    lines = [(*name.split(", after "), text) for name, text in code.items() if ", after " in name]
+    assert len(lines) == 3
+    files = {name: code[name] for name in ("vivid_assets/assets/sharpness.py", "vivid_assets/checks/blurred.py")}
+    files |= {"resources/masks/darker.py": code["darker.py"], "resources/scenes/stripes.py": code["stripes.py"]}
+    for name, text in files.items():
+        file = tmp_path / "added" / name
         file.parent.mkdir(parents=True)
-        file.write_text(code[name], encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for name, blur in (("sharp.png", 0.0), ("soft.png", 6.0)):
@@ -144,15 +147,13 @@ def test_a_stage_and_its_check_are_a_file_each_and_a_line(tmp_path):
         inside = cv2.circle(np.zeros((160, 160), np.uint8), (80, 80), 50, 1, -1) > 0
         image[inside] = (cv2.GaussianBlur(texture, (0, 0), blur) if blur else texture)[inside]
         cv2.imwrite(str(pictures / name), image)
-    (tmp_path / "vivid.toml").write_text(
-        '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n[sharpness]\nlimit = 60\n'
-    )
+    (tmp_path / "vivid.toml").write_text(code["vivid.toml"] + "[sharpness]\nlimit = 60\n")
 
     def vivid(*arguments: str) -> str:
         done = subprocess.run(
             [
-                *(sys.executable, Path(__file__).with_name("vivid_with_page.py"), tmp_path),
-                *(code[where], where.partition("after ")[2].rstrip(",")),
+                *(sys.executable, Path(__file__).with_name("vivid_with_page.py")),
+                *(tmp_path / "added", json.dumps(lines)),
                 *arguments,
             ],
             cwd=tmp_path,
@@ -170,6 +171,10 @@ def test_a_stage_and_its_check_are_a_file_each_and_a_line(tmp_path):
         row["picture"]: row
         for row in pq.read_table(tmp_path / "store/tables/sharpness/spring-00000.parquet").to_pylist()
     }
+    masks = pq.read_table(tmp_path / "store/tables/masks/spring-00000.parquet").to_pylist()
+    assert [row["tier"] for row in masks] == ["darker", "darker"]
+    backgrounds = pq.read_table(tmp_path / "store/tables/backgrounds/spring-00000.parquet").to_pylist()
+    assert [row["generator"] for row in backgrounds] == ["stripes", "stripes"]
     assert rows["sharp.png"]["sharpness"] > 60 > rows["soft.png"]["sharpness"]
     assert [rows[name]["blurred"] for name in ("sharp.png", "soft.png")] == [False, True]
     status = next(line for line in vivid("catalogue", "status").splitlines() if "sharpness" in line)

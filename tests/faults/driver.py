@@ -129,7 +129,7 @@ if __name__ == "__main__":
         "rich.console",
         "scipy.ndimage",
         "sqlalchemy",
-        "vivid_assets.definitions",
+        "vivid_assets.assets.export",
         "vivid_assets.scheduling.ticks",
         "vivid_assets.export.part",
     ):

@@ -1,12 +1,12 @@
 """A mask for each picture, and how good it is.
 
-A row names the tier that answered, its verdict and figures, and every tier tried before with the reason for
-going on; `degraded` says that a tier that is installed, or once was, could not be loaded or broke: such a row is
-made again by the next run. A tier that never was installed is noted once, when a run starts. A mask in the
-catalogue's `overrides` folder is used as it is; so is the source's own transparency, where it can be a cut-out.
-`origin` says which of these the alpha is (`person`, `own`), or a network's `probability` or `matte`, or a
-`drawing`; `notes` how a mask's file was read. With `matting` a network solves the edges of photographs' masks, and
-`tried` ends with what it did. `right` and `edge_right` are the estimated probabilities that a photograph's mask is
+A row has the tier that made the mask, its verdict and figures, and every tier tried before with the reason to go on;
+`degraded` has the reason if a tier that is installed, or once was, could not be loaded or broke: the next run makes
+such a row again. A tier that was never installed is reported once, when a run starts. A mask in the catalogue's
+`overrides` folder is used as it is; so is the source's own transparency, if it can be a cut-out. `origin` is the
+kind of alpha: `person` or `own` for these two, else a network's `probability` or `matte`, or a `drawing`; `notes`
+record how a mask's file was read. With `matting` a network refines the edges of photographs' masks, and `tried`
+ends with its result. `right` and `edge_right` are the estimated probabilities that a photograph's mask is
 right, and that its edge is. Stale when the picture, the override, a threshold or a model changes.
 """
 

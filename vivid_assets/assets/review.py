@@ -1,10 +1,10 @@
-"""A page to look through the shard by keyboard: before, mask and after, what wants a look first.
+"""A page to review the shard by keyboard: before, mask and after; pictures that need review come first.
 
-A row is one picture, failed ones too: `rank` 0 to 3 says that it wants a look (no result, a mask in doubt, a halo,
-a tier that was missing) and `why` gives the sentences; small WebP pictures are in the row, one of them of where the
-mask's edge is unsure. The page is one HTML file, `review/<shard>.html`, which needs no server; the least sure masks
-come first, and with `review_share` the page asks about that share of the pictures. Stale when a picture's mask,
-composite or failure changes; the page is written anew when one of its rows or the share changed.
+A row is one picture, failed ones too: `rank` 0 to 3 marks those that need review (no result, a doubtful mask, a
+halo, a missing tier), and `why` has the reasons; small WebP pictures are in the row, one of which shows where the
+mask's edge is unsure. The page is a single HTML file, `review/<shard>.html`, without a server; the least sure masks
+come first, and `review_share` sets the share of the pictures to review. Stale when a picture's mask, composite or
+error changes; the page is written again when one of its rows or the share changes.
 """
 
 from vivid_assets.assets.backgrounds import BACKGROUNDS

@@ -14,7 +14,7 @@ def judge_estimates(outcome: Outcome, context: Context) -> Judged:
     masks = sum(entry["estimated"] for entry in earlier)
     figures = {"estimated": len(rows), "expected_wrong": wrong}
     if masks < LEAST_HISTORY or not rows:
-        sentence = f"{wrong:.1f} of {len(rows)} estimated masks are expected to be wrong; no history to compare with"
+        sentence = f"{wrong:.1f} of {len(rows)} estimated masks are expected to be wrong; there is no history yet"
         return Judged(True, sentence, figures)
     # A sum of probabilities varies less than a count of as many would: this allows more than chance.
     expected, most = by_history(sum(entry["expected_wrong"] for entry in earlier), masks, len(rows), context)
@@ -23,7 +23,7 @@ def judge_estimates(outcome: Outcome, context: Context) -> Judged:
         passed=wrong / len(rows) <= most,
         sentence=(
             f"{wrong / len(rows):.1%} of the masks are expected to be wrong; {expected:.1%} in the {len(earlier)} "
-            f"shards before (at most {most:.1%} would be chance){named('least sure', least)}"
+            f"shards before (up to {most:.1%} would be chance){named('least sure', least)}"
         ),
         figures=figures,
     )

@@ -1,4 +1,4 @@
-"""Whether the old wall's colour is gone from the edges."""
+"""Whether the original background's colour is gone from the edges."""
 
 from vivid_assets.checks.check import Check, Context, Judged, named, share
 from vivid_assets.rows.engine import Outcome
@@ -6,18 +6,18 @@ from vivid_assets.rows.stage import OK
 
 
 def judge_halo(outcome: Outcome, context: Context) -> Judged:
-    """Whether the old wall's colour is gone from the edges."""
+    """Whether the original background's colour is gone from the edges."""
     limits, rows = context.limits, outcome.with_status(OK)
     visible = [row for row in rows if row["leakage"] is not None and row["leakage"] > limits.leakage]
     such = named("such as", visible)
     return Judged(
         passed=len(visible) <= limits.halo_share * len(rows),
         sentence=(
-            f"{len(visible)} of {len(rows)} composites show the old wall in their edges "
+            f"{len(visible)} of {len(rows)} composites show the original background in their edges "
             f"(leakage over {limits.leakage:g}){such}"
         ),
         figures={"halo_share": share(visible, rows)},
     )
 
 
-HALO = Check("halo", "The old background's colour is gone from the edges.", judge_halo)
+HALO = Check("halo", "The original background's colour is gone from the edges.", judge_halo)

@@ -32,4 +32,4 @@ def _had_no_other(row: dict[str, Any], networks: set[str]) -> bool:
     return bool(asked) and asked.isdisjoint(networks)
 
 
-TIERS = Check("tiers", "Masks by the last tier where others were asked, or with a broken tier, are few.", judge_tiers)
+TIERS = Check("tiers", "Few masks are by the last tier although others were requested, or degraded.", judge_tiers)

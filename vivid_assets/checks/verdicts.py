@@ -22,13 +22,13 @@ def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
     pictures = sum(entry["pictures"] for entry in earlier)
     figures = {"pictures": len(rows), "doubtful": len(doubtful)}
     if pictures < LEAST_HISTORY or not rows:
-        return Judged(True, f"{len(doubtful)} of {len(rows)} masks are in doubt; no history to compare with", figures)
+        return Judged(True, f"{len(doubtful)} of {len(rows)} masks are doubtful; there is no history yet", figures)
     expected, most = by_history(sum(entry["doubtful"] for entry in earlier), pictures, len(rows), context)
     return Judged(
         passed=share(doubtful, rows) <= most,
         sentence=(
-            f"{share(doubtful, rows):.1%} of the masks are in doubt; {expected:.1%} in the {len(earlier)} shards "
-            f"before (at most {most:.1%} would be chance){named('in doubt', doubtful)}"
+            f"{share(doubtful, rows):.1%} of the masks are doubtful; {expected:.1%} in the {len(earlier)} shards "
+            f"before (up to {most:.1%} would be chance){named('doubtful', doubtful)}"
         ),
         figures=figures,
     )

@@ -12,9 +12,9 @@ def judge_whole(outcome: Outcome, context: Context) -> Judged:
     why = f"; {poor[0][column]}" if poor else ""
     return Judged(
         passed=not poor,
-        sentence=f"{len(poor)} pictures were made with less than was wanted{why}",
+        sentence=f"{len(poor)} pictures are degraded{why}",
         figures={"degraded": len(poor)},
     )
 
 
-WHOLE = Check("whole", "Every row was made with the models that are wanted.", judge_whole)
+WHOLE = Check("whole", "Every row was made with the models that the deployment has.", judge_whole)

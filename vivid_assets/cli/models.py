@@ -145,7 +145,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
     """List every model: its purpose, size and licence, and whether it is installed."""
-    rows = [*_of_catalogue(), *_of_plugins()]
+    rows = [*_of_catalogue(), *_beside_catalogue()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -173,14 +173,15 @@ def _of_catalogue() -> list[dict[str, Any]]:
     ]
 
 
-def _of_plugins() -> list[dict[str, Any]]:
-    """The models of installed packages, with the current settings."""
+def _beside_catalogue() -> list[dict[str, Any]]:
+    """Models whose weights the catalogue does not list, with the current settings."""
     from resources.errors import ModelUnavailable
-    from vivid_assets.cli.wanted import plugins
+    from resources.registry import BrokenPlugin
+    from vivid_assets.cli.wanted import beside_catalogue
     from vivid_assets.settings import find_model
 
     rows = []
-    for name, models in plugins().items():
+    for name, models in beside_catalogue().items():
         row: dict[str, Any] = {"name": name, "purpose": "", "bytes": None, "licence": "", "source": "", "path": None}
         try:
             model = find_model(models, name, _settings())
@@ -188,8 +189,10 @@ def _of_plugins() -> list[dict[str, Any]]:
             row["source"] = ", ".join(f"{one.source}@{one.revision[:12]}" for one in model.weights())
             if not model.missing():
                 row["path"] = ", ".join(str(one.folder()) for one in model.weights())
-        except ModelUnavailable as error:
+        except BrokenPlugin as error:
             row["purpose"] = str(error)
+        except ModelUnavailable:
+            continue  # the settings name no weights of it
         rows.append(row)
     return rows
 

@@ -1,4 +1,4 @@
-"""``vivid review``: what people say of masks, and how right their estimates were."""
+"""``vivid review``: people's judgements of masks, and how good the estimates were."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +9,7 @@ from rich.table import Table
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 
-# As in vivid_assets.cli.catalogue: help is shown at once.
+# Imported by the command itself, so that help is shown at once.
 if TYPE_CHECKING:
     from upath import UPath
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 review_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="What people say of masks: how right the estimates were, and which threshold fits a catalogue.",
+    help="Use people's judgements of masks: how good the estimates were, and which threshold fits a catalogue.",
 )
 
 
@@ -31,16 +31,18 @@ def _review() -> None:
 
 @review_app.command()
 def calibrate(
-    name: Annotated[str, typer.Argument(help="The catalogue's name, as in `vivid catalogue add`.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="The catalogue's name, as given to `vivid catalogue add`.", show_default=False)
+    ],
     files: Annotated[
-        list[Path] | None, typer.Argument(help="CSVs of the review page's Save CSV.", show_default=False)
+        list[Path] | None, typer.Argument(help="CSV files that the review page saved.", show_default=False)
     ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Compare people's judgements with the estimates, and fit the catalogue's threshold. Changes no setting.
 
-    Judgements are lines of a CSV: `picture`, `judgement` (right or wrong) and, as the page showed it, `right`. They
-    come from `judgements.csv` in the catalogue's folder and from the files given, and are kept in the store.
+    Judgements are lines of a CSV file: `picture`, `judgement` (right or wrong) and `right`, the estimate that the page
+    showed. They are read from `judgements.csv` in the catalogue's folder and from the given files, and stored.
 
     Example: `vivid review calibrate spring spring-00000-judged.csv`
     """
@@ -52,8 +54,8 @@ def calibrate(
     labels = keep(opened, name, _read(opened, catalogue, files or []))
     if not labels:
         raise ValueError(
-            f"There are no judgements of {name}'s masks: flag and accept pictures on the review page, Save CSV, and "
-            "give the file here, or put it into the catalogue's folder as judgements.csv."
+            f"There are no judgements of {name}'s masks: flag and accept pictures on the review page, choose Save CSV, "
+            "and give the file here, or save it as judgements.csv in the catalogue's folder."
         )
     found = calibration(labels)
     say(f"Judged masks of {name}: {found.labels}, of which {found.wrong} wrong.")
@@ -63,13 +65,13 @@ def calibrate(
     console.print(table)
     say(f"Expected by the estimates: {found.expected_wrong:.1f} wrong. Calibration error: {found.error:.3f}.")
     for share, part in found.found.items():
-        say(f"Among the {share:.0%} least sure are {part:.0%} of the wrong ones.")
+        say(f"The {share:.0%} least sure masks contain {part:.0%} of the wrong ones.")
     if found.min_right is None:
-        say(f"A threshold is fitted from {LEAST_LABELS} judgements on.")
+        say(f"Fitting a threshold needs at least {LEAST_LABELS} judgements.")
         return
     say(
         f"A mask of this catalogue is as probably wrong as right at an estimate of {found.min_right:.2f}. "
-        "To hold masks below it for review, write in its catalogue.toml, and scan:"
+        "To list masks below it for review, add to its catalogue.toml, and scan:"
     )
     say(f"\n[masks.thresholds]\nmin_right = {found.min_right:.2f}")
 
@@ -89,7 +91,7 @@ def _read(store: "Store", catalogue: "Catalogue", files: list[Path]) -> "list[La
 
 
 def _estimates(store: "Store", name: str) -> dict[str, float]:
-    """What the catalogue's masks have now, by picture."""
+    """The current estimates of the catalogue's masks, by picture."""
     from vivid_assets.assets.masks import MASKS
     from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.rows.tables import read_rows

@@ -64,12 +64,18 @@ def is_known(name: str) -> bool:
 def names() -> list[str]:
     """The models that have a name of their own."""
     few_step = [name for name, sampler in SAMPLERS.items() if sampler.unet or sampler.lora]
-    return list(dict.fromkeys([*CATALOGUE, *few_step, *KNOWN, *plugins()]))
+    return list(dict.fromkeys([*CATALOGUE, *few_step, *KNOWN, *beside_catalogue()]))
 
 
-def plugins() -> dict[str, Registry[Any]]:
-    """The models of installed packages, and the list that each is in."""
-    return {name: models for models in (MASK_TIERS, GENERATORS) for name in models.names() if name not in models.own}
+def beside_catalogue() -> dict[str, Registry[Any]]:
+    """Models whose weights the catalogue does not list, those of installed packages among them, and where each is."""
+    lists: tuple[Registry[Any], ...] = (MASK_TIERS, GENERATORS)
+    return {
+        name: models
+        for models in lists
+        for name in models.names()
+        if name not in CATALOGUE and (name not in models.own or models.load(name).brings_weights())
+    }
 
 
 def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wish:
@@ -86,8 +92,8 @@ def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wis
         return _of_sampler(name, read())
     if name in KNOWN:
         return Wish([_of_rembg(name)])
-    if models := plugins().get(name):
-        return _of_plugin(name, models, read())
+    if models := beside_catalogue().get(name):
+        return _of_model(name, models, read())
     match = REPOSITORY.fullmatch(name)
     assert match, name
     source, revision = match.groups()
@@ -188,7 +194,7 @@ def _vitmatte(settings: Settings) -> "VitMatte":
     return configured(VitMatte(), settings.entries("vitmatte"))
 
 
-def _of_plugin(name: str, models: Registry[Any], settings: Settings) -> Wish:
+def _of_model(name: str, models: Registry[Any], settings: Settings) -> Wish:
     wish = Wish()
     _add(wish, name, models, settings)
     if not (wish.wanted or wish.left_out or wish.refused):

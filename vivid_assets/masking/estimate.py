@@ -92,7 +92,7 @@ def inputs(values: np.ndarray, kind: str) -> np.ndarray:
 
 def scaled(raw: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """Inputs in standard deviations from the training's mean, cut where nothing was learned."""
-    return np.clip((raw - mean) / deviation, -_REACH, _REACH)
+    return np.asarray(np.clip((raw - mean) / deviation, -_REACH, _REACH))
 
 
 def _probability(values: np.ndarray, tier: str, kind: str, target: str) -> float:
@@ -105,7 +105,7 @@ def probabilities(model: Mapping[str, Any], values: np.ndarray, tier: str, kind:
         scaled(inputs(values, kind), model["mean"], model["deviation"]) @ model["weights"][:-1] + model["weights"][-1]
     )
     slope, offset = model["tiers"].get(tier, model["tiers"][OTHER])
-    return 1.0 / (1.0 + np.exp(-np.clip(slope * score + offset, -30.0, 30.0)))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(slope * score + offset, -30.0, 30.0))))
 
 
 @cache

@@ -45,7 +45,7 @@ def review_page(shard: str, rows: Sequence[Mapping[str, Any]], share: float | No
 
 
 def rows_digest(rows: Sequence[Mapping[str, Any]], share: float | None = None) -> str:
-    """The digest of all that a page of ``rows`` shows: theirs, the template's, and the share that wants a look."""
+    """The digest of all that a page of ``rows`` shows: theirs, the template's, and the share to review."""
     seen = hashlib.blake2b(f"{share}".encode(), digest_size=16)
     for name in ("page.html", "page.css", "page.js"):
         seen.update(_part(name).encode())

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from resources.clip.open_clip import OpenClip, Scores
-from vivid_assets.imaging.analysis.light import Temperature, Tone, measure_light
+from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
+from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.columns import Degraded
 from vivid_assets.rows.stage import RowInput, Stage

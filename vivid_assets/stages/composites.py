@@ -104,7 +104,7 @@ class Compose(EachPicture[Composite]):
 
     def _composed(self, row: RowInput) -> Composite:
         mask, background, wanted = row.read(MaskOf), row.read(Behind), self._wanted
-        # A source with transparency holds pure foreground colour: there is no old wall to take out.
+        # A source with transparency holds pure foreground colour: there is no original background to remove.
         mode = "alpha" if mask.origin == "own" else wanted.mode
         file_format = output_format(row.read(PreparedSource).source_format, wanted)
         data = self.shard.source.read(row.picture, row.read(Given).content)

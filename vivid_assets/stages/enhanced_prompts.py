@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vivid_assets.imaging.analysis.light import Temperature, Tone
+from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.prompts.enhance import AddedWords, enhance
 from vivid_assets.rows.columns import Int32
 from vivid_assets.rows.stage import RowInput

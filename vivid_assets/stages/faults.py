@@ -48,7 +48,7 @@ def retried_where_it_helps(context: dg.AssetExecutionContext) -> Iterator[None]:
             context.log.warning("Trying again in %.0f s: %s", pause, fault)
             raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=pause) from fault
         if is_dead_device(fault):
-            context.log.error("The GPU cannot be used by this process any more: the run is tried again in a new one.")
+            context.log.error("This process cannot use the GPU any more: the run is tried again in a new process.")
             context.instance.add_run_tags(context.run.run_id, {_RETRY_IN_A_NEW_PROCESS: "true"})
         raise
 

@@ -1,4 +1,4 @@
-"""Review: the shard's pictures before a person's eyes, what wants a look first."""
+"""Review: a page of the shard's pictures; those that need review come first."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -148,7 +148,7 @@ class Review(EachPicture[Reviewed]):
         return {
             "page": target,
             "page MB": round(target.stat().st_size / 1e6, 1),
-            "wants a look": sum(row["rank"] != FINE for row in shared_out(rows, self._share)),
+            "needs review": sum(row["rank"] != FINE for row in shared_out(rows, self._share)),
         }
 
     def _small(self, file: str | None, longest: int) -> bytes | None:

@@ -36,7 +36,7 @@ _SHOWN_PICTURES = 12
 class ShardConfig(dg.Config):
     """What may be asked of one run."""
 
-    retry_failed: bool = Field(False, description="Try rows again that failed for good, such as corrupt files.")
+    retry_failed: bool = Field(False, description="Also try rows again that failed for good, such as corrupt files.")
 
 
 def shard_asset(stage: PipelineStage) -> dg.AssetsDefinition:
@@ -100,7 +100,7 @@ def materialize_shard(
     ledger = shard_rows(store, shard)
     if not len(ledger):
         # Looked at when the step began, too. No ledger is no order to empty the tables.
-        raise MachineFault(f"The ledger of {catalogue_of(shard)} has gone while {shard} was run.")
+        raise MachineFault(f"The ledger of {catalogue_of(shard)} disappeared while {shard} was running.")
     outcome = work.run(live_of(ledger), retry_failed=retry_failed)
     metadata: dict[str, Any] = {}
     if groups := _shown(work, outcome.with_status(OK)):

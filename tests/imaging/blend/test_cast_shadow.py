@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.support.plain import plain
-from vivid_assets.imaging.blend.cast_shadow import choose_shadow, multiply_layer, shaded, spread
+from vivid_assets.imaging.blend.cast_shadow import choose_shadow, measure_shadow, multiply_layer, shaded, spread
 from vivid_assets.imaging.blend.known_plate import solve_known_plate
 
 
@@ -110,3 +110,18 @@ def test_the_unknown_is_filled_from_what_is_near():
     assert filled[30, 4] == 1
     assert filled[30, 60] == 3
     assert 1 <= filled[30, 12] < 1.6 < 2.4 < filled[30, 50] <= 3
+
+
+@pytest.mark.parametrize("plate", [(0.8, 0.6, 0.01), (0.1, 0.012, 0.45)])
+def test_a_channel_that_the_plate_hardly_has_does_not_tint_the_shadow(plate):
+    """A camera cuts off the third colour of a saturated paper: it stays as it is where the others are halved."""
+    light = np.full((120, 160, 3), plate, np.float32)
+    share = np.ones((120, 160), np.float32)
+    share[60:90, 40:120] = 0.5
+    seen = light * share[..., None]
+    weakest = int(np.argmin(plate))
+    seen[..., weakest] = plate[weakest]
+    layer = measure_shadow(share, seen, light, np.ones_like(share), np.full_like(share, 0.004))
+    core = layer[70:80, 60:100]
+    assert np.abs(core[..., weakest] / core.mean(axis=2) - 1).max() < 0.06
+    assert core.mean() == pytest.approx(0.5, abs=0.03)

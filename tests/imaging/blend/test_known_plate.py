@@ -160,3 +160,21 @@ def test_a_shadow_s_core_beneath_hair_leaves_no_patch_of_the_plate():
     green = (foot[..., 1] > foot[..., 0] + 8) & (foot[..., 1] > foot[..., 2] + 8)
     whole = cv2.erode(green.astype(np.uint8), np.ones((5, 5), np.uint8))
     assert not whole.any()
+
+
+def test_a_pale_sole_above_its_deep_shadow_is_no_plate():
+    """Before grey paper a white sole has the paper's hue, and not the light of the shadow beside it."""
+    size = 512
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    body = (np.abs(x - 256) < 110) & (y > 120) & (y < 330)
+    sole = (np.abs(x - 256) < 118) & (y >= 330) & (y < 380)
+    alpha = cv2.GaussianBlur((body | sole).astype(np.float32), (0, 0), 0.7)
+    shadow = 1 - 0.75 * np.exp(-(((x - 256) / 150) ** 4) - ((y - 384) / 22) ** 2)
+    front = np.where(body[..., None], (0.75, 0.45, 0.25), np.float32(0.62))
+    light = alpha[..., None] * front + (1 - alpha)[..., None] * (0.6 * shadow)[..., None]
+    noise = np.random.default_rng(4).normal(0, 0.8, light.shape)
+    picture = np.clip(to_uint8(linear_to_srgb(light.astype(np.float32))) + noise, 0, 255).round().astype(np.uint8)
+    mask = cv2.GaussianBlur(alpha, (0, 0), 3)
+    made = blend_native(picture, Alpha(mask, "probability"), np.full((8, 8, 3), MAGENTA, np.uint8), shadow="auto")
+    inner = cv2.erode(sole.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
+    assert (made.alpha[inner] < 0.5).mean() < 0.06

@@ -21,6 +21,8 @@ MOST = 1.12
 """The largest share: a soft reflection on a glossy floor."""
 SOFT_AT = 512
 """Longer side of a soft shadow that is drawn."""
+_TELLING = 0.2
+"""Share of the plate's strongest channel from which another has its half say in a shadow's tint."""
 _STRIP = 256
 """Rows at a time, for the memory that they take."""
 _SEEN = 0.012
@@ -174,6 +176,8 @@ def measure_shadow(share: Plane, light: LinearRGB, plate: LinearRGB, seen: Plane
     trust = np.where(seen > 0.5, np.clip(share, 0.03, 1), 0).astype(np.float32)
     ratio = light / np.maximum(plate * np.maximum(share, 0.03)[..., None], 1e-4)
     tint = np.clip(blur_widely(np.clip(ratio, 0.6, 1.5), trust), 0.75, 1.25)
+    # A channel that a colourful plate hardly has was cut off by the camera's colours: it says nothing of the light.
+    tint = 1 + (tint - 1) * np.clip(plate / np.maximum(plate.max(axis=2, keepdims=True), 1e-4) / _TELLING - 0.5, 0, 1)
     there = np.abs(value - 1) > _SEEN
     _, labels, stats, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] > _LEAST_AREA * there.size

@@ -40,6 +40,8 @@ _LEAST_NOISE = 0.4
 """Levels of 8 bits: what is left of a capture's noise in the small picture, at least."""
 _NEAR = 0.012
 """Share of the longer side about the mask that is solved."""
+_RIM = 0.006
+"""Share of the longer side by which a network's contour may lie too far out."""
 _DARKEST = 0.04
 """Share of the plate's light under which nothing is taken for shadow."""
 _DEEP, _SHADED = 0.55, 0.88
@@ -291,7 +293,10 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     core = (network > 0.9) & (inside > _NEAR * longest)
     outside = small.ray & ~grown(network > 0.05, _NEAR * longest)
     # A network takes cast shadows for subject, too; but what is dark and grey may well be subject.
-    shade = small.ray & small.flat & ~core & ((network < 0.5) | ((network < 0.97) & (small.share > 0.4)))
+    # Greys are everywhere: against the network, a grey plate is seen in its shadow, and in its own light at the very rim.
+    colored = _colored(small.plate) > 0.3
+    dim = colored | (small.share < _SHADED)
+    shade = small.ray & small.flat & ~core & ((network < 0.5) | ((network < 0.97) & (small.share > 0.4) & dim))
     back = joined(outside | shade, outside)
     holes = _holes(small, back)
     back |= holes
@@ -305,7 +310,8 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     layer = np.repeat(np.clip(blur_widely(small.share, lit.astype(np.float32)), 0, 1)[..., None], 3, axis=2)
     open_to = grown(network > 0.05, 0.02 * longest) | ~small.ray
     alpha, misfit = _solved(small, layer, sure, open_to, threads)
-    plain = small.ray & (alpha < 0.06) & ~core
+    rim = _met(small, layer) & (dim | grown(network < 0.5, _RIM * longest))
+    plain = small.ray & (alpha < 0.06) & ~core & ((network < 0.5) | colored | rim)
     solid = ~back & (distance_to(back) > 2)
     # What is no mixture of the subject's inner colour and the plate is another colour of the subject.
     sure |= solid & ((~small.ray & (misfit > _STRANGE)) | (own & (network > 0.5)))
@@ -315,8 +321,7 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     layer = _layer(small, np.where(lit, np.float32(1), glimpses).astype(np.float32))
     alpha = _solved(small, layer, sure, open_to, threads)[0]
     # Greys are everywhere: a grey gap must have the very light of the plate beside it.
-    met = np.abs(small.share / np.maximum(layer.mean(axis=2), 0.05) - 1) < 0.05 + 2 * small.noise
-    reliable = ~small.ray | met | (_colored(small.plate) > 0.3)
+    reliable = ~small.ray | _met(small, layer) | colored
     bare = (alpha < 0.5) & ~sure & ((network < 0.5) | (reliable & _is_fine(alpha)))
     less = (alpha < 0.92) & ~sure & grown(bare, _NEAR * longest)
     through = grown(joined(grown(less, 1.5), back & (network < 0.5)) & ~heart, 3.0) & ~sure
@@ -336,6 +341,11 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     trimap = np.where(front, np.float32(1), np.where(empty, np.float32(0), np.float32(0.5)))
     prior = np.where(through, alpha, network).astype(np.float32)
     return _Parts(layer, trimap, prior, front | (sure & (depth > 2)))
+
+
+def _met(small: _SmallPicture, layer: LinearRGB) -> Area:
+    """Where the picture has the very light of the plate in its shadow."""
+    return np.asarray(np.abs(small.share / np.maximum(layer.mean(axis=2), 0.05) - 1) < 0.05 + 2 * small.noise)
 
 
 def _between(small: _SmallPicture) -> Area:
