@@ -87,3 +87,20 @@ def test_a_table_that_is_none_is_named_whatever_a_catalogue_says(text):
 def test_what_should_be_there_and_what_is(text, message):
     with pytest.raises(ValueError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ('canvas = "2000"', "canvas"),
+        ('canvas = "0x100"', "canvas"),
+        ('canvas = "90000x90000"', "120 megapixels"),
+        ("padding = -0.1", "padding"),
+        ("padding = [0.1, 0.1]", "padding"),
+        ('align = "middle"', "align"),
+        ("most_enlarged = 0", "most_enlarged"),
+    ],
+)
+def test_a_senseless_placement_is_refused_by_name(entry, named):
+    with pytest.raises(ValueError, match=named):
+        parse_settings(f"[composites]\n{entry}\n", where="vivid.toml", overrides={})

@@ -32,11 +32,13 @@ from resources.resource import Resource
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.flow import STAGE_NAMES, stage_named
-from vivid_assets.imaging.blend.options import BlendOptions, Falloff, Mode
+from vivid_assets.imaging.blend.options import ALIGNED, Align, BlendOptions, Falloff, Fit, Mode, Padding, Placement
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.spelling import did_you_mean
 
 _BLEND = BlendOptions()
+_PLACEMENT = Placement()
+_LARGEST_CANVAS = 120_000_000
 
 
 class StageSettings(BaseModel):
@@ -150,10 +152,60 @@ class CompositesSettings(StageSettings):
         description="keep: the shadow on a plain original background. soft: a drawn contact shadow. auto: keep it "
         "if it is credible; otherwise soft in a scene, under a subject that stands.",
     )
+    canvas: str = Field(
+        "source",
+        pattern=r"^(source|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$",
+        description="Size of the composites, WIDTHxHEIGHT in pixels; 'source' keeps the picture's own.",
+    )
+    fit: Fit = Field(
+        _PLACEMENT.fit,
+        description="What fills the canvas less its padding: the whole photograph, or its subject alone.",
+    )
+    padding: float | tuple[float, float, float, float] = Field(
+        0.0,
+        description="Room on the canvas: a share of its side below 1, else pixels; one number, or left, top, right and "
+        "bottom.",
+    )
+    align: Align = Field("center", description="Where the subject stands in the room that is left.")
+    fit_shadow: bool = Field(
+        _PLACEMENT.with_shadow, description="Whether the shadow counts as part of the subject that is fitted."
+    )
+    most_enlarged: float = Field(
+        _PLACEMENT.most_enlarged, gt=0, le=16, description="The largest factor by which a photograph is enlarged."
+    )
     format: Literal["source", "png", "jpeg", "webp"] = Field(
         "source", description="The composites' file format; 'source' keeps the picture's own."
     )
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
+
+    @field_validator("canvas")
+    @classmethod
+    def _within_memory(cls, given: str) -> str:
+        size = _size_of(given)
+        if size and size[0] * size[1] > _LARGEST_CANVAS:
+            raise ValueError(f"a canvas has at most {_LARGEST_CANVAS / 1e6:.0f} megapixels, not {given}")
+        return given
+
+    @field_validator("padding")
+    @classmethod
+    def _sensible_padding(cls, given: float | tuple[float, float, float, float]) -> Any:
+        Padding(*given) if isinstance(given, tuple) else Padding.all_round(given)
+        return given
+
+    @property
+    def placement(self) -> Placement:
+        """Where the subject stands on which canvas."""
+        room = Padding(*self.padding) if isinstance(self.padding, tuple) else Padding.all_round(self.padding)
+        return Placement(
+            _size_of(self.canvas), room, self.fit, ALIGNED[self.align], self.fit_shadow, self.most_enlarged
+        )
+
+
+def _size_of(canvas: str) -> tuple[int, int] | None:
+    if canvas == "source":
+        return None
+    width, height = canvas.split("x")
+    return int(width), int(height)
 
 
 BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff", "shadow"}

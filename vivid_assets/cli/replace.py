@@ -69,6 +69,13 @@ GeneratorOption = Annotated[
 ]
 
 
+class FitChoice(StrEnum):
+    """What fills the canvas."""
+
+    photograph = "photograph"
+    subject = "subject"
+
+
 def replace_command(
     images: Images,
     prompt: Annotated[str, typer.Option(help="The background, in words.", show_default=False)] = "",
@@ -93,6 +100,34 @@ def replace_command(
     generator: GeneratorOption = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same background.")] = 42,
     shadow: ShadowOption = None,
+    canvas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WIDTHxHEIGHT",
+            help="Size of the composite in pixels. Default: the picture's own.",
+            show_default=False,
+        ),
+    ] = None,
+    fit: Annotated[
+        FitChoice | None,
+        typer.Option(
+            help="What fills the canvas less its padding: the whole photograph, or the subject alone.",
+            show_default=False,
+        ),
+    ] = None,
+    padding: Annotated[
+        float | None,
+        typer.Option(help="Room on every side of the canvas: a share below 1, else pixels.", show_default=False),
+    ] = None,
+    align: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Where it stands in the room that is left: center, bottom, top-left and so on. Default: from the "
+            "settings.",
+            show_default=False,
+        ),
+    ] = None,
     tiers: Tiers = None,
     force: Force = False,
 ) -> None:
@@ -103,7 +138,8 @@ def replace_command(
     kept unless `--force` is given.
 
     Examples: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`,
-    `vivid replace photos/ --background "#ffffff" --output white/`
+    `vivid replace photos/ --background "#ffffff" --output white/`,
+    `vivid replace shoe.jpg --background "#ffffff" --shadow none --canvas 2000x2000 --fit subject --padding 0.075`
     """
     if not prompt and not background:
         raise typer.BadParameter("give a background: --prompt or --background")
@@ -130,7 +166,9 @@ def replace_command(
         {"composite": tuple(FORMATS), "cut-out": WITH_ALPHA},
         output,
     )
-    settings = read_settings(shadow=shadow and shadow.value)
+    settings = read_settings(
+        shadow=shadow and shadow.value, canvas=canvas, fit=fit and fit.value, padding=padding, align=align
+    )
     max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
     with ExitStack() as leases:
         maker = Masks(settings, leases, _names(tiers))

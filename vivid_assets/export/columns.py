@@ -113,6 +113,7 @@ _COLUMNS = (
                 "leakage",
                 "how much of the original background is left in the edge; 1: all of it; null: not measurable",
             ),
+            ("scale", "by how much the photograph was enlarged or reduced on its canvas; 1: not at all"),
             ("shadow_area", "share of the picture that the shadow darkens"),
             ("shadow_depth", "share of the light that it takes at its darkest"),
             ("moved_share", "share of pixels whose colour was changed"),

@@ -127,16 +127,16 @@ def _models() -> Iterator[_Models]:
         yield _Models(leases)
 
 
-def read_settings(
-    tables: SettingsTables | None = None, *, mode: str | None = None, shadow: str | None = None
-) -> Settings:
-    """The settings of the file that ``VIVID_SETTINGS`` names, with ``tables`` and then the others on top.
+def read_settings(tables: SettingsTables | None = None, **composites: object) -> Settings:
+    """The settings of the file that ``VIVID_SETTINGS`` names, with ``tables`` and then ``composites`` entries on top.
+
+    Entries that are None are left out.
 
     Raises:
         ValueError: a bad entry, which the message names.
     """
     trial = {name: dict(entries) for name, entries in (tables or {}).items()}
-    chosen = {name: value for name, value in (("mode", mode), ("shadow", shadow)) if value is not None}
+    chosen = {name: value for name, value in composites.items() if value is not None}
     if chosen:
         trial["composites"] = trial.get("composites", {}) | chosen
     return SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), trial=trial).read()
@@ -302,7 +302,8 @@ def replace_background(
         generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's; else the settings'.
         tiers: as in ``find_mask``.
         shadow: as in ``blend``.
-        settings: as in ``find_mask``.
+        settings: as in ``find_mask``. ``{"composites": {"canvas": "2000x2000", "fit": "subject", "padding": 0.075}}``
+            places the subject on a canvas, whose size the composite, the cut-out and ``alpha`` then have.
 
     Returns:
         The composite, the cut-out and the mask, and who made the mask and the background.

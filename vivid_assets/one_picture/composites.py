@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vivid_assets.imaging.blend.composite import Blend, blend
 from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.blend.placement import placed
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.core.resize import cover
@@ -56,9 +57,10 @@ def composed(solved: Solved, scene: Scene, settings: Settings, *, deep: bool) ->
     if deep and picture.rgb16 is not None and (solved.from_source or picture.alpha is None):
         front = picture.rgb16
         behind = scene.rgb if scene.rgb16 is None else scene.rgb16
-    return blend_native(
+    done = blend_native(
         front, solved.alpha, behind, mode=mode, visible=solved.visible, floor=scene.floor, **_options(settings)
     )
+    return done if wanted.placement.is_as_photographed else placed(done, behind, wanted.placement)[0]
 
 
 def blended(

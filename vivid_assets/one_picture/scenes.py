@@ -83,6 +83,8 @@ class Scenes:
     def _drawn(self, solved: Solved) -> Scene:
         look = read_prompt(self._prompt)
         height, width = solved.picture.rgb.shape[:2]
+        if canvas := self._settings.composites.placement.canvas:
+            width, height = canvas
         light = measure_light(solved.small).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
         rgb = render(look, height, width, seed=self._seed, temperature=light)

@@ -14,6 +14,7 @@ from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.blend.placement import placed
 from vivid_assets.imaging.core.alpha import Alpha, Origin
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.own_alpha import shown_alpha
@@ -43,6 +44,8 @@ class Composite(Measures):
 
     file: StoredFile
     mode: str
+    scale: float
+    """By how much the photograph was enlarged or reduced on its canvas."""
     alpha_verdict: str | None
     spill: float
     shadow: str
@@ -99,7 +102,8 @@ class Compose(EachPicture[Composite]):
 
     def make(self, row: RowInput) -> Composite:
         prepared = row.read(PreparedSource)
-        with _MAKING.take(prepared.source_width * prepared.source_height):
+        width, height = self._wanted.placement.canvas or (0, 0)
+        with _MAKING.take(prepared.source_width * prepared.source_height + width * height):
             return self._composed(row)
 
     def _composed(self, row: RowInput) -> Composite:
@@ -115,7 +119,10 @@ class Compose(EachPicture[Composite]):
             "composite" if background.generator in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
         )
         alpha = self._alpha(row, picture)
-        scene = self._scene(background, *picture.rgb.shape[:2])
+        height, width = picture.rgb.shape[:2]
+        if wanted.placement.canvas:
+            width, height = wanted.placement.canvas
+        scene, scale = self._scene(background, height, width), 1.0
         blended = blend_native(
             picture.rgb if deep is None else deep,
             alpha,
@@ -125,6 +132,9 @@ class Compose(EachPicture[Composite]):
             visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
             **wanted.model_dump(include=BLEND_OPTIONS),
         )
+        if not wanted.placement.is_as_photographed:
+            blended, place = placed(blended, scene, wanted.placement)
+            scale = place.scale
         encoded = encode(
             blended.composite,
             format=file_format,
@@ -141,6 +151,7 @@ class Compose(EachPicture[Composite]):
         return Composite(
             file=file,
             mode=mode,
+            scale=scale,
             alpha_verdict=blended.alpha_verdict,
             spill=blended.spill.strength,
             shadow=shadow.kind,

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vivid_assets.imaging.blend.options import Padding, Placement
 from vivid_assets.imaging.blend.placement import (
-    Padding,
-    Placement,
     find_place,
     mix_layers,
     place_layers,

@@ -72,11 +72,14 @@ class Blend:
     """What was laid over the new background."""
     known: KnownPlate | None
     """What the photograph shows of its plate and shadow; None where its background is busy."""
+    placed_notes: tuple[str, ...] = ()
+    """What was asked of the canvas and could not be."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What could not be seen in the photograph, and why the shadow is not the one that could be expected."""
-        return tuple(note for note in (self.known.note if self.known else "", self.shadow.note) if note)
+        seen = (self.known.note if self.known else "", self.shadow.note)
+        return (*(note for note in seen if note), *self.placed_notes)
 
     @property
     def alpha_verdict(self) -> str | None:

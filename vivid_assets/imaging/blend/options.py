@@ -1,6 +1,10 @@
-"""What may be chosen of a blend, and each default, once. Nothing heavy is imported: settings are read everywhere."""
+"""What may be chosen of a blend and of its canvas, and each default, once.
+
+Nothing heavy is imported: settings are read everywhere.
+"""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -42,3 +46,72 @@ class BlendOptions:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise ValueError(f"The mode is one of {', '.join(get_args(Mode))}, not {self.mode!r}.")
+
+
+Fit = Literal["subject", "photograph"]
+AlignX = Literal["left", "center", "right"]
+AlignY = Literal["top", "center", "bottom"]
+Align = Literal["center", "left", "right", "top", "bottom", "top-left", "top-right", "bottom-left", "bottom-right"]
+ALIGNED: dict[Align, tuple[AlignX, AlignY]] = {
+    "center": ("center", "center"),
+    "left": ("left", "center"),
+    "right": ("right", "center"),
+    "top": ("center", "top"),
+    "bottom": ("center", "bottom"),
+    "top-left": ("left", "top"),
+    "top-right": ("right", "top"),
+    "bottom-left": ("left", "bottom"),
+    "bottom-right": ("right", "bottom"),
+}
+"""Where a subject stands across and down, by the word for both."""
+
+
+@dataclass(frozen=True)
+class Padding:
+    """The room about the subject: below 1 a share of the canvas's width or height, from 1 on pixels."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a padding is negative or no number."""
+        for side in ("left", "top", "right", "bottom"):
+            value = getattr(self, side)
+            if not (isfinite(value) and value >= 0):
+                raise ValueError(f"The padding on the {side} is a share below 1 or pixels, not {value}.")
+
+    @classmethod
+    def all_round(cls, value: float) -> "Padding":
+        """The same on every side."""
+        return cls(value, value, value, value)
+
+    def pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in pixels of a canvas."""
+        sizes = (width, height, width, height)
+        given = (self.left, self.top, self.right, self.bottom)
+        return tuple(value * size if value < 1 else float(value) for value, size in zip(given, sizes, strict=True))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What is asked for."""
+
+    canvas: tuple[int, int] | None = None
+    """Width and height in pixels; None for the photograph's own."""
+    padding: Padding = Padding()
+    fit: Fit = "photograph"
+    """``subject``: the subject's box fills the canvas less its padding, in one direction at least; ``photograph``: the
+    whole photograph does, and the subject stands where it stood."""
+    align: tuple[AlignX, AlignY] = ("center", "center")
+    """Where the subject, or the photograph, stands in what is left."""
+    with_shadow: bool = False
+    """Whether the box includes the shadow."""
+    most_enlarged: float = 2.0
+    """The largest factor by which a photograph is enlarged."""
+
+    @property
+    def is_as_photographed(self) -> bool:
+        """Whether nothing is to be placed."""
+        return self.canvas is None and self.fit == "photograph" and self.padding == Padding()

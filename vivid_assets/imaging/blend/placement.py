@@ -5,19 +5,19 @@ subject's box is measured on its alpha, the canvas less its padding is the area 
 which the photograph cuts the subject stays at the canvas's side, since there is nothing to show beyond it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from vivid_assets.imaging.blend.composite import Blend
+from vivid_assets.imaging.blend.options import Placement
 from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte, Plane
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8, to_uint16
+from vivid_assets.imaging.core.resize import cover
 
-Fit = Literal["subject", "photograph"]
-AlignX = Literal["left", "center", "right"]
-AlignY = Literal["top", "center", "bottom"]
 Side = Literal["left", "top", "right", "bottom"]
 
 SHADED = 0.98
@@ -29,57 +29,6 @@ _FADE = 0.04
 _NOTHING = 1 / 512
 """Alpha under which a resampled pixel shows nothing: half a level of 255."""
 _STRIP = 256
-
-
-@dataclass(frozen=True)
-class Padding:
-    """The room about the subject: below 1 a share of the canvas's width or height, from 1 on pixels."""
-
-    left: float = 0.0
-    top: float = 0.0
-    right: float = 0.0
-    bottom: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Raises ValueError: a padding is negative or no number."""
-        for side in ("left", "top", "right", "bottom"):
-            value = getattr(self, side)
-            if not (np.isfinite(value) and value >= 0):
-                raise ValueError(f"The padding on the {side} is a share below 1 or pixels, not {value}.")
-
-    @classmethod
-    def all_round(cls, value: float) -> "Padding":
-        """The same on every side."""
-        return cls(value, value, value, value)
-
-    def pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom in pixels of a canvas."""
-        sizes = (width, height, width, height)
-        given = (self.left, self.top, self.right, self.bottom)
-        return tuple(value * size if value < 1 else float(value) for value, size in zip(given, sizes, strict=True))  # type: ignore[return-value]
-
-
-@dataclass(frozen=True)
-class Placement:
-    """What is asked for."""
-
-    canvas: tuple[int, int] | None = None
-    """Width and height in pixels; None for the photograph's own."""
-    padding: Padding = Padding()
-    fit: Fit = "photograph"
-    """``subject``: the subject's box fills the canvas less its padding, in one direction at least; ``photograph``: the
-    whole photograph does, and the subject stands where it stood."""
-    align: tuple[AlignX, AlignY] = ("center", "center")
-    """Where the subject, or the photograph, stands in what is left."""
-    with_shadow: bool = False
-    """Whether the box includes the shadow."""
-    most_enlarged: float = 2.0
-    """The largest factor by which a photograph is enlarged."""
-
-    @property
-    def is_as_photographed(self) -> bool:
-        """Whether nothing is to be placed."""
-        return self.canvas is None and self.fit == "photograph" and self.padding == Padding()
 
 
 @dataclass(frozen=True)
@@ -103,6 +52,31 @@ class Place:
     def is_a_shift(self) -> bool:
         """Whether every pixel of the photograph is one of the canvas."""
         return self.scale == 1.0 and self.left.is_integer() and self.top.is_integer()
+
+
+def placed(done: Blend, background: RGB, wanted: Placement) -> tuple[Blend, Place]:
+    """Bring a blend to its canvas, before the background at the canvas's size.
+
+    Args:
+        done: the blend, of the photograph's size.
+        background: uint8 or uint16 H×W×3 sRGB, of any size; scaled to cover the canvas.
+        wanted: the placement that is asked for.
+
+    Returns:
+        The blend with composite, foreground and alpha of the canvas's size, and where the photograph lies on it.
+
+    Raises:
+        ValueError: the padding leaves no room on the canvas.
+
+    """
+    place = find_place(done.alpha, wanted, shadow=done.shadow.layer)
+    foreground, alpha, shadow = place_layers(done.foreground, done.alpha, done.shadow.layer, place)
+    behind = cover(background, place.height, place.width)
+    if foreground.dtype == np.uint16 and behind.dtype == np.uint8:
+        behind = behind.astype(np.uint16) * 257
+    composite = mix_layers(foreground, alpha, behind, shadow)
+    notes = (place.note,) if place.note else ()
+    return replace(done, composite=composite, foreground=foreground, alpha=alpha, placed_notes=notes), place
 
 
 def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = None) -> Place:
@@ -281,7 +255,7 @@ def _offset(align: str, span: _Span, scale: float, start: float, room: float) ->
         return exact
     # Whole pixels where no pixel needs to change; what lies between two goes to the heavier side, in a mirror too.
     down, middle = np.floor(exact), exact - np.floor(exact)
-    if middle == 0.5:
+    if abs(middle - 0.5) < 1e-6:
         return float(down + (1 if span.heavy > (first + last) / 2 else 0))
     return float(np.rint(exact))
 
