@@ -14,8 +14,7 @@ from pydantic import Field
 
 from resources.errors import ModelUnavailable
 from resources.masks.birefnet_load import load_transformers
-from resources.masks.letterbox import fitted, unfitted
-from resources.masks.onnx_masks import (
+from resources.masks.birefnet_onnx import (
     OnnxInput,
     OnnxOutput,
     Segmenter,
@@ -26,6 +25,7 @@ from resources.masks.onnx_masks import (
     onnx_file,
     pull_onnx,
 )
+from resources.masks.letterbox import fitted, unfitted
 from resources.masks.tier import MaskTier
 from resources.runtime.batches import Batches
 from resources.runtime.device import Device, DeviceName, DType, decide

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from resources.errors import ModelUnavailable
-from resources.masks.onnx_masks import Segmenter, checked
+from resources.masks.birefnet_onnx import Segmenter, checked
 from resources.runtime.device import Device, assert_placed
 from resources.runtime.probing import probe
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from resources.clip.open_clip import OpenClip
 from resources.masks.birefnet import BiRefNet
-from resources.masks.onnx_masks import KNOWN
+from resources.masks.birefnet_onnx import KNOWN
 from resources.masks.vitmatte import VitMatte
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage

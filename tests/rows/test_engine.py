@@ -14,7 +14,8 @@ from resources.store.store import Store
 from vivid_assets.rows.columns import Degraded, StoredFile
 from vivid_assets.rows.engine import ShardRun, materialize_rows
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import Reads, Stage, WhateverBecame, artefact, degraded_key
+from vivid_assets.rows.keys import degraded_key
+from vivid_assets.rows.stage import Reads, Stage, WhateverBecame, artefact
 from vivid_assets.rows.tables import Journal, read_made_with, read_rows
 from vivid_assets.rows.work import Work, each
 

@@ -7,14 +7,14 @@ verdict change.
 
 from vivid_assets.assets.analysis import ANALYSIS
 from vivid_assets.rows.stage import Reads
-from vivid_assets.stages.enhanced_prompts import AskedWords, EnhancedPrompt, EnhancePrompts, Found
+from vivid_assets.stages.enhanced_prompts import AskedWords, EnhancePrompts, Found, PromptRow
 from vivid_assets.stages.stage import PipelineStage
 
 ENHANCED_PROMPTS = PipelineStage(
     name="enhanced_prompts",
     version="1",
     description=__doc__,
-    row=EnhancedPrompt,
+    row=PromptRow,
     asks=AskedWords,
     reads=(Reads(ANALYSIS, Found),),
     work=EnhancePrompts,

@@ -9,7 +9,8 @@ from resources.store.store import Store
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.export.part import schema
 from vivid_assets.export.publish import Published, part_path, publish_shard
-from vivid_assets.rows.stage import OK, digest
+from vivid_assets.rows.keys import digest
+from vivid_assets.rows.stage import OK
 from vivid_assets.stages.faults import retried_where_it_helps
 from vivid_assets.stages.shard_asset import check_shard
 from vivid_assets.stages.stage import all_stages, last_of

@@ -14,7 +14,7 @@ from resources.store.store import Store
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import registered
 from vivid_assets.flow import STAGE_NAMES, stage_named
-from vivid_assets.rows.stage import digest
+from vivid_assets.rows.keys import digest
 from vivid_assets.settings import Settings, SettingsFile
 
 

@@ -91,7 +91,8 @@ def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator"
     from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
     from vivid_assets.assets.prepared_images import PREPARED_IMAGES
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
-    from vivid_assets.rows.stage import OK, digest
+    from vivid_assets.rows.keys import digest
+    from vivid_assets.rows.stage import OK
     from vivid_assets.rows.tables import read_rows
 
     demand = Demand()

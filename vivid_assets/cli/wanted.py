@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.errors import ModelUnavailable
-from resources.masks.onnx_masks import KNOWN, pull_onnx
+from resources.masks.birefnet_onnx import KNOWN, pull_onnx
 from resources.masks.tiers import MASK_TIERS
 from resources.registry import Registry
 from resources.resource import Model

@@ -15,7 +15,8 @@ from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.rows.columns import as_columns
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage, degraded_key, digest, row_key
+from vivid_assets.rows.keys import degraded_key, digest, row_key
+from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage
 from vivid_assets.rows.tables import Journal, as_table, read_rows, read_shelf, shelve, table_path, write_rows
 from vivid_assets.rows.work import Work, perform
 

@@ -23,7 +23,7 @@ from vivid_assets.catalogue.progress import EXPORT, State, state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, each_registered
 from vivid_assets.flow import STAGE_NAMES
-from vivid_assets.rows.stage import digest
+from vivid_assets.rows.keys import digest
 from vivid_assets.scheduling.jobs import catalogue_job
 from vivid_assets.scheduling.lost_runs import AT_WORK, close_lost_runs
 from vivid_assets.settings import SettingsFile

@@ -22,7 +22,8 @@ from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.prompts.tokens import CONTEXT_LENGTH, token_ids
 from vivid_assets.rows.columns import Degraded, Int32, StoredFile
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import Reads, RowInput, Stage, digest
+from vivid_assets.rows.keys import digest
+from vivid_assets.rows.stage import Reads, RowInput, Stage
 from vivid_assets.settings import scene_generators
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import Pictures, Shard, StageWork

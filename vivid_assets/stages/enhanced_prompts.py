@@ -12,7 +12,7 @@ from vivid_assets.stages.stage import EachPicture
 
 
 @dataclass(frozen=True)
-class EnhancedPrompt:
+class PromptRow:
     """The prompt and negative prompt for a picture's background."""
 
     prompt: str
@@ -46,10 +46,10 @@ class Found:
     line_art: bool
 
 
-class EnhancePrompts(EachPicture[EnhancedPrompt]):
+class EnhancePrompts(EachPicture[PromptRow]):
     """The words of each picture's background, by rule."""
 
-    def make(self, row: RowInput) -> EnhancedPrompt:
+    def make(self, row: RowInput) -> PromptRow:
         asked, found = row.read(AskedWords), row.read(Found)
         enhanced = enhance(
             asked.prompt,
@@ -59,7 +59,7 @@ class EnhancePrompts(EachPicture[EnhancedPrompt]):
             tone=found.tone,
             line_art=found.line_art,
         )
-        return EnhancedPrompt(
+        return PromptRow(
             prompt=enhanced.prompt,
             negative_prompt=enhanced.negative_prompt,
             user_prompt=enhanced.user_prompt,

@@ -26,7 +26,8 @@ from vivid_assets.masking.model import Tier
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.columns import Degraded, Int32, StoredFile
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.rows.stage import RowInput, Stage, degraded_key
+from vivid_assets.rows.keys import degraded_key
+from vivid_assets.rows.stage import RowInput, Stage
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import Pictures, Shard, StageWork
 

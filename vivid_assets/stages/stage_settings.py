@@ -7,7 +7,7 @@ import dagster as dg
 
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import settings_key, tables_by_stage, what_holds
-from vivid_assets.rows.stage import digest
+from vivid_assets.rows.keys import digest
 from vivid_assets.settings import SettingsFile
 
 

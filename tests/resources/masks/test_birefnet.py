@@ -8,7 +8,7 @@ import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.masks.birefnet import BiRefNet
-from resources.masks.onnx_masks import onnx_file
+from resources.masks.birefnet_onnx import onnx_file
 from resources.masks.u2net import U2Net
 from resources.runtime.batches import PictureError
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from resources.errors import ModelUnavailable
-from resources.masks.onnx_masks import rembg_sessions
+from resources.masks.birefnet_onnx import rembg_sessions
 from resources.masks.u2net import U2Net, preprocess
 
 

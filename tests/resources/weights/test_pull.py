@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
-from resources.masks.onnx_masks import rembg_sessions
+from resources.masks.birefnet_onnx import rembg_sessions
 from resources.weights import download
 from resources.weights import pull as weights
 from resources.weights.hub import Weights as HubFiles

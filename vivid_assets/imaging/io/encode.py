@@ -69,6 +69,7 @@ def encode(
     if format == "webp":
         opacity = None if alpha is None else _quantise(alpha, np.uint8).astype(np.uint8, copy=False)
         return encode_webp(rgb.astype(np.uint8, copy=False), opacity, level, **extra)
+    assert format == "jpeg", format
     if carried.dpi is not None:
         extra["dpi"] = tuple(round(value) for value in carried.dpi)
     stream = BytesIO()

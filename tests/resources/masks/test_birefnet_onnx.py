@@ -8,7 +8,7 @@ import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.masks.birefnet import BiRefNet
-from resources.masks.onnx_masks import KNOWN, NORMALISATIONS, onnx_file, pull_onnx, rembg_sessions
+from resources.masks.birefnet_onnx import KNOWN, NORMALISATIONS, onnx_file, pull_onnx, rembg_sessions
 from tests.resources.masks.tiny_onnx import save_brightness
 
 PICTURE = np.full((32, 32, 3), (200, 100, 40), np.uint8)
