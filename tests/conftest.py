@@ -25,15 +25,17 @@ MODELS = {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_fami
 """The fixtures whose libraries take half a minute to import."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that none of the workers waits for another at the end; and who works together.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say who works together: a file's tests share a worker and what it has set up.
 
-    A file's tests share a worker and what it has set up, and all of those with models, which import diffusers once.
+    All of those with models share one, too, which imports diffusers once.
     """
-    for item in items:
-        group = "models" if MODELS & set(getattr(item, "fixturenames", ())) else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    group = "models" if MODELS & set(getattr(item, "fixturenames", ())) else item.location[0]
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that none of the workers waits for another at the end."""
 
     def order(item: pytest.Item) -> tuple[float, bool]:
         live = item.get_closest_marker("live")
