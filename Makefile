@@ -27,7 +27,7 @@ test: check
 	@# The tests start some hundred processes, which share compiled bytecode. One process more than there are cores,
 	@# since tests of a live Dagster mostly wait for its next tick.
 	@env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 .venv/bin/python -m pytest \
-		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadgroup --no-loadscope-reorder -m "not soak"
+		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile --no-loadscope-reorder -m "not soak"
 
 ## Long tests: a hundred kills in the middle of a run, a store that stalls, whole models compiled, the whole demo
 soak:

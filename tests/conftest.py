@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+from xdist.scheduler import LoadFileScheduling
 
 from resources.weights import pull as weights
 
@@ -25,13 +27,26 @@ MODELS = {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_fami
 """The fixtures whose libraries take half a minute to import."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say who works together: a file's tests share a worker and what it has set up.
+class ByFile(LoadFileScheduling):
+    """A file's tests share a worker and what it has set up.
 
-    All of those with models share one, too, which imports diffusers once.
+    Those with models share one, too, which imports diffusers once.
     """
-    group = "models" if MODELS & set(getattr(item, "fixturenames", ())) else item.location[0]
-    item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "models" if _uses_models(file) else file
+
+
+@cache
+def _uses_models(file: str) -> bool:
+    text = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+    return any(name in text for name in MODELS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Who works together (pytest-xdist's hook)."""
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
