@@ -1,6 +1,6 @@
 """One broken, one empty and one good folder on a live Dagster: the good one's night goes through, the others are named.
 
-What each of them does to a scan is in tests/catalogue/test_listing.py and tests/assets/test_nights.py.
+What each of them does to a scan is in tests/catalogue/test_listing.py and tests/assets/operations/test_nights.py.
 """
 
 import json
