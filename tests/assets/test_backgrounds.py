@@ -58,6 +58,7 @@ def generators(pipeline):
     return [row["generator"] for row in pipeline.rows(BACKGROUNDS).values()]
 
 
+@pytest.mark.slow
 def test_a_scene_of_its_own_is_shared_and_no_mask_touches_it(ready, painter):
     say(ready)
     assert ready.run()["backgrounds"] == 3
@@ -69,6 +70,7 @@ def test_a_scene_of_its_own_is_shared_and_no_mask_touches_it(ready, painter):
     assert len(painter) == 1
 
 
+@pytest.mark.slow
 def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(ready, painter):
     say(ready, place="inpaint")
     # One run from nothing: the masks are there before the backgrounds that read them.
@@ -96,6 +98,7 @@ def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(re
     assert generators(ready) == ["sdxl", "sdxl", "own"]
 
 
+@pytest.mark.slow
 def test_a_picture_without_a_mask_has_no_background_in_place_and_says_why(ready, painter):
     (ready.folder / "overrides").mkdir()
     (ready.folder / "overrides" / "b.png").write_bytes(b"no picture")
@@ -114,6 +117,7 @@ def test_a_picture_without_a_mask_has_no_background_in_place_and_says_why(ready,
     assert ready.rows(BACKGROUNDS)["a.png"]["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_a_scene_that_comes_out_broken_is_that_pictures_failure(ready, monkeypatch):
     def half(requests):
         return [PictureError("The scene came out black.") if "red" in one.prompt else scene(one) for one in requests]
@@ -153,6 +157,7 @@ def chosen(pipeline):
     return why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "missing"),
     [
@@ -171,6 +176,7 @@ def test_auto_where_sdxl_cannot_be_used_is_the_backdrop_and_says_why(ready, pain
     assert painter == []
 
 
+@pytest.mark.slow
 def test_auto_where_sdxl_can_be_used_is_sdxl_and_says_where(ready, painter, monkeypatch):
     usable(monkeypatch)
     ready.say(AUTO)
@@ -178,6 +184,7 @@ def test_auto_where_sdxl_can_be_used_is_sdxl_and_says_where(ready, painter, monk
     assert generators(ready) == ["sdxl", "sdxl", "own"]
 
 
+@pytest.mark.slow
 def test_the_cpu_that_is_asked_for_is_used(ready, painter, monkeypatch):
     usable(monkeypatch, device=REFUSED)
     ready.say(AUTO + '[sdxl]\ndevice = "cpu"\n')
@@ -198,6 +205,7 @@ def test_sdxl_by_name_that_cannot_be_had_stops_and_is_never_computed_on_the_cpu(
     assert ready.rows(BACKGROUNDS) == {}
 
 
+@pytest.mark.slow
 def test_where_backdrops_are_drawn_nothing_is_painted_in_place(ready, monkeypatch):
     usable(monkeypatch, device="this machine has no CUDA device")
     ready.say(TIERS + '[backgrounds]\nplace = "inpaint"\n')
@@ -209,6 +217,7 @@ def composite_of(pipeline, name):
     return decode(pipeline.store.read(pipeline.rows(COMPOSITES)[name]["file"])).rgb
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("a.png", 400), ("a.jpg", 1200)])
 def test_a_run_and_replace_draw_the_same_picture(pipeline, monkeypatch, name, size):
     """Smaller than the models' size and larger; where nothing is subject, the composite is the backdrop as drawn."""
@@ -232,6 +241,7 @@ def test_a_run_and_replace_draw_the_same_picture(pipeline, monkeypatch, name, si
     assert max(decode(pipeline.store.read(row["file"])).size) == min(size, 1024)
 
 
+@pytest.mark.slow
 def test_what_makes_a_backdrop_and_its_composite_anew(pipeline):
     def says(prompt):
         (pipeline.folder / "manifest.csv").write_text(f'image,prompt\na.png,"{prompt}"\n')
@@ -250,6 +260,7 @@ def test_what_makes_a_backdrop_and_its_composite_anew(pipeline):
     assert composite_of(pipeline, "a.png")[:20, :20].astype(int).mean() < corner.mean() - 50
 
 
+@pytest.mark.slow
 def test_a_very_long_picture_has_a_backdrop(pipeline):
     strip = np.full((40, 20000, 3), 210, np.uint8)
     strip[10:30, 9000:11000] = (30, 40, 180)

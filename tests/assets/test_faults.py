@@ -48,6 +48,7 @@ def store_fault(number):
     return fault
 
 
+@pytest.mark.slow
 def test_a_store_that_stutters_is_tried_again_and_all_is_green(ready, monkeypatch):
     break_writes(monkeypatch, "artefacts/spring/composites/", store_fault(errno.EIO), times=2)
     result = ready.materialize("spring-00000")
@@ -56,6 +57,7 @@ def test_a_store_that_stutters_is_tried_again_and_all_is_green(ready, monkeypatc
     assert {row["status"] for row in ready.rows(COMPOSITES).values()} == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_store_that_stays_away_fails_the_step_after_its_tries_and_keeps_what_was_done(ready, monkeypatch):
     left = break_writes(monkeypatch, "artefacts/spring/composites/", store_fault(errno.ETIMEDOUT), times=1000)
     result = ready.materialize("spring-00000")
@@ -65,6 +67,7 @@ def test_a_store_that_stays_away_fails_the_step_after_its_tries_and_keeps_what_w
     assert ready.run() | {"review": 0, "composites": 0} == dict.fromkeys(ready.run(), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [store_fault(errno.ENOSPC), ModelUnavailable("There is no model: vivid models pull it"), KeyError("a bug")],
@@ -78,6 +81,7 @@ def test_what_stays_as_it_is_fails_at_once(ready, monkeypatch, fault):
     assert {row["status"] for row in ready.rows(PREPARED_IMAGES).values()} == {"ok"}
 
 
+@pytest.mark.slow
 def test_a_dead_cuda_context_asks_for_a_run_in_a_new_process(pipeline, tmp_path, monkeypatch):
     """With the run retries that ship: a failed step is not tried again, but this one is."""
     root = tmp_path / "with retries"

@@ -32,6 +32,7 @@ def test_nothing_changed_nothing_is_computed(done):
     assert done.run() == computed()
 
 
+@pytest.mark.slow
 def test_a_changed_picture_runs_alone(done):
     done.put("b.png", (200, 160, 40))
     assert done.scan().shards_to_run == ["spring-00000"]
@@ -39,6 +40,7 @@ def test_a_changed_picture_runs_alone(done):
     assert [*done.rows(COMPOSITES)] == ["a.png", "b.png", "c.png"]
 
 
+@pytest.mark.slow
 def test_a_changed_picture_of_a_full_shard_runs_alone_in_a_new_one(done):
     (done.folder / "catalogue.toml").write_text("shard_size = 2")
     done.put("b.png", (200, 160, 40))
@@ -49,12 +51,14 @@ def test_a_changed_picture_of_a_full_shard_runs_alone_in_a_new_one(done):
     assert [*done.rows(COMPOSITES, "spring-00001")] == ["b.png"]
 
 
+@pytest.mark.slow
 def test_a_changed_prompt_runs_prompt_background_and_composite(done):
     (done.folder / "manifest.csv").write_text("image,prompt\na.png,red paper\nb.png,teal paper\nc.png,grey paper\n")
     assert done.scan().shards_to_run == ["spring-00000"]
     assert done.run() == computed(enhanced_prompts=1, backgrounds=1, composites=1, review=1)
 
 
+@pytest.mark.slow
 def test_a_changed_seed_runs_background_and_composite(done):
     (done.folder / "catalogue.toml").write_text("seed = 7")
     done.scan()
@@ -71,11 +75,13 @@ def test_a_higher_limit_of_decoding_makes_nothing_anew(done):
     assert done.run() == computed()
 
 
+@pytest.mark.slow
 def test_a_changed_mask_setting_leaves_the_backgrounds_alone(done):
     done.say('[masks]\ntiers = ["gradients"]\nrefine = false\n[backgrounds]\ngenerator = "backdrop"\n')
     assert done.run() == computed(masks=3, composites=3, review=3)
 
 
+@pytest.mark.slow
 def test_a_catalogue_overrides_a_setting_for_itself(done):
     (done.folder / "catalogue.toml").write_text('[composites]\nformat = "webp"')
     done.scan()
@@ -83,6 +89,7 @@ def test_a_catalogue_overrides_a_setting_for_itself(done):
     assert done.published() == {"a.png.webp", "b.png.webp", "c.png.webp"}
 
 
+@pytest.mark.slow
 def test_a_dropped_mask_reruns_just_that_picture(done):
     (done.folder / "overrides").mkdir()
     mask = done.store.read(done.rows(MASKS)["b.png"]["file"])
@@ -92,6 +99,7 @@ def test_a_dropped_mask_reruns_just_that_picture(done):
     assert done.rows(MASKS)["b.png"]["tier"] == "override"
 
 
+@pytest.mark.slow
 def test_a_removed_picture_loses_table_and_name_and_comes_back_at_no_cost(done):
     manifest = (done.folder / "manifest.csv").read_text()
     (done.folder / "manifest.csv").write_text(manifest.replace("c.png,grey paper\n", ""))
@@ -105,6 +113,7 @@ def test_a_removed_picture_loses_table_and_name_and_comes_back_at_no_cost(done):
     assert done.published() == {"a.png", "b.png", "c.png"}
 
 
+@pytest.mark.slow
 def test_a_renamed_picture_keeps_its_results(done):
     (done.folder / "b.png").rename(done.folder / "second.png")
     manifest = (done.folder / "manifest.csv").read_text()
@@ -119,6 +128,7 @@ def test_a_lost_mask_file_is_made_again_with_what_follows_unchanged(done):
     assert done.run() == computed(masks=1)
 
 
+@pytest.mark.slow
 def test_one_scene_serves_every_picture_that_wants_it(pipeline):
     for name in ("a.png", "b.png"):
         pipeline.put(name)

@@ -16,6 +16,7 @@ SETTINGS = (
 )
 
 
+@pytest.mark.slow
 def test_the_subject_is_placed_and_another_padding_reblends_alone(pipeline):
     Image.fromarray(plain(subject=(20, 60, 150)).picture).save(pipeline.folder / "a.png")
     pipeline.scan()
@@ -37,6 +38,7 @@ def test_the_subject_is_placed_and_another_padding_reblends_alone(pipeline):
     assert [pipeline.rows(stage)["a.png"]["key"] for stage in (MASKS, BACKGROUNDS)] == keys
 
 
+@pytest.mark.slow
 def test_a_canvas_for_the_whole_photograph_keeps_where_the_subject_stands(pipeline):
     Image.fromarray(plain().picture).save(pipeline.folder / "a.png")
     pipeline.scan()

@@ -80,6 +80,7 @@ def due(pipeline):
     return [one.is_retry for one in state.stale]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "stage", "column", "better", "poorer"),
     [
@@ -117,6 +118,7 @@ def test_what_a_better_machine_made_stays_and_what_is_made_without_is_marked_and
     assert set(run_all(pipeline).values()) == {0}
 
 
+@pytest.mark.slow
 def test_a_deployment_that_never_had_it_draws_its_backdrops_and_marks_nothing(pipeline, machine):
     machine.update(gpu=False, clip=False, network=False)
     pipeline.run()
@@ -128,6 +130,7 @@ def test_a_deployment_that_never_had_it_draws_its_backdrops_and_marks_nothing(pi
     assert (counts["analysis"], counts["masks"], counts["backgrounds"]) == (1, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_check_warns_of_what_was_made_with_less(pipeline, machine):
     pipeline.run()
     machine["gpu"] = False

@@ -26,6 +26,7 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+@pytest.mark.slow
 def test_bad_files_fail_with_a_sentence_and_the_rest_completes(pipeline):
     for name in ("a.png", "b.png", "c.png"):
         pipeline.put(name)
@@ -56,6 +57,7 @@ def test_bad_files_fail_with_a_sentence_and_the_rest_completes(pipeline):
     assert pipeline.rows(COMPOSITES)["text.jpg"]["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_a_picture_that_the_manifest_names_in_vain_fails_by_name(pipeline):
     pipeline.put("a.png")
     (pipeline.folder / "manifest.csv").write_text("image\na.png\nlost.png\n")
@@ -79,6 +81,7 @@ def test_a_failed_share_above_the_tolerated_stops_what_follows(pipeline):
     assert "bad00.png" in check.description
 
 
+@pytest.mark.slow
 def test_the_composite_keeps_name_size_and_format_and_says_what_it_is(pipeline):
     pipeline.put("shoes/red.jpg", size=1500)
     (pipeline.folder / "catalogue.toml").write_text('prompt = "navy blue paper"')
@@ -95,6 +98,7 @@ def test_the_composite_keeps_name_size_and_format_and_says_what_it_is(pipeline):
     assert pipeline.rows(PREPARED_IMAGES)["shoes/red.jpg"]["width"] == 1024
 
 
+@pytest.mark.slow
 def test_a_source_with_transparency_brings_its_own_mask(pipeline):
     rgba = np.zeros((90, 120, 4), np.uint8)
     rgba[20:70, 30:90] = (200, 30, 40, 255)
@@ -109,6 +113,7 @@ def test_a_source_with_transparency_brings_its_own_mask(pipeline):
     assert (composite.rgb[30:60, 40:80] == (200, 30, 40)).all()
 
 
+@pytest.mark.slow
 def test_an_own_background_is_used_and_a_bad_one_is_that_pictures_failure(pipeline):
     for name in ("a.png", "b.png", "c.png"):
         pipeline.put(name)
@@ -127,6 +132,7 @@ def test_an_own_background_is_used_and_a_bad_one_is_that_pictures_failure(pipeli
     assert np.abs(corner.astype(int) - (10, 200, 30)).max() <= 4
 
 
+@pytest.mark.slow
 def test_a_missing_clip_is_said_in_the_row_and_prompts_do_without(pipeline):
     pipeline.put("a.png")
     pipeline.scan()

@@ -1,6 +1,7 @@
 """The shadow in the rows: kept, drawn or none, its layer a file, and another one without another mask."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.support.plain import plain
@@ -11,6 +12,7 @@ from vivid_assets.imaging.io.codec import decode
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n[composites]\nshadow = "{}"\n'
 
 
+@pytest.mark.slow
 def test_a_kept_shadow_is_a_layer_and_another_choice_asks_no_model(pipeline):
     scene = plain()
     Image.fromarray(scene.picture).save(pipeline.folder / "a.png")
@@ -38,6 +40,7 @@ def test_a_kept_shadow_is_a_layer_and_another_choice_asks_no_model(pipeline):
     assert pipeline.rows(COMPOSITES)["a.png"]["shadow"] == "soft"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_kept_says_why(pipeline):
     busy = np.random.default_rng(3).integers(0, 255, (40, 40, 3), np.uint8)
     picture = np.asarray(Image.fromarray(busy).resize((320, 320), Image.Resampling.BICUBIC)).copy()

@@ -13,6 +13,7 @@ from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
 
 
+@pytest.mark.slow
 def test_tiers_that_are_not_installed_are_one_note_and_no_mark_on_any_picture(pipeline, monkeypatch, tmp_path):
     monkeypatch.setenv("U2NET_HOME", str(tmp_path / "no weights"))
     monkeypatch.setenv("REMBG_HOME", str(tmp_path / "no weights"))

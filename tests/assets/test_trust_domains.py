@@ -45,6 +45,7 @@ def test_a_folder_with_a_model_and_consent_of_its_own_is_refused_and_its_code_ne
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_what_an_earlier_version_kept_of_such_a_file_is_refused_when_a_run_reads_it(pipeline, evil):
     mark, tables = evil
     pipeline.scan()

@@ -41,6 +41,7 @@ def small_demo(monkeypatch):
     monkeypatch.setattr(demo_pictures, "_PHOTOGRAPHS", {"cat": demo_pictures._PHOTOGRAPHS["cat"]})
 
 
+@pytest.mark.slow
 def test_a_catalogue_s_day(vivid, folder):
     assert vivid("catalogue", "add", "spring", folder).exit_code == 0
     scanned = vivid("catalogue", "scan", "spring")
@@ -110,6 +111,7 @@ def test_a_folder_in_trouble_is_a_sentence_and_in_the_status(vivid, folder):
     assert "catalogue.toml has changed since the last scan" in vivid("catalogue", "status").output
 
 
+@pytest.mark.slow
 def test_a_fresh_demo_takes_away_what_the_demo_made_and_nothing_else(vivid, small_demo, tmp_path, monkeypatch):
     monkeypatch.setattr("vivid_assets.cli.demo.bring_up_to_date", lambda *_: [])
     monkeypatch.setattr("resources.weights.pull.available", lambda _: True)
@@ -125,6 +127,7 @@ def test_a_fresh_demo_takes_away_what_the_demo_made_and_nothing_else(vivid, smal
         (tmp_path / "mine" / "catalogue" / "old.png").write_bytes(b"old")
 
 
+@pytest.mark.slow
 def test_a_demo_that_was_stopped_while_it_drew_begins_again(vivid, small_demo, tmp_path, monkeypatch):
     monkeypatch.setattr("vivid_assets.cli.demo.bring_up_to_date", lambda *_: [])
     monkeypatch.setattr("resources.weights.pull.available", lambda _: True)

@@ -72,6 +72,7 @@ def test_help_loads_no_library_of_arrays_and_no_dagster(loaded, command):
     assert not loaded(*command, "--help") & (HEAVY | ARRAYS)
 
 
+@pytest.mark.slow
 def test_add_status_and_a_scan_of_nothing_new_load_no_dagster(loaded, folder):
     assert not loaded("catalogue", "add", "spring", folder) & HEAVY
     assert not loaded("catalogue", "status") & HEAVY
@@ -82,6 +83,7 @@ def test_add_status_and_a_scan_of_nothing_new_load_no_dagster(loaded, folder):
     assert not loaded("catalogue", "status") & HEAVY
 
 
+@pytest.mark.slow
 def test_one_picture_loads_neither_dagster_nor_a_network_that_it_does_not_ask(loaded, folder):
     found = loaded("replace", folder / "a.png", "--background", "#ffffff", "--tiers", "gradients")
     assert not found & {"dagster", "torch", "onnxruntime", "ncnn", "transformers", "diffusers", "pyarrow"}

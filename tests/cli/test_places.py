@@ -139,6 +139,7 @@ def test_what_is_no_place_for_dagster_is_refused_and_nothing_is_made(home, monke
     assert _files(home.parent) == before
 
 
+@pytest.mark.slow
 def test_the_definitions_find_the_store_where_the_commands_do(home):
     code = "import os; from vivid_assets.definitions import STORE; print(STORE.path('x').path)"
     for written, meant in (("", "here/vivid_store"), ("~/s t", "home/s t"), ("s", "here/s")):

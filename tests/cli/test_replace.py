@@ -189,6 +189,7 @@ class TestSettings:
         assert "gradients" in result.output
         assert "birefnet" not in result.output
 
+    @pytest.mark.slow
     def test_birefnet_answers_where_the_settings_consent(self, photo, settings, tiny_birefnet):
         settings(
             '[masks]\ntiers = ["birefnet"]\nrefine = false\n'

@@ -44,6 +44,7 @@ def pipeline(tmp_path):
         yield Pipeline(tmp_path, instance)
 
 
+@pytest.mark.slow
 def test_an_installed_package_brings_a_tier_and_a_generator(package, pipeline, monkeypatch):
     pipeline.say(blocks()["vivid.toml"])
     pipeline.put("a.png")
@@ -102,6 +103,7 @@ def test_the_command_line_knows_it(package, pipeline, monkeypatch):
     assert pulled.exit_code == 0 and "darker needs no weights" in pulled.output
 
 
+@pytest.mark.slow
 def test_a_package_that_is_broken_takes_nothing_else_down(package, pipeline):
     (package.parent / "darker.py").write_text("import a_library_that_is_not_here\n")
     pipeline.say(blocks()["vivid.toml"])

@@ -108,6 +108,7 @@ def test_a_photograph_keeps_the_networks_mask(name):
     assert (found.background, found.by_drawing_net) == (None, False)
 
 
+@pytest.mark.slow
 def test_a_rings_middle_stays_open_against_a_plain_background(tmp_path):
     path = next(p for p in write_demo_catalogue(tmp_path) if "donut" in p.stem)
     picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)

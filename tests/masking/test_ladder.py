@@ -370,6 +370,7 @@ def hostile(index: int) -> np.ndarray:
     return np.repeat(rng.integers(0, 256, (shape[0], 1, 3), dtype=np.uint8), shape[1], axis=1)
 
 
+@pytest.mark.slow
 def test_five_hundred_hostile_pictures():
     unsure = Says("best", lambda image: np.random.default_rng(image.size).random(image.shape[:2], dtype=np.float32))
     ladder = Ladder([unsure.tier, gradient_tier()])

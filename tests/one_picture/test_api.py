@@ -99,6 +99,7 @@ class TestTheCommandsDoTheSame:
         written = (file.parent / "photo-mask.png").read_bytes()
         np.testing.assert_array_equal(decode_mask(written), decode_mask(encode_mask(found.alpha)))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("background", ["prompt", "colour", "picture"])
     def test_replace(self, file, background, tmp_path):
         other = np.zeros((50, 90, 3), np.uint8)

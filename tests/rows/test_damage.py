@@ -92,6 +92,7 @@ def test_a_store_that_has_lost_the_file_it_took_is_a_fault_of_the_machine(store)
         run(store, draw=lambda row: Drawn(f"draw/{row.picture}"))
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_and_takes_over(store, caplog):
     reached, go_on, done = threading.Event(), threading.Event(), []
 

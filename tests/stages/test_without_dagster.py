@@ -6,6 +6,7 @@ import sys
 
 import cv2
 import numpy as np
+import pytest
 
 _PROGRAM = """
 import json, logging, sys
@@ -33,6 +34,7 @@ print(json.dumps([done, "dagster" in sys.modules]))
 """
 
 
+@pytest.mark.slow
 def test_all_stages_run_without_dagster(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()

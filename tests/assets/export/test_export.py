@@ -88,6 +88,7 @@ def test_the_card_names_every_column(exported):
     assert '{"image": f"{folder}/{row[\'composite\']}"}' in card
 
 
+@pytest.mark.slow
 def test_a_changed_picture_s_old_row_leaves_the_other_shard_s_part(exported):
     exported.put("a.png", (20, 30, 200))
     (exported.folder / "b.png").unlink()
@@ -100,6 +101,7 @@ def test_a_changed_picture_s_old_row_leaves_the_other_shard_s_part(exported):
     }
 
 
+@pytest.mark.slow
 def test_a_part_is_left_alone_until_a_row_changes(exported):
     part = exported.dataset / "data" / "spring-00001.parquet"
     first = part.stat().st_mtime_ns

@@ -22,6 +22,7 @@ def scanned(pipeline):
     return pipeline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("replaced", "stage", "picture"),
     [("a.png", PREPARED_IMAGES, "a.png"), ("wall.png", BACKGROUNDS, "a.png"), ("overrides/b.png", MASKS, "b.png")],
@@ -42,6 +43,7 @@ def test_what_is_replaced_before_the_run_fails_for_now_and_is_made_after_the_nex
         assert decode(scanned.store.read(rows[picture]["file"])).size == (40, 40)
 
 
+@pytest.mark.slow
 def test_a_source_replaced_in_the_middle_of_a_run_gives_no_composite(scanned):
     scanned.run(selection=["prepared_images", "analysis", "enhanced_prompts", "masks", "backgrounds"])
     scanned.put("a.png", (250, 250, 10), size=40)
@@ -50,6 +52,7 @@ def test_a_source_replaced_in_the_middle_of_a_run_gives_no_composite(scanned):
     assert (row["status"], row["transient"]) == ("failed", True)
 
 
+@pytest.mark.slow
 def test_a_ledger_that_goes_in_the_middle_of_a_run_empties_no_table(scanned, monkeypatch):
     scanned.run()
     before = scanned.rows(PREPARED_IMAGES)

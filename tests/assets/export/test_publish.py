@@ -32,6 +32,7 @@ def unpublished(pipeline):
     return state_of(pipeline.store, "spring", stages, exported).unpublished
 
 
+@pytest.mark.slow
 def test_of_two_shards_the_one_where_the_picture_lives_has_its_name(done, monkeypatch):
     """The old shard's run, begun before the picture was replaced, ends after the new one's."""
     before = shard_rows(done.store, "spring-00000")
@@ -49,6 +50,7 @@ def test_of_two_shards_the_one_where_the_picture_lives_has_its_name(done, monkey
     assert done.published() == {"a.png", "b.png"}
 
 
+@pytest.mark.slow
 def test_a_replaced_picture_keeps_its_composite_until_the_new_one_is_there(done):
     done.put("a.png", (200, 30, 30), size=40)
     done.scan()
@@ -58,6 +60,7 @@ def test_a_replaced_picture_keeps_its_composite_until_the_new_one_is_there(done)
     assert size_of(done, "a.png") == (40, 40)
 
 
+@pytest.mark.slow
 def test_a_picture_that_fails_for_good_has_no_name_and_one_that_fails_for_now_keeps_it(done):
     (done.folder / "a.png").write_bytes(b"no picture")
     done.scan()
@@ -71,6 +74,7 @@ def test_a_picture_that_fails_for_good_has_no_name_and_one_that_fails_for_now_ke
     assert done.published() == {"b.png"}
 
 
+@pytest.mark.slow
 def test_another_format_gives_other_names_and_takes_the_old_ones_away(done):
     (done.folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 1\n[composites]\nformat = "webp"\n')
     done.scan()
@@ -79,6 +83,7 @@ def test_another_format_gives_other_names_and_takes_the_old_ones_away(done):
     assert done.published() == {"a.png.webp", "b.png.webp"}
 
 
+@pytest.mark.slow
 def test_a_name_that_a_killed_run_gave_goes_with_its_picture(done, monkeypatch):
     class Killed(BaseException):
         pass
@@ -103,6 +108,7 @@ def test_a_name_that_a_killed_run_gave_goes_with_its_picture(done, monkeypatch):
     assert unpublished(done) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_is_lost_takes_no_name_away(done):
     done.store.remove([done.rows(COMPOSITES)["a.png"]["file"]])
     done.run("spring-00000", selection=["export"])
@@ -111,6 +117,7 @@ def test_a_file_that_is_lost_takes_no_name_away(done):
     assert set(done.run("spring-00000").values()) == {0}
 
 
+@pytest.mark.slow
 def test_a_name_that_the_disk_does_not_take_is_that_picture_s_failure(done, monkeypatch):
     """A source's disk may take what the store's does not."""
     link = Store.link

@@ -37,6 +37,7 @@ def sizes_kept(pipeline):
     return {decode(file.read_bytes()).size for file in files}
 
 
+@pytest.mark.slow
 def test_a_purge_says_first_and_deletes_when_it_is_told(done):
     before = sizes_kept(done)
     said = vivid(done)
@@ -50,6 +51,7 @@ def test_a_purge_says_first_and_deletes_when_it_is_told(done):
     assert "0 files" in vivid(done).output
 
 
+@pytest.mark.slow
 def test_a_takedown_takes_one_picture_and_leaves_what_else_is_kept(done):
     (done.folder / "catalogue.toml").write_text('prompt = "red paper"')
     done.scan()

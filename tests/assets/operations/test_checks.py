@@ -105,6 +105,7 @@ def test_one_doubtful_mask_after_a_spotless_history_is_no_alarm(store):
     assert results["verdicts"].passed
 
 
+@pytest.mark.slow
 def test_history_is_counted_in_pictures_and_not_in_shards(store):
     """Shards of a picture each, as pictures that arrive one by one once made, are a history too."""
     history(store, doubtful=0, pictures=1, shards=200)
@@ -150,6 +151,7 @@ def test_every_check_is_partitioned(pipeline):
     assert all(spec.partitions_def is not None for spec in specs)
 
 
+@pytest.mark.slow
 def test_tolerances_come_from_the_settings(pipeline):
     pipeline.put("a.png")
     (pipeline.folder / "bad.png").write_bytes(b"bad")

@@ -31,6 +31,7 @@ def test_before_the_analysis_a_range_is_given(three):
     assert not three.store.exists("scenes")
 
 
+@pytest.mark.slow
 def test_finished_prompts_are_counted_exactly_and_cached_scenes_are_free(three):
     three.run()
     assert "2, of which 0 are in the cache" in estimate(three)

@@ -71,6 +71,7 @@ def test_a_tick_that_died_after_its_scan_loses_nothing(night):
     assert (shards(again), again.new_partitions) == (["spring-00000"], ["spring-00000"])
 
 
+@pytest.mark.slow
 def test_nothing_new_after_the_run_requests_nothing(night):
     submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
     night.run()
@@ -89,6 +90,7 @@ def test_a_failed_run_is_requested_again_the_next_night_and_not_the_same(night):
     assert shards(requested(night, now=NOW + timedelta(hours=21))) == ["spring-00000"]
 
 
+@pytest.mark.slow
 def test_a_changed_prompt_requests_the_shard_that_has_it(night):
     submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
     night.run()
@@ -101,6 +103,7 @@ def test_a_changed_prompt_requests_the_shard_that_has_it(night):
     assert shards(requested(night, name="night 1")) == []
 
 
+@pytest.mark.slow
 def test_a_request_that_is_taken_back_within_the_day_is_met_at_once(night):
     for prompt in ("teal paper", "red paper", "teal paper"):
         (night.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"')
@@ -163,6 +166,7 @@ def test_a_command_that_works_keeps_its_shard(night, killed_command):
     assert shards(requested(night)) == []
 
 
+@pytest.mark.slow
 def test_a_changed_picture_requests_its_new_shard_alone(night):
     requested(night)
     night.scan()
@@ -173,6 +177,7 @@ def test_a_changed_picture_requests_its_new_shard_alone(night):
     assert shards(requested(night)) == ["spring-00001"]
 
 
+@pytest.mark.slow
 def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(night):
     (night.folder / "catalogue.toml").write_text("shard_size = 1")
     for name in ("c.png", "d.png"):
@@ -190,6 +195,7 @@ def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(
     assert requested(night, name="night 1").requests == []
 
 
+@pytest.mark.slow
 def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(night, monkeypatch):
     (night.folder / "corrupt.png").write_bytes(b"no picture")
     night.scan()
@@ -210,6 +216,7 @@ def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(
     assert shards(requested(night, name="night 2")) == []
 
 
+@pytest.mark.slow
 def test_a_shard_stopped_by_its_failed_pictures_waits_for_a_new_file(night):
     night.scan()
     night.run()

@@ -46,6 +46,7 @@ def test_a_good_row_has_small_pictures_of_one_size(reviewed):
     assert abs(corners[0] - corners[1]).max() > 3, "the wall is another"
 
 
+@pytest.mark.slow
 def test_the_page_is_left_alone_until_a_row_changes(reviewed):
     def written():
         return reviewed.store.path(PAGE).stat().st_mtime_ns
@@ -63,6 +64,7 @@ def test_the_page_is_left_alone_until_a_row_changes(reviewed):
     assert b'"name": "a.png"' in reviewed.store.read(PAGE)
 
 
+@pytest.mark.slow
 def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
     result = reviewed.materialize("spring-00000")
     (event,) = [
@@ -76,6 +78,7 @@ def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
     assert metadata["needs review"].value >= 1
 
 
+@pytest.mark.slow
 def test_the_share_of_the_settings_changes_the_page_and_no_row(reviewed):
     settings, rows = reviewed.settings_file.read_text(), reviewed.rows(REVIEW)
     for share, asked in ((1.0, {"a.png", "b.png", "c.png"}), (0.0, {"c.png"})):
@@ -98,6 +101,7 @@ def test_an_estimated_mask_shows_where_its_edge_is_unsure(reviewed):
     assert found["c.png"]["edges"] is None
 
 
+@pytest.mark.slow
 def test_a_halo_above_the_setting_wants_a_look(reviewed):
     leakage = reviewed.rows(COMPOSITES)["a.png"]["leakage"]
     settings = reviewed.settings_file.read_text()

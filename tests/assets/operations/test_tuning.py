@@ -112,6 +112,7 @@ def files_of(pipeline):
     return {str(path): path.read_bytes() for path in paths if "/.parts/" not in str(path)}
 
 
+@pytest.mark.slow
 def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
     before = files_of(done)
     result = try_out(done, "hard-edges", composites={"mode": "alpha"})
@@ -135,6 +136,7 @@ def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
     assert set(done.run().values()) == {0}
 
 
+@pytest.mark.slow
 def test_a_trial_goes_on_where_it_was_and_follows_other_settings(done):
     try_out(done, "soft", masks={"refine": False})
     again = try_out(done, "soft", masks={"refine": False}).asset_materializations_for_node("trials")[0]

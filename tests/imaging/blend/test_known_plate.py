@@ -24,6 +24,7 @@ def apart(composite, truth, where) -> float:
     return float(ciede2000(rgb_to_lab(composite[where]), rgb_to_lab(truth[where])).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("color", PLATES)
 @pytest.mark.parametrize("size", [400, 1000])
 def test_a_product_comes_out_as_its_exact_cut_out_does(color, size):
@@ -150,6 +151,7 @@ def test_a_line_across_the_whole_picture_belongs_to_the_plate_and_not_to_the_sha
         assert known.layer[ends].min() > 0.97
 
 
+@pytest.mark.slow
 def test_a_shadow_s_core_beneath_hair_leaves_no_patch_of_the_plate():
     drawn = DRAWINGS["fur-ball"](640)
     mask = np.clip(cv2.GaussianBlur(drawn.alpha.astype(np.float32), (0, 0), 4) * 1.5 - 0.1, 0, 1)

@@ -112,6 +112,7 @@ def test_a_mask_without_soft_pixels_passes_through() -> None:
     assert evidence.verdict == "exact"
 
 
+@pytest.mark.slow
 def test_a_small_alpha_comes_up_with_the_photographs_edges() -> None:
     alpha = strands(320)
     photo = to_uint8(linear_to_srgb(capture(alpha, BACKGROUNDS[1])))

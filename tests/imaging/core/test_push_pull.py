@@ -10,6 +10,7 @@ from vivid_assets.imaging.core.push_pull import Pyramid, half_cells
 from vivid_assets.imaging.core.sparse_blur import sparse_blur
 
 
+@pytest.mark.slow
 @given(st.integers(1, 300))
 def test_cells_share_out_every_pixel_evenly_and_symmetrically(size: int) -> None:
     first, weights = half_cells(size)

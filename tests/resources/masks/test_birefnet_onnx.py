@@ -88,6 +88,7 @@ def test_whether_a_network_ends_in_logits_is_measured_whatever_it_is_called(tmp_
     np.testing.assert_allclose(found, brightness(SEEN["imagenet"]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_was_set_to_be_probabilities_and_is_none_stops(tmp_path):
     file = save_brightness(tmp_path / "net.onnx", sigmoid=False)
     settings = {"onnx_model": str(file), "onnx_input": "imagenet"}

@@ -26,12 +26,14 @@ def overlap(found, alpha):
     return (one & other).sum() / (one | other).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [256, 512, 1024])
 def test_a_drawing_before_noise_is_found_even_where_no_other_network_sees_it(side):
     picture, alpha = before_noise(side)
     assert overlap(drawn_probability(picture, np.zeros((side, side), np.float32)), alpha) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [512, 1024])
 def test_the_wall_that_another_network_took_in_is_left_out_through_jpeg_too(side):
     picture, alpha = before_noise(side)
@@ -76,6 +78,7 @@ def test_the_weights_say_nothing_of_the_machine_that_made_them():
     assert b".py" not in weights
 
 
+@pytest.mark.slow
 def test_threads_get_the_same_answers():
     pictures = [before_noise(side)[0] for side in (96, 128, 160, 200)]
     alone = [drawn_probability(picture, np.zeros(picture.shape[:2], np.float32)) for picture in pictures]
@@ -85,6 +88,7 @@ def test_threads_get_the_same_answers():
         np.testing.assert_array_equal(answer, alone[index % 4])
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 400), st.integers(0, 2**32 - 1))
 def test_any_picture_gets_probabilities(height, width, seed):

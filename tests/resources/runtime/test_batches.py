@@ -26,6 +26,7 @@ def fits_up_to(most: int, seen: list[int]):
     return double
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_batch_and_every_item_is_done_in_order(caplog):
     seen: list[int] = []
     with caplog.at_level(logging.WARNING):
@@ -49,6 +50,7 @@ def test_out_of_memory_at_a_later_batch_keeps_what_was_done():
     assert [len(call) for call in calls] == [4, 4, 4, 2, 2]
 
 
+@pytest.mark.slow
 def test_the_size_that_fits_is_remembered_between_calls():
     seen: list[int] = []
     batches = Batches(fits_up_to(2, seen), 8)
@@ -59,6 +61,7 @@ def test_the_size_that_fits_is_remembered_between_calls():
     assert batches.size == 2
 
 
+@pytest.mark.slow
 def test_an_item_too_large_alone_fails_with_a_sentence_and_the_rest_go_on():
     def too_large(items: list[int]) -> list[int]:
         if 7 in items:
@@ -72,6 +75,7 @@ def test_an_item_too_large_alone_fails_with_a_sentence_and_the_rest_go_on():
     assert "even alone" in str(results[1])
 
 
+@pytest.mark.slow
 def test_when_nothing_ever_fits_it_is_the_machine():
     with pytest.raises(MachineFault, match="No memory for even one picture"):
         in_batches(fits_up_to(0, []), list(range(9)), 4)
@@ -102,6 +106,7 @@ def test_a_dead_device_and_a_machine_fault_stop_everything():
         in_batches(lost, [1, 2], 2)
 
 
+@pytest.mark.slow
 def test_what_filled_the_memory_is_let_go_before_the_next_try():
     class Tensor:
         pass

@@ -45,6 +45,7 @@ def on_cpu() -> Device:
     return CPU
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_before_the_first_use_and_nothing_is_left_after(loader):
     with lease("m", loader, on_cpu) as held:
         assert loader.models == []
@@ -65,6 +66,7 @@ def test_a_lease_that_is_never_used_asks_for_no_device(loader):
     assert loader.models == []
 
 
+@pytest.mark.slow
 def test_a_second_lease_while_the_first_is_held_loads_nothing_new(loader):
     other = Loader()
     with lease("m", loader, on_cpu) as first, first.use() as model:
@@ -83,6 +85,7 @@ def test_other_settings_are_another_model(loader):
         assert x is not y
 
 
+@pytest.mark.slow
 def test_runs_that_overlap_never_hold_two_copies(loader):
     most: list[int] = []
     start = threading.Barrier(4)

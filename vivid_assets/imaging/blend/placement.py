@@ -169,6 +169,8 @@ def place_layers(
     box = _held(alpha)
     if box is None:
         return colors, matte, layer
+    if not place.is_a_shift:
+        box = _with_reach(box, alpha.shape, place.scale)
     at, source = _destination(box, place)
     if at is None:
         return colors, matte, layer
@@ -273,6 +275,12 @@ def _held(alpha: Matte) -> tuple[int, int, int, int] | None:
     """What of the photograph shows at all: left, top, right, bottom."""
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if rows.size else None
+
+
+def _with_reach(box: tuple[int, int, int, int], shape: tuple[int, ...], scale: float) -> tuple[int, int, int, int]:
+    """The box and what a new pixel's footprint reaches about it, within the photograph."""
+    reach = int(np.ceil(2 * max(1.0, 1 / scale))) + 1
+    return max(0, box[0] - reach), max(0, box[1] - reach), min(shape[1], box[2] + reach), min(shape[0], box[3] + reach)
 
 
 def _destination(
