@@ -44,6 +44,11 @@ class SceneGenerator(Model):
     def lease(self) -> AbstractContextManager[Maker]:
         """A maker of scenes for as long as the block runs: loaded on its first call, freed when the block ends."""
 
+    @property
+    def called(self) -> str:
+        """What it is called in messages."""
+        return self.title
+
     def key(self, request: SceneRequest) -> str:
         """The digest of everything that the scene depends on."""
         return request.key(self.revision, self.size)
@@ -55,5 +60,5 @@ class SceneGenerator(Model):
         """
         if trouble := device_trouble(self.device):
             ask = "" if self.device != "auto" else "; with device cpu in the settings it computes on the CPU, slowly"
-            return f"{self.title} cannot compute here: {trouble}{ask}."
+            return f"{self.called} cannot compute here: {trouble}{ask}."
         return self.missing()

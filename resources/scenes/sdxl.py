@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from resources.errors import ModelUnavailable
 from resources.resource import Taste
-from resources.runtime.device import Device, DeviceName, DType, decide, device_trouble
+from resources.runtime.device import Device, DType, decide, device_trouble
 from resources.runtime.lease import lease
 from resources.runtime.packages import demand
 from resources.scenes.generator import SceneGenerator
@@ -59,7 +59,6 @@ class SDXL(SceneGenerator):
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the sampler's own (25 for dpm++).")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the sampler's own (7.5 for dpm++).")
     size: int = Field(default=1024, ge=32, description="Side of the square bucket; others have about its area.")
-    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=8, ge=1, description="Scenes at once; halved when memory runs out.")
     compile: Literal["off", "blocks", "whole"] = Field(

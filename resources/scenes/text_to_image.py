@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from resources.errors import ModelUnavailable
 from resources.resource import Taste
-from resources.runtime.device import Device, DeviceName, DType, decide, device_trouble
+from resources.runtime.device import Device, DType, decide, device_trouble
 from resources.runtime.lease import lease
 from resources.runtime.packages import demand
 from resources.scenes.generator import SceneGenerator
@@ -60,10 +60,7 @@ class TextToImage(SceneGenerator):
     variant: str = Field(default="", description="Which files of the model, such as fp16; empty for those without.")
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the model's own.")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the model's own.")
-    size: int = Field(default=1024, ge=32, description="Side of the square scene; others have about its area.")
-    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: DType = Field(default="auto", description="auto is bfloat16 on CUDA and float32 elsewhere.")
-    batch_size: int = Field(default=4, ge=1, description="Scenes at once; halved when memory runs out.")
     offload: Literal["off", "model", "sequential"] = Field(
         default="off",
         description="What does not compute waits in the machine's memory: whole models, or layer by layer (slow).",
@@ -79,6 +76,11 @@ class TextToImage(SceneGenerator):
         """
         parts = (self._files().identity, self.variant, self.taught, self.dtype, self.size)
         return "text-to-image-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+    @property
+    def called(self) -> str:
+        """What it is called in messages: the pipeline, once one is named."""
+        return self.model or "text_to_image"
 
     @property
     def taught(self) -> Taught:
@@ -103,13 +105,6 @@ class TextToImage(SceneGenerator):
         except ModelUnavailable as error:
             return str(error)
         return None
-
-    def unusable(self) -> str | None:
-        """Why no scene can be made here, in a sentence; None when the device can be had and nothing is ``missing``."""
-        if trouble := device_trouble(self.device):
-            ask = "" if self.device != "auto" else "; with device cpu in the settings it computes on the CPU, slowly"
-            return f"{self.model or 'text_to_image'} cannot compute here: {trouble}{ask}."
-        return self.missing()
 
     def pull(self) -> list[Path]:
         """Fetch all weights from the hub, if they are not here yet, and return where they lie.

@@ -6,7 +6,6 @@ What the commands and the public functions return comes from here, so that both 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.blend.composite import Blend, blend
@@ -14,6 +13,7 @@ from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.blend.placement import placed
 from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.core.color import as_deep_as
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.core.resize import cover
 from vivid_assets.imaging.io.codec import Format, Picture, SourceType, encode
@@ -84,8 +84,7 @@ def blended(
         notes += ("the image is transparent in parts, which stay so",)
     elif deep and picture.rgb16 is not None:
         front = picture.rgb16
-        deep_scene = scene.rgb16
-        behind = behind.astype(np.uint16) * 257 if deep_scene is None else cover(deep_scene, height, width)
+        behind = as_deep_as(front, behind if scene.rgb16 is None else cover(scene.rgb16, height, width))
     done = blend(front, alpha, behind, mode=settings.composites.mode, **_options(settings))
     return done, (*notes, *done.notes)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vivid_assets.imaging.blend.contact_shadow import contact_shadow
 from vivid_assets.imaging.core.arrays import RGB, RGB8, LinearRGB, Matte, Plane, Planes
-from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8, to_uint16
+from vivid_assets.imaging.core.color import coded_as, linear_to_srgb, srgb_to_linear, to_uint8
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.resize import shrink
 
@@ -198,11 +198,10 @@ def shaded(background: RGB, layer: LinearRGB) -> RGB:
     if (layer == 1).all():
         return out
     full = cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)
-    coded = to_uint8 if out.dtype == np.uint8 else to_uint16
     for top in range(0, height, _STRIP):
         part, left = out[top : top + _STRIP], full[top : top + _STRIP]
         dark = (left != 1).any(axis=2)
-        part[dark] = coded(linear_to_srgb(srgb_to_linear(part[dark]) * left[dark]))
+        part[dark] = coded_as(out, srgb_to_linear(part[dark]) * left[dark])
     return out
 
 

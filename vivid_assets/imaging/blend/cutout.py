@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.core.areas import box_of
 from vivid_assets.imaging.core.arrays import RGB, Matte
 from vivid_assets.imaging.core.resize import REFERENCE
 
@@ -26,15 +27,12 @@ def emptied(rgb: RGB, alpha: Matte) -> RGB:
     clear = alpha * np.iinfo(rgb.dtype).max < 0.5
     out = rgb.copy()
     out[clear] = 0
-    seen = ~clear
-    if not clear.any() or not seen.any():
+    seen = box_of(~clear)
+    if not clear.any() or seen is None:
         return out
     reach = max(_RIM, round(_RIM * max(alpha.shape) / REFERENCE))
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    box = (
-        slice(max(int(rows[0]) - reach, 0), int(rows[-1]) + reach + 1),
-        slice(max(int(columns[0]) - reach, 0), int(columns[-1]) + reach + 1),
-    )
+    top, bottom, left, right = seen
+    box = slice(max(top - reach, 0), bottom + reach), slice(max(left - reach, 0), right + reach)
     firm = alpha[box] >= min(_FAINT, float(alpha.max()))
     distance, nearest = cv2.distanceTransformWithLabels(
         (~firm).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -3,12 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from vivid_assets.imaging.blend.composite import Blend, blend_any
 from vivid_assets.imaging.blend.options import BlendOptions
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha, fit_alpha
 from vivid_assets.imaging.core.arrays import RGB, Matte
+from vivid_assets.imaging.core.color import as_deep_as
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.resize import cover
 
@@ -42,15 +41,14 @@ def blend_native(
         ValueError: a mode that there is not, or a given alpha of another aspect.
         TypeError: an option that there is not.
 
+    >>> import numpy as np
     >>> photograph = np.full((8, 12, 3), 200, np.uint8)
     >>> alpha = Alpha(np.zeros((8, 12), np.float32), "person")
     >>> blend_native(photograph, alpha, np.zeros((4, 6, 3), np.uint8)).composite.max().item()
     0
     """
     height, width = image.shape[:2]
-    behind = cover(background, height, width)
-    if image.dtype == np.uint16:
-        behind = behind if behind.dtype == np.uint16 else behind.astype(np.uint16) * 257
+    behind = as_deep_as(image, cover(background, height, width))
     given = alpha.origin in GIVEN
     values = fit_alpha(alpha.values, height, width) if given else alpha.values
     chosen = BlendOptions(**options)

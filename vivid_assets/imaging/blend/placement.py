@@ -14,8 +14,9 @@ from PIL import Image
 
 from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.options import Placement
+from vivid_assets.imaging.core.areas import box_of
 from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte, Plane
-from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8, to_uint16
+from vivid_assets.imaging.core.color import as_deep_as, coded_as, srgb_to_linear
 from vivid_assets.imaging.core.resize import cover
 
 Side = Literal["left", "top", "right", "bottom"]
@@ -71,9 +72,7 @@ def placed(done: Blend, background: RGB, wanted: Placement) -> tuple[Blend, Plac
     """
     place = find_place(done.alpha, wanted, shadow=done.shadow.layer)
     foreground, alpha, shadow = place_layers(done.foreground, done.alpha, done.shadow.layer, place)
-    behind = cover(background, place.height, place.width)
-    if foreground.dtype == np.uint16 and behind.dtype == np.uint8:
-        behind = behind.astype(np.uint16) * 257
+    behind = as_deep_as(foreground, cover(background, place.height, place.width))
     composite = mix_layers(foreground, alpha, behind, shadow)
     notes = (place.note,) if place.note else ()
     return replace(done, composite=composite, foreground=foreground, alpha=alpha, placed_notes=notes), place
@@ -109,14 +108,14 @@ def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = No
         raise ValueError(
             f"The padding leaves no room: {left + right:g} of {width} pixels across, {top + bottom:g} of {height} down."
         )
-    scale = min(across / (framed[2] - framed[0]), down / (framed[3] - framed[1]))
-    note = ""
-    spans = [across / (framed[2] - framed[0])] if {"left", "right"} <= {*cut} else []
-    spans += [down / (framed[3] - framed[1])] if {"top", "bottom"} <= {*cut} else []
+    wide, tall = across / (framed[2] - framed[0]), down / (framed[3] - framed[1])
+    scale, note = min(wide, tall), ""
+    spans = [wide] if {"left", "right"} <= {*cut} else []
+    spans += [tall] if {"top", "bottom"} <= {*cut} else []
     if spans:
         # What is cut on both sides must reach both, though something is lost in the other direction.
         scale = max(spans)
-        if scale > min(across / (framed[2] - framed[0]), down / (framed[3] - framed[1])) + 1e-9:
+        if scale > min(wide, tall) + 1e-9:
             note = "the subject is cut at opposite sides of the photograph, and fills the canvas beyond its padding"
     if scale > wanted.most_enlarged:
         scale = wanted.most_enlarged
@@ -125,7 +124,8 @@ def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = No
         )
     if abs(scale - 1) < 0.5 / max(rows, columns):
         scale = 1.0
-    moment = _middle_of_mass(alpha)
+    # Asked only where whole pixels are shifted: it reads the whole alpha.
+    moment = _middle_of_mass(alpha) if scale == 1.0 else (0.0, 0.0)
     sideways = _Span(framed[0], framed[2], moment[0], "left" in cut, "right" in cut)
     upright = _Span(framed[1], framed[3], moment[1], "top" in cut, "bottom" in cut)
     x = _offset(wanted.align[0], sideways, scale, left, across)
@@ -137,11 +137,11 @@ def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = No
 
 def subject_box(alpha: Matte) -> tuple[float, float, float, float] | None:
     """The box of what is solid (alpha over one half): left, top, right, bottom in pixels; None where nothing is."""
-    solid = alpha > 0.5
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    if not rows.size:
+    found = box_of(alpha > 0.5)
+    if found is None:
         return None
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+    top, bottom, left, right = found
+    return float(left), float(top), float(right), float(bottom)
 
 
 def place_layers(
@@ -166,9 +166,10 @@ def place_layers(
     colors = np.zeros((height, width, 3), foreground.dtype)
     matte = np.zeros((height, width), np.float32)
     layer = None if shadow is None else _placed_shadow(shadow, alpha.shape, place)
-    box = _held(alpha)
-    if box is None:
+    shown = box_of(alpha > 0)
+    if shown is None:
         return colors, matte, layer
+    box = (shown[2], shown[0], shown[3], shown[1])
     if not place.is_a_shift:
         box = _with_reach(box, alpha.shape, place.scale)
     at, source = _destination(box, place)
@@ -190,13 +191,12 @@ def place_layers(
     placed[placed < _NOTHING] = 0
     matte[top:bottom, left:right] = placed
     light = srgb_to_linear(foreground[cut])
-    coded = to_uint8 if foreground.dtype == np.uint8 else to_uint16
     # Over the alpha before it is cut off, which overshoots as the colours do.
     over = 1 / np.maximum(found, np.float32(_NOTHING))
     for c in range(3):
         part = _resampled(np.ascontiguousarray(light[..., c] * weight), size, source, goes_on)
         straight = np.clip(part * over, 0, 1)
-        colors[top:bottom, left:right, c] = np.where(placed > 0, coded(linear_to_srgb(straight)), 0)
+        colors[top:bottom, left:right, c] = np.where(placed > 0, coded_as(foreground, straight), 0)
     return colors, matte, layer
 
 
@@ -206,17 +206,12 @@ def _with(
     """The box with the shadow's."""
     if shadow is None:
         return box
-    dark = shadow.mean(axis=2) < SHADED
-    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
-    if not rows.size:
+    dark = box_of(shadow.mean(axis=2) < SHADED)
+    if dark is None:
         return box
-    down, across = shape[0] / dark.shape[0], shape[1] / dark.shape[1]
-    return (
-        min(box[0], float(columns[0]) * across),
-        min(box[1], float(rows[0]) * down),
-        max(box[2], float(columns[-1] + 1) * across),
-        max(box[3], float(rows[-1] + 1) * down),
-    )
+    top, bottom, left, right = dark
+    down, across = shape[0] / shadow.shape[0], shape[1] / shadow.shape[1]
+    return min(box[0], left * across), min(box[1], top * down), max(box[2], right * across), max(box[3], bottom * down)
 
 
 def _cut_sides(alpha: Matte, box: tuple[float, float, float, float]) -> tuple[Side, ...]:
@@ -269,12 +264,6 @@ def _middle_of_mass(alpha: Matte) -> tuple[float, float]:
     x = float((alpha.sum(axis=0, dtype=np.float64) * (np.arange(alpha.shape[1]) + 0.5)).sum())
     y = float((alpha.sum(axis=1, dtype=np.float64) * (np.arange(alpha.shape[0]) + 0.5)).sum())
     return x / total, y / total
-
-
-def _held(alpha: Matte) -> tuple[int, int, int, int] | None:
-    """What of the photograph shows at all: left, top, right, bottom."""
-    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if rows.size else None
 
 
 def _with_reach(box: tuple[int, int, int, int], shape: tuple[int, ...], scale: float) -> tuple[int, int, int, int]:
@@ -372,7 +361,6 @@ def mix_layers(foreground: RGB, alpha: Matte, background: RGB, shadow: LinearRGB
 
     """
     out = background.copy()
-    coded = to_uint8 if out.dtype == np.uint8 else to_uint16
     for top in range(0, len(out), _STRIP):
         strip = slice(top, top + _STRIP)
         weight = alpha[strip]
@@ -386,5 +374,5 @@ def mix_layers(foreground: RGB, alpha: Matte, background: RGB, shadow: LinearRGB
         if shadow is not None:
             light *= shadow[strip][touched]
         mixed = a * srgb_to_linear(foreground[strip][touched]) + (1 - a) * light
-        out[strip][touched] = coded(linear_to_srgb(mixed))
+        out[strip][touched] = coded_as(out, mixed)
     return out

@@ -9,6 +9,7 @@ from vivid_assets.imaging.blend.evidence import Evidence
 from vivid_assets.imaging.blend.foreground import Colors, estimate_colors
 from vivid_assets.imaging.blend.refine_alpha import hard_edges, refine_alpha, soften_hard_edges
 from vivid_assets.imaging.blend.upsample import upsample
+from vivid_assets.imaging.core.areas import box_of
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
 from vivid_assets.imaging.core.noise import capture_noise
@@ -162,11 +163,9 @@ def place(image: RGB, answer: Answer, solved: Solved, noise: float | None, threa
 
 def around(soft: Area, margin: int) -> Box:
     """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
-    rows, columns = np.flatnonzero(soft.any(axis=1)), np.flatnonzero(soft.any(axis=0))
     height, width = soft.shape
-    if not len(rows):
-        return slice(0, height), slice(0, width)
+    top, bottom, left, right = box_of(soft) or (0, height, 0, width)
     return (
-        slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + margin + 1, height)),
-        slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + margin + 1, width)),
+        slice(max(top - margin, 0), min(bottom + margin, height)),
+        slice(max(left - margin, 0), min(right + margin, width)),
     )

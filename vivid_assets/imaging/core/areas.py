@@ -115,3 +115,15 @@ def frame_of(plane: NDArray[Any]) -> NDArray[Any]:
     [0, 1, 2, 6, 7, 8, 3, 5]
     """
     return np.concatenate([plane[0], plane[-1], plane[1:-1, 0], plane[1:-1, -1]])
+
+
+def box_of(area: Area) -> tuple[int, int, int, int] | None:
+    """The smallest rectangle that holds an area (bool h×w): top, bottom, left, right; None for an empty one.
+
+    >>> box_of(np.pad(np.array([[True, True]]), 1))
+    (1, 2, 1, 3)
+    """
+    rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
+    if not rows.size:
+        return None
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

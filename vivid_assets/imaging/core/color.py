@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.core.arrays import RGB8, Indices, Lab, Planes
+from vivid_assets.imaging.core.arrays import RGB, RGB8, Indices, Lab, Planes
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -88,6 +88,17 @@ def to_uint8(unit: NDArray[np.floating]) -> Bytes:
 def to_uint16(unit: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Round 0..1 to the nearest of 0..65535; clipped outside."""
     return (np.clip(np.asarray(unit, np.float64), 0, 1) * 65535 + 0.5).astype(np.uint16)
+
+
+def coded_as(picture: RGB, light: NDArray[np.floating]) -> RGB:
+    """Linear light as sRGB codes of a picture's type, uint8 or uint16."""
+    srgb = linear_to_srgb(light)
+    return to_uint8(srgb) if picture.dtype == np.uint8 else to_uint16(srgb)
+
+
+def as_deep_as(picture: RGB, other: RGB) -> RGB:
+    """``other`` (uint8 or uint16 sRGB) with 16 bits where the picture has them; otherwise as it is."""
+    return other.astype(np.uint16) * 257 if picture.dtype == np.uint16 and other.dtype == np.uint8 else other
 
 
 @numba.njit(cache=True, nogil=True)

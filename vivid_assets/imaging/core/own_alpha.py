@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vivid_assets.imaging.core.areas import frame_of
+from vivid_assets.imaging.core.areas import box_of, frame_of
 from vivid_assets.imaging.core.arrays import Area, Matte
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
 
@@ -61,7 +61,4 @@ def solid_box(alpha: Matte) -> tuple[int, int, int, int]:
 
 
 def _box(where: Area) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
-    if not len(rows):
-        return 0, where.shape[0], 0, where.shape[1]
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return box_of(where) or (0, where.shape[0], 0, where.shape[1])
