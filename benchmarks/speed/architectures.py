@@ -57,6 +57,28 @@ SDXL_TEXT_2 = _TEXT | {
     "hidden_act": "gelu",
     "projection_dim": 1280,
 }
+Z_IMAGE_TEXT = {
+    "hidden_size": 2560,
+    "intermediate_size": 9728,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "vocab_size": 151936,
+}
+"""Qwen3-4B."""
+Z_IMAGE_VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 16,
+    "sample_size": 1024,
+    "scaling_factor": 0.3611,
+    "shift_factor": 0.1159,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
+}
 TINY_UNET = SDXL_UNET | {
     "sample_size": 8,
     "block_out_channels": (8, 16, 16),
@@ -75,6 +97,35 @@ TINY_VAE = SDXL_VAE | {
     "sample_size": 64,
 }
 _TINY_TEXT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+TINY_Z_IMAGE = {
+    "all_patch_size": (2,),
+    "all_f_patch_size": (1,),
+    "in_channels": 16,
+    "dim": 32,
+    "n_layers": 1,
+    "n_refiner_layers": 1,
+    "n_heads": 2,
+    "n_kv_heads": 2,
+    "cap_feat_dim": 16,
+    "axes_dims": [8, 4, 4],
+    "axes_lens": [256, 32, 32],
+}
+TINY_Z_IMAGE_TEXT = {
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "vocab_size": 300,
+}
+TINY_Z_IMAGE_VAE = Z_IMAGE_VAE | {
+    "block_out_channels": (8, 8),
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+    "up_block_types": ("UpDecoderBlock2D",) * 2,
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "sample_size": 64,
+}
 TINY_CLIP = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 32},
@@ -94,6 +145,21 @@ def clip_tokenizer(pad_token: str = "<|endoftext|>") -> Any:
     words = [*letters, *(letter + "</w>" for letter in letters), *("".join(merge) for merge in merges)]
     vocabulary = {word: index for index, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=pad_token, model_max_length=77)
+
+
+def qwen_tokenizer() -> Any:
+    """Qwen's tokenizer by bytes: no words are learned."""
+    import transformers
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    words = {word: number for number, word in enumerate([*sorted(ByteLevel.alphabet()), *special])}
+    tokenizer = transformers.Qwen2Tokenizer(vocab=words, merges=[])
+    tokenizer.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    return tokenizer
 
 
 def sdxl_pipeline(*, tiny: bool, seed: int = 0, device: str = "cpu") -> Any:
@@ -135,6 +201,48 @@ def save_sdxl(folder: Path, *, tiny: bool, variant: str = "fp16", seed: int = 0,
     pipeline = sdxl_pipeline(tiny=tiny, seed=seed, device=device).to(torch.float16)
     pipeline.save_pretrained(folder, variant=variant, safe_serialization=True)
     pipeline.vae.save_pretrained(folder / "vae-fix")
+    return folder
+
+
+def z_image_pipeline(*, tiny: bool, device: str = "cpu") -> Any:
+    """``ZImagePipeline`` from configuration, with a small tokenizer; full size is Z-Image-Turbo's, in bfloat16."""
+    import torch
+
+    torch.set_default_device(device)
+    torch.set_default_dtype(torch.float32 if tiny else torch.bfloat16)
+    try:
+        return _z_image(tiny)
+    finally:
+        torch.set_default_device("cpu")
+        torch.set_default_dtype(torch.float32)
+
+
+def _z_image(tiny: bool) -> Any:
+    import diffusers
+    import torch
+    import transformers
+
+    transformer = diffusers.ZImageTransformer2DModel(**(TINY_Z_IMAGE if tiny else {}))
+    with torch.no_grad():  # made with torch.empty
+        transformer.x_pad_token.fill_(1)
+        transformer.cap_pad_token.fill_(1)
+    return diffusers.ZImagePipeline(
+        transformer=transformer,
+        vae=diffusers.AutoencoderKL(**(TINY_Z_IMAGE_VAE if tiny else Z_IMAGE_VAE)),
+        text_encoder=transformers.Qwen3Model(
+            transformers.Qwen3Config(**(TINY_Z_IMAGE_TEXT if tiny else Z_IMAGE_TEXT))
+        ).eval(),
+        tokenizer=qwen_tokenizer(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+
+
+def save_z_image(folder: Path, *, tiny: bool, device: str = "cpu", seed: int = 0) -> Path:
+    """The pipeline in diffusers' layout: 20 GB at full size."""
+    import torch
+
+    torch.manual_seed(seed)
+    z_image_pipeline(tiny=tiny, device=device).save_pretrained(folder, safe_serialization=True)
     return folder
 
 

@@ -64,6 +64,51 @@ def sdxl(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
                 yield measured("SDXL", way, options, lambda leased=generate: leased, requests, least=batch)
 
 
+def text_to_image(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """Plain: one ``pipeline(prompt)`` of Z-Image-Turbo after the other. Ours: batches, and what waits off the card."""
+    import diffusers
+
+    from benchmarks.speed.architectures import save_z_image
+    from resources.runtime.device import decide
+    from resources.scenes.request import SceneRequest
+    from resources.scenes.text_to_image import TextToImage
+
+    name, side = "Z-Image", 64 if options.tiny else 1024
+    place = save_z_image(folder / "z_image", tiny=options.tiny, device=device_of(options))
+    requests = [SceneRequest(f"an empty room, number {n}", "", n, side, side) for n in range(options.pictures)]
+    steps = min(options.steps, 8)
+    dtype = decide(device_of(options), "auto", half="bfloat16").torch_dtype
+
+    def plain() -> Callable[[list[SceneRequest]], Any]:
+        pipeline = diffusers.ZImagePipeline.from_pretrained(place, dtype=dtype).to(device_of(options))
+        pipeline.set_progress_bar_config(disable=True)
+
+        def one_by_one(requests: list[SceneRequest]) -> None:
+            for request in requests:
+                pipeline(request.prompt, num_inference_steps=steps, guidance_scale=0.0, height=side, width=side)
+
+        return one_by_one
+
+    yield measured(name, "pipeline(prompt), one by one", options, plain, requests)
+    batches = [(batch, "off") for batch in options.batches]
+    if device_of(options) != "cpu":
+        batches += [(options.batches[-1], "model"), (options.batches[0], "sequential")]
+    for batch, offload in batches:
+        resource = TextToImage(
+            model=str(place),
+            size=side,
+            steps=steps,
+            guidance=0.0,
+            device=options.device,
+            batch_size=batch,
+            offload=offload,
+        )
+        few = requests[: max(2, len(requests) // 8)] if offload == "sequential" else requests
+        way = f"vivid_assets, batch {batch}" + ("" if offload == "off" else f", offload {offload}")
+        with resource.lease() as generate:
+            yield measured(name, way, options, lambda leased=generate: leased, few, least=batch)
+
+
 def birefnet(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """Plain: the model card's loop. Ours: batches, pixels made floats on the device."""
     import torch
@@ -163,6 +208,7 @@ def clip(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "sdxl": sdxl,
+    "text_to_image": text_to_image,
     "birefnet": birefnet,
     "clip": clip,
 }

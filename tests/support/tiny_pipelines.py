@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.architectures import clip_tokenizer
+from benchmarks.speed.architectures import clip_tokenizer, qwen_tokenizer, z_image_pipeline
 
 _CLIP = {
     "vocab_size": 49408,
@@ -108,45 +108,6 @@ def _flux() -> Any:
     )
 
 
-def _z_image() -> Any:
-    import diffusers
-    import torch
-    import transformers
-
-    transformer = diffusers.ZImageTransformer2DModel(
-        all_patch_size=(2,),
-        all_f_patch_size=(1,),
-        in_channels=16,
-        dim=32,
-        n_layers=1,
-        n_refiner_layers=1,
-        n_heads=2,
-        n_kv_heads=2,
-        cap_feat_dim=16,
-        axes_dims=[8, 4, 4],
-        axes_lens=[256, 32, 32],
-    )
-    with torch.no_grad():  # made with torch.empty
-        transformer.x_pad_token.fill_(1)
-        transformer.cap_pad_token.fill_(1)
-    return diffusers.ZImagePipeline(
-        transformer=transformer,
-        vae=_vae(latents=16, shift_factor=0.1159),
-        text_encoder=transformers.Qwen3Model(
-            transformers.Qwen3Config(
-                hidden_size=16,
-                intermediate_size=16,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                num_key_value_heads=2,
-                vocab_size=300,
-            )
-        ).eval(),
-        tokenizer=_qwen_tokenizer(),
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-    )
-
-
 def _qwen_image() -> Any:
     import diffusers
     import transformers
@@ -184,7 +145,7 @@ def _qwen_image() -> Any:
             latents_std=[1.0] * 4,
         ),
         text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
-        tokenizer=_qwen_tokenizer(),
+        tokenizer=qwen_tokenizer(),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
     )
 
@@ -193,7 +154,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "Stable Diffusion": _stable_diffusion,
     "Stable Diffusion 3": _stable_diffusion_3,
     "FLUX": _flux,
-    "Z-Image": _z_image,
+    "Z-Image": lambda: z_image_pipeline(tiny=True),
     "Qwen-Image": _qwen_image,
 }
 
@@ -228,18 +189,3 @@ def _t5_tokenizer() -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:'-"
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *((letter, -3.0) for letter in letters)]
     return transformers.T5Tokenizer(vocab=pieces, extra_ids=0)
-
-
-def _qwen_tokenizer() -> Any:
-    """By bytes: no words are learned."""
-    import transformers
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-    words = {word: number for number, word in enumerate([*sorted(ByteLevel.alphabet()), *special])}
-    tokenizer = transformers.Qwen2Tokenizer(vocab=words, merges=[])
-    tokenizer.chat_template = (
-        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
-        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    return tokenizer

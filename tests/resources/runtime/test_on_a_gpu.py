@@ -21,6 +21,8 @@ from resources.runtime.cuda import gpu_shown
 from resources.runtime.device import GpuUse, device_trouble
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.sdxl import SDXL
+from resources.scenes.text_to_image import TextToImage
+from tests.support.tiny_pipelines import FAMILIES, save_tiny
 
 _REQUIRED = os.environ.get("VIVID_REQUIRE_GPU") == "1"
 
@@ -220,3 +222,45 @@ def test_a_gpu_that_is_not_there_is_a_fault(sdxl):
         SDXL(**sdxl | {"device": "cuda:77"}).lease() as generate,
     ):
         generate([SOFA])
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, tmp_path_factory):
+    """The folder of a small text-to-image pipeline."""
+    return save_tiny(request.param, tmp_path_factory.mktemp("pipelines") / "it")
+
+
+def painted(folder, requests, **settings):
+    settings = {"model": str(folder), "size": 64, "steps": 2, "batch_size": 4, **settings}
+    with TextToImage(**settings).lease() as generate:
+        made = generate(requests)
+    for scene in made:
+        assert isinstance(scene, Scene), scene
+    return made
+
+
+def test_another_pipelines_scene_is_the_same_on_a_gpu_as_on_the_cpu(family):
+    there = painted(family, FOUR, dtype="float32")
+    here = painted(family, FOUR, device="cpu")
+    differences = [apart(*pair) for pair in zip(there, here, strict=True)]
+    print([round(one, 2) for one in differences])
+    assert max(differences) <= 0.5
+    assert apart(here[0], here[2]) > 1  # another seed
+    half = painted(family, FOUR)
+    print("bfloat16", [round(apart(*pair), 2) for pair in zip(half, here, strict=True)])
+
+
+@pytest.mark.parametrize("offload", ["model", "sequential"])
+def test_what_waits_in_the_machines_memory_paints_the_same(family, offload):
+    import torch
+
+    def held():
+        gc.collect()
+        torch.cuda.empty_cache()
+        return torch.cuda.memory_allocated()
+
+    before = held()
+    plain = painted(family, FOUR, dtype="float32")
+    waiting = painted(family, FOUR, dtype="float32", offload=offload)
+    assert max(apart(*pair) for pair in zip(plain, waiting, strict=True)) <= 0.1
+    assert held() <= before
