@@ -193,6 +193,13 @@ class CompositesSettings(StageSettings):
         return given
 
     @property
+    def blend(self) -> BlendOptions:
+        """How the subject is taken off its photograph."""
+        return BlendOptions(
+            **self.model_dump(include={field.name for field in fields(BlendOptions)} & {*type(self).model_fields})
+        )
+
+    @property
     def placement(self) -> Placement:
         """Where the subject stands on which canvas."""
         room = Padding(*self.padding) if isinstance(self.padding, tuple) else Padding.all_round(self.padding)
@@ -206,10 +213,6 @@ def _size_of(canvas: str) -> tuple[int, int] | None:
         return None
     width, height = canvas.split("x")
     return int(width), int(height)
-
-
-BLEND_OPTIONS = {"refine", "spill", "spill_strength", "strength", "limit", "falloff", "shadow"}
-"""The entries of CompositesSettings that are handed to the blend as they are."""
 
 
 class ReviewSettings(StageSettings):

@@ -80,7 +80,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="tiny architectures, to prove that it runs")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS)
-    parser.add_argument("--pictures", type=int, help="SDXL, Z-Image and BiRefNet, 16, or 4 tiny ones; CLIP eight times as many")
+    parser.add_argument(
+        "--pictures", type=int, help="SDXL, Z-Image and BiRefNet, 16, or 4 tiny ones; CLIP eight times as many"
+    )
     parser.add_argument("--batches", type=int, nargs="+", help="1 4 8, or 1 4 of tiny ones")
     parser.add_argument("--compile", nargs="+", choices=["off", "blocks", "whole"], help="off blocks, or off if tiny")
     parser.add_argument("--steps", type=int, help="25, or 2 of tiny ones")

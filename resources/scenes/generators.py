@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from resources.registry import Registry
 from resources.scenes.generator import SceneGenerator
+from resources.scenes.plain import COLOR, TRANSPARENT
 
 GENERATORS = Registry(
     "background generator",
@@ -23,7 +24,7 @@ AUTO, BACKDROP = "auto", "backdrop"
 """In the settings: the first of the models, or else the backdrop; the drawn studio, which needs no model."""
 OWN = "own"
 """In a row: the user's own background."""
-NOT_GENERATED = (OWN, BACKDROP)
+NOT_GENERATED = (OWN, BACKDROP, COLOR, TRANSPARENT)
 """What a row names where no model made the scene."""
 
 

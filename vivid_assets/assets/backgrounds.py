@@ -1,13 +1,13 @@
 """A background for each picture, in the scene cache.
 
-`generator` names its kind: `own` is the user's picture, `sdxl` a generated scene, `sdxl_inpaint` one painted around
-the picture's subject, `text_to_image` a scene by another pipeline, `backdrop` the drawn studio sweep (`unused_words`
-are the prompt's words that a sweep cannot show; `file` shows it at the models' size, the composite draws it at its
-own size from `recipe` and `seed`). Scenes are stored by what they depend on, for all catalogues: equal prompt, seed
-and size are generated once. With the generator `auto` the deployment expects SDXL once any of its machines could use
-it: without it existing rows stay, and new ones are drawn and marked `degraded`, until a machine has SDXL again.
-Stale when the prompt, the seed, the size, the own background or the generator changes; painted around the subject
-also when the picture or its mask does.
+`generator` names its kind: `own` is the user's picture, `color` one colour, `transparent` none, `sdxl` a generated
+scene, `sdxl_inpaint` one painted around the picture's subject, `text_to_image` a scene by another pipeline, `backdrop`
+the drawn studio sweep (`unused_words` are the prompt's words that a sweep cannot show; `file` shows it at the models'
+size, the composite draws it at its own size from `recipe` and `seed`). Scenes are stored by what they depend on, for
+all catalogues: equal prompt, seed and size are generated once. With the generator `auto` the deployment expects SDXL
+once any of its machines could use it: without it existing rows stay, and new ones are drawn and marked `degraded`,
+until a machine has SDXL again. Stale when the prompt, the seed, the size, the own background or the generator changes;
+painted around the subject also when the picture or its mask does.
 """
 
 from resources.scenes.generators import GENERATORS

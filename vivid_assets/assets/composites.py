@@ -18,7 +18,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 COMPOSITES = PipelineStage(
     name="composites",
-    version="6",
+    version="7",
     description=__doc__,
     row=Composite,
     asks=Given,

@@ -15,6 +15,7 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
@@ -100,4 +101,4 @@ def _side_by_side(store: Store, trial_store: TrialStore, shard: str) -> Iterator
             (store, current[name]["file"]),
             (trial_store, row["file"]),
         )
-        yield [decode(place.read(file), longest=256).rgb for place, file in shown]
+        yield [opaque(decode(place.read(file), longest=256)) for place, file in shown]

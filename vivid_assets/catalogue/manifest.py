@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from resources.masks.tiers import MASK_TIERS
+from resources.scenes.plain import is_plain
 from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
 
 COLUMNS = {
@@ -28,7 +29,7 @@ COLUMNS = {
     "negative_prompt": "what the background must not show",
     "seed": "a whole number; the same prompt, size and seed give the same background",
     "scene": "a name instead of a seed: pictures of one scene share one background",
-    "background": "a picture below the catalogue's folder to use as the background",
+    "background": "a picture below the catalogue's folder, a colour such as '#ffffff', or 'transparent'",
     "tier": "the mask tier to use, by its name in `tiers` of [masks]",
     "box": "where the subject is: left, top, right, bottom in pixels, as '10,20,300,400'",
     "digest": "a checksum or entity tag of the file; if every line has one, the scan lists and reads no files",
@@ -299,7 +300,7 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
             pc.invert(pc.match_substring_regex(table["box"], r"^(\s*\d+\s*(,\s*\d+\s*){3})?$")),
             "has a box that is not 'left,top,right,bottom'",
         ),
-        *((bad, f"has a background that {why}") for bad, why in _bad_names(table["background"])),
+        *((bad, f"has a background that {why}") for bad, why in _bad_names(table["background"], besides=is_plain)),
         (seen_before(table["image"].to_pylist()), "is listed a second time"),
     ]
     good = pa.chunked_array([pa.array([True] * len(table), pa.bool_())])
@@ -315,9 +316,11 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
     return table.filter(good), sentences
 
 
-def _bad_names(names: pa.ChunkedArray) -> list[tuple[pa.Array, str]]:
-    """For each reason why a path is refused, which of ``names`` are; empty ones are skipped."""
-    reasons = [why_refused(name) if name else None for name in names.to_pylist()]
+def _bad_names(
+    names: pa.ChunkedArray, *, besides: Callable[[str], bool] = lambda _: False
+) -> list[tuple[pa.Array, str]]:
+    """For each reason why a path is refused, which of ``names`` are; empty ones, and those ``besides``, are skipped."""
+    reasons = [why_refused(name) if name and not besides(name) else None for name in names.to_pylist()]
     return [(pa.array([one == why for one in reasons]), why) for why in sorted({why for why in reasons if why})]
 
 

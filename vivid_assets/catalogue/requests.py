@@ -29,13 +29,13 @@ def fill_requests(manifest: pa.Table, defaults: CatalogueFile) -> dict[str, pa.C
     }
 
 
-def choose_backgrounds(manifest: pa.Table, available: list[str]) -> pa.ChunkedArray:
-    """A background's name for every line: its own, else one of ``available``, else empty.
+def choose_backgrounds(manifest: pa.Table, available: list[str], default: str = "") -> pa.ChunkedArray:
+    """A background for every line: its own, else the ``default``, else one of ``available``, else empty.
 
     The choice is rendezvous hashing (Thaler & Ravishankar 1998) over the scene or the picture's name: it never
     changes by itself, and a background that comes or goes moves only the pictures that it gains or loses.
     """
-    own = manifest["background"]
+    own = _or(manifest["background"], default)
     if not available:
         return own
     subject = pc.if_else(pc.equal(manifest["scene"], ""), manifest["image"], manifest["scene"])

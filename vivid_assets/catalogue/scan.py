@@ -16,6 +16,7 @@ from upath import UPath
 
 from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
+from resources.scenes.plain import is_plain
 from resources.store.store import Store
 from vivid_assets.catalogue.identity import MANIFEST, UNREADABLE, kind_of_content
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
@@ -197,18 +198,18 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     identity["content"] = _settled(catalogue, ledger, pictures, identity["content"])
 
     available = _folder(store, catalogue, file.background_folder, refused)
-    backgrounds = choose_backgrounds(manifest, sorted(available))
+    backgrounds = choose_backgrounds(manifest, sorted(available), file.background)
     masks = _folder(store, catalogue, OVERRIDES, refused)
     matched, notes = match_overrides(pictures, masks)
     refused += notes
     if not masks and (other := [name for name in catalogue.top_files(OVERRIDES) if name != OVERRIDES]):
         refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
     overrides = pa.array(matched, pa.string())
-    own = sorted({*pc.unique(manifest["background"]).to_pylist()} - {""} - available.keys())
+    own = sorted(_pictures_of(backgrounds) - available.keys())
     stamps = available | masks | _stat(catalogue, own, lambda: [*available, *pictures.to_pylist()], refused)
     if not file.background_folder and not own:
         refused += _unused_backgrounds(catalogue)
-    used = sorted({*pc.unique(backgrounds).to_pylist(), *pc.unique(overrides).to_pylist()} - {""})
+    used = sorted(_pictures_of(backgrounds) | _pictures_of(overrides))
     contents = _remembered(store, catalogue, {name: stamps.get(name, NO_FILE) for name in used})
     columns = {
         "picture": pictures,
@@ -220,6 +221,11 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         "mask_content": _look_up(contents, overrides),
     }
     return pa.table([columns[name] for name in FOUND.names], schema=FOUND), refused
+
+
+def _pictures_of(names: pa.ChunkedArray | pa.Array) -> set[str]:
+    """Those of the names that are files'."""
+    return {name for name in pc.unique(names).to_pylist() if name and not is_plain(name)}
 
 
 def _list(store: Store, catalogue: Catalogue, *, besides: Iterable[str] = (), below: str = "") -> Listing:
@@ -434,9 +440,9 @@ def _stat(catalogue: Catalogue, names: list[str], known: Callable[[], list[str]]
         inside = f"{_BACKGROUNDS}/{name}"
         found = inside if (catalogue.root / inside).exists() else near.to(name) if near else None
         meant = f"; did you mean {found!r}?" if found else "."
-        refused.append(f"The manifest names a background {name!r} that is not in the folder{meant}")
+        refused.append(f"There is no background {name!r} in the folder{meant}")
     if len(absent) > ALSO_COMPARED:
-        refused.append(f"The manifest names {len(absent) - ALSO_COMPARED} more backgrounds that are not there.")
+        refused.append(f"{len(absent) - ALSO_COMPARED} more backgrounds are not there.")
     return stamps
 
 

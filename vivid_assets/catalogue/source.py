@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from upath import UPath
 
 from partitions.shards import check_catalogue_name, is_catalogue_name
+from resources.scenes.plain import is_plain
 from resources.store.reach import reached
 from resources.store.store import Store, as_path
 from vivid_assets.catalogue.identity import MANIFEST, fits
@@ -60,16 +61,28 @@ class CatalogueFile(BaseModel):
     )
     seed: int = Field(42, ge=0, lt=2**63, description="Seed of pictures with neither seed nor scene in the manifest.")
     manifest: str = Field("", description="Manifest file; empty: manifest.csv or manifest.parquet if there is one.")
+    background: str = Field(
+        "",
+        max_length=LONGEST_TEXT,
+        description="Background in place of the prompt, for pictures without one in the manifest: a picture below the "
+        "folder, a colour such as '#ffffff', or 'transparent'.",
+    )
     background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
     shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
     settings: CatalogueSettings = CatalogueSettings()
 
-    @field_validator("manifest", "background_folder")
+    @field_validator("manifest", "background", "background_folder")
     @classmethod
     def _is_below(cls, name: str) -> str:
-        if name and (why := why_refused(name.rstrip("/") or name)):
+        if name and not is_plain(name) and (why := why_refused(name.rstrip("/") or name)):
             raise ValueError(f"{name!r} {why}")
         return name
+
+    @model_validator(mode="after")
+    def _one_background(self) -> "CatalogueFile":
+        if self.background and self.background_folder:
+            raise ValueError("background and background_folder exclude each other: keep one of them")
+        return self
 
 
 class Catalogue(BaseModel):

@@ -35,8 +35,8 @@ def blend_command(
     background: Annotated[
         str,
         typer.Option(
-            metavar="PICTURE|#RRGGBB",
-            help="The new background: a picture, which is scaled to cover the image, or a colour.",
+            metavar="PICTURE|#RRGGBB|transparent",
+            help="The new background: a picture, which is scaled to cover the image, a colour, or none.",
             show_default=False,
         ),
     ],
@@ -62,8 +62,9 @@ def blend_command(
 ) -> None:
     """Blend a masked subject with a new background.
 
-    A PNG of 16 bits stays a PNG of 16 bits. Settings come from the file that `VIVID_SETTINGS` names. The same command
-    for the same image replaces its composite; any other existing file is kept unless `--force` is given.
+    A PNG of 16 bits stays a PNG of 16 bits. Settings, the canvas too, come from the file that `VIVID_SETTINGS` names.
+    The same command for the same image replaces its composite; any other existing file is kept unless `--force` is
+    given.
 
     Example: `vivid blend --image shoe.jpg --mask shoe-mask.png --background beach.jpg --output out.png --report`
     """
@@ -94,18 +95,19 @@ def blend_files(
         UnreadablePicture: a file cannot be read.
         ValueError: the mask has another size, the suffix cannot be written, or another file is in the way.
     """
+    from resources.scenes.plain import TRANSPARENT, is_plain
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA, Job, Result
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
     from vivid_assets.one_picture.api import read_settings
     from vivid_assets.one_picture.composites import blended, composite_file, cutout_file
-    from vivid_assets.one_picture.scenes import is_color, own_background
+    from vivid_assets.one_picture.scenes import own_background
 
-    results = [Result("composite", output, tuple(FORMATS))]
+    results = [Result("composite", output, WITH_ALPHA if background == TRANSPARENT else tuple(FORMATS))]
     if cutout:
         results.append(Result("cut-out", cutout, WITH_ALPHA))
     job = Job("blend", image, tuple(results))
-    job.check([image, mask, *([] if is_color(str(background)) else [Path(background)])], force=force)
+    job.check([image, mask, *([] if is_plain(str(background)) else [Path(background)])], force=force)
     settings = read_settings(mode=mode, shadow=shadow and shadow.value)
     picture, scene, read = decode(image.read_bytes()), own_background(str(background)), read_mask(mask.read_bytes())
     kind = FORMATS[output.suffix.lower()]

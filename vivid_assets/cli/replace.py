@@ -82,8 +82,8 @@ def replace_command(
     background: Annotated[
         str,
         typer.Option(
-            metavar="PICTURE|#RRGGBB",
-            help="The background: a picture, which is scaled to cover the image, or a colour; in place of a prompt.",
+            metavar="PICTURE|#RRGGBB|transparent",
+            help="The background in place of a prompt: a picture, which is scaled to cover, a colour, or none.",
             show_default=False,
         ),
     ] = "",
@@ -148,22 +148,23 @@ def replace_command(
 
     from contextlib import ExitStack
 
+    from resources.scenes.plain import TRANSPARENT, is_plain
     from vivid_assets.cli.results import FORMATS, WITH_ALPHA
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
     from vivid_assets.one_picture.api import read_settings
     from vivid_assets.one_picture.composites import composite_file, cutout_file, replaced
     from vivid_assets.one_picture.masks import Masks
-    from vivid_assets.one_picture.scenes import Scenes, is_color, own_background
+    from vivid_assets.one_picture.scenes import Scenes, own_background
 
     reads = [mask] if mask else []
-    if background and not is_color(background):
+    if background and not is_plain(background):
         reads.append(Path(background))
     jobs = _jobs(
         "replace",
         images,
         {"composite": "-composite.png", "cut-out": "-cutout.png"},
-        {"composite": tuple(FORMATS), "cut-out": WITH_ALPHA},
+        {"composite": WITH_ALPHA if background == TRANSPARENT else tuple(FORMATS), "cut-out": WITH_ALPHA},
         output,
     )
     settings = read_settings(

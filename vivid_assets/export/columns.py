@@ -69,7 +69,7 @@ _COLUMNS = (
         "generator",
         "backgrounds",
         "generator",
-        "sdxl, sdxl_inpaint (around the subject), text_to_image, backdrop (drawn) or own",
+        "sdxl, sdxl_inpaint (around the subject), text_to_image, backdrop (drawn), own, color or transparent",
     ),
     _text(
         "background_degraded",

@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from resources.scenes.plain import is_plain
 from vivid_assets.imaging.blend.cast_shadow import Choice as Shadow
 from vivid_assets.imaging.blend.composite import Blend
+from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.options import Mode
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.io.codec import Picture
-from vivid_assets.one_picture.composites import blended, cutout_colors, replaced
+from vivid_assets.one_picture.composites import blended, replaced
 from vivid_assets.one_picture.images import Array, Image, mask_of, picture_of, pillow_of
 from vivid_assets.one_picture.masks import Masks, Solved
-from vivid_assets.one_picture.scenes import Scene, Scenes, color_scene, is_color, picture_scene
+from vivid_assets.one_picture.scenes import Scene, Scenes, picture_scene, plain_scene
 from vivid_assets.settings import Settings, SettingsFile
 
 ImageT = TypeVar("ImageT", NDArray[Any], Pillow.Image)
@@ -47,10 +49,10 @@ class FoundMask(Generic[ImageT]):
 
 @dataclass(frozen=True, eq=False)
 class Blended(Generic[ImageT]):
-    """A composite and what it was made of, at the image's size."""
+    """A composite and what it was made of, at the image's size, or the canvas's where the settings have one."""
 
     composite: ImageT
-    """H×W×3 of the image's dtype; of Pillow's, ``RGB``."""
+    """H×W×3 of the image's dtype; of Pillow's, ``RGB``. With a transparent background it is the cut-out."""
     cutout: ImageT
     """The subject alone, H×W×4 with straight alpha; of Pillow's, ``RGBA``."""
     alpha: ImageT
@@ -221,15 +223,17 @@ def blend(
         image: as in ``find_mask``.
         alpha: the mask, of the image's size: float H×W in 0..1, uint8, uint16 or bool, or a Pillow image; white is
             subject.
-        background: an image of any size, which is scaled to cover; or a colour such as ``"#ffffff"``, kept exactly.
+        background: an image of any size, which is scaled to cover; a colour such as ``"#ffffff"``, kept exactly; or
+            ``"transparent"``.
         mode: ``decontaminate`` estimates the subject's own colours, ``lab-deprojection`` is the published
             method, ``alpha`` mixes only; the settings' without it.
         shadow: ``keep`` the one that a plain original background shows, draw a ``soft`` one, ``auto`` or ``none``; the
             settings' without it.
-        settings: as in ``find_mask``.
+        settings: as in ``find_mask``. ``[composites]`` may place the subject on a canvas, as in
+            ``replace_background``.
 
     Returns:
-        The composite and the cut-out at the image's size; arrays are of the image's dtype.
+        The composite and the cut-out; arrays are of the image's dtype.
 
     Raises:
         TypeError: something is no array and no Pillow image.
@@ -296,7 +300,7 @@ def replace_background(
         image: as in ``find_mask``.
         prompt: the background in words. SDXL paints it where there is a GPU and its weights; else a studio backdrop is
             drawn with the prompt's colours and light.
-        background: an image of any size, or a colour such as ``"#ffffff"``, in the prompt's place.
+        background: an image of any size, a colour such as ``"#ffffff"``, or ``"transparent"``, in the prompt's place.
         mask: your own mask, as ``alpha`` in ``blend``; no tier is tried then.
         seed: the same seed gives the same background.
         generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's; else the settings'.
@@ -345,9 +349,9 @@ def _picture(image: Image, settings: Settings) -> Picture:
 def _scene(background: Image | str, settings: Settings) -> Scene:
     if not isinstance(background, str):
         return picture_scene(_picture(background, settings), "your own")
-    if not is_color(background):
-        raise ValueError(f"A background is an image or a colour such as '#ffffff', not {background!r}.")
-    return color_scene(background)
+    if not is_plain(background):
+        raise ValueError(f"A background is an image, a colour such as '#ffffff' or 'transparent', not {background!r}.")
+    return plain_scene(background)
 
 
 def _is_deep(image: Image) -> bool:
@@ -362,10 +366,11 @@ def _found(solved: Solved, masks: Masks, *, as_pillow: bool) -> FoundMask[Any]:
 
 def _parts(done: Blend, as_pillow: bool) -> dict[str, Any]:
     """What all composites have, as arrays or as Pillow's images."""
-    colors = cutout_colors(done)
+    colors = emptied(done.foreground, done.alpha)
     top = np.iinfo(colors.dtype).max
     cutout = np.dstack([colors, np.rint(done.alpha.clip(0, 1) * top).astype(colors.dtype)])
-    images = {"composite": done.composite, "cutout": cutout, "alpha": done.alpha}
+    composite = done.composite if done.opacity is None else cutout
+    images = {"composite": composite, "cutout": cutout, "alpha": done.alpha}
     return {
         **{name: pillow_of(image) if as_pillow else image for name, image in images.items()},
         "halo": done.measures.halo,

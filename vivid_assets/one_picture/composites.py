@@ -3,25 +3,22 @@
 What the commands and the public functions return comes from here, so that both return the same.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.composite import Blend, blend
+from vivid_assets.imaging.blend.composite import Blend, compose
 from vivid_assets.imaging.blend.cutout import emptied
-from vivid_assets.imaging.blend.native import blend_native
-from vivid_assets.imaging.blend.placement import placed
+from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.core.alpha import Alpha
-from vivid_assets.imaging.core.color import as_deep_as
 from vivid_assets.imaging.core.own_alpha import shown_alpha
-from vivid_assets.imaging.core.resize import cover
 from vivid_assets.imaging.io.codec import Format, Picture, SourceType, encode
 from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.imaging.matte.quality import OVERRIDE, Thresholds, judge_given, measure
 from vivid_assets.one_picture.masks import Masks, Solved
 from vivid_assets.one_picture.scenes import Scene, Scenes
-from vivid_assets.settings import BLEND_OPTIONS, Settings
+from vivid_assets.settings import Settings
 
 
 def replaced(
@@ -53,14 +50,13 @@ def composed(solved: Solved, scene: Scene, settings: Settings, *, deep: bool) ->
     mode = "alpha" if solved.from_source else wanted.mode
     picture = solved.picture
     front: NDArray[Any] = picture.rgb if solved.from_source else opaque(picture)
-    behind: NDArray[Any] = scene.rgb
+    behind: NDArray[Any] | None = scene.rgb
     if deep and picture.rgb16 is not None and (solved.from_source or picture.alpha is None):
         front = picture.rgb16
         behind = scene.rgb if scene.rgb16 is None else scene.rgb16
-    done = blend_native(
-        front, solved.alpha, behind, mode=mode, visible=solved.visible, floor=scene.floor, **_options(settings)
-    )
-    return done if wanted.placement.is_as_photographed else placed(done, behind, wanted.placement)[0]
+    options = replace(wanted.blend, mode=mode).for_alpha(solved.alpha.origin)
+    cut = separate(front, solved.alpha, options, visible=solved.visible)
+    return compose(cut, behind, shadow=wanted.shadow, floor=scene.floor, placement=wanted.placement)
 
 
 def blended(
@@ -78,14 +74,16 @@ def blended(
     verdict = judge_given(measure(alpha), Thresholds(), OVERRIDE, "the mask")
     notes = (*picture.notes, *mask.notes, *(() if verdict.accepted else (verdict.reason,)), *scene.notes)
     front: NDArray[Any] = opaque(picture)
-    behind: NDArray[Any] = cover(scene.rgb, height, width)
+    behind: NDArray[Any] | None = scene.rgb
     if picture.alpha is not None:
         alpha = alpha * shown_alpha(picture.alpha)
         notes += ("the image is transparent in parts, which stay so",)
     elif deep and picture.rgb16 is not None:
         front = picture.rgb16
-        behind = as_deep_as(front, behind if scene.rgb16 is None else cover(scene.rgb16, height, width))
-    done = blend(front, alpha, behind, mode=settings.composites.mode, **_options(settings))
+        behind = scene.rgb if scene.rgb16 is None else scene.rgb16
+    wanted = settings.composites
+    cut = separate(front, Alpha(alpha, "person"), wanted.blend)
+    done = compose(cut, behind, shadow=wanted.shadow, floor=scene.floor, placement=wanted.placement)
     return done, (*notes, *done.notes)
 
 
@@ -98,6 +96,7 @@ def composite_file(
     return encode(
         done.composite,
         format=format_,
+        alpha=done.opacity,
         quality=quality,
         source_type=source,
         provenance=mark,
@@ -107,13 +106,5 @@ def composite_file(
 
 def cutout_file(done: Blend, format_: Format, picture: Picture, mark: str) -> bytes:
     """The subject alone, with its alpha, and nothing of the room that it was taken from."""
-    return encode(cutout_colors(done), format=format_, alpha=done.alpha, provenance=mark, carried=picture.carried)
-
-
-def cutout_colors(done: Blend) -> NDArray[Any]:
-    """The cut-out's colours, H×W×3 as the composite, straight; black where it is clear, but near the subject."""
-    return emptied(done.foreground, done.alpha)
-
-
-def _options(settings: Settings) -> Mapping[str, Any]:
-    return settings.composites.model_dump(include=BLEND_OPTIONS)
+    colors = emptied(done.foreground, done.alpha)
+    return encode(colors, format=format_, alpha=done.alpha, provenance=mark, carried=picture.carried)

@@ -1,6 +1,5 @@
 """Backgrounds for single pictures: an own picture, a colour, or what a generator makes of a prompt."""
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from resources.errors import ModelUnavailable
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, Choice, choose_generator
+from resources.scenes.plain import TRANSPARENT, is_plain, rgb_of
 from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
@@ -23,15 +23,13 @@ from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, over_white
 from vivid_assets.one_picture.masks import Solved
 from vivid_assets.settings import Settings, scene_generators
 
-_COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
-
 
 @dataclass(frozen=True)
 class Scene:
     """A background for one picture."""
 
-    rgb: NDArray[np.uint8]
-    """H×W×3 sRGB, of any size."""
+    rgb: NDArray[np.uint8] | None
+    """H×W×3 sRGB, of any size; None for none: the composite is transparent there."""
     by: str
     """Who made it, in words."""
     is_generated: bool = False
@@ -117,29 +115,26 @@ class Scenes:
         return Scene(self._made[key], f"{self._choice.name}{around}", is_generated=True, floor="above")
 
 
-def is_color(background: str) -> bool:
-    """Whether it is a colour, and no file's name."""
-    return _COLOR.fullmatch(background) is not None
-
-
 def own_background(named: str) -> Scene:
-    """A background that is a picture's file, or a colour.
+    """A background that is a picture's file, a colour, or none.
 
     Raises:
         ValueError, OSError: it cannot be read.
     """
-    if is_color(named):
-        return color_scene(named)
+    if is_plain(named):
+        return plain_scene(named)
     if not Path(named).exists():
-        raise ValueError(f"There is no background picture {named!r}. (A colour is written as #ffffff or #fff.)")
+        raise ValueError(
+            f"There is no background picture {named!r}. (A colour is written as #ffffff or #fff; none: {TRANSPARENT}.)"
+        )
     return picture_scene(decode(Path(named).read_bytes()), named)
 
 
-def color_scene(named: str) -> Scene:
-    """A colour such as ``#ffffff`` or ``#fff``, which is kept exactly."""
-    digits = named[1:] if len(named) == 7 else "".join(2 * digit for digit in named[1:])
-    color = np.array([[[int(digits[i : i + 2], 16) for i in (0, 2, 4)]]], np.uint8)
-    return Scene(color, f"the colour {named}")
+def plain_scene(named: str) -> Scene:
+    """A colour such as ``#ffffff`` or ``#fff``, which is kept exactly; or none."""
+    if named == TRANSPARENT:
+        return Scene(None, TRANSPARENT)
+    return Scene(np.array([[rgb_of(named)]], np.uint8), f"the colour {named}")
 
 
 def picture_scene(picture: Picture, by: str) -> Scene:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from resources.errors import ModelUnavailable
 from resources.runtime.cuda import gpu_expected
 from resources.scenes.cache import CachedScene, SceneCache, is_whole
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, OWN, Choice, around, choose_generator
+from resources.scenes.plain import COLOR, TRANSPARENT, color_code, is_color, rgb_of
 from resources.scenes.request import Scene, SceneRequest, Subject, bucket
 from resources.store.store import Store
 from vivid_assets.flow import stage_named
@@ -41,10 +44,12 @@ _PLANNED = 8
 class Background:
     """A picture's background in the scene cache."""
 
-    file: StoredFile
+    file: StoredFile | None
+    """None where it is transparent."""
     generator: str
     seed: int | None
     recipe: str | None
+    """What a backdrop is drawn from; the colour of a background of one."""
     reused: bool
     unused_words: Sequence[str]
     degraded: Degraded
@@ -133,7 +138,7 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
         return row, self._subject(row) if paints else None
 
     def compute(self, batch: Sequence[Loaded]) -> Sequence[Background | Exception]:
-        own = {row.picture: self._own(row) for row, _ in batch if row.read(AskedBackground).background}
+        own = {row.picture: self._given(row) for row, _ in batch if row.read(AskedBackground).background}
         others = [(row, subject) for row, subject in batch if row.picture not in own]
         made = self._generated(others) if self._model else self._drawn([row for row, _ in others])
         found = own | dict(zip((row.picture for row, _ in others), made, strict=True))
@@ -143,6 +148,8 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
         return computed
 
     def show(self, picture: str, made: Background) -> Pictures:  # noqa: ARG002
+        if made.file is None:
+            return ()
         return [decode(self.shard.store.read(made.file), longest=256).rgb]
 
     def report(self, outcome: Any) -> Mapping[str, Any]:  # noqa: ARG002
@@ -171,6 +178,22 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
             self.stored(row.read(PreparedPicture).file, decode).rgb,
             self.stored(row.read(MaskFile).file, decode_mask),
         )
+
+    def _given(self, row: RowInput) -> Background | Exception:
+        """What the user asks for in place of a scene: a picture, a colour, or nothing."""
+        named = row.read(AskedBackground).background
+        if named == TRANSPARENT:
+            return Background(None, TRANSPARENT, None, None, False, (), None)
+        return self._colored(color_code(named)) if is_color(named) else self._own(row)
+
+    def _colored(self, color: str) -> Background:
+        """A small picture of the colour, to be seen; the composite takes the colour itself."""
+        key = digest([COLOR, color])
+        scene = f"scenes/{key[:2]}/{key}.png"
+        reused = is_whole(self.shard.store, scene)
+        if not reused:
+            self.shard.store.write(scene, encode(np.full((64, 64, 3), rgb_of(color), np.uint8)))
+        return Background(scene, COLOR, None, color, reused, (), None)
 
     def _own(self, row: RowInput) -> Background | Exception:
         """The user's own background, brought into the scene cache; over white where it is transparent."""

@@ -2,29 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.scenes.generators import NOT_GENERATED
+from resources.scenes.generators import BACKDROP, NOT_GENERATED
+from resources.scenes.plain import COLOR, TRANSPARENT, rgb_of
 from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.cast_shadow import multiply_layer
+from vivid_assets.imaging.blend.composite import compose
 from vivid_assets.imaging.blend.measures import Measures
-from vivid_assets.imaging.blend.native import blend_native
-from vivid_assets.imaging.blend.placement import placed
+from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.core.alpha import Alpha, Origin
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.pixel_budget import budget_of_memory
+from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.rows.columns import Int32, StoredFile
+from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import RowInput, Stage
 from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import BLEND_OPTIONS, CompositesSettings
+from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.masks import persons_mask
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
@@ -78,7 +81,7 @@ class PreparedSource:
 class Behind:
     """The background."""
 
-    file: str
+    file: str | None
     generator: str
     recipe: str | None
     seed: int | None
@@ -111,6 +114,10 @@ class Compose(EachPicture[Composite]):
         # A source with transparency holds pure foreground colour: there is no original background to remove.
         mode = "alpha" if mask.origin == "own" else wanted.mode
         file_format = output_format(row.read(PreparedSource).source_format, wanted)
+        if background.generator == TRANSPARENT and file_format == "jpeg":
+            if wanted.format == "jpeg":
+                raise PictureFailure("JPEG holds no transparency: set the format of [composites] to png or webp.")
+            file_format = "png"
         data = self.shard.source.read(row.picture, row.read(Given).content)
         picture = decode(data, max_pixels=self.shard.max_pixels)
         # Of the formats that come out, PNG alone holds 16 bits.
@@ -122,22 +129,18 @@ class Compose(EachPicture[Composite]):
         height, width = picture.rgb.shape[:2]
         if wanted.placement.canvas:
             width, height = wanted.placement.canvas
-        scene, scale = self._scene(background, height, width), 1.0
-        blended = blend_native(
+        cut = separate(
             picture.rgb if deep is None else deep,
             alpha,
-            scene,
-            mode=mode,
-            floor=_floor(background),
+            replace(wanted.blend, mode=mode).for_alpha(alpha.origin),
             visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
-            **wanted.model_dump(include=BLEND_OPTIONS),
         )
-        if not wanted.placement.is_as_photographed:
-            blended, place = placed(blended, scene, wanted.placement)
-            scale = place.scale
+        scene = self._scene(background, height, width)
+        blended = compose(cut, scene, shadow=wanted.shadow, floor=_floor(background), placement=wanted.placement)
         encoded = encode(
             blended.composite,
             format=file_format,
+            alpha=blended.opacity,
             quality=None if file_format == "png" else wanted.quality,
             source_type=source_type,
             provenance=row.key,
@@ -151,7 +154,7 @@ class Compose(EachPicture[Composite]):
         return Composite(
             file=file,
             mode=mode,
-            scale=scale,
+            scale=blended.place.scale,
             alpha_verdict=blended.alpha_verdict,
             spill=blended.spill.strength,
             shadow=shadow.kind,
@@ -164,7 +167,7 @@ class Compose(EachPicture[Composite]):
 
     def show(self, picture: str, made: Composite) -> Pictures:
         files = (self._prepared[picture]["file"], made.file)
-        return [decode(self.shard.store.read(file), longest=256).rgb for file in files]
+        return [opaque(decode(self.shard.store.read(file), longest=256)) for file in files]
 
     @cached_property
     def _prepared(self) -> Mapping[str, Mapping[str, Any]]:
@@ -181,8 +184,12 @@ class Compose(EachPicture[Composite]):
             return persons_mask(self.shard.source, given.mask, given.mask_content, *picture.rgb.shape[:2])
         return Alpha(self.stored(mask.file, decode_mask), mask.origin)
 
-    def _scene(self, background: Behind, height: int, width: int) -> NDArray[np.uint8]:
+    def _scene(self, background: Behind, height: int, width: int) -> NDArray[np.uint8] | None:
         """The background: a backdrop drawn at the picture's size, with a photograph's grain; others as stored."""
+        if background.file is None:
+            return None
+        if background.generator == COLOR and background.recipe is not None:
+            return np.array([[rgb_of(background.recipe)]], np.uint8)
         if background.recipe is not None and background.seed is not None:
             return render(look_of(background.recipe), height, width, seed=background.seed)
         return self.stored(background.file, decode).rgb
@@ -190,7 +197,7 @@ class Compose(EachPicture[Composite]):
 
 def _floor(background: Behind) -> KeyLight | None:
     """Where the background's key light stands, where it has a floor; None for a picture of the user's."""
-    if background.recipe is not None:
+    if background.generator == BACKDROP and background.recipe is not None:
         return look_of(background.recipe).key_light
     return None if background.generator in NOT_GENERATED else "above"
 

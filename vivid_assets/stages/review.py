@@ -11,6 +11,7 @@ from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.review.edges import edge_map
 from vivid_assets.review.look import FINE, judge_look
 from vivid_assets.review.page import page_digest, review_page, rows_digest
@@ -158,7 +159,7 @@ class Review(EachPicture[Reviewed]):
 
     def _picture(self, file: str, longest: int) -> RGB8:
         max_pixels = self.shard.max_pixels
-        return self.stored(file, lambda data: decode(data, longest=longest, max_pixels=max_pixels)).rgb
+        return self.stored(file, lambda data: opaque(decode(data, longest=longest, max_pixels=max_pixels)))
 
     def _edges(self, file: str | None, mask: MaskToSee, longest: int) -> bytes | None:
         """Where the edge of a mask that was estimated is unsure."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.support.light import linear_to_uint8
-from vivid_assets.imaging.blend.native import blend_native, cover
+from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.color import (
     ciede2000,
@@ -14,6 +14,7 @@ from vivid_assets.imaging.core.color import (
     srgb_to_linear,
     to_uint8,
 )
+from vivid_assets.imaging.core.resize import cover
 
 
 @pytest.fixture

@@ -3,16 +3,15 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.blend.options import Padding, Placement
-from vivid_assets.imaging.blend.placement import (
-    find_place,
-    mix_layers,
-    place_layers,
-    subject_box,
-)
+from tests.support.plain import plain
+from vivid_assets.imaging.blend.composite import compose
+from vivid_assets.imaging.blend.options import ALIGNED, BlendOptions, Padding, Placement
+from vivid_assets.imaging.blend.placement import find_place, mix_layers, place_layers, place_shadow, subject_box
+from vivid_assets.imaging.blend.separate import separate
+from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
 
 
@@ -23,8 +22,13 @@ def ball(height=200, width=300, center=(150, 100), radius=50):
 
 
 def placed_box(alpha, place):
-    matte = place_layers(np.full((*alpha.shape, 3), 200, np.uint8), alpha, None, place)[1]
-    return subject_box(matte)
+    return subject_box(place_layers(np.full((*alpha.shape, 3), 200, np.uint8), alpha, place)[1])
+
+
+def placed(colors, alpha, wanted, background=(10, 200, 90)):
+    """The blend of a cut-out with clean colours on its canvas."""
+    cut = separate(colors, Alpha(alpha, "person"), BlendOptions(mode="alpha"))
+    return compose(cut, np.full((1, 1, 3), background, np.uint8), shadow="none", placement=wanted)
 
 
 def test_without_a_wish_everything_stays():
@@ -112,10 +116,9 @@ def test_a_senseless_padding_is_refused(value):
 def test_an_empty_alpha_is_placed_as_the_photograph_and_shows_nothing():
     alpha = np.zeros((50, 80), np.float32)
     place = find_place(alpha, Placement((160, 160), fit="subject"))
-    colors, matte, layer = place_layers(np.full((50, 80, 3), 9, np.uint8), alpha, None, place)
+    colors, matte = place_layers(np.full((50, 80, 3), 9, np.uint8), alpha, place)
     assert not matte.any()
     assert not colors.any()
-    assert layer is None
 
 
 @given(
@@ -126,33 +129,57 @@ def test_an_empty_alpha_is_placed_as_the_photograph_and_shows_nothing():
     padding=st.floats(0, 0.3),
     most=st.sampled_from([1.0, 3.0]),
 )
+@settings(max_examples=30, deadline=None)
 def test_a_mirrored_photograph_gives_the_mirrored_picture(x, y, radius, canvas, padding, most):
     alpha = ball(center=(x, y), radius=radius)
     alpha[y, max(0, x - radius - 9) : x] = 0.7  # heavier on one side
     colors = np.random.default_rng(3).integers(0, 255, (200, 300, 3), dtype=np.uint8)
     wanted = Placement(canvas, Padding.all_round(padding), "subject", most_enlarged=most)
-    here = place_layers(colors, alpha, None, find_place(alpha, wanted))
-    mirrored = np.ascontiguousarray(alpha[:, ::-1])
-    there = place_layers(np.ascontiguousarray(colors[:, ::-1]), mirrored, None, find_place(mirrored, wanted))
-    np.testing.assert_allclose(here[1], there[1][:, ::-1], atol=1e-3)
-    soft = here[1] > 0.05
-    assert np.abs(here[0].astype(int) - there[0][:, ::-1])[soft].max(initial=0) <= 1
+    here = placed(colors, alpha, wanted)
+    there = placed(np.ascontiguousarray(colors[:, ::-1]), np.ascontiguousarray(alpha[:, ::-1]), wanted)
+    np.testing.assert_allclose(here.alpha, there.alpha[:, ::-1], atol=1e-3)
+    soft = here.alpha > 0.05
+    assert np.abs(here.foreground.astype(int) - there.foreground[:, ::-1])[soft].max(initial=0) <= 1
+    assert np.abs(here.composite.astype(int) - there.composite[:, ::-1]).max() <= 1
 
 
-@given(st.integers(-40, 200), st.integers(-40, 200))
-def test_a_shift_by_whole_pixels_changes_no_pixel(right, down):
-    alpha = ball()
-    colors = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
-    place = find_place(alpha, Placement((500, 400), most_enlarged=1.0))
-    shifted = type(place)(500, 400, 1.0, float(right), float(down), place.box)
-    placed, matte, _ = place_layers(colors, alpha, None, shifted)
-    moved = np.zeros((500 + 600, 400 + 800), np.float32)
-    moved[300 + down : 500 + down, 300 + right : 600 + right] = alpha
-    np.testing.assert_array_equal(matte, moved[300:700, 300:800])
-    whole = np.zeros((1100, 1200, 3), np.uint8)
-    whole[300 + down : 500 + down, 300 + right : 600 + right] = colors
-    seen = matte > 0
-    np.testing.assert_array_equal(placed[seen], whole[300:700, 300:800][seen])
+@given(
+    canvas=st.tuples(st.integers(60, 400), st.integers(60, 400)),
+    padding=st.tuples(*[st.integers(1, 25)] * 4),
+    align=st.sampled_from(list(ALIGNED.values())),
+    fit=st.sampled_from(["subject", "photograph"]),
+)
+@settings(max_examples=25, deadline=None)
+def test_a_shift_by_whole_pixels_gives_the_same_composite_byte_for_byte(scene, canvas, padding, align, fit):
+    """Alpha solved against the plate, spill taken off, a shadow kept: whatever a composite has, it has on a canvas.
+
+    But near the photograph's frame, where a shadow fades out.
+    """
+    wanted = Placement(canvas, Padding(*padding), fit, align, most_enlarged=1.0)
+    for shadow, rim in (("none", 0), ("keep", 8)):
+        alone = compose(scene, np.full((1, 1, 3), 240, np.uint8), shadow=shadow)
+        made = compose(scene, np.full((1, 1, 3), 240, np.uint8), shadow=shadow, placement=wanted)
+        if not made.place.is_a_shift:  # what is larger than its canvas is made smaller
+            return
+        height, width = scene.alpha.shape
+        left, top = int(made.place.left), int(made.place.top)
+        rows = slice(max(0, top + rim), max(0, min(canvas[1], top + height - rim)))
+        columns = slice(max(0, left + rim), max(0, min(canvas[0], left + width - rim)))
+        there = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+        for name in ("composite", "alpha", "foreground"):
+            np.testing.assert_array_equal(getattr(made, name)[rows, columns], getattr(alone, name)[there])
+        beside = np.ones(made.alpha.shape, bool)
+        beside[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)] = False
+        assert (made.composite[beside] == 240).all()
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """A subject before a green plate, with hairs, and with a shadow that ends within its photograph."""
+    found = plain((60, 170, 75), size=200, hairs=20)
+    cut = separate(found.picture, Alpha(found.mask, "probability"), BlendOptions(shadow="keep"))
+    assert ((cut.alpha > 0) & (cut.alpha < 1)).sum() > 200
+    return cut
 
 
 @pytest.mark.parametrize("scale", [0.37, 0.8, 1.7])
@@ -164,7 +191,7 @@ def test_the_edge_is_nearer_to_the_truth_than_that_of_a_resized_composite(scale)
     size = (round(300 * scale), round(200 * scale))
     behind = np.random.default_rng(2).integers(60, 200, (*size[::-1], 3), dtype=np.uint8)
     place = find_place(alpha, Placement(size, most_enlarged=9))
-    colors, matte, _ = place_layers(front, alpha, None, place)
+    colors, matte = place_layers(front, alpha, place)
     ours = mix_layers(colors, matte, behind, None)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     fitted = cv2.resize(behind, (300, 200), interpolation=cv2.INTER_AREA)
@@ -186,7 +213,8 @@ def test_a_background_stays_to_the_last_bit_where_nothing_lies_on_it():
     place = find_place(alpha, Placement((640, 640), Padding.all_round(0.1), "subject", most_enlarged=9))
     shadow = np.ones((100, 150, 3), np.float32)
     shadow[70:90, 40:110] = 0.6
-    colors, matte, layer = place_layers(np.full((200, 300, 3), 90, np.uint8), alpha, shadow, place)
+    colors, matte = place_layers(np.full((200, 300, 3), 90, np.uint8), alpha, place)
+    layer = place_shadow(shadow, alpha.shape, place)
     white = np.full((640, 640, 3), 255, np.uint8)
     made = mix_layers(colors, matte, white, layer)
     nothing = (matte == 0) & (layer == 1).all(axis=2)
@@ -202,7 +230,7 @@ def test_a_shadow_is_placed_with_its_subject_and_fades_where_its_photograph_ends
     place = find_place(alpha, Placement((900, 600)))
     assert place.scale == 2.0
     wide = find_place(alpha, Placement((1200, 600)))
-    layer = place_layers(np.zeros((200, 300, 3), np.uint8), alpha, shadow, wide)[2]
+    layer = place_shadow(shadow, alpha.shape, wide)
     assert layer[400, 600] == pytest.approx(0.5, abs=0.02)
     first = int(wide.left)
     assert (layer[:, first : first + 2] > 0.9).all()
@@ -213,7 +241,7 @@ def test_sixteen_bits_stay_sixteen():
     alpha = ball()
     colors = np.full((200, 300, 3), 40_001, np.uint16)
     place = find_place(alpha, Placement((150, 100)))
-    placed, matte, _ = place_layers(colors, alpha, None, place)
+    placed, matte = place_layers(colors, alpha, place)
     assert placed.dtype == np.uint16
     inner = matte == 1
     assert np.abs(placed[inner].astype(int) - 40_001).max() <= 8

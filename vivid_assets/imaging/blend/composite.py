@@ -1,13 +1,4 @@
-"""Put a cut-out subject before a new background, without the original one's colour at its edge.
-
-Everything is mixed in linear light, where light adds up. Three modes:
-
-``decontaminate``     the default: alpha is corrected where the photograph contradicts it, foreground and original
-                      background are estimated at every soft pixel, and reflected spill is taken off the rim;
-``lab-deprojection``  the published method: Lab chroma deprojection of edge pixels that look like the original
-                      background;
-``alpha``             plain gamma-correct alpha compositing, for masks that come with clean colours.
-"""
+"""Put a cut-out subject before a new background: mixed in linear light, with its shadow, where it is to stand."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,46 +8,31 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.cast_shadow import Shadow, choose_shadow, shaded
-from vivid_assets.imaging.blend.despill import Spill, suppress_spill
+from vivid_assets.imaging.blend.cast_shadow import Choice, Shadow, choose_shadow, shaded
+from vivid_assets.imaging.blend.cutout import emptied
+from vivid_assets.imaging.blend.despill import Spill
 from vivid_assets.imaging.blend.evidence import Evidence
-from vivid_assets.imaging.blend.foreground import Colors, estimate_foreground
-from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, solve_known_plate
-from vivid_assets.imaging.blend.lab_deprojection import deproject_lab
-from vivid_assets.imaging.blend.measures import BackgroundColor, Measures, background_color, measure
-from vivid_assets.imaging.blend.options import BlendOptions
-from vivid_assets.imaging.blend.solve import Answer, Place, around, place, resized_to_alpha, solve
-from vivid_assets.imaging.core.alpha import Origin
+from vivid_assets.imaging.blend.known_plate import KnownPlate
+from vivid_assets.imaging.blend.measures import Measures
+from vivid_assets.imaging.blend.options import BlendOptions, Placement
+from vivid_assets.imaging.blend.placement import Place, find_place, mix_layers, place_layers, place_shadow
+from vivid_assets.imaging.blend.separate import CutOut, Edge, separate
+from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte, Vector
-from vivid_assets.imaging.core.color import (
-    encode_deep,
-    encode_one,
-    encoding_tables,
-    lab_to_linear,
-    linear_to_lab,
-    srgb_to_linear,
-)
+from vivid_assets.imaging.core.color import as_deep_as, encode_deep, encode_one, encoding_tables, srgb_to_linear
 from vivid_assets.imaging.core.key_light import KeyLight
-from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
-from vivid_assets.imaging.core.push_pull import View, whole
-from vivid_assets.imaging.core.resize import REFERENCE
+from vivid_assets.imaging.core.resize import cover
 
 _FADE_IN = np.float32(32)
 """A pixel all but empty is the new background, as an empty one is: alpha times this, up to 1."""
-_NO_BACKGROUND = np.float32(100.0)
-"""A light that no new background is like."""
 _SAME_BACKGROUND = np.float32(0.1)
 """Difference of roots of light up to which the new background counts as the original one."""
-_SPILL_REACH = 12.0
-"""Pixels, in a picture of REFERENCE pixels or less, within which spill is looked for."""
-_STRIP = 256
-"""Rows at a time, for the memory that they take."""
 
 
 @dataclass(frozen=True)
 class Blend:
-    """A finished composite and what it was made of; all of the source's size."""
+    """A finished composite and what it was made of; all of the canvas's size, which is the source's if none is set."""
 
     composite: RGB
     """H×W×3 sRGB, uint8 or uint16 as the source."""
@@ -69,17 +45,26 @@ class Blend:
     """How the alpha compares with the photograph; None where they were not compared."""
     spill: Spill
     shadow: Shadow
-    """What was laid over the new background."""
+    """What was laid over the new background; its layer lies as the photograph does."""
+    shade: LinearRGB | None
+    """The same layer where it lies on the canvas, float32 of any size of the canvas's aspect; None where none is."""
     known: KnownPlate | None
     """What the photograph shows of its plate and shadow; None where its background is busy."""
-    placed_notes: tuple[str, ...] = ()
-    """What was asked of the canvas and could not be."""
+    place: Place
+    """Where the photograph lies on its canvas."""
+    is_transparent: bool = False
+    """Whether there is no background: the composite is the foreground, and clear where no subject is."""
+
+    @property
+    def opacity(self) -> Matte | None:
+        """How solid each pixel of the composite is; None where all are."""
+        return self.alpha if self.is_transparent else None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be seen in the photograph, and why the shadow is not the one that could be expected."""
-        seen = (self.known.note if self.known else "", self.shadow.note)
-        return (*(note for note in seen if note), *self.placed_notes)
+        """What could not be seen in the photograph or done on the canvas, and why the shadow is not the expected."""
+        seen = (self.known.note if self.known else "", self.shadow.note, self.place.note)
+        return tuple(note for note in seen if note)
 
     @property
     def alpha_verdict(self) -> str | None:
@@ -120,156 +105,96 @@ def blend(
     [[200, 0, 0], [0, 0, 200]]
     """
     _check(image, alpha, background)
-    return blend_any(image, alpha, background, BlendOptions(**options), noise=noise, threads=threads)
+    chosen = BlendOptions(**options)
+    cut = separate(image, Alpha(alpha, "person"), chosen, noise=noise, threads=threads)
+    return compose(cut, background, shadow=chosen.shadow, threads=threads)
 
 
-def blend_any(
-    image: RGB,
-    alpha: Matte,
-    background: RGB,
-    options: BlendOptions,
+def compose(
+    cut: CutOut,
+    background: RGB | None,
     *,
-    origin: Origin = "person",
-    visible: Matte | None = None,
+    shadow: Choice,
     floor: KeyLight | None = None,
-    noise: float | None = None,
+    placement: Placement | None = None,
     threads: int | None = None,
 ) -> Blend:
-    """Blend as ``blend`` does with an alpha that may be smaller than the image: it is solved there and brought up.
+    """Lay a cut-out over a background.
+
+    The background stays to the last bit where neither subject nor shadow lies. Where the photograph is not scaled,
+    every pixel is mixed as it would be without a canvas.
 
     Args:
-        image: as for ``blend``.
-        alpha: float h×w, 0..1, of the image's aspect.
-        background: as for ``blend``.
-        options: as for ``blend``.
-        origin: where alpha comes from; a network's is solved at the image's size where the background is plain.
-        visible: float32 H×W, 0..1, multiplied with alpha then: what of the image is to be seen at all.
-        floor: the key light of a new background that has a floor to stand on.
-        noise: as for ``blend``.
-        threads: as for ``blend``.
+        cut: the subject off its photograph; not changed, so that it goes over any number of backgrounds.
+        background: uint8 sRGB, or uint16 as the photograph, of any size and aspect; scaled to cover the canvas and cut
+            to its middle. None for none: a shadow is then measured or drawn, and lies on nothing.
+        shadow: which.
+        floor: the key light of a background that has a floor to stand on.
+        placement: where the subject is to stand; None: where it stood, in its photograph's size.
+        threads: the most to use.
+
+    Raises:
+        ValueError: the padding leaves no room on the canvas.
 
     """
-    answer = resized_to_alpha(image, alpha)
-    original = background_color(answer.image, answer.alpha)
-    solved = _solved(image, answer, options, origin, noise, threads)
-    here, known = solved.here, solved.known
-    drawing = origin == "drawing"
-    cast = choose_shadow(options.shadow, known.layer if known else None, here.alpha, drawing=drawing, floor=floor)
-    if cast.layer is not None:
-        background = shaded(background, cast.layer)
-    matte, box, mixed = here.alpha, here.box, here.mixed
-    if visible is not None:
-        matte *= visible
-        mixed = mixed * visible[box]
-    part = np.ascontiguousarray(matte[box])
-    soft = (mixed > 0) & (mixed < 1)
-    front, back, found = _edge_colors(solved, part, mixed, original, options, threads)
-    changed = soft
-    if found.strength > 0 and original is not None:
-        changed = soft | (front != here.light).any(axis=2)
-        back[changed & ~soft] = lab_to_linear(original.lab)
-    composite, foreground = image.copy(), image.copy()
-    cv2.copyTo(background, (matte <= 0).astype(np.uint8), composite)
-    behind: NDArray[Any] = np.ascontiguousarray(background[box])
-    layers = _Layers(behind, here.light, part, front, back, changed)
-    composite[box], foreground[box] = _assemble(image[box], layers, threads)
-    everywhere = np.zeros(matte.shape, np.bool_)
-    everywhere[box] = changed
-    measures = measure(image, foreground, matte, everywhere, original)
-    return Blend(composite, foreground, matte, measures, solved.evidence, found, cast, known)
-
-
-class _Solved(NamedTuple):
-    """Alpha and colours of a picture, and what is known of them."""
-
-    here: Place
-    colors: Colors | None
-    evidence: Evidence | None
-    known: KnownPlate | None
-
-
-def _solved(
-    image: RGB, answer: Answer, options: BlendOptions, origin: Origin, noise: float | None, threads: int | None
-) -> _Solved:
-    """Solve alpha and colours against the plate where the picture has one, else by the colours about each pixel."""
-    estimated = options.mode == "decontaminate"
-    of_network = options.refine and estimated and origin in ("probability", "matte")
-    known = None
-    if origin != "own" and (of_network or options.shadow in ("auto", "keep")):
-        grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
-        known = solve_known_plate(image, answer.alpha, grain, solve=of_network, threads=threads)
-    if known is not None and known.alpha is not None:
-        here, colors = _place_known(image, known, known.alpha, noise, threads)
-        return _Solved(here, colors, None, known)
-    solved = solve(answer, colors=estimated, correct=options.refine, noise=noise, threads=threads)
-    return _Solved(place(image, answer, solved, noise, threads), solved.colors, solved.evidence, known)
-
-
-class _Edge(NamedTuple):
-    """The colours about the edge, float32 linear light; the picture's own where nothing was changed."""
-
-    front: LinearRGB
-    back: LinearRGB
-    """The original background."""
-    spill: Spill
-
-
-def _edge_colors(
-    solved: _Solved,
-    alpha: Matte,
-    mixed: Matte,
-    original: BackgroundColor | None,
-    options: BlendOptions,
-    threads: int | None,
-) -> _Edge:
-    """Estimate foreground and original background, and take reflected light, or the background's hue, off the edge."""
-    here, source = solved.here, solved.here.light
-    if solved.colors is None:
-        front, back = source, np.full_like(source, _NO_BACKGROUND)
+    measured = cut.known.layer if cut.known else None
+    cast = choose_shadow(shadow, measured, cut.outline, drawing=cut.is_drawing, floor=floor)
+    rows, columns = cut.alpha.shape
+    if placement is None or placement.is_as_photographed:
+        place = Place(columns, rows, 1.0, 0.0, 0.0, (0.0, 0.0, float(columns), float(rows)))
+        shade = cast.layer
     else:
-        front, back = estimate_foreground(
-            source, mixed, solved.colors, view=here.view, noise=here.noise, threads=threads
-        )
-    if original is not None and options.mode == "decontaminate" and options.spill:
-        # Networks and light see a picture, not pixels: what they blur or stain is wider in a larger one.
-        widest = _SPILL_REACH * max(1.0, max(here.alpha.shape) / REFERENCE)
-        reach = widest if options.spill_reach is None else options.spill_reach
-        front, found = suppress_spill(front, alpha, original.lab, reach=reach, strength=options.spill_strength)
-        return _Edge(front, back, found)
-    if original is not None and options.mode == "lab-deprojection":
-        front = _deprojected(source, (mixed > 0) & (mixed < 1), original, options)
-    return _Edge(front, back, Spill(0.0, 0.0))
+        place = find_place(cut.alpha, placement, shadow=cast.layer)
+        shade = None if cast.layer is None else place_shadow(cast.layer, cut.alpha.shape, place)
+    clear = background is None
+    behind = np.zeros((1, 1, 3), np.uint8) if background is None else background
+    behind = as_deep_as(cut.image, cover(behind, place.height, place.width))
+    if place.is_a_shift:
+        behind = behind if shade is None or clear else shaded(behind, shade)
+        composite, foreground, alpha = _shifted(cut, behind, place, threads)
+    else:
+        foreground, alpha = place_layers(cut.foreground, cut.alpha, place)
+        composite = foreground if clear else mix_layers(foreground, alpha, behind, shade)
+    if clear:
+        composite = emptied(foreground, alpha)
+    return Blend(
+        composite, foreground, alpha, cut.measures, cut.evidence, cut.spill, cast, shade, cut.known, place, clear
+    )
 
 
-def _place_known(
-    image: RGB, known: KnownPlate, alpha: Matte, noise: float | None, threads: int | None
-) -> tuple[Place, Colors]:
-    """Cut out what holds soft pixels, with the colours that the plate leaves to its subject."""
-    box = around((alpha > 0) & (alpha < 1), round(64 * max(1.0, max(alpha.shape) / REFERENCE)))
-    part = np.ascontiguousarray(alpha[box])
-    light = np.ascontiguousarray(srgb_to_linear(image[box]))
-    noise = capture_noise(image, alpha) if noise is None else noise
-    view = View(float(box[0].start), float(box[1].start), *map(float, alpha.shape))
-    colors = known_colors(light, part, known.back, view, noise, threads)
-    return Place(alpha.copy(), box, light, part, whole(*part.shape), noise), colors
+def _shifted(cut: CutOut, behind: RGB, place: Place, threads: int | None) -> tuple[RGB, RGB, Matte]:
+    """Composite, foreground and alpha where every pixel of the photograph is one of the canvas."""
+    rows, columns = cut.alpha.shape
+    left, top = int(place.left), int(place.top)
+    on_canvas = (
+        slice(max(0, top), max(0, min(place.height, top + rows))),
+        slice(max(0, left), max(0, min(place.width, left + columns))),
+    )
+    seen = tuple(
+        slice(one.start - start, max(one.start, one.stop) - start)
+        for one, start in zip(on_canvas, (top, left), strict=True)
+    )
+    image, front, matte, edge = cut.part(*seen)
+    if matte.shape == (place.height, place.width):
+        return _mixed(image, matte, edge, behind, threads), front, matte
+    composite, foreground = behind.copy(), np.zeros_like(behind)
+    alpha = np.zeros(behind.shape[:2], np.float32)
+    if matte.size:
+        seen_behind: RGB = np.ascontiguousarray(behind[on_canvas])  # type: ignore[assignment]
+        composite[on_canvas] = _mixed(image, matte, edge, seen_behind, threads)
+        foreground[on_canvas], alpha[on_canvas] = front, matte
+    return composite, foreground, alpha
 
 
-def _deprojected(source: LinearRGB, soft: Area, original: BackgroundColor, options: BlendOptions) -> LinearRGB:
-    """Deproject the soft pixels, some rows at a time."""
-    if not soft.any():
-        return source
-    front = source.copy()
-    for top in range(0, len(soft), _STRIP):
-        rows, here = slice(top, top + _STRIP), soft[top : top + _STRIP]
-        lab = deproject_lab(
-            linear_to_lab(source[rows][here]),
-            original.lab,
-            strength=options.strength,
-            limit=options.limit,
-            falloff=options.falloff,
-        )
-        front[rows][here] = np.clip(lab_to_linear(lab), 0, 1)
-    return front
+def _mixed(image: RGB, matte: Matte, edge: Edge, background: RGB, threads: int | None) -> RGB:
+    """The photograph's subject over a background of its size, which is copied where alpha is 0."""
+    composite = image.copy()
+    cv2.copyTo(background, (matte <= 0).astype(np.uint8), composite)
+    box = edge.box
+    behind: NDArray[Any] = np.ascontiguousarray(background[box])
+    layers = _Layers(behind, edge.light, np.ascontiguousarray(matte[box]), edge.front, edge.back, edge.changed)
+    composite[box] = _assemble(image[box], layers, threads)
+    return composite
 
 
 class _Layers(NamedTuple):
@@ -294,8 +219,8 @@ class _Codes(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _mix(layers, codes, out, cut, first, end):  # type: ignore[no-untyped-def]
-    """Write the changed pixels of a composite and a cut-out, of 8 bits or 16 as ``out`` has."""
+def _mix(layers, codes, out, first, end):  # type: ignore[no-untyped-def]
+    """Write the changed pixels of a composite, of 8 bits or 16 as ``out`` has."""
     background, source, alpha, front, back, changed = layers
     light, roots, guess, thresholds = codes
     one, zero = np.float32(1.0), np.float32(0.0)
@@ -317,21 +242,16 @@ def _mix(layers, codes, out, cut, first, end):  # type: ignore[no-untyped-def]
                 f, b = front[y, x, c], back[y, x, c]
                 left_out = source[y, x, c] - a * f - (one - a) * b
                 mixed = a * f + (one - a) * light[background[y, x, c]] + keep * left_out
-                if len(light) == 256:
-                    out[y, x, c] = encode_one(mixed, guess, thresholds)
-                    cut[y, x, c] = encode_one(f, guess, thresholds)
-                else:
-                    out[y, x, c] = encode_deep(mixed)
-                    cut[y, x, c] = encode_deep(f)
+                out[y, x, c] = encode_one(mixed, guess, thresholds) if len(light) == 256 else encode_deep(mixed)
 
 
-def _assemble(image: RGB, layers: _Layers, threads: int | None) -> tuple[RGB, RGB]:
-    """Mix the composite and the cut-out; source and background are copied where nothing is mixed."""
-    composite, cut = image.copy(), image.copy()
+def _assemble(image: RGB, layers: _Layers, threads: int | None) -> RGB:
+    """Mix the composite; source and background are copied where nothing is mixed."""
+    composite = image.copy()
     light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
     codes = _Codes(light, np.sqrt(light), *encoding_tables())
-    parallel_rows(_mix, len(image), layers, codes, composite, cut, threads=threads)
-    return composite, cut
+    parallel_rows(_mix, len(image), layers, codes, composite, threads=threads)
+    return composite
 
 
 def _check(image: RGB, alpha: Matte, background: RGB) -> None:

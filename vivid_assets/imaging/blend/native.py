@@ -1,15 +1,13 @@
 """Blending at the source's own size with a mask and a background of the models' size."""
 
-from dataclasses import replace
 from typing import Any
 
-from vivid_assets.imaging.blend.composite import Blend, blend_any
+from vivid_assets.imaging.blend.composite import Blend, compose
 from vivid_assets.imaging.blend.options import BlendOptions
-from vivid_assets.imaging.core.alpha import GIVEN, Alpha, fit_alpha
+from vivid_assets.imaging.blend.separate import separate
+from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.arrays import RGB, Matte
-from vivid_assets.imaging.core.color import as_deep_as
 from vivid_assets.imaging.core.key_light import KeyLight
-from vivid_assets.imaging.core.resize import cover
 
 
 def blend_native(
@@ -47,21 +45,6 @@ def blend_native(
     >>> blend_native(photograph, alpha, np.zeros((4, 6, 3), np.uint8)).composite.max().item()
     0
     """
-    height, width = image.shape[:2]
-    behind = as_deep_as(image, cover(background, height, width))
-    given = alpha.origin in GIVEN
-    values = fit_alpha(alpha.values, height, width) if given else alpha.values
-    chosen = BlendOptions(**options)
-    if given:
-        chosen = replace(chosen, refine=False)
-    return blend_any(
-        image,
-        values,
-        behind,
-        chosen,
-        origin=alpha.origin,
-        visible=visible,
-        floor=floor,
-        noise=noise,
-        threads=threads,
-    )
+    chosen = BlendOptions(**options).for_alpha(alpha.origin)
+    cut = separate(image, alpha, chosen, visible=visible, noise=noise, threads=threads)
+    return compose(cut, background, shadow=chosen.shadow, floor=floor, threads=threads)

@@ -3,12 +3,13 @@
 Nothing heavy is imported: settings are read everywhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from vivid_assets.imaging.blend.cast_shadow import Choice
+    from vivid_assets.imaging.core.alpha import Origin
 
 Mode = Literal["decontaminate", "lab-deprojection", "alpha"]
 """See ``composite``."""
@@ -46,6 +47,10 @@ class BlendOptions:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise ValueError(f"The mode is one of {', '.join(get_args(Mode))}, not {self.mode!r}.")
+
+    def for_alpha(self, origin: "Origin") -> "BlendOptions":
+        """The same for an alpha of that origin: a given one is used as it is."""
+        return replace(self, refine=False) if origin in ("own", "person") else self
 
 
 Fit = Literal["subject", "photograph"]

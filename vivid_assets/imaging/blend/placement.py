@@ -5,19 +5,18 @@ subject's box is measured on its alpha, the canvas less its padding is the area 
 which the photograph cuts the subject stays at the canvas's side, since there is nothing to show beyond it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.options import Placement
+from vivid_assets.imaging.core.alpha import NOTHING
 from vivid_assets.imaging.core.areas import box_of
 from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte, Plane
-from vivid_assets.imaging.core.color import as_deep_as, coded_as, srgb_to_linear
-from vivid_assets.imaging.core.resize import cover
+from vivid_assets.imaging.core.color import coded_as, srgb_to_linear
 
 Side = Literal["left", "top", "right", "bottom"]
 
@@ -27,8 +26,6 @@ _CUT = 0.02
 """Share of the box's side that must be solid at the photograph's frame for the frame to cut the subject there."""
 _FADE = 0.04
 """Share of the photograph's longer side over which a shadow ends at a frame that lies within the canvas."""
-_NOTHING = 1 / 512
-"""Alpha under which a resampled pixel shows nothing: half a level of 255."""
 _STRIP = 256
 
 
@@ -53,29 +50,6 @@ class Place:
     def is_a_shift(self) -> bool:
         """Whether every pixel of the photograph is one of the canvas."""
         return self.scale == 1.0 and self.left.is_integer() and self.top.is_integer()
-
-
-def placed(done: Blend, background: RGB, wanted: Placement) -> tuple[Blend, Place]:
-    """Bring a blend to its canvas, before the background at the canvas's size.
-
-    Args:
-        done: the blend, of the photograph's size.
-        background: uint8 or uint16 H×W×3 sRGB, of any size; scaled to cover the canvas.
-        wanted: the placement that is asked for.
-
-    Returns:
-        The blend with composite, foreground and alpha of the canvas's size, and where the photograph lies on it.
-
-    Raises:
-        ValueError: the padding leaves no room on the canvas.
-
-    """
-    place = find_place(done.alpha, wanted, shadow=done.shadow.layer)
-    foreground, alpha, shadow = place_layers(done.foreground, done.alpha, done.shadow.layer, place)
-    behind = as_deep_as(foreground, cover(background, place.height, place.width))
-    composite = mix_layers(foreground, alpha, behind, shadow)
-    notes = (place.note,) if place.note else ()
-    return replace(done, composite=composite, foreground=foreground, alpha=alpha, placed_notes=notes), place
 
 
 def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = None) -> Place:
@@ -144,10 +118,8 @@ def subject_box(alpha: Matte) -> tuple[float, float, float, float] | None:
     return float(left), float(top), float(right), float(bottom)
 
 
-def place_layers(
-    foreground: RGB, alpha: Matte, shadow: LinearRGB | None, place: Place
-) -> tuple[RGB, Matte, LinearRGB | None]:
-    """Bring a cut-out and its shadow to the canvas.
+def place_layers(foreground: RGB, alpha: Matte, place: Place) -> tuple[RGB, Matte]:
+    """Bring a cut-out to the canvas.
 
     Colours are resampled in linear light, premultiplied, together with their alpha, so that neither the edge darkens
     nor what is hidden under a clear pixel comes out.
@@ -155,49 +127,39 @@ def place_layers(
     Args:
         foreground: uint8 or uint16 H×W×3 sRGB, straight.
         alpha: float32 H×W, 0..1.
-        shadow: float32 h×w×3, of any size of the photograph's aspect; None for none.
         place: where.
 
     Returns:
-        The foreground, straight, and alpha and shadow, all of the canvas's size.
+        The foreground, straight, and the alpha, both of the canvas's size.
 
     """
     height, width = place.height, place.width
     colors = np.zeros((height, width, 3), foreground.dtype)
     matte = np.zeros((height, width), np.float32)
-    layer = None if shadow is None else _placed_shadow(shadow, alpha.shape, place)
     shown = box_of(alpha > 0)
     if shown is None:
-        return colors, matte, layer
-    box = (shown[2], shown[0], shown[3], shown[1])
-    if not place.is_a_shift:
-        box = _with_reach(box, alpha.shape, place.scale)
+        return colors, matte
+    box = _with_reach((shown[2], shown[0], shown[3], shown[1]), alpha.shape, place.scale)
     at, source = _destination(box, place)
     if at is None:
-        return colors, matte, layer
+        return colors, matte
     top, bottom, left, right = at
-    if place.is_a_shift:
-        rows = slice(top - int(place.top), bottom - int(place.top))
-        cols = slice(left - int(place.left), right - int(place.left))
-        matte[top:bottom, left:right] = alpha[rows, cols]
-        colors[top:bottom, left:right] = foreground[rows, cols]
-        return colors, matte, layer
     size = (right - left, bottom - top)
     cut = slice(box[1], box[3]), slice(box[0], box[2])
     goes_on = (box[0] == 0, box[1] == 0, box[2] == alpha.shape[1], box[3] == alpha.shape[0])
     weight = np.ascontiguousarray(alpha[cut])
     found = _resampled(weight, size, source, goes_on)
     placed = np.clip(found, 0, 1)
-    placed[placed < _NOTHING] = 0
+    placed[placed < NOTHING] = 0
     matte[top:bottom, left:right] = placed
     light = srgb_to_linear(foreground[cut])
     # Over the alpha before it is cut off, which overshoots as the colours do.
-    over = 1 / np.maximum(found, np.float32(_NOTHING))
+    over = 1 / np.maximum(found, np.float32(NOTHING))
     for c in range(3):
         part = _resampled(np.ascontiguousarray(light[..., c] * weight), size, source, goes_on)
         straight = np.clip(part * over, 0, 1)
         colors[top:bottom, left:right, c] = np.where(placed > 0, coded_as(foreground, straight), 0)
-    return colors, matte, layer
+    return colors, matte
 
 
 def _with(
@@ -317,17 +279,35 @@ def _resampled(
     return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC, box=box), np.float32)
 
 
-def _placed_shadow(shadow: LinearRGB, shape: tuple[int, ...], place: Place) -> LinearRGB:
-    """Bring the shadow's layer to the canvas; where its photograph ends within the canvas, it fades out before."""
+def place_shadow(shadow: LinearRGB, shape: tuple[int, ...], place: Place) -> LinearRGB:
+    """Bring a shadow's layer to the canvas; where its photograph ends within the canvas, it fades out before.
+
+    Args:
+        shadow: float32 h×w×3, shares of light, of any size of the photograph's aspect.
+        shape: height and width of the photograph.
+        place: where.
+
+    Returns:
+        float32 of the canvas's size.
+
+    """
+    if place.is_a_shift:
+        # As it lies over a background of the photograph's size: no pixel of a composite depends on its canvas.
+        shadow = np.asarray(cv2.resize(shadow, shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     layer: LinearRGB = np.ones((place.height, place.width, 3), np.float32)
     rows, columns = shadow.shape[:2]
     at, source = _destination((0, 0, shape[1], shape[0]), place)
     if at is None:
         return layer
     top, bottom, left, right = at
+    kept = _faded(shadow.shape, shape, place)[..., None]
+    if place.is_a_shift:
+        seen = slice(int(source[1]), int(source[3])), slice(int(source[0]), int(source[2]))
+        layer[top:bottom, left:right] = np.where(kept[seen] == 1, shadow[seen], 1 + (shadow[seen] - 1) * kept[seen])
+        return layer
     down, across = rows / shape[0], columns / shape[1]
     inside = (source[0] * across, source[1] * down, source[2] * across, source[3] * down)
-    depth = (shadow - 1) * _faded(shadow.shape, shape, place)[..., None]
+    depth = (shadow - 1) * kept
     for c in range(3):
         part = _resampled(np.ascontiguousarray(depth[..., c]), (right - left, bottom - top), inside, (True,) * 4)
         layer[top:bottom, left:right, c] += part
