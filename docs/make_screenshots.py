@@ -81,7 +81,7 @@ def location(url: str) -> str:
 
 
 def graph(page: Page, url: str, _store: Path) -> None:
-    page.goto(f"{url}/locations/{location(url)}/asset-groups/catalogue")
+    page.goto(f"{url}/locations/{location(url)}/asset-groups/vivid")
     page.get_by_text("composites", exact=True).first.wait_for(timeout=60_000)
     page.wait_for_timeout(2000)
     page.locator("[aria-label='zoom_out']").first.click()
@@ -89,19 +89,19 @@ def graph(page: Page, url: str, _store: Path) -> None:
 
 
 def partition(page: Page, url: str, _store: Path) -> None:
-    page.goto(f"{url}/assets/masks?view=partitions&partition={SHARD}")
+    page.goto(f"{url}/assets/vivid/masks?view=partitions&partition={SHARD}")
     page.get_by_text("Show Markdown").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2000)
 
 
 def checks(page: Page, url: str, _store: Path) -> None:
-    page.goto(f"{url}/assets/prepared_images?view=checks")
+    page.goto(f"{url}/assets/vivid/prepared_images?view=checks")
     page.get_by_text("complete").first.wait_for(timeout=60_000)
     page.wait_for_timeout(3000)
 
 
 def review_asset(page: Page, url: str, _store: Path) -> None:
-    page.goto(f"{url}/assets/review?view=partitions&partition={SHARD}")
+    page.goto(f"{url}/assets/vivid/review?view=partitions&partition={SHARD}")
     show_sheet(page)
 
 

@@ -2,5 +2,7 @@
 
 import dagster as dg
 
-SHARDS = dg.DynamicPartitionsDefinition(name="shards")
-"""One definition for all stages, so that a run or a backfill may select any of them together."""
+
+def shards_of_pipeline(name: str) -> dg.DynamicPartitionsDefinition:
+    """One definition for all stages of a pipeline, so that a run or a backfill may select any of them together."""
+    return dg.DynamicPartitionsDefinition(name=f"{name}_shards")

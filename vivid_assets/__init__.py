@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from resources.runtime.caches import find_room_for_caches
 
 if TYPE_CHECKING:
+    from vivid_assets.component import CataloguePipeline
     from vivid_assets.one_picture.api import (
         Blended,
         FoundMask,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Blended",
+    "CataloguePipeline",
     "FoundMask",
     "Replaced",
     "__version__",
@@ -52,6 +54,10 @@ def __getattr__(name: str) -> Any:
         return version("vivid-assets")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "CataloguePipeline":
+        from vivid_assets.component import CataloguePipeline
+
+        return CataloguePipeline
     from vivid_assets.one_picture import api
 
     return getattr(api, name)

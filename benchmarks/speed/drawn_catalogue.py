@@ -77,18 +77,18 @@ class DrawnCatalogue:
     def run(self, shards: Sequence[str], selection: Sequence[str] = STAGES) -> Iterator[Run]:
         """One run a shard, as the command line does it, recorded in an instance in memory."""
         # Imported here: the definitions read where the store is.
-        from vivid_assets.definitions import defs
+        from vivid_assets.definitions import PIPELINE, defs
 
-        job = defs.resolve_job_def("catalogue")
-        assets = [dg.AssetKey(name) for name in selection]
+        job = defs.resolve_job_def("vivid_catalogue")
+        assets = [PIPELINE.key(name) for name in selection]
         for shard in shards:
             with dg.DagsterInstance.ephemeral() as instance:
-                instance.add_dynamic_partitions("shards", [shard])
+                instance.add_dynamic_partitions("vivid_shards", [shard])
                 started = time.perf_counter()
                 result = job.execute_in_process(instance=instance, partition_key=shard, asset_selection=assets)
                 seconds = time.perf_counter() - started
                 events = result.get_asset_materialization_events()
-            metadata: dict[str, Any] = {e.asset_key.to_user_string(): e.materialization.metadata for e in events}
+            metadata: dict[str, Any] = {e.asset_key.path[-1]: e.materialization.metadata for e in events}
             yield Run(
                 shard,
                 seconds,

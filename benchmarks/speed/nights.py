@@ -28,6 +28,7 @@ from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED
 from vivid_assets.catalogue.progress import EXPORT, counts_of, made_of, summary_of
 from vivid_assets.catalogue.source import register
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.stage import OK
 from vivid_assets.scheduling.jobs import STAGE_NAMES
 from vivid_assets.scheduling.ticks import plan_tick
@@ -67,6 +68,7 @@ def one_look(root: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         started, cpu = time.perf_counter(), time.process_time()
         found = plan_tick(
+            Pipeline(),
             instance,
             Store(root=f"{root}/store"),
             SettingsFile(path=""),
@@ -106,9 +108,9 @@ def ui_page(root: Path, shards: int) -> None:
     environment = os.environ | {"DAGSTER_HOME": str(home), "VIVID_STORE": str(root / "store")}
     with dg.DagsterInstance.from_config(str(home)) as instance:
         keys = [f"big-{number:05}" for number in range(shards)]
-        instance.add_dynamic_partitions("shards", keys)
+        instance.add_dynamic_partitions("vivid_shards", keys)
         for key in keys:
-            instance.report_runless_asset_event(dg.AssetMaterialization("composites", partition=key))
+            instance.report_runless_asset_event(dg.AssetMaterialization(["vivid", "composites"], partition=key))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """A small catalogue on disk, a store, and a Dagster instance in memory that runs the whole graph over it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -9,14 +9,16 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from resources.models import own_models
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, find, register
-from vivid_assets.definitions import ASSETS
+from vivid_assets.pipeline import Pipeline as Names
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
+from vivid_assets.wiring import pipeline_assets, pipeline_resources
+
+NAMES = Names()
 
 
 def product(color, size=160):
@@ -40,7 +42,7 @@ class Pipeline:
         self.catalogue: Catalogue | None = None
         if self.folder.exists():
             self.catalogue = find(self.store, "spring")
-            instance.add_dynamic_partitions("shards", shards_of(self.store, "spring"))
+            instance.add_dynamic_partitions("vivid_shards", shards_of(self.store, "spring"))
         else:
             self.folder.mkdir()
             self.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n')
@@ -57,7 +59,7 @@ class Pipeline:
         if self.catalogue is None:
             self.catalogue = register(self.store, "spring", str(self.folder))
         found = scan(self.store, self.catalogue)
-        self.instance.add_dynamic_partitions("shards", found.assignment.new_shards)
+        self.instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
         return found
 
     def run(self, shard: str = "spring-00000", **options) -> dict[str, int]:
@@ -65,24 +67,26 @@ class Pipeline:
         result = self.materialize(shard, **options)
         assert result.success
         return {
-            event.asset_key.to_user_string(): event.materialization.metadata["computed"].value
+            event.asset_key.path[-1]: event.materialization.metadata["computed"].value
             for event in result.get_asset_materialization_events()
             if "computed" in event.materialization.metadata  # the export only puts together
         }
 
-    def materialize(self, shard: str, **options):
+    def materialize(self, shard: str, selection: Sequence[str] = (), **options):
         return dg.materialize(
-            ASSETS,
+            pipeline_assets(NAMES),
+            selection=[NAMES.key(name) for name in selection] or None,
             partition_key=shard,
             instance=self.instance,
             raise_on_error=False,
-            resources={
-                "store": self.store,
-                "settings": SettingsFile(path=str(self.settings_file)),
-                **{name: model() for name, model in own_models().items()},
-            },
+            resources=self.resources(),
             **options,
         )
+
+    def resources(self):
+        """What a run needs."""
+        settings = SettingsFile(path=str(self.settings_file))
+        return pipeline_resources(NAMES, store=self.store, settings=settings)
 
     def published(self) -> set[str]:
         """What people find under the catalogue's name."""

@@ -28,7 +28,7 @@ def ask(pipeline, model, gate):
 @pytest.mark.slow
 def test_clip_s_answers_are_in_the_rows_and_counted_in_the_ui(ready, tiny_clip):
     result = ask(ready, tiny_clip, gate=0.0)
-    metadata = result.asset_materializations_for_node("analysis")[0].metadata
+    metadata = result.asset_materializations_for_node("vivid__analysis")[0].metadata
     for column, question in COLUMNS.items():
         for row in ready.rows(ANALYSIS).values():
             assert row[column] in QUESTIONS[question]
@@ -63,7 +63,8 @@ def test_the_gpu_s_memory_is_in_the_metadata_of_the_stage_that_took_it(ready, fa
     monkeypatch.setattr("vivid_assets.stages.analysis.measure_light", on_a_gpu)
     result = ready.materialize("spring-00000", selection=["prepared_images", "analysis", "enhanced_prompts"])
     found = {
-        name: result.asset_materializations_for_node(name)[0].metadata for name in ("analysis", "enhanced_prompts")
+        name: result.asset_materializations_for_node(f"vivid__{name}")[0].metadata
+        for name in ("analysis", "enhanced_prompts")
     }
     assert found["analysis"]["gpu"].value == "Some GPU 0"
     assert found["analysis"]["gpu peak gib"].value == 2.0

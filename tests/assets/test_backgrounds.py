@@ -151,7 +151,7 @@ def chosen(pipeline):
     """Why the run took its generator: in its log and in the metadata."""
     result = pipeline.materialize("spring-00000")
     assert result.success
-    (event,) = result.asset_materializations_for_node("backgrounds")
+    (event,) = result.asset_materializations_for_node("vivid__backgrounds")
     why = event.metadata["choice of generator"].value
     assert why in [entry.user_message for entry in pipeline.instance.all_logs(result.run_id)]
     return why
@@ -198,7 +198,7 @@ def test_sdxl_by_name_that_cannot_be_had_stops_and_is_never_computed_on_the_cpu(
     monkeypatch.setattr(SDXL, "_load", lambda self, device: pytest.fail(f"loaded on {device}"))
     say(ready)
     result = ready.materialize("spring-00000")
-    cause = result.failure_data_for_node("backgrounds").error.cause
+    cause = result.failure_data_for_node("vivid__backgrounds").error.cause
     assert cause.cls_name == "ModelUnavailable"
     assert device in cause.message
     assert "with device cpu in the settings" in cause.message

@@ -94,7 +94,7 @@ def test_weights_that_are_asked_for_and_missing_stop_the_step(pipeline, on, monk
     pipeline.say(on.partition("[vitmatte]")[0])
     result = pipeline.materialize("spring-00000")
     assert not result.success
-    (failure,) = (event for event in result.all_events if event.is_step_failure and event.step_key == "masks")
+    (failure,) = (event for event in result.all_events if event.is_step_failure and event.step_key == "vivid__masks")
     told = failure.step_failure_data.error.cause.message
     assert "vitmatte-small-composition-1k" in told
     assert "vivid models pull" in told

@@ -141,7 +141,7 @@ def test_a_check_warns_of_what_was_made_with_less(pipeline, machine):
     (check,) = [
         one
         for one in result.get_asset_check_evaluations()
-        if one.asset_key.to_user_string() == "backgrounds" and one.check_name == "whole"
+        if one.asset_key.path[-1] == "backgrounds" and one.check_name == "whole"
     ]
     assert not check.passed
     assert "The driver does not start" in check.description

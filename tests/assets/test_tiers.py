@@ -26,7 +26,7 @@ def test_tiers_that_are_not_installed_are_one_note_and_no_mark_on_any_picture(pi
     logged = [entry.user_message for entry in pipeline.instance.all_logs(result.run_id)]
     noted = [message for message in logged if "Mask tiers that are not installed" in message and "\n" not in message]
     assert len(noted) == 1
-    (masks,) = result.asset_materializations_for_node("masks")
+    (masks,) = result.asset_materializations_for_node("vivid__masks")
     note = masks.metadata["tiers not installed"].value
     assert note in noted[0]
     # All that is missing, how to get it, and how to be rid of the note.
@@ -50,7 +50,7 @@ def test_where_no_tier_is_installed_the_step_stops_and_no_picture_fails(pipeline
     pipeline.scan()
     result = pipeline.materialize("spring-00000", selection=["prepared_images", "masks"])
     assert not result.success
-    cause = result.failure_data_for_node("masks").error.cause
+    cause = result.failure_data_for_node("vivid__masks").error.cause
     assert "No mask tier is available" in cause.message
     assert "pull u2netp" in cause.message
     assert pipeline.rows(MASKS) == {}

@@ -11,7 +11,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import vivid_assets
-from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, shard_key
 from resources.errors import MachineFault
 from resources.store.store import Store
@@ -126,16 +125,18 @@ def test_what_resources_log_is_in_the_terminal_once_and_in_the_run_s_log(vivid, 
 @pytest.mark.slow
 @pytest.mark.parametrize("partition", ["foo", "[/x]-00000", "spring-00007"])
 def test_an_unknown_partition_is_a_sentence(vivid, folder, partition, tmp_path):
-    from vivid_assets.definitions import ASSETS, STAGE_SETTINGS, defs, trials
+    from vivid_assets.assets.trials import trials_asset
+    from vivid_assets.definitions import PIPELINE, defs
+    from vivid_assets.wiring import pipeline_assets
 
     vivid("catalogue", "add", "spring", folder)
     vivid("catalogue", "scan", "spring")
-    resources = {**defs.resources, "store": Store(root=str(tmp_path / "store"))}
-    for selection in (["*"], ["masks", "export", "trials"]):
+    resources = {**defs.resources, **PIPELINE.resources(store=Store(root=str(tmp_path / "store")))}
+    for selection in (None, [PIPELINE.key(name) for name in ("masks", "export", "trials")]):
         with dg.DagsterInstance.ephemeral() as instance:
-            instance.add_dynamic_partitions(SHARDS.name, ["spring-00000", partition])
+            instance.add_dynamic_partitions("vivid_shards", ["spring-00000", partition])
             result = dg.materialize(
-                [*ASSETS, *STAGE_SETTINGS, trials],
+                [*pipeline_assets(PIPELINE), trials_asset(PIPELINE)],
                 selection=selection,
                 instance=instance,
                 partition_key=partition,
@@ -147,7 +148,7 @@ def test_an_unknown_partition_is_a_sentence(vivid, folder, partition, tmp_path):
             assert why
             assert all(sentence.startswith(f"There is no shard {partition}: add a catalogue") for _, sentence in why)
             # One that could be a shard of another store's catalogue stays.
-            left = {*instance.get_dynamic_partitions(SHARDS.name)}
+            left = {*instance.get_dynamic_partitions("vivid_shards")}
             assert left == {"spring-00000"} | ({partition} & {"spring-00007"})
 
 
@@ -190,7 +191,7 @@ def test_a_forgotten_catalogue_is_known_no_more_and_can_come_back(vivid, folder,
     assert vivid("catalogue", "forget", "spring")[0] == 0
     assert vivid("catalogue", "run", "spring")[0] == 1
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
-        assert instance.get_dynamic_partitions(SHARDS.name) == ["spring-2-00000"]
+        assert instance.get_dynamic_partitions("vivid_shards") == ["spring-2-00000"]
     assert "spring-2" in vivid("catalogue", "status")[1]
     vivid("catalogue", "add", "spring", folder)
     assert "Nothing was computed" in vivid("catalogue", "run", "spring")[1]

@@ -45,20 +45,20 @@ class Deployed:
     def scan(self) -> list[str]:
         """The shards that have work."""
         found = scan(self.store, find(self.store, "spring"))
-        self.instance.add_dynamic_partitions("shards", found.assignment.new_shards)
+        self.instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
         return found.shards_to_run
 
     def run(self, shard: str) -> dict[str, int]:
         """How many rows each stage computed."""
-        from vivid_assets.definitions import defs
+        from vivid_assets.definitions import PIPELINE, defs
 
-        result = defs.resolve_job_def("catalogue").execute_in_process(
+        result = defs.resolve_job_def("vivid_catalogue").execute_in_process(
             instance=self.instance,
             partition_key=shard,
-            resources={**(defs.resources or {}), "store": self.store, "settings": self.settings},
+            resources={**(defs.resources or {}), **PIPELINE.resources(store=self.store, settings=self.settings)},
         )
         events = result.get_asset_materialization_events()
-        metadata = {event.asset_key.to_user_string(): event.materialization.metadata for event in events}
+        metadata = {event.asset_key.path[-1]: event.materialization.metadata for event in events}
         assert "export" in metadata
         return {stage: values["computed"].value for stage, values in metadata.items() if "computed" in values}
 
@@ -147,7 +147,7 @@ def launch(instance: dg.DagsterInstance, shards: list[str], tags: dict[str, str]
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import ModuleTarget
 
-    instance.add_dynamic_partitions("shards", shards)
+    instance.add_dynamic_partitions("vivid_shards", shards)
     # The daemon makes a pool known before it launches; two first runs at once would both, and one of them fail.
     if instance.event_log_storage.supports_global_concurrency_limits:
         instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
@@ -155,14 +155,14 @@ def launch(instance: dg.DagsterInstance, shards: list[str], tags: dict[str, str]
     with WorkspaceProcessContext(instance, target) as process:
         workspace = process.create_request_context()
         (repository,) = workspace.code_locations[0].get_repositories().values()
-        job = repository.get_full_job("catalogue")
+        job = repository.get_full_job("vivid_catalogue")
         runs = [
             instance.create_run(
                 job_name=job.name,
                 run_id=None,
                 run_config={},
                 status=None,
-                tags={"dagster/partition": shard} | (tags or {}),
+                tags={"dagster/partition": shard} | dict(job.run_tags) | (tags or {}),
                 root_run_id=None,
                 parent_run_id=None,
                 step_keys_to_execute=None,

@@ -43,6 +43,6 @@ def test_records_on_postgresql_are_there_for_the_next_process(
         deployed.run("spring-00000")
     with dg.DagsterInstance.from_config(str(tmp_path)) as another:
         assert [run.status for run in another.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
-        assert another.get_materialized_partitions(dg.AssetKey("composites")) == {"spring-00000"}
+        assert another.get_materialized_partitions(dg.AssetKey(["vivid", "composites"])) == {"spring-00000"}
         assert another.get_concurrency_config().pool_config.default_pool_limit == 1
     assert not [*tmp_path.rglob("*.db")], "records in SQLite"

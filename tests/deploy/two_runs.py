@@ -18,10 +18,10 @@ from vivid_assets.definitions import STORE, defs
 def run(report: int) -> None:
     """Every shard once; the rows computed go to the pipe ``report``."""
     computed = 0
-    job = defs.resolve_job_def("catalogue")
+    job = defs.resolve_job_def("vivid_catalogue")
     with dg.DagsterInstance.ephemeral() as instance:
         shards = shards_of(STORE, "spring")
-        instance.add_dynamic_partitions("shards", shards)
+        instance.add_dynamic_partitions("vivid_shards", shards)
         for shard in shards:
             result = job.execute_in_process(instance=instance, partition_key=shard)
             for event in result.get_asset_materialization_events():

@@ -112,7 +112,7 @@ def test_a_package_that_is_broken_takes_nothing_else_down(package, pipeline):
     result = pipeline.materialize("spring-00000")
     assert result.success
     assert pipeline.rows(MASKS)["a.png"]["tier"] == "gradients"
-    (masks,) = result.asset_materializations_for_node("masks")
+    (masks,) = result.asset_materializations_for_node("vivid__masks")
     note = masks.metadata["tiers not installed"].value
     assert "darker of the package vivid-extras 0.1.0 cannot be loaded: ModuleNotFoundError" in note
     assert {*MASK_TIERS.working()} == {"birefnet", "u2net", "u2netp", "gradients"}

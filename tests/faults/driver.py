@@ -34,10 +34,10 @@ def run(request: dict) -> None:
     store = Store(root=request["store"])
     if request.get("scan", True):
         scan(store, find(store, request["catalogue"]))
-    job = defs.resolve_job_def("catalogue")
+    job = defs.resolve_job_def("vivid_catalogue")
     with dg.DagsterInstance.ephemeral() as instance:
         shards = shards_of(store, request["catalogue"])
-        instance.add_dynamic_partitions("shards", shards)
+        instance.add_dynamic_partitions("vivid_shards", shards)
         for shard in shards:
             job.execute_in_process(instance=instance, partition_key=shard, run_config=QUIETER)
 

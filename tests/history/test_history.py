@@ -36,7 +36,7 @@ from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find, register
-from vivid_assets.definitions import ASSETS, defs
+from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.export.purge import delete_rubbish, find_rubbish
 from vivid_assets.imaging.io.codec import read_provenance
 from vivid_assets.masking.gradient_tier import gradient_tier
@@ -48,6 +48,7 @@ from vivid_assets.scheduling.ticks import plan_tick
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import all_stages
+from vivid_assets.wiring import pipeline_assets
 
 STEPS = int(os.environ.get("VIVID_HISTORY_STEPS", "18"))
 """How many steps of histories are taken; a history has at most nine."""
@@ -58,7 +59,7 @@ NAMES = [f"{letter}.png" for letter in "abcd"] + ["sub/e.png", "sub/f.png"]
 PROMPTS = ["red paper", "sage green paper"]
 LOG = logging.getLogger("history")
 LOG.setLevel(logging.CRITICAL)
-JOB = defs.resolve_job_def("catalogue")
+JOB = defs.resolve_job_def("vivid_catalogue")
 
 
 class Killed(BaseException):
@@ -261,7 +262,7 @@ class History(RuleBasedStateMachine):
         self.instance.create_run_for_job(
             JOB,
             status=dg.DagsterRunStatus.STARTED,
-            tags={lost_runs.PROCESS: f"process-{self.machine.process}", "dagster/partition": shard},
+            tags={lost_runs.PROCESS: f"process-{self.machine.process}", "dagster/partition": shard} | PIPELINE.tags,
         )
         self.machine.end_process()
 
@@ -325,24 +326,23 @@ class History(RuleBasedStateMachine):
         self.nights += night
         name = f"night {self.nights}" if night else None
         settings_file = SettingsFile(path=str(self.settings))
-        found = plan_tick(self.instance, self.store, settings_file, night=name, now=self.now, log=LOG)
-        self.instance.add_dynamic_partitions("shards", found.new_partitions)
+        found = plan_tick(PIPELINE, self.instance, self.store, settings_file, night=name, now=self.now, log=LOG)
+        self.instance.add_dynamic_partitions("vivid_shards", found.new_partitions)
         return found.requests
 
     def run(self, request: dg.RunRequest) -> None:
-        selection = request.asset_selection and [key.to_user_string() for key in request.asset_selection]
+        selection = request.asset_selection and [*request.asset_selection]
         self.materialize(request.partition_key, request.tags, selection)
 
-    def materialize(self, shard: str, tags: dict[str, str], selection: list[str] | None = None) -> None:
+    def materialize(self, shard: str, tags: dict[str, str], selection: list[dg.AssetKey] | None = None) -> None:
         options = {"instance": self.instance, "partition_key": shard, "tags": tags, "raise_on_error": False}
         resources = {
             **(defs.resources or {}),
-            "store": self.store,
-            "settings": SettingsFile(path=str(self.settings)),
+            **PIPELINE.resources(store=self.store, settings=SettingsFile(path=str(self.settings))),
         }
         try:
             if selection:
-                result = dg.materialize(ASSETS, selection=selection, resources=resources, **options)
+                result = dg.materialize(pipeline_assets(PIPELINE), selection=selection, resources=resources, **options)
             else:
                 result = JOB.execute_in_process(resources=resources, **options)
         except Killed:

@@ -4,12 +4,13 @@ import json
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from resources.alerts import Alerts
 from resources.store.store import Store
-from vivid_assets.definitions import defs
-from vivid_assets.scheduling.alerts import failures
-from vivid_assets.scheduling.reruns import rerun_failed_shards
+from vivid_assets.definitions import PIPELINE, defs
+from vivid_assets.scheduling.alerts import failures_sensor
+from vivid_assets.scheduling.reruns import rerun_failed_shards_sensor
 
 
 class Webhook(Alerts):
@@ -39,13 +40,16 @@ class House:
         self.tick()
 
     def tick(self):
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
-        result = failures(context, store=self.store, alerts=Webhook())
-        self.cursor = getattr(result, "cursor", None) or self.cursor
+        resources = PIPELINE.resources(store=self.store, alerts=Webhook())
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=resources)
+        result = failures_sensor(PIPELINE, dg.DefaultSensorStatus.RUNNING).evaluate_tick(context)
+        self.cursor = result.cursor or self.cursor
 
     def run(self, failure=None, shard="spring-00000"):
         run = self.instance.create_run_for_job(
-            defs.resolve_job_def("catalogue"), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": shard}
+            defs.resolve_job_def("vivid_catalogue"),
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"dagster/partition": shard} | PIPELINE.tags,
         )
         if failure:
             self.instance.report_run_failed(run, failure)
@@ -64,7 +68,7 @@ def test_an_alert_that_the_webhook_did_not_take_is_sent_again_and_once(house):
     for _ in range(3):
         house.tick()
     ((title, text),) = told
-    assert title == "Run failed: catalogue spring-00000"
+    assert title == "Run failed: vivid_catalogue spring-00000"
     assert "the disk is full" in text
 
 
@@ -75,7 +79,7 @@ def test_people_are_told_of_what_changes(house):
     assert [(title.partition(":")[0], text.splitlines()[0]) for title, text in told] == [
         ("Run failed", "the disk is full"),
         ("Run failed", "no such bucket"),
-        ("Run succeeds again", "Run succeeds again: catalogue spring-00000"),
+        ("Run succeeds again", "Run succeeds again: vivid_catalogue spring-00000"),
         ("Run failed", "the disk is full"),
     ]
 
@@ -90,14 +94,18 @@ def test_each_shard_is_told_for_itself(house):
 
 def test_a_thousand_shards_are_rerun_some_at_a_time_and_each_once(house):
     shards = [f"spring-{number:05d}" for number in range(1000)]
+    house.instance.add_dynamic_partitions("vivid_shards", shards)
     house.store.write("reruns/one.json", json.dumps(shards).encode())
+    job = defs.resolve_job_def("vivid_retry_shard")
+    sensor = rerun_failed_shards_sensor(PIPELINE, job, dg.DefaultSensorStatus.RUNNING)
     cursor, requested, ticks = None, [], 0
     while house.store.names("reruns"):
-        context = dg.build_sensor_context(instance=house.instance, cursor=cursor)
-        result = rerun_failed_shards(context, store=house.store)
-        if isinstance(result, dg.SensorResult):
-            requested += [request.partition_key for request in result.run_requests]
-            cursor = result.cursor
+        resources = PIPELINE.resources(store=house.store)
+        context = dg.build_sensor_context(house.instance, cursor, definitions=defs, resources=resources)
+        with partition_loading_context(dynamic_partitions_store=house.instance):
+            result = sensor.evaluate_tick(context)
+        requested += [request.partition_key for request in result.run_requests or ()]
+        cursor = result.cursor or cursor
         ticks += 1
     assert requested == shards
     assert ticks == 11

@@ -76,7 +76,7 @@ def environment(tmp_path_factory, told):
 
 def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster, environment, told):
     repository = {"repositoryName": "__repository__", "repositoryLocationName": dagster.location()}
-    dagster.query(START_SCHEDULE, one={**repository, "scheduleName": "nightly"})
+    dagster.query(START_SCHEDULE, one={**repository, "scheduleName": "vivid_nightly"})
 
     def done():
         runs = dagster.query(RUNS)["runsOrError"]["results"]
@@ -87,16 +87,18 @@ def test_the_good_ones_night_goes_through_and_the_others_are_named_once(dagster,
     assert {"key": "dagster/partition", "value": "good-00000"} in run["tags"]
     assert Store(root=environment["VIVID_STORE"]).exists("composites/good/a.png")
 
-    dagster.query(START_SENSOR, one={**repository, "sensorName": "arrivals"})
+    dagster.query(START_SENSOR, one={**repository, "sensorName": "vivid_arrivals"})
 
     def ticks(name):
         return dagster.query(TICKS, one={**repository, "name": name})["instigationStateOrError"]["ticks"]
 
     def rested():
-        return all(any(tick["status"] == "SKIPPED" for tick in ticks(name)) for name in ("nightly", "arrivals"))
+        return all(
+            any(tick["status"] == "SKIPPED" for tick in ticks(name)) for name in ("vivid_nightly", "vivid_arrivals")
+        )
 
     dagster.wait(rested)
-    for name in ("nightly", "arrivals"):
+    for name in ("vivid_nightly", "vivid_arrivals"):
         assert all(tick["status"] != "FAILURE" for tick in ticks(name)), ticks(name)
         skipped = next(tick for tick in ticks(name) if tick["status"] == "SKIPPED")
         assert "Not scanned: broken:" in skipped["skipReason"]

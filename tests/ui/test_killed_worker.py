@@ -44,7 +44,7 @@ def environment(tmp_path_factory):
     store = Store(root=str(root / "store"))
     found = scan(store, register(store, "spring", str(pictures)))
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        instance.add_dynamic_partitions("shards", found.assignment.new_shards)
+        instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
     yield os.environ | {"VIVID_STORE": store.root, "DAGSTER_HOME": str(home)}
     shutil.rmtree(root)
 
@@ -54,7 +54,7 @@ def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
         "repositoryLocationName": dagster.location(),
         "repositoryName": "__repository__",
         "pipelineName": "__ASSET_JOB",
-        "assetSelection": [{"path": ["prepared_images"]}, {"path": ["masks"]}],
+        "assetSelection": [{"path": ["vivid", "prepared_images"]}, {"path": ["vivid", "masks"]}],
     }
     launched = dagster.query(
         LAUNCH,
@@ -73,7 +73,7 @@ def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
 
         def holds_the_pool():
             steps = {slot.step_key for slot in pool.get_concurrency_info("gpu").claimed_slots if slot.run_id == first}
-            return "masks" in steps and store.names("tables/masks/spring-00000.journal")
+            return "vivid__masks" in steps and store.names("tables/masks/spring-00000.journal")
 
         dagster.wait(holds_the_pool)
         os.kill(worker_of(instance, first), signal.SIGKILL)
@@ -88,7 +88,9 @@ def test_the_slot_is_freed_and_the_shard_is_tried_again(dagster, environment):
         assert second.status == dg.DagsterRunStatus.SUCCESS
         assert noted, "the killed run had finished some masks"
         assert dagster.wait(lambda: not pool.get_concurrency_info("gpu").claimed_slots)
-        materialised = instance.fetch_materializations(dg.AssetKey("masks"), limit=1).records[0].asset_materialization
+        materialised = (
+            instance.fetch_materializations(dg.AssetKey(["vivid", "masks"]), limit=1).records[0].asset_materialization
+        )
     rows = read_rows(store, MASKS, "spring-00000")
     assert [row["status"] for row in rows.values()] == ["ok"] * PICTURES
     assert 0 < materialised.metadata["computed"].value < PICTURES, "masks that were noted are not made twice"

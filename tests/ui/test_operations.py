@@ -134,20 +134,20 @@ class Operator:
         return [run for run in self.runs(**wanted) if tag in run["tags"]]
 
     def materialized(self, stage):
-        node = self.dagster.query(PARTITIONS, stage=[stage])["assetNodeOrError"]
+        node = self.dagster.query(PARTITIONS, stage=["vivid", stage])["assetNodeOrError"]
         return node["partitionStats"]["numMaterialized"]
 
     def stale(self, shard):
         """The stages that the UI shows as out of date, and why."""
         found = {}
         for stage in STAGES:
-            node = self.dagster.query(STALE, stage=[stage], shard=shard)["assetNodeOrError"]
+            node = self.dagster.query(STALE, stage=["vivid", stage], shard=shard)["assetNodeOrError"]
             if node["staleStatus"] != "FRESH":
-                found[stage] = [".".join(cause["key"]["path"]) for cause in node["staleCauses"]]
+                found[stage] = [cause["key"]["path"][-1] for cause in node["staleCauses"]]
         return found
 
     def launch(self, job, assets=None, **tags):
-        selection = {"assetSelection": [{"path": [asset]} for asset in assets]} if assets else {}
+        selection = {"assetSelection": [{"path": ["vivid", asset]} for asset in assets]} if assets else {}
         params = {
             "selector": {**self.repository, "jobName": job, **selection},
             "mode": "default",
@@ -169,7 +169,7 @@ class Operator:
 
 
 def done_by(run):
-    return {".".join(event["assetKey"]["path"]) for event in run["assetMaterializations"]}
+    return {event["assetKey"]["path"][-1] for event in run["assetMaterializations"]}
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def operator(dagster, environment):
 @pytest.fixture(scope="module")
 def after_a_night(operator):
     """The schedule is on and has brought the catalogue through."""
-    operator.turn_on("Schedule", "nightly")
+    operator.turn_on("Schedule", "vivid_nightly")
     operator.dagster.wait(lambda: len(operator.runs(statuses=["SUCCESS"])) >= 2)
     return operator
 
@@ -191,13 +191,13 @@ def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_ni
     assert len(runs) == 2
     for shard in ("spring-00000", "spring-00001"):
         (run,) = operator.runs_of(shard)
-        assert (run["status"], run["jobName"]) == ("SUCCESS", "catalogue")
+        assert (run["status"], run["jobName"]) == ("SUCCESS", "vivid_catalogue")
         assert done_by(run) >= {*STAGES}
     assert all(operator.materialized(stage) == 2 for stage in STAGES)
     assert operator.store.exists("composites/spring/c.png")
 
     def rested():
-        selector = {**operator.repository, "name": "nightly"}
+        selector = {**operator.repository, "name": "vivid_nightly"}
         ticks = operator.dagster.query(TICKS, selector=selector)["instigationStateOrError"]["ticks"]
         return any(tick["status"] == "SKIPPED" and tick["skipReason"] == "Nothing to do." for tick in ticks)
 
@@ -212,7 +212,7 @@ def test_the_asset_graph_opens(after_a_night, page):
 
 
 def test_partitions_and_contact_sheet_are_shown(after_a_night, page):
-    page.goto(f"{after_a_night.dagster.url}/assets/composites?view=partitions&partition=spring-00000")
+    page.goto(f"{after_a_night.dagster.url}/assets/vivid/composites?view=partitions&partition=spring-00000")
     page.get_by_text("spring-00000").first.wait_for()
     page.get_by_text("Show Markdown").first.click()
     sheet = page.locator("img[src^='data:image/jpeg']").first
@@ -228,7 +228,7 @@ def test_a_partition_is_materialised_as_the_ui_does_it(after_a_night):
 def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night):
     operator = after_a_night
     before = len(operator.runs())
-    operator.turn_on("Sensor", "arrivals")
+    operator.turn_on("Sensor", "vivid_arrivals")
     operator.put("new arrival.png")
     operator.dagster.wait(lambda: len(operator.runs_of("spring-00001", statuses=["SUCCESS"])) == 2)
     assert len(operator.runs()) == before + 1
@@ -239,11 +239,11 @@ def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night)
     operator, shards = after_a_night, ["spring-00000", "spring-00001"]
     operator.settings.write_text(SETTINGS + '[composites]\nmode = "lab-deprojection"\n')
     operator.dagster.wait(lambda: operator.stale(shards[0]))
-    assert operator.stale(shards[0]) == operator.stale(shards[1]) == {"composites": ["settings.composites"]}
+    assert operator.stale(shards[0]) == operator.stale(shards[1]) == {"composites": ["composites_settings"]}
     scenes = {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")}
     assert scenes
 
-    params = {"assetSelection": [{"path": ["composites"]}], "partitionNames": shards}
+    params = {"assetSelection": [{"path": ["vivid", "composites"]}], "partitionNames": shards}
     answer = operator.dagster.query(BACKFILL, params=params)["launchPartitionBackfill"]
     assert answer["__typename"] == "LaunchBackfillSuccess", answer
     tag = [{"key": "dagster/backfill", "value": answer["backfillId"]}]
@@ -263,17 +263,19 @@ def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after
     shutil.copy(operator.pictures / "a.png", arriving / "sound.png")
     arriving.rename(operator.pictures / "arrived")
     (run,) = operator.dagster.wait(lambda: operator.runs_of("spring-00002", statuses=["SUCCESS"]))
-    assert run["jobName"] == "catalogue"
-    executions = operator.dagster.query(CHECKS, stage=["prepared_images"], check="complete")["assetCheckExecutions"]
+    assert run["jobName"] == "vivid_catalogue"
+    executions = operator.dagster.query(CHECKS, stage=["vivid", "prepared_images"], check="complete")[
+        "assetCheckExecutions"
+    ]
     warnings = [one["evaluation"] for one in executions if one["evaluation"] and not one["evaluation"]["success"]]
     assert [warning["severity"] for warning in warnings] == ["WARN"]
     assert "corrupt.png" in warnings[0]["description"]
     operator.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in webhook.told))
 
-    assert operator.ended(operator.launch("rerun_failed"))["status"] == "SUCCESS"
+    assert operator.ended(operator.launch("vivid_rerun_failed"))["status"] == "SUCCESS"
 
     def tried_again():
-        return [run for run in operator.runs(statuses=["SUCCESS"]) if run["jobName"] == "retry_shard"]
+        return [run for run in operator.runs(statuses=["SUCCESS"]) if run["jobName"] == "vivid_retry_shard"]
 
     (again,) = operator.dagster.wait(tried_again)
     assert {"key": "dagster/partition", "value": "spring-00002"} in again["tags"]
@@ -285,7 +287,7 @@ def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a
     folder = operator.store.path("artefacts/spring/composites")
     folder.rename(folder.with_name("away"))
     folder.write_bytes(b"in the way")
-    failed = operator.ended(operator.launch("catalogue", **{"dagster/partition": "spring-00000"}))
+    failed = operator.ended(operator.launch("vivid_catalogue", **{"dagster/partition": "spring-00000"}))
     assert failed["status"] == "FAILURE"
     assert "backgrounds" in done_by(failed)
     assert "composites" not in done_by(failed)

@@ -3,12 +3,12 @@
 import dagster as dg
 import pyarrow.compute as pc
 
-from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
 from resources.store.store import Store
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.export.part import schema
 from vivid_assets.export.publish import Published, part_path, publish_shard
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import OK
 from vivid_assets.stages.faults import retried_where_it_helps
@@ -21,46 +21,58 @@ PUBLISH = "vivid/publish"
 """A run with this tag publishes every shard of its catalogue that has to be, and not its own alone."""
 
 
-@dg.asset(
-    partitions_def=SHARDS,
-    # The last of the stages that are read: naming all would only tangle the graph.
-    deps=[stage.name for stage in last_of(EXPORTED)],
-    group_name="catalogue",
-    kinds={"parquet", "huggingface"},
-    code_version="3",
-)
-def export(context: dg.AssetExecutionContext, store: dg.ResourceParam[Store]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """The composites under their sources' names in `composites/<catalogue>/`, and a dataset.
+_DESCRIPTION = """The composites under their sources' names in `composites/<catalogue>/`, and a dataset.
 
-    `datasets`, DuckDB and PyArrow open the dataset, `export/<catalogue>/`, as it is. A row is one picture that is in
-    the catalogue now: paths, prompts, seed, generator, tier, verdict, figures, models, and the keys, of which
-    `provenance` is also in the composite's own XMP packet. A removed picture loses its published file and its row;
-    shards whose pictures have moved here are updated too. Stale when a row of any stage changes.
-    """
-    check_shard(context, store)
-    shard = context.partition_key
-    catalogue = catalogue_of(shard)
-    with retried_where_it_helps(context):
-        published = publish(store, shard)
-        table, also = published.part, {*published.also}
-        if PUBLISH in context.run.tags:
-            also |= {*publish_catalogue(store, catalogue)}
-    return dg.MaterializeResult(
-        metadata={
-            "folder": dg.MetadataValue.path(str(store.path(f"export/{catalogue}"))),
-            "part": dg.MetadataValue.path(str(store.path(part_path(shard)))),
-            "dagster/row_count": len(table),
-            "with a composite": pc.sum(pc.equal(table["status"], OK)).as_py() or 0,
-            "written": published.changed,
-            "names given": published.named,
-            "names taken away": published.taken_away,
-            "other shards published": len(also),
-            "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in schema()]
-            ),
-        },
-        data_version=dg.DataVersion(digest(table.to_pylist())),
+`datasets`, DuckDB and PyArrow open the dataset, `export/<catalogue>/`, as it is. A row is one picture that is in the
+catalogue now: paths, prompts, seed, generator, tier, verdict, figures, models, and the keys, of which `provenance` is
+also in the composite's own XMP packet. A removed picture loses its published file and its row; shards whose pictures
+have moved here are updated too. Stale when a row of any stage changes.
+"""
+
+
+def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
+    """The asset that publishes a shard."""
+
+    @dg.asset(
+        key=pipeline.key("export"),
+        description=_DESCRIPTION,
+        partitions_def=pipeline.shards,
+        # The last of the stages that are read: naming all would only tangle the graph.
+        deps=[pipeline.key(stage.name) for stage in last_of(EXPORTED)],
+        group_name=pipeline.group_name,
+        owners=pipeline.owners,
+        kinds={"parquet", "huggingface"},
+        code_version="3",
+        required_resource_keys={pipeline.named("store")},
     )
+    def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        store: Store = pipeline.resource(context, "store")
+        check_shard(pipeline, context, store)
+        shard = context.partition_key
+        catalogue = catalogue_of(shard)
+        with retried_where_it_helps(context):
+            published = publish(store, shard)
+            table, also = published.part, {*published.also}
+            if PUBLISH in context.run.tags:
+                also |= {*publish_catalogue(store, catalogue)}
+        return dg.MaterializeResult(
+            metadata={
+                "folder": dg.MetadataValue.path(str(store.path(f"export/{catalogue}"))),
+                "part": dg.MetadataValue.path(str(store.path(part_path(shard)))),
+                "dagster/row_count": len(table),
+                "with a composite": pc.sum(pc.equal(table["status"], OK)).as_py() or 0,
+                "written": published.changed,
+                "names given": published.named,
+                "names taken away": published.taken_away,
+                "other shards published": len(also),
+                "dagster/column_schema": dg.TableSchema(
+                    columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in schema()]
+                ),
+            },
+            data_version=dg.DataVersion(digest(table.to_pylist())),
+        )
+
+    return export
 
 
 def publish(store: Store, shard: str) -> Published:

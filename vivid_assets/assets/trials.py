@@ -1,12 +1,11 @@
 """Trials: other settings on one shard, beside its current result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from partitions.definition import SHARDS
 from partitions.shards import catalogue_of
 from resources.models import own_models
 from resources.store.overlay import TrialStore
@@ -16,6 +15,7 @@ from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.transparency import opaque
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
@@ -41,51 +41,68 @@ class TrialConfig(dg.Config):
     )
 
 
-@dg.asset(
-    partitions_def=SHARDS,
-    deps=[stage.name for stage in last_of(_TRIED)],
-    group_name="catalogue",
-    kinds={"numpy"},
-    pool="gpu",
-    required_resource_keys={"store", "settings", *_MODELS},
-)
-def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Other settings on one shard: source, current composite and the trial's, side by side.
+_DESCRIPTION = """Other settings on one shard: source, current composite and the trial's, side by side.
 
-    Materialise one shard with a `name` and the `settings` to try in the launchpad. Only what the settings change is
-    computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue changes.
-    """
-    store: Store = context.resources.store
-    check_shard(context, store)
-    shard = context.partition_key
-    tried = SettingsFile(path=context.resources.settings.path, trial=config.settings)
-    # Said here and not by the first stage that reads the bad entry.
-    tried.read(catalogue_settings(store, catalogue_of(shard)))
-    trial_store = TrialStore(root=store.root, trial=config.name)
+Materialise one shard with a `name` and the `settings` to try in the launchpad. Only what the settings change is
+computed, into `trials/<name>/` of the store; no table, picture or materialisation of the catalogue changes.
+"""
+
+
+def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
+    """The asset that tries settings."""
+
+    @dg.asset(
+        key=pipeline.key("trials"),
+        description=_DESCRIPTION,
+        partitions_def=pipeline.shards,
+        deps=[pipeline.key(stage.name) for stage in last_of(_TRIED)],
+        # Apart, so that "Materialize all" in the group of the stages leaves it out.
+        group_name=f"{pipeline.group_name}_trials",
+        owners=pipeline.owners,
+        kinds={"numpy"},
+        pool="gpu",
+        required_resource_keys={*map(pipeline.named, ("store", "settings", *_MODELS))},
+    )
+    def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        store: Store = pipeline.resource(context, "store")
+        check_shard(pipeline, context, store)
+        shard = context.partition_key
+        tried = SettingsFile(path=pipeline.resource(context, "settings").path, trial=config.settings)
+        # Said here and not by the first stage that reads the bad entry.
+        tried.read(catalogue_settings(store, catalogue_of(shard)))
+        trial_store = TrialStore(root=store.root, trial=config.name)
+        models = {name: pipeline.resource(context, name) for name in _MODELS}
+        with retried_where_it_helps(context):
+            computed = _run(pipeline, shard, pipeline.resources(store=trial_store, settings=tried, **models))
+        metadata: dict[str, Any] = {
+            "settings": dg.MetadataValue.json(config.settings),
+            "computed": dg.MetadataValue.json(computed),
+            "folder": dg.MetadataValue.path(trial_store.own.root),
+        }
+        if groups := list(_side_by_side(store, trial_store, shard)):
+            sheet = contact_sheet(groups, columns=9)
+            metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{config.name} {shard}"))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return trials
+
+
+def _run(pipeline: Pipeline, shard: str, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """How many rows each stage computed."""
     # The stages run as they are, in an instance of their own that nobody keeps.
-    with dg.DagsterInstance.ephemeral() as instance, retried_where_it_helps(context):
-        instance.add_dynamic_partitions(str(SHARDS.name), [shard])
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(pipeline.shards_name, [shard])
         result = dg.materialize(
-            [shard_asset(stage) for stage in _TRIED],
+            [shard_asset(pipeline, stage) for stage in _TRIED],
             partition_key=shard,
             instance=instance,
-            resources={name: getattr(context.resources, name) for name in _MODELS}
-            | {"store": trial_store, "settings": tried},
+            resources=resources,
         )
-    computed = {
-        event.asset_key.to_user_string(): event.materialization.metadata["computed"].value
+    return {
+        event.asset_key.path[-1]: event.materialization.metadata["computed"].value
         for event in result.get_asset_materialization_events()
         if event.asset_key
     }
-    metadata: dict[str, Any] = {
-        "settings": dg.MetadataValue.json(config.settings),
-        "computed": dg.MetadataValue.json(computed),
-        "folder": dg.MetadataValue.path(trial_store.own.root),
-    }
-    if groups := list(_side_by_side(store, trial_store, shard)):
-        sheet = contact_sheet(groups, columns=9)
-        metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{config.name} {shard}"))
-    return dg.MaterializeResult(metadata=metadata)
 
 
 def _side_by_side(store: Store, trial_store: TrialStore, shard: str) -> Iterator[list[Any]]:

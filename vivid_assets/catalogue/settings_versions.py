@@ -14,13 +14,14 @@ from resources.store.store import Store
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.catalogue.source import registered
 from vivid_assets.flow import STAGE_NAMES, stage_named
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.settings import Settings, SettingsFile
 
 
-def settings_key(stage: str) -> dg.AssetKey:
+def settings_key(pipeline: Pipeline, stage: str) -> dg.AssetKey:
     """The asset that stands for a stage's settings."""
-    return dg.AssetKey(["settings", stage])
+    return pipeline.key(f"{stage}_settings")
 
 
 def tables_by_stage() -> dict[str, tuple[str, ...]]:
@@ -54,17 +55,22 @@ def what_holds(store: Store, settings: SettingsFile) -> dict[str, dict[str, Any]
 
 
 def observations(
-    instance: dg.DagsterInstance, store: Store, settings: SettingsFile, *, only_changed: bool = True
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    store: Store,
+    settings: SettingsFile,
+    *,
+    only_changed: bool = True,
 ) -> list[dg.AssetObservation]:
     """An observation with its data version for each stage's settings, where it is another than the last one."""
     return [
         dg.AssetObservation(
-            asset_key=settings_key(stage),
+            asset_key=settings_key(pipeline, stage),
             tags={"dagster/data_version": version},
             metadata={_title(catalogue): dg.MetadataValue.json(tables) for catalogue, tables in held.items()},
         )
         for stage, held in what_holds(store, settings).items()
-        if (version := digest(held)) != _last_version(instance, stage) or not only_changed
+        if (version := digest(held)) != _last_version(instance, settings_key(pipeline, stage)) or not only_changed
     ]
 
 
@@ -77,7 +83,7 @@ def _title(catalogue: str) -> str:
     return f"in {catalogue}" if catalogue else "in vivid.toml"
 
 
-def _last_version(instance: dg.DagsterInstance, stage: str) -> str | None:
-    records = instance.fetch_observations(settings_key(stage), limit=1).records
+def _last_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
+    records = instance.fetch_observations(key, limit=1).records
     observation = records[0].asset_observation if records else None
     return observation.data_version if observation else None

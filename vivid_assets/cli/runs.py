@@ -9,14 +9,17 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
-from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard
 from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.cli.console import listening, say, say_logged, was_said
 from vivid_assets.cli.stopping import Stopped, stop_if_interrupted
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import SettingsFile
+
+_PIPELINE = Pipeline()
+"""The one of ``vivid_assets.definitions``."""
 
 _FOLLOWS = "Dependencies for step"
 """How Dagster's message on a skipped step begins, which follows from a failed one."""
@@ -24,15 +27,14 @@ _FOLLOWS = "Dependencies for step"
 
 def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None:
     """Make the shards known as partitions."""
-    instance.add_dynamic_partitions(SHARDS.name or "shards", list(shards))
+    instance.add_dynamic_partitions(_PIPELINE.shards_name, list(shards))
 
 
 def forget_shards(instance: dg.DagsterInstance, catalogue: str) -> None:
     """Remove the catalogue's shards from the list of partitions."""
-    definition = SHARDS.name or "shards"
-    for shard in instance.get_dynamic_partitions(definition):
+    for shard in instance.get_dynamic_partitions(_PIPELINE.shards_name):
         if is_shard(shard) and catalogue_of(shard) == catalogue:
-            instance.delete_dynamic_partition(definition, shard)
+            instance.delete_dynamic_partition(_PIPELINE.shards_name, shard)
 
 
 def run_shards(
@@ -41,20 +43,21 @@ def run_shards(
     """Run each shard through all stages; returns the shards whose run failed. Raises Stopped when interrupted."""
     # Imported here, since the assets' imports take seconds, which the other commands do not need.
     from vivid_assets.definitions import defs
-    from vivid_assets.scheduling.jobs import RETRY_FAILED
+    from vivid_assets.scheduling.jobs import CATALOGUE, RETRY_SHARD
+    from vivid_assets.scheduling.jobs import retry_failed as retry_config
     from vivid_assets.scheduling.lost_runs import PROCESS, close_lost_runs, command_locks
     from vivid_assets.stages.faults import reasons
 
     # Runs of earlier commands that were killed.
-    close_lost_runs(instance, store, datetime.now(UTC))
+    close_lost_runs(_PIPELINE, instance, store, datetime.now(UTC))
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
     # Before the runs, so that each is recorded with the settings that it ran with.
-    for observation in observations(instance, store, settings):
+    for observation in observations(_PIPELINE, instance, store, settings):
         instance.report_runless_asset_event(observation)
 
     told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger()}))
-    job = told.resolve_job_def("retry_shard" if retry_failed else "catalogue")
-    config = {**(RETRY_FAILED if retry_failed else {}), "loggers": {"vivid": {}}}
+    job = told.resolve_job_def(_PIPELINE.named(RETRY_SHARD if retry_failed else CATALOGUE))
+    config = {**(retry_config(_PIPELINE) if retry_failed else {}), "loggers": {"vivid": {}}}
     failed = []
     computed = 0
     for number, shard in enumerate(shards, start=1):
@@ -70,7 +73,7 @@ def run_shards(
                 run_config=config,
                 run_id=run_id,
                 tags={PROCESS: this_process()},
-                resources={**(defs.resources or {}), "store": store, "settings": settings},
+                resources={**(defs.resources or {}), **_PIPELINE.resources(store=store, settings=settings)},
             )
         computed += sum(_computed(event) for event in result.get_asset_materialization_events())
         if not result.success:

@@ -13,6 +13,7 @@ import dagster as dg
 from partitions.shards import catalogue_of, is_shard
 from resources.alerts import Alerts
 from resources.store.store import Store
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.stages.faults import reasons
 
 _LONGEST = 3000
@@ -22,33 +23,40 @@ _OVERLAP = timedelta(seconds=2)
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
 
-@dg.sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=15,
-    description="Reports runs that failed and checks that did not pass, with shard, step and message, and their "
-    "recovery. Each is reported once, until it changes.",
-)
-def failures(
-    context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store], alerts: dg.ResourceParam[Alerts]
-) -> dg.SensorResult | dg.SkipReason:
-    if not context.cursor:
-        # Failures from before the sensor was started are not reported.
-        return dg.SensorResult(cursor=_cursor(datetime.now(UTC), []))
-    seen = json.loads(context.cursor)
-    after = datetime.fromisoformat(seen["after"])
-    records = context.instance.get_run_records(
-        dg.RunsFilter(statuses=_ENDED, updated_after=after - _OVERLAP),
-        limit=_AT_ONCE,
-        order_by="update_timestamp",
-        ascending=True,
+def failures_sensor(pipeline: Pipeline, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor that reports the pipeline's own runs; those of others in the deployment are theirs to report."""
+
+    @dg.sensor(
+        name=pipeline.named("failures"),
+        default_status=status,
+        minimum_interval_seconds=15,
+        description="Reports runs that failed and checks that did not pass, with shard, step and message, and their "
+        "recovery. Each is reported once, until it changes.",
+        required_resource_keys={*pipeline.resources(store=None, alerts=None)},
     )
-    fresh = [record for record in records if record.dagster_run.run_id not in seen["runs"]]
-    for record in fresh:
-        report_run(context.instance, store, alerts, record.dagster_run)
-    if not fresh:
-        return dg.SkipReason("No run has ended.")
-    latest = max(record.update_timestamp.replace(tzinfo=UTC) for record in fresh)
-    return dg.SensorResult(cursor=_cursor(latest, [record.dagster_run.run_id for record in records]))
+    def failures(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if not context.cursor:
+            # Failures from before the sensor was started are not reported.
+            return dg.SensorResult(cursor=_cursor(datetime.now(UTC), []))
+        seen = json.loads(context.cursor)
+        after = datetime.fromisoformat(seen["after"])
+        records = context.instance.get_run_records(
+            dg.RunsFilter(statuses=_ENDED, updated_after=after - _OVERLAP),
+            limit=_AT_ONCE,
+            order_by="update_timestamp",
+            ascending=True,
+        )
+        fresh = [record for record in records if record.dagster_run.run_id not in seen["runs"]]
+        store, alerts = pipeline.resource(context, "store"), pipeline.resource(context, "alerts")
+        for record in fresh:
+            if pipeline.owns(record.dagster_run):
+                report_run(context.instance, store, alerts, record.dagster_run)
+        if not fresh:
+            return dg.SkipReason("No run has ended.")
+        latest = max(record.update_timestamp.replace(tzinfo=UTC) for record in fresh)
+        return dg.SensorResult(cursor=_cursor(latest, [record.dagster_run.run_id for record in records]))
+
+    return failures
 
 
 def report_run(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: dg.DagsterRun) -> None:
@@ -106,7 +114,7 @@ def _checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[
     entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     for one in (entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event):
         wrong = "" if one.passed else f"{one.severity.value} {one.description}"
-        yield f"{one.asset_key.to_user_string()} {one.check_name}", wrong
+        yield f"{one.asset_key.path[-1]} {one.check_name}", wrong
 
 
 def _cursor(after: datetime, runs: list[str]) -> str:

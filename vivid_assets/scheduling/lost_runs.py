@@ -14,6 +14,7 @@ from dagster import DagsterRunStatus as Status
 from resources.store.locks import Claims
 from resources.store.processes import is_gone
 from resources.store.store import Store
+from vivid_assets.pipeline import Pipeline
 
 PROCESS = "vivid/process"
 """The tag of a run that is executed in the process of a command, with that process."""
@@ -30,10 +31,11 @@ def command_locks(store: Store) -> Claims:
     return Claims(store, _FOLDER)
 
 
-def close_lost_runs(instance: dg.DagsterInstance, store: Store, now: datetime) -> list[str]:
+def close_lost_runs(pipeline: Pipeline, instance: dg.DagsterInstance, store: Store, now: datetime) -> list[str]:
     """Mark the runs of ended commands as failed; returns their ids."""
     lost = []
-    runs = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    # Another pipeline's commands have their locks in another store.
+    runs = [run for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)) if pipeline.owns(run)]
     for run in runs:
         process = run.tags.get(PROCESS)
         if process and (is_gone(process) or _is_silent(store, run.run_id, now)):
@@ -71,11 +73,19 @@ def _seen_path(run_id: str) -> str:
     return f"{_FOLDER}/{run_id}.seen"
 
 
-@dg.sensor(
-    minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Closes the records of runs whose command was killed, so that their shards can run again.",
-)
-def lost_runs(context: dg.SensorEvaluationContext, store: dg.ResourceParam[Store]) -> dg.SkipReason:
-    lost = close_lost_runs(context.instance, store, datetime.now().astimezone())
-    return dg.SkipReason(f"Closed: {', '.join(lost)}" if lost else "No run was lost.")
+def lost_runs_sensor(pipeline: Pipeline, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor that closes what killed commands left."""
+
+    @dg.sensor(
+        name=pipeline.named("lost_runs"),
+        minimum_interval_seconds=60,
+        default_status=status,
+        description="Closes the records of runs whose command was killed, so that their shards can run again.",
+        required_resource_keys={pipeline.named("store")},
+    )
+    def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        store, now = pipeline.resource(context, "store"), datetime.now().astimezone()
+        lost = close_lost_runs(pipeline, context.instance, store, now)
+        return dg.SkipReason(f"Closed: {', '.join(lost)}" if lost else "No run was lost.")
+
+    return lost_runs

@@ -4,16 +4,14 @@ Which shards are stale is derived from the ledger and from the stages' records (
 result of a scan: if a tick dies after its scan was committed, or a run fails, the next tick finds the same shards.
 """
 
-import os
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import dagster as dg
 from dagster import DagsterRunStatus as Status
 
-from partitions.definition import SHARDS
 from resources.alerts import Alerts
 from resources.errors import MachineFault
 from resources.store.store import Store
@@ -23,8 +21,9 @@ from vivid_assets.catalogue.progress import EXPORT, State, state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, each_registered
 from vivid_assets.flow import STAGE_NAMES
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
-from vivid_assets.scheduling.jobs import catalogue_job
+from vivid_assets.scheduling.jobs import CATALOGUE
 from vivid_assets.scheduling.lost_runs import AT_WORK, close_lost_runs
 from vivid_assets.settings import SettingsFile
 
@@ -64,6 +63,7 @@ class TickPlan:
 
 
 def plan_tick(
+    pipeline: Pipeline,
     instance: dg.DagsterInstance,
     store: Store,
     settings: SettingsFile,
@@ -94,12 +94,12 @@ def plan_tick(
                 record_outcome(store, name, fault=str(fault))
     if not any(state.stale or state.unpublished for state in states.values()):
         return TickPlan([], [], 0, faults, names)
-    close_lost_runs(instance, store, now)
-    taken = _taken(instance, now)
+    close_lost_runs(pipeline, instance, store, now)
+    taken = _taken(pipeline, instance, now)
     wanted = [one for state in states.values() for one in _wanted(state, night, taken)]
     shards = {one.shard for state in states.values() for one in state.stale if night or not one.is_retry}
     shards |= {one.shard for one in wanted}
-    known = {*instance.get_dynamic_partitions(str(SHARDS.name))}
+    known = {*instance.get_dynamic_partitions(pipeline.shards_name)}
     chosen = wanted[: settings.read().nights.runs_per_tick]
     return TickPlan(
         requests=[
@@ -107,7 +107,7 @@ def plan_tick(
                 run_key=f"{one.shard}:{one.attempt}:{now:%Y-%m-%dT%H}",
                 partition_key=one.shard,
                 tags={ATTEMPT: one.attempt} | ({PUBLISH: "all"} if one.publishes else {}),
-                asset_selection=[dg.AssetKey(EXPORT)] if one.publishes else None,
+                asset_selection=[pipeline.key(EXPORT)] if one.publishes else None,
             )
             for one in chosen
         ],
@@ -163,17 +163,19 @@ def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> Stat
     return state_of(store, catalogue.name, STAGE_NAMES, [stage.name for stage in EXPORTED])
 
 
-def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
+def _taken(pipeline: Pipeline, instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
     """Shards with an active run, with "", and those requested recently, with the state for which they were.
 
     Of a shard's runs the last counts, whatever its result, and of the earlier ones those that failed after the last
     success: a request that was changed and changed back is made again.
     """
-    taken = {(run.tags.get(_PARTITION, ""), "") for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK))}
+    at_work = [run for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)) if pipeline.owns(run)]
+    taken = {(run.tags.get(_PARTITION, ""), "") for run in at_work}
     done: set[str] = set()
     last: set[str] = set()
     # The newest come first.
-    for run in instance.get_runs(dg.RunsFilter(job_name=catalogue_job.name, created_after=now - _AGAIN_AFTER)):
+    recent = dg.RunsFilter(job_name=pipeline.named(CATALOGUE), created_after=now - _AGAIN_AFTER)
+    for run in instance.get_runs(recent):
         shard = run.tags.get(_PARTITION, "")
         if shard not in last or (shard not in done and run.status != Status.SUCCESS):
             taken.add((shard, run.tags.get(ATTEMPT, "by hand")))
@@ -183,49 +185,66 @@ def _taken(instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
     return taken
 
 
-@dg.sensor(
-    job=catalogue_job,
-    minimum_interval_seconds=int(os.environ.get("VIVID_SENSOR_SECONDS", "300")),
-    description="Finds pictures that arrived, changed or have new requests, and requests runs.",
-)
-def arrivals(
-    context: dg.SensorEvaluationContext,
-    store: dg.ResourceParam[Store],
-    settings: dg.ResourceParam[SettingsFile],
-    alerts: dg.ResourceParam[Alerts],
-) -> dg.SensorResult | dg.SkipReason:
-    found = plan_tick(context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log)
-    send_alerts(store, found, alerts, context.log)
-    found.assert_any_scanned()
-    if not found.requests and not found.new_partitions:
-        return dg.SkipReason(" ".join(["Nothing new.", *(f"Not scanned: {fault}" for fault in found.faults)]))
-    context.log.info("%s", found)
-    return dg.SensorResult(
-        run_requests=found.requests,
-        dynamic_partitions_requests=[SHARDS.build_add_request(found.new_partitions)] if found.new_partitions else [],
+def arrivals_sensor(
+    pipeline: Pipeline, catalogue_job: Any, status: dg.DefaultSensorStatus, seconds: int
+) -> dg.SensorDefinition:
+    """The sensor that looks for pictures by day, every so many ``seconds``."""
+
+    @dg.sensor(
+        name=pipeline.named("arrivals"),
+        job=catalogue_job,
+        default_status=status,
+        minimum_interval_seconds=seconds,
+        description="Finds pictures that arrived, changed or have new requests, and requests runs.",
+        required_resource_keys={*pipeline.resources(store=None, settings=None, alerts=None)},
     )
+    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        store, settings = pipeline.resource(context, "store"), pipeline.resource(context, "settings")
+        found = plan_tick(
+            pipeline, context.instance, store, settings, night=None, now=datetime.now(UTC), log=context.log
+        )
+        send_alerts(store, found, pipeline.resource(context, "alerts"), context.log)
+        found.assert_any_scanned()
+        if not found.requests and not found.new_partitions:
+            return dg.SkipReason(" ".join(["Nothing new.", *(f"Not scanned: {fault}" for fault in found.faults)]))
+        context.log.info("%s", found)
+        new = [pipeline.shards.build_add_request(found.new_partitions)] if found.new_partitions else []
+        return dg.SensorResult(run_requests=found.requests, dynamic_partitions_requests=new)
+
+    return arrivals
 
 
-@dg.schedule(
-    job=catalogue_job,
-    # Several ticks a night: a tick requests a limited number of runs, later ticks the rest.
-    cron_schedule=os.environ.get("VIVID_NIGHT_CRON", "*/10 1-5 * * *"),
-    execution_timezone=os.environ.get("VIVID_TIMEZONE", "UTC"),
-    description="Scans all catalogues; requests runs for new, changed and failed shards, and for pictures to retry.",
-)
-def nightly(
-    context: dg.ScheduleEvaluationContext,
-    store: dg.ResourceParam[Store],
-    settings: dg.ResourceParam[SettingsFile],
-    alerts: dg.ResourceParam[Alerts],
-) -> list[dg.RunRequest] | dg.SkipReason:
-    night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
-    found = plan_tick(context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log)
-    send_alerts(store, found, alerts, context.log)
-    found.assert_any_scanned()
-    if found.new_partitions:
-        context.instance.add_dynamic_partitions(str(SHARDS.name), found.new_partitions)
-    context.log.info("%s", found)
-    return found.requests or dg.SkipReason(
-        " ".join(["Nothing to do.", *(f"Not scanned: {fault}" for fault in found.faults)])
+def nightly_schedule(
+    pipeline: Pipeline, catalogue_job: Any, status: dg.DefaultScheduleStatus, cron: str, timezone: str
+) -> dg.ScheduleDefinition:
+    """The schedule that brings everything up to date by night.
+
+    Several ticks a night: a tick requests a limited number of runs, later ticks the rest.
+    """
+
+    @dg.schedule(
+        name=pipeline.named("nightly"),
+        job=catalogue_job,
+        default_status=status,
+        cron_schedule=cron,
+        execution_timezone=timezone,
+        description="Scans all catalogues; requests runs for new, changed and failed shards, and for pictures to "
+        "retry.",
+        required_resource_keys={*pipeline.resources(store=None, settings=None, alerts=None)},
     )
+    def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        store, settings = pipeline.resource(context, "store"), pipeline.resource(context, "settings")
+        night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
+        found = plan_tick(
+            pipeline, context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log
+        )
+        send_alerts(store, found, pipeline.resource(context, "alerts"), context.log)
+        found.assert_any_scanned()
+        if found.new_partitions:
+            context.instance.add_dynamic_partitions(pipeline.shards_name, found.new_partitions)
+        context.log.info("%s", found)
+        return found.requests or dg.SkipReason(
+            " ".join(["Nothing to do.", *(f"Not scanned: {fault}" for fault in found.faults)])
+        )
+
+    return nightly

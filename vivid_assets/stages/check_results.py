@@ -4,10 +4,10 @@ import warnings
 
 import dagster as dg
 
-from partitions.definition import SHARDS
 from resources.store.store import Store
 from vivid_assets.checks.check import Check, Context
 from vivid_assets.checks.complete import COMPLETE
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.settings import ChecksSettings
 from vivid_assets.stages.stage import PipelineStage
@@ -15,7 +15,7 @@ from vivid_assets.stages.stage import PipelineStage
 _SEVERITY = {"error": dg.AssetCheckSeverity.ERROR, "warn": dg.AssetCheckSeverity.WARN}
 
 
-def check_specs(stage: PipelineStage) -> list[dg.AssetCheckSpec]:
+def check_specs(pipeline: Pipeline, stage: PipelineStage) -> list[dg.AssetCheckSpec]:
     """The checks of a stage. Partitioned: otherwise the next good shard would hide a bad one."""
     with warnings.catch_warnings():
         # Dagster calls partitions on checks a preview; what we rely on is pinned and tested.
@@ -23,9 +23,9 @@ def check_specs(stage: PipelineStage) -> list[dg.AssetCheckSpec]:
         return [
             dg.AssetCheckSpec(
                 name=check.name,
-                asset=stage.name,
+                asset=pipeline.key(stage.name),
                 blocking=check.blocking,
-                partitions_def=SHARDS,
+                partitions_def=pipeline.shards,
                 description=check.description,
             )
             for check in _checks(stage)
@@ -33,7 +33,7 @@ def check_specs(stage: PipelineStage) -> list[dg.AssetCheckSpec]:
 
 
 def judge_shard(
-    stage: PipelineStage, shard: str, outcome: Outcome, store: Store, limits: ChecksSettings
+    pipeline: Pipeline, stage: PipelineStage, shard: str, outcome: Outcome, store: Store, limits: ChecksSettings
 ) -> tuple[list[dg.AssetCheckResult], dict[str, float]]:
     """The results of the stage's checks for a shard, and their figures."""
     context = Context(store, stage, shard, limits)
@@ -45,7 +45,7 @@ def judge_shard(
         results.append(
             dg.AssetCheckResult(
                 check_name=check.name,
-                asset_key=stage.name,
+                asset_key=pipeline.key(stage.name),
                 passed=judged.passed,
                 severity=_SEVERITY[judged.severity or limits.severity],
                 description=judged.sentence,

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from resources.errors import MachineFault, ModelUnavailable
+from vivid_assets.pipeline import stage_of_step
 
 _RETRIES = 3
 _FIRST_PAUSE_SECONDS = 5.0
@@ -79,11 +80,11 @@ def reasons(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
     found = []
     for event in events:
         if event.is_step_failure and event.step_failure_data.error:
-            found.append((event.step_key or "", reason_of(event.step_failure_data.error)))
+            found.append((stage_of_step(event.step_key or ""), reason_of(event.step_failure_data.error)))
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
-                found.append((check.asset_key.to_user_string(), check.description or check.check_name))
+                found.append((check.asset_key.path[-1], check.description or check.check_name))
     stopped = [step for step, _ in found]
     # A check that stops the run is told of by what it says, and not by Dagster's word that it did not pass.
     return [(step, why) for step, why in found if stopped.count(step) == 1 or not why.startswith(_CHECK_FAILED)]

@@ -10,7 +10,6 @@ import dagster as dg
 from pydantic import Field
 from upath import UPath
 
-from partitions.definition import SHARDS
 from partitions.shards import catalogue_of, is_shard, no_shard
 from resources.errors import MachineFault
 from resources.store.store import Store
@@ -19,6 +18,7 @@ from vivid_assets.catalogue.progress import asked_by_shard, note_progress
 from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
 from vivid_assets.catalogue.source import find
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.columns import from_columns
 from vivid_assets.rows.engine import Outcome
@@ -39,33 +39,34 @@ class ShardConfig(dg.Config):
     retry_failed: bool = Field(False, description="Also try rows again that failed for good, such as corrupt files.")
 
 
-def shard_asset(stage: PipelineStage) -> dg.AssetsDefinition:
+def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition:
     """The asset of a stage over shards."""
-    own_settings = [settings_key(stage.name)] if stage.tables() else []
+    own_settings = [settings_key(pipeline, stage.name)] if stage.tables() else []
     models = stage.resources()
 
     @dg.asset(
-        name=stage.name,
+        key=pipeline.key(stage.name),
         description=stage.description.strip(),
-        partitions_def=SHARDS,
-        deps=[*(reads.stage.name for reads in stage.reads), *own_settings],
-        group_name="catalogue",
+        partitions_def=pipeline.shards,
+        deps=[*(pipeline.key(reads.stage.name) for reads in stage.reads), *own_settings],
+        group_name=pipeline.group_name,
+        owners=pipeline.owners,
         kinds={*stage.kinds},
         pool=stage.pool,
         op_tags={"dagster/priority": str(stage.priority)},
         code_version=stage.version,
-        check_specs=check_specs(stage),
-        required_resource_keys={"store", "settings", *models},
+        check_specs=check_specs(pipeline, stage),
+        required_resource_keys={*map(pipeline.named, ("store", "settings", *models))},
     )
     def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        store: Store = context.resources.store
+        store: Store = pipeline.resource(context, "store")
         with retried_where_it_helps(context):
-            check_shard(context, store)
-            given = {name: getattr(context.resources, name) for name in models}
-            settings = settings_of(context, store, context.resources.settings)
+            check_shard(pipeline, context, store)
+            given = {name: pipeline.resource(context, name) for name in models}
+            settings = settings_of(context, store, pipeline.resource(context, "settings"))
             shard = Shard(context.partition_key, store, settings, context.log, given)
             with stage.at_work(shard) as work:
-                return materialize_shard(stage, work, retry_failed=config.retry_failed)
+                return materialize_shard(pipeline, stage, work, retry_failed=config.retry_failed)
 
     return step
 
@@ -78,7 +79,7 @@ def settings_of(context: dg.AssetExecutionContext, store: Store, settings: Setti
     return settings.read(catalogue_settings(store, name))
 
 
-def check_shard(context: dg.AssetExecutionContext, store: Store) -> None:
+def check_shard(pipeline: Pipeline, context: dg.AssetExecutionContext, store: Store) -> None:
     """Raise ValueError unless the run's partition is a shard of the store.
 
     One that cannot be a shard's, which somebody typed into the launch dialog, is taken off the list again: it would
@@ -86,14 +87,14 @@ def check_shard(context: dg.AssetExecutionContext, store: Store) -> None:
     """
     shard = context.partition_key
     if not is_shard(shard):
-        context.instance.delete_dynamic_partition(str(SHARDS.name), shard)
+        context.instance.delete_dynamic_partition(pipeline.shards_name, shard)
     elif len(shard_rows(store, shard)):
         return
     raise ValueError(no_shard(shard))
 
 
 def materialize_shard(
-    stage: PipelineStage, work: StageWork[Any, Any, Any], *, retry_failed: bool
+    pipeline: Pipeline, stage: PipelineStage, work: StageWork[Any, Any, Any], *, retry_failed: bool
 ) -> dg.MaterializeResult[None]:
     """Bring the shard that ``work`` is for up to date and report on it."""
     shard, store, limits = work.shard.name, work.shard.store, work.shard.settings.checks
@@ -109,7 +110,7 @@ def materialize_shard(
     metadata |= {name: histogram(outcome, column) for name, column in stage.counts.items()}
     metadata |= {name: _as_metadata(value) for name, value in work.report(outcome).items()}
     metadata |= _figures(stage, shard, outcome, store)
-    check_results, figures = judge_shard(stage, shard, outcome, store, limits)
+    check_results, figures = judge_shard(pipeline, stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
     counts = Counter(outcome.table["status"].to_pylist())
     entry = {"asked": asked, "version": outcome.data_version, "counts": counts, "transient": transient, **figures}

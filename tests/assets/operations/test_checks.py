@@ -10,6 +10,7 @@ from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.progress import note_progress
+from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.settings import ChecksSettings
 from vivid_assets.stages.check_results import judge_shard
@@ -31,7 +32,7 @@ def judged(store, stage, rows, *, shard="spring-00009", computed=None, **limits)
         computed=len(rows) if computed is None else computed,
         seconds=1.0,
     )
-    results, figures = judge_shard(stage, shard, outcome, store, ChecksSettings(**limits))
+    results, figures = judge_shard(Pipeline(), stage, shard, outcome, store, ChecksSettings(**limits))
     return {result.check_name: result for result in results}, figures
 
 
@@ -144,9 +145,9 @@ def test_black_backgrounds_of_a_model_are_told_and_a_user_s_own_are_not(store):
 
 
 def test_every_check_is_partitioned(pipeline):
-    from vivid_assets.definitions import ASSETS
+    from vivid_assets.wiring import pipeline_assets
 
-    specs = [spec for asset in ASSETS for spec in asset.check_specs]
+    specs = [spec for asset in pipeline_assets(Pipeline()) for spec in asset.check_specs]
     assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "estimates", "black", "halo"}
     assert all(spec.partitions_def is not None for spec in specs)
 

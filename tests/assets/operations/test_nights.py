@@ -12,8 +12,7 @@ from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
-from vivid_assets.definitions import defs
-from vivid_assets.scheduling.jobs import catalogue_job
+from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.scheduling.lost_runs import PROCESS, command_locks
 from vivid_assets.scheduling.ticks import ATTEMPT, plan_tick, send_alerts
 from vivid_assets.settings import SettingsFile
@@ -32,6 +31,7 @@ def night(pipeline):
 
 def requested(pipeline, *, name=None, now=NOW):
     return plan_tick(
+        PIPELINE,
         pipeline.instance,
         pipeline.store,
         SettingsFile(path=str(pipeline.settings_file)),
@@ -47,12 +47,12 @@ def shards(found):
 
 def submit(pipeline, found, *, status=dg.DagsterRunStatus.STARTED):
     """Record the requests' runs as the daemon does."""
-    pipeline.instance.add_dynamic_partitions("shards", found.new_partitions)
+    pipeline.instance.add_dynamic_partitions("vivid_shards", found.new_partitions)
     for request in found.requests:
         pipeline.instance.create_run_for_job(
-            defs.resolve_job_def("catalogue"),
+            defs.resolve_job_def("vivid_catalogue"),
             status=status,
-            tags={**request.tags, "dagster/partition": request.partition_key},
+            tags={**request.tags, **PIPELINE.tags, "dagster/partition": request.partition_key},
         )
 
 
@@ -128,11 +128,11 @@ def killed_command(night):
 
     def record(process):
         night.scan()
-        night.instance.add_dynamic_partitions("shards", ["spring-00000"])
+        night.instance.add_dynamic_partitions("vivid_shards", ["spring-00000"])
         return night.instance.create_run_for_job(
-            defs.resolve_job_def("catalogue"),
+            defs.resolve_job_def("vivid_catalogue"),
             status=dg.DagsterRunStatus.STARTED,
-            tags={PROCESS: process, "dagster/partition": "spring-00000"},
+            tags={PROCESS: process, "dagster/partition": "spring-00000"} | PIPELINE.tags,
         ).run_id
 
     return record
@@ -170,7 +170,7 @@ def test_a_command_that_works_keeps_its_shard(night, killed_command):
 def test_a_changed_picture_requests_its_new_shard_alone(night):
     requested(night)
     night.scan()
-    night.instance.add_dynamic_partitions("shards", ["spring-00000"])
+    night.instance.add_dynamic_partitions("vivid_shards", ["spring-00000"])
     night.run()
     (night.folder / "catalogue.toml").write_text("shard_size = 1")
     night.put("b.png", (10, 120, 40))
@@ -310,4 +310,3 @@ def test_a_run_says_that_the_catalogues_file_has_changed_since_the_last_scan(nig
 def test_the_requests_carry_what_the_next_tick_looks_for(night):
     (request,) = requested(night, name="night 1").requests
     assert request.tags[ATTEMPT] == "night 1"
-    assert catalogue_job.name == "catalogue"

@@ -67,9 +67,7 @@ def test_the_page_is_left_alone_until_a_row_changes(reviewed):
 @pytest.mark.slow
 def test_the_ui_shows_counts_contact_sheet_and_where_the_page_is(reviewed):
     result = reviewed.materialize("spring-00000")
-    (event,) = [
-        event for event in result.get_asset_materialization_events() if event.asset_key.to_user_string() == "review"
-    ]
+    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key.path[-1] == "review"]
     metadata = event.materialization.metadata
     assert metadata["page"].value == str(reviewed.store.path(PAGE))
     assert "data:image/jpeg;base64," in metadata["contact sheet"].value

@@ -5,21 +5,17 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from resources.clip.open_clip import OpenClip
-from resources.masks.birefnet import BiRefNet
-from resources.masks.vitmatte import VitMatte
-from resources.scenes.sdxl import SDXL
-from resources.scenes.text_to_image import TextToImage
 from resources.store.store import Store
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
-from vivid_assets.assets.trials import trials
+from vivid_assets.assets.trials import trials_asset
 from vivid_assets.catalogue.settings_versions import observations
-from vivid_assets.definitions import defs
+from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.settings import SettingsFile
 
 BASE = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+TRIALS = trials_asset(PIPELINE)
 
 
 @pytest.fixture
@@ -34,19 +30,19 @@ def done(pipeline):
 
 def observe(pipeline) -> set[str]:
     """What the sensor does; the stages whose settings have changed."""
-    changed = observations(pipeline.instance, pipeline.store, SettingsFile(path=str(pipeline.settings_file)))
+    changed = observations(PIPELINE, pipeline.instance, pipeline.store, SettingsFile(path=str(pipeline.settings_file)))
     for observation in changed:
         pipeline.instance.report_runless_asset_event(observation)
-    return {observation.asset_key.path[-1] for observation in changed}
+    return {observation.asset_key.path[-1].removesuffix("_settings") for observation in changed}
 
 
 def out_of_date(pipeline, shard="spring-00000") -> set[str]:
     graph = defs.resolve_asset_graph()
     resolver = CachingStaleStatusResolver(pipeline.instance, graph, LoadingContextForTest(pipeline.instance))
     return {
-        key.to_user_string()
+        key.path[-1]
         for key in graph.materializable_asset_keys
-        if key != trials.key and resolver.get_status(key, shard) != StaleStatus.FRESH
+        if key != TRIALS.key and resolver.get_status(key, shard) != StaleStatus.FRESH
     }
 
 
@@ -89,20 +85,12 @@ def test_a_bad_entry_is_named_and_observes_nothing(done):
 
 def try_out(pipeline, name, **settings):
     return dg.materialize(
-        [trials],
+        [TRIALS],
         partition_key="spring-00000",
         instance=pipeline.instance,
-        run_config={"ops": {"trials": {"config": {"name": name, "settings": settings}}}},
+        run_config={"ops": {"vivid__trials": {"config": {"name": name, "settings": settings}}}},
         raise_on_error=False,
-        resources={
-            "store": pipeline.store,
-            "settings": SettingsFile(path=str(pipeline.settings_file)),
-            "open_clip": OpenClip(),
-            "sdxl": SDXL(),
-            "text_to_image": TextToImage(),
-            "birefnet": BiRefNet(),
-            "vitmatte": VitMatte(),
-        },
+        resources=pipeline.resources(),
     )
 
 
@@ -118,7 +106,7 @@ def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
     result = try_out(done, "hard-edges", composites={"mode": "alpha"})
     assert result.success
     assert files_of(done) == before
-    metadata = result.asset_materializations_for_node("trials")[0].metadata
+    metadata = result.asset_materializations_for_node("vivid__trials")[0].metadata
     assert metadata["computed"].value == {
         "prepared_images": 0,
         "analysis": 0,
@@ -139,9 +127,11 @@ def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
 @pytest.mark.slow
 def test_a_trial_goes_on_where_it_was_and_follows_other_settings(done):
     try_out(done, "soft", masks={"refine": False})
-    again = try_out(done, "soft", masks={"refine": False}).asset_materializations_for_node("trials")[0]
+    again = try_out(done, "soft", masks={"refine": False}).asset_materializations_for_node("vivid__trials")[0]
     assert set(again.metadata["computed"].value.values()) == {0}
-    other = try_out(done, "soft", masks={"refine": False, "stretch_low": 0.2}).asset_materializations_for_node("trials")
+    other = try_out(done, "soft", masks={"refine": False, "stretch_low": 0.2}).asset_materializations_for_node(
+        "vivid__trials"
+    )
     assert other[0].metadata["computed"].value["masks"] == 2
     assert done.rows(MASKS)["a.png"]["key"]
 

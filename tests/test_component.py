@@ -1,0 +1,149 @@
+"""The pipeline in anybody's Dagster project: names that do not collide, and a project as create-dagster makes it."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import dagster as dg
+import numpy as np
+import pytest
+
+from resources.store.store import Store
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import register
+from vivid_assets.pipeline import Pipeline
+from vivid_assets.wiring import SWITCHES, Automation, build_definitions
+
+SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+
+
+def test_two_pipelines_share_a_code_location_with_other_people_s_masks(tmp_path):
+    @dg.asset
+    def masks() -> None: ...
+
+    @dg.resource
+    def store(_context):
+        return "another's"
+
+    ours = [
+        build_definitions(Store(root=str(tmp_path / name)), pipeline=Pipeline(name)) for name in ("vivid", "shop/new")
+    ]
+    others = dg.Definitions(
+        assets=[masks], resources={"store": store}, jobs=[dg.define_asset_job("catalogue", selection=[masks])]
+    )
+    both = dg.Definitions.merge(*ours, others)
+    dg.Definitions.validate_loadable(both)
+    keys = {key.to_user_string() for key in both.resolve_asset_graph().get_all_asset_keys()}
+    assert {"masks", "vivid/masks", "shop/new/masks", "vivid/masks_settings"} <= keys
+    assert {job.name for job in both.resolve_all_job_defs()} >= {"catalogue", "vivid_catalogue", "shop_new_catalogue"}
+    # By its list of partitions, too: a shard of one store means nothing in another.
+    lists = {
+        both.resolve_asset_graph().get(dg.AssetKey(path)).partitions_def.name
+        for path in (["vivid", "masks"], ["shop", "new", "masks"])
+    }
+    assert lists == {"vivid_shards", "shop_new_shards"}
+
+
+def test_group_owners_and_what_runs_by_itself_are_as_they_are_given(tmp_path):
+    defs = build_definitions(
+        Store(root=str(tmp_path)),
+        pipeline=Pipeline("vivid", group="pictures", owners=("team:studio",)),
+        automation=Automation(running=("nightly",), timezone="Europe/Berlin"),
+    )
+    node = defs.resolve_asset_graph().get(dg.AssetKey(["vivid", "masks"]))
+    assert (node.group_name, tuple(node.owners)) == ("pictures", ("team:studio",))
+    groups = {node.group_name for node in defs.resolve_asset_graph().asset_nodes}
+    assert groups == {"pictures", "pictures_settings", "pictures_trials"}
+    running = {one.name for one in (*defs.sensors, *defs.schedules) if one.default_status.value == "RUNNING"}
+    assert running == {"vivid_nightly"}
+    assert {one.name.removeprefix("vivid_") for one in (*defs.sensors, *defs.schedules)} == {*SWITCHES}
+    assert defs.resolve_schedule_def("vivid_nightly").execution_timezone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("prefix", ["", "Vivid", "a//b", "a__b", "a-b", "1a"])
+def test_a_prefix_that_cannot_be_is_refused_with_what_can(prefix):
+    with pytest.raises(ValueError, match="cannot be a key prefix: use lower-case letters"):
+        Pipeline(prefix)
+
+
+def test_a_switch_that_there_is_not_is_refused_by_name():
+    with pytest.raises(ValueError, match="no sensor or schedule 'nightlly'; did you mean 'nightly'"):
+        Automation(running=("nightlly",))
+
+
+def test_a_pipeline_knows_its_own_runs():
+    ours, theirs = Pipeline("vivid"), Pipeline("vivid/two")
+
+    def run(name, **options):
+        return dg.DagsterRun(job_name=name, **options)
+
+    assert ours.owns(run("vivid_catalogue", tags=ours.tags))
+    assert not ours.owns(run("vivid_two_catalogue", tags=theirs.tags))
+    assert not ours.owns(run("catalogue"))
+    assert ours.owns(run("__ASSET_JOB", asset_selection={ours.key("masks")}))
+    assert not ours.owns(run("__ASSET_JOB", asset_selection={theirs.key("masks"), dg.AssetKey("masks")}))
+
+
+class Project:
+    """A project as ``create-dagster`` makes it, with this environment's packages."""
+
+    def __init__(self, root: Path):
+        self.root = root / "studio"
+        self.environment = os.environ | {
+            "DAGSTER_HOME": str(root / "home"),
+            "PYTHONPATH": str(self.root / "src"),
+            "VIRTUAL_ENV": sys.prefix,
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+        }
+        (root / "home").mkdir()
+        (root / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        self.call("create-dagster", "project", str(self.root), "--no-uv-sync", folder=root)
+
+    def call(self, program: str, *arguments: str, folder: Path | None = None) -> str:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(program)), *arguments],
+            cwd=folder or self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.live(minutes=1)
+def test_in_a_created_project_two_pipelines_bring_their_catalogues_through(tmp_path, monkeypatch):
+    project = Project(tmp_path)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    wall = np.full((120, 120, 3), 215, np.uint8)
+    cv2.circle(wall, (60, 60), 35, (30, 40, 150), -1, cv2.LINE_AA)
+    cv2.imwrite(str(pictures / "a.png"), wall)
+    (project.root / "vivid.toml").write_text(SETTINGS)
+    for name, prefix in (("first", "vivid"), ("second", "shop/pictures")):
+        project.call(
+            "dg", "scaffold", "defs", "vivid_assets.CataloguePipeline", name, "--store", name, "--key-prefix", prefix
+        )
+        defs = project.root / "src" / "studio" / "defs" / name / "defs.yaml"
+        assert "type: vivid_assets.CataloguePipeline" in defs.read_text()
+        with defs.open("a") as file:
+            file.write("  settings: vivid.toml\n  owners: ['team:studio']\n")
+    assert "All definitions loaded successfully." in project.call("dg", "check", "defs")
+    with dg.DagsterInstance.from_config(project.environment["DAGSTER_HOME"]) as instance:
+        for name, partitions in (("first", "vivid_shards"), ("second", "shop_pictures_shards")):
+            store = Store(root=str(project.root / name))
+            found = scan(store, register(store, "spring", str(pictures)))
+            instance.add_dynamic_partitions(partitions, found.assignment.new_shards)
+        project.call("dg", "launch", "--job", "vivid_catalogue", "--partition", "spring-00000")
+        assert (project.root / "first" / "composites" / "spring" / "a.png").exists()
+        assert not (project.root / "second" / "composites").exists()
+        # The other one in this process, which has what it takes imported.
+        monkeypatch.syspath_prepend(str(project.root / "src"))
+        second = importlib.import_module("studio.definitions").defs().resolve_job_def("shop_pictures_catalogue")
+        assert second.execute_in_process(instance=instance, partition_key="spring-00000").success
+        assert (project.root / "second" / "composites" / "spring" / "a.png").exists()

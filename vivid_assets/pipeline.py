@@ -1,0 +1,103 @@
+"""What one pipeline is called in Dagster, so that several, and other people's assets, share a deployment.
+
+Everything that Dagster knows by name carries the pipeline's prefix: assets (``vivid/masks``), jobs, schedules, sensors,
+resources (``vivid_store``) and the list of shards.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from partitions.definition import shards_of_pipeline
+
+_PART = re.compile(r"[a-z][a-z0-9_]*")
+_IMPLICIT_JOB = "__ASSET_JOB"
+
+PIPELINE = "vivid/pipeline"
+"""The tag of the runs of a pipeline's jobs, with its name."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One pipeline of a deployment.
+
+    >>> vivid = Pipeline()
+    >>> vivid.key("masks").to_user_string(), vivid.named("catalogue"), vivid.step("masks")
+    ('vivid/masks', 'vivid_catalogue', 'vivid__masks')
+    """
+
+    key_prefix: str = "vivid"
+    """The asset keys' first parts, with a slash between several."""
+    group: str = ""
+    """Of the assets; empty: the prefix."""
+    owners: tuple[str, ...] = ()
+    """Of the assets: e-mail addresses, or ``team:`` and a name."""
+
+    def __post_init__(self) -> None:
+        if not all(_PART.fullmatch(part) and "__" not in part for part in self.prefix):
+            raise ValueError(
+                f"{self.key_prefix!r} cannot be a key prefix: use lower-case letters, digits and single '_', such as "
+                "'vivid', with a '/' between several parts."
+            )
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        return tuple(self.key_prefix.split("/"))
+
+    @property
+    def name(self) -> str:
+        """What it is called where a slash cannot be."""
+        return "_".join(self.prefix)
+
+    @property
+    def group_name(self) -> str:
+        return self.group or self.name
+
+    def key(self, asset: str) -> dg.AssetKey:
+        """The key of one of its assets."""
+        return dg.AssetKey([*self.prefix, asset])
+
+    def named(self, what: str) -> str:
+        """The name of one of its jobs, schedules, sensors or resources."""
+        return f"{self.name}_{what}"
+
+    def step(self, asset: str) -> str:
+        """The step of a run, and the key of its config, that materialises an asset."""
+        return "__".join([*self.prefix, asset])
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Those of the runs of its jobs."""
+        return {PIPELINE: self.name}
+
+    @cached_property
+    def shards(self) -> dg.DynamicPartitionsDefinition:
+        """The partitions of its assets."""
+        return shards_of_pipeline(self.name)
+
+    @property
+    def shards_name(self) -> str:
+        return str(self.shards.name)
+
+    def resources(self, **given: Any) -> dict[str, Any]:
+        """Resources by the names that they have in Dagster, such as ``store=Store(…)``."""
+        return {self.named(name): resource for name, resource in given.items()}
+
+    def resource(self, context: Any, name: str) -> Any:
+        """One of its resources, of a step, a sensor or a schedule."""
+        return getattr(context.resources, self.named(name))
+
+    def owns(self, run: dg.DagsterRun) -> bool:
+        """Whether a run is of one of its jobs or assets, and not somebody else's in the same deployment."""
+        if run.job_name.startswith(_IMPLICIT_JOB):
+            selected = run.asset_selection
+            return selected is None or any(tuple(key.path[:-1]) == self.prefix for key in selected)
+        return run.tags.get(PIPELINE) == self.name
+
+
+def stage_of_step(step_key: str) -> str:
+    """The stage, or asset, that a step of a run is for."""
+    return step_key.rpartition("__")[2]
