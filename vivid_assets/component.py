@@ -50,7 +50,7 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
           store: "{{ env.VIVID_STORE }}"
           key_prefix: vivid
           owners: ["team:studio"]
-          running: [failures, lost_runs, rerun_failed_shards, settings_changes, nightly]
+          running: [failures, lost_runs, state_of_work, updates, nightly]
 
     """
 

@@ -269,6 +269,11 @@ class NightsSettings(StageSettings):
     runs_per_tick: int = Field(
         100, ge=1, le=2000, description="Most runs requested per tick; the next tick requests the rest."
     )
+    changed_settings: bool = Field(
+        False,
+        description="Whether the schedule also requests shards that were made with other settings; otherwise they wait "
+        "for the job update.",
+    )
 
 
 class CatalogueSettings(StageSettings):

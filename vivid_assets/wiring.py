@@ -13,18 +13,18 @@ from vivid_assets.assets.export import export_asset
 from vivid_assets.assets.trials import trials_asset
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.alerts import failures_sensor
-from vivid_assets.scheduling.jobs import shard_jobs
+from vivid_assets.scheduling.jobs import catalogue_job
 from vivid_assets.scheduling.lost_runs import lost_runs_sensor
-from vivid_assets.scheduling.reruns import rerun_failed_job, rerun_failed_shards_sensor
+from vivid_assets.scheduling.state_of_work import catalogues_asset, state_of_work_checks, state_of_work_sensor
 from vivid_assets.scheduling.ticks import arrivals_sensor, nightly_schedule
-from vivid_assets.scheduling.tuning import settings_changes_sensor
+from vivid_assets.scheduling.updates import update_job, updates_sensor
 from vivid_assets.settings import SettingsFile
 from vivid_assets.spelling import did_you_mean
 from vivid_assets.stages.shard_asset import shard_asset
 from vivid_assets.stages.stage import all_stages
 from vivid_assets.stages.stage_settings import settings_assets
 
-SWITCHES = ("arrivals", "failures", "lost_runs", "nightly", "rerun_failed_shards", "settings_changes")
+SWITCHES = ("arrivals", "failures", "lost_runs", "nightly", "state_of_work", "updates")
 """The sensors and the schedule that may be on from the start."""
 
 
@@ -32,7 +32,7 @@ SWITCHES = ("arrivals", "failures", "lost_runs", "nightly", "rerun_failed_shards
 class Automation:
     """What runs by itself, and when."""
 
-    running: tuple[str, ...] = ("failures", "lost_runs", "rerun_failed_shards", "settings_changes")
+    running: tuple[str, ...] = ("failures", "lost_runs", "state_of_work", "updates")
     """The sensors and the schedule that are on from the start; the UI turns each on and off."""
     night_cron: str = "*/10 1-5 * * *"
     timezone: str = "UTC"
@@ -83,17 +83,23 @@ def build_definitions(
     def sensor(name: str) -> dg.DefaultSensorStatus:
         return dg.DefaultSensorStatus.RUNNING if name in automation.running else dg.DefaultSensorStatus.STOPPED
 
-    catalogue_job, retry_job = shard_jobs(pipeline)
+    shard_job = catalogue_job(pipeline)
     night = dg.DefaultScheduleStatus.RUNNING if "nightly" in automation.running else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
-        assets=[*pipeline_assets(pipeline), *settings_assets(pipeline), trials_asset(pipeline)],
-        jobs=[catalogue_job, retry_job, rerun_failed_job(pipeline)],
-        schedules=[nightly_schedule(pipeline, catalogue_job, night, automation.night_cron, automation.timezone)],
+        assets=[
+            catalogues_asset(pipeline),
+            *pipeline_assets(pipeline),
+            *settings_assets(pipeline),
+            trials_asset(pipeline),
+        ],
+        asset_checks=[state_of_work_checks(pipeline)],
+        jobs=[shard_job, update_job(pipeline)],
+        schedules=[nightly_schedule(pipeline, shard_job, night, automation.night_cron, automation.timezone)],
         sensors=[
-            arrivals_sensor(pipeline, catalogue_job, sensor("arrivals"), automation.sensor_seconds),
-            settings_changes_sensor(pipeline, sensor("settings_changes")),
+            arrivals_sensor(pipeline, shard_job, sensor("arrivals"), automation.sensor_seconds),
+            state_of_work_sensor(pipeline, sensor("state_of_work")),
             lost_runs_sensor(pipeline, sensor("lost_runs")),
-            rerun_failed_shards_sensor(pipeline, retry_job, sensor("rerun_failed_shards")),
+            updates_sensor(pipeline, shard_job, sensor("updates")),
             failures_sensor(pipeline, sensor("failures")),
         ],
         resources=pipeline_resources(

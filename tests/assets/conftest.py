@@ -75,7 +75,7 @@ class Pipeline:
     def materialize(self, shard: str, selection: Sequence[str] = (), **options):
         return dg.materialize(
             pipeline_assets(NAMES),
-            selection=[NAMES.key(name) for name in selection] or None,
+            selection=[one if isinstance(one, dg.AssetKey) else NAMES.key(one) for one in selection or ()] or None,
             partition_key=shard,
             instance=self.instance,
             raise_on_error=False,

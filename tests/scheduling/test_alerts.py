@@ -1,7 +1,5 @@
 """Alerts that are lost are sent again, and nobody is told the same twice; reruns of many shards."""
 
-import json
-
 import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
@@ -10,7 +8,8 @@ from resources.alerts import Alerts
 from resources.store.store import Store
 from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.scheduling.alerts import failures_sensor
-from vivid_assets.scheduling.reruns import rerun_failed_shards_sensor
+from vivid_assets.scheduling.updates import ask_for, updates_sensor
+from vivid_assets.stages.out_of_date import ShardUpdate
 
 
 class Webhook(Alerts):
@@ -95,11 +94,11 @@ def test_each_shard_is_told_for_itself(house):
 def test_a_thousand_shards_are_rerun_some_at_a_time_and_each_once(house):
     shards = [f"spring-{number:05d}" for number in range(1000)]
     house.instance.add_dynamic_partitions("vivid_shards", shards)
-    house.store.write("reruns/one.json", json.dumps(shards).encode())
-    job = defs.resolve_job_def("vivid_retry_shard")
-    sensor = rerun_failed_shards_sensor(PIPELINE, job, dg.DefaultSensorStatus.RUNNING)
+    ask_for(house.store, "one", [ShardUpdate(shard, ("composites", "review"), 1, None) for shard in shards])
+    job = defs.resolve_job_def("vivid_catalogue")
+    sensor = updates_sensor(PIPELINE, job, dg.DefaultSensorStatus.RUNNING)
     cursor, requested, ticks = None, [], 0
-    while house.store.names("reruns"):
+    while house.store.names("updates"):
         resources = PIPELINE.resources(store=house.store)
         context = dg.build_sensor_context(house.instance, cursor, definitions=defs, resources=resources)
         with partition_loading_context(dynamic_partitions_store=house.instance):

@@ -146,12 +146,12 @@ class Operator:
                 found[stage] = [cause["key"]["path"][-1] for cause in node["staleCauses"]]
         return found
 
-    def launch(self, job, assets=None, **tags):
+    def launch(self, job, assets=None, config=None, **tags):
         selection = {"assetSelection": [{"path": ["vivid", asset]} for asset in assets]} if assets else {}
         params = {
             "selector": {**self.repository, "jobName": job, **selection},
             "mode": "default",
-            "runConfigData": {},
+            "runConfigData": config or {},
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         return self.launched(self.dagster.query(LAUNCH, params=params)["launchRun"])
@@ -272,10 +272,12 @@ def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after
     assert "corrupt.png" in warnings[0]["description"]
     operator.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in webhook.told))
 
-    assert operator.ended(operator.launch("vivid_rerun_failed"))["status"] == "SUCCESS"
+    config = {"ops": {"vivid_find_updates": {"config": {"what": "FAILED"}}}}
+    assert operator.ended(operator.launch("vivid_update", config=config))["status"] == "SUCCESS"
 
     def tried_again():
-        return [run for run in operator.runs(statuses=["SUCCESS"]) if run["jobName"] == "vivid_retry_shard"]
+        tags = [{"key": "dagster/sensor_name", "value": "vivid_updates"}]
+        return operator.runs(statuses=["SUCCESS"], tags=tags)
 
     (again,) = operator.dagster.wait(tried_again)
     assert {"key": "dagster/partition", "value": "spring-00002"} in again["tags"]

@@ -43,7 +43,7 @@ def run_shards(
     """Run each shard through all stages; returns the shards whose run failed. Raises Stopped when interrupted."""
     # Imported here, since the assets' imports take seconds, which the other commands do not need.
     from vivid_assets.definitions import defs
-    from vivid_assets.scheduling.jobs import CATALOGUE, RETRY_SHARD
+    from vivid_assets.scheduling.jobs import CATALOGUE
     from vivid_assets.scheduling.jobs import retry_failed as retry_config
     from vivid_assets.scheduling.lost_runs import PROCESS, close_lost_runs, command_locks
     from vivid_assets.stages.faults import reasons
@@ -56,7 +56,7 @@ def run_shards(
         instance.report_runless_asset_event(observation)
 
     told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger()}))
-    job = told.resolve_job_def(_PIPELINE.named(RETRY_SHARD if retry_failed else CATALOGUE))
+    job = told.resolve_job_def(_PIPELINE.named(CATALOGUE))
     config = {**(retry_config(_PIPELINE) if retry_failed else {}), "loggers": {"vivid": {}}}
     failed = []
     computed = 0

@@ -5,7 +5,7 @@ result of a scan: if a tick dies after its scan was committed, or a run fails, t
 """
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from resources.errors import MachineFault
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED, PUBLISH
 from vivid_assets.catalogue.outcomes import record_outcome, send_outcome
-from vivid_assets.catalogue.progress import EXPORT, State, state_of
+from vivid_assets.catalogue.progress import EXPORT, StaleShard, State, state_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, each_registered
 from vivid_assets.flow import STAGE_NAMES
@@ -26,6 +26,7 @@ from vivid_assets.rows.keys import digest
 from vivid_assets.scheduling.jobs import CATALOGUE
 from vivid_assets.scheduling.lost_runs import AT_WORK, close_lost_runs
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.out_of_date import standings
 
 ATTEMPT = "vivid/attempt"
 """The run's tag with the state for which it was requested; a shard is not requested twice for the same state."""
@@ -92,6 +93,9 @@ def plan_tick(
             log.error("%s could not be scanned: %s", name, fault if is_foreseen else traceback.format_exc())
             if isinstance(catalogue, ValueError):
                 record_outcome(store, name, fault=str(fault))
+    nights = settings.read().nights
+    if night and nights.changed_settings:
+        states = {name: _with_other_settings(store, settings, name, state) for name, state in states.items()}
     if not any(state.stale or state.unpublished for state in states.values()):
         return TickPlan([], [], 0, faults, names)
     close_lost_runs(pipeline, instance, store, now)
@@ -100,7 +104,7 @@ def plan_tick(
     shards = {one.shard for state in states.values() for one in state.stale if night or not one.is_retry}
     shards |= {one.shard for one in wanted}
     known = {*instance.get_dynamic_partitions(pipeline.shards_name)}
-    chosen = wanted[: settings.read().nights.runs_per_tick]
+    chosen = wanted[: nights.runs_per_tick]
     return TickPlan(
         requests=[
             dg.RunRequest(
@@ -149,6 +153,13 @@ def _wanted(state: State, night: str | None, taken: set[tuple[str, str]]) -> lis
     attempt = f"publish {digest(state.unpublished)}"
     one = _Wanted(state.unpublished[0], attempt, publishes=True)
     return [] if taken & {(one.shard, ""), (one.shard, attempt)} else [one]
+
+
+def _with_other_settings(store: Store, settings: SettingsFile, name: str, state: State) -> State:
+    """``state`` with the shards that were made with other settings than now; those it has already stay as they are."""
+    known = {one.shard for one in state.stale}
+    other = dict.fromkeys(one.shard for one in standings(store, name, settings) if one.stale and one.shard not in known)
+    return replace(state, stale=[*state.stale, *(StaleShard(shard, "other settings") for shard in other)])
 
 
 def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> State:

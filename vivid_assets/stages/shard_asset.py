@@ -14,7 +14,7 @@ from partitions.shards import catalogue_of, is_shard, no_shard
 from resources.errors import MachineFault
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_of, shard_rows
-from vivid_assets.catalogue.progress import asked_by_shard, note_progress
+from vivid_assets.catalogue.progress import asked_by_shard, note_progress, read_progress
 from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
 from vivid_assets.catalogue.source import find
@@ -114,12 +114,26 @@ def materialize_shard(
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
     counts = Counter(outcome.table["status"].to_pylist())
     entry = {"asked": asked, "version": outcome.data_version, "counts": counts, "transient": transient, **figures}
-    note_progress(store, shard, stage.name, entry)
+    note_progress(store, shard, stage.name, entry | _standing(store, shard, work, outcome))
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(outcome.data_version),
         check_results=check_results,
     )
+
+
+def _standing(store: Store, shard: str, work: StageWork[Any, Any, Any], outcome: Outcome) -> dict[str, Any]:
+    """What tells later whether the shard is out of date, and how long it took."""
+    transient = [row["status"] for row in outcome.rows if row["transient"]]
+    standing = {
+        "made_with": work.made_with,
+        "degraded": transient.count(OK),
+        "waiting": transient.count(SKIPPED),
+    }
+    if outcome.computed:
+        return standing | {"seconds_each": round(outcome.seconds / outcome.computed, 3)}
+    before = read_progress(store, [shard])[shard].get(work.stage.name, {})
+    return standing | ({"seconds_each": before["seconds_each"]} if "seconds_each" in before else {})
 
 
 def _shown(work: StageWork[Any, Any, Any], done: Sequence[Mapping[str, Any]]) -> list[Pictures]:

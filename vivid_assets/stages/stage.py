@@ -19,6 +19,7 @@ from vivid_assets.checks.check import Check
 from vivid_assets.export.columns import Exported
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.rows.engine import Outcome, ShardRun, materialize_rows
+from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import RowInput, Stage, artefact
 from vivid_assets.rows.work import Work
 from vivid_assets.settings import Settings, StageSettings, configured, find_model
@@ -87,6 +88,12 @@ class StageWork(Generic[Loaded, Computed, Made]):
         """What this machine lacks of what is wanted, in a sentence."""
         self.limits: Mapping[str, Any] = {}
         """Settings that can only make a picture fail."""
+
+    @property
+    def made_with(self) -> str:
+        """A digest of all that rows depend on besides pictures, requests and earlier stages."""
+        columns = [f"{column.name} {column.type}" for column in self.stage.columns]
+        return digest([self.stage.version, columns, self.settings, self.revision])
 
     def run(self, pictures: Sequence[Mapping[str, Any]], *, retry_failed: bool = False) -> Outcome:
         """Bring the shard's rows up to date.

@@ -307,6 +307,20 @@ def test_a_run_says_that_the_catalogues_file_has_changed_since_the_last_scan(nig
     assert warned() == []
 
 
+@pytest.mark.slow
+def test_changed_settings_start_a_run_by_night_where_the_deployment_says_so(night):
+    submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
+    night.run()
+    said = night.settings_file.read_text() + "[composites]\nspill_strength = 0.5\n"
+    night.say(said)
+    assert shards(requested(night, name="night 1")) == []
+    night.say(said + "[nights]\nchanged_settings = true\n")
+    assert shards(requested(night)) == [], "by day nothing"
+    assert shards(requested(night, name="night 1")) == ["spring-00000"]
+    night.run()
+    assert shards(requested(night, name="night 2")) == []
+
+
 def test_the_requests_carry_what_the_next_tick_looks_for(night):
     (request,) = requested(night, name="night 1").requests
     assert request.tags[ATTEMPT] == "night 1"
