@@ -48,12 +48,13 @@ class Registry(Generic[Kind]):
         return (*self._own, *self._installed())
 
     def load(self, name: str) -> type[Kind]:
-        """The part of that name.
+        """The part of that name; of a name with a colon, what is before it.
 
         Raises:
             ValueError: there is none; the message lists what there is.
             BrokenPlugin: an installed package brings it, and it cannot be loaded.
         """
+        name = family(name)
         if point := self._own.get(name):
             part: type[Kind] = point.load()
             return part
@@ -92,6 +93,11 @@ class Registry(Generic[Kind]):
     def _named(self, point: metadata.EntryPoint) -> str:
         package = f" of the package {point.dist.name} {point.dist.version}" if point.dist else ""
         return f"The {self.what} {point.name}{package}"
+
+
+def family(name: str) -> str:
+    """What is before the colon of a name such as ``rembg:silueta``; other names as they are."""
+    return name.partition(":")[0]
 
 
 _REMEDY = "Repair that package or uninstall it."

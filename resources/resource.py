@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +45,19 @@ class Model(Resource):
     """That of its weights."""
     is_fetched_whole: ClassVar[bool] = False
     """Whether ``pull`` alone knows what to fetch, and ``weights`` does not name every file."""
+
+    def of_model(self, model: str) -> Self:
+        """The same for another model, which a name has after a colon, as in ``rembg:silueta``.
+
+        Raises:
+            ValueError: it knows no such model, or none but its own.
+        """
+        raise ValueError(f"It takes no model after a colon, such as {model!r}.")
+
+    @classmethod
+    def models(cls) -> Sequence[str]:
+        """What may stand after the colon, where there is a list of it."""
+        return ()
 
     @classmethod
     def brings_weights(cls) -> bool:

@@ -28,6 +28,7 @@ from resources.masks.tier import MaskTier
 from resources.masks.tiers import MASK_TIERS
 from resources.models import model_named, tables
 from resources.registry import BrokenPlugin, Registry
+from resources.resource import Model as NamedModel
 from resources.resource import Resource
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
@@ -58,8 +59,14 @@ def _one_of(name: str, names: Iterable[str]) -> str:
     return name
 
 
-def _tier_name(name: str) -> str:
-    return name if name in MASK_TIERS.own else _one_of(name, MASK_TIERS.names())
+def tier_name(name: str) -> str:
+    """``name``, if it is a mask tier's, with a model after a colon or without. Raises ValueError."""
+    kind, colon, model = name.partition(":")
+    if kind not in MASK_TIERS.own:
+        _one_of(kind, MASK_TIERS.names())
+    if colon:
+        MASK_TIERS.load(kind)().of_model(model)
+    return name
 
 
 def _generator_name(name: str) -> str:
@@ -103,7 +110,7 @@ class BackgroundsSettings(StageSettings):
 class MasksSettings(StageSettings):
     """The ladder of mask tiers."""
 
-    tiers: tuple[Annotated[str, AfterValidator(_tier_name)], ...] = Field(
+    tiers: tuple[Annotated[str, AfterValidator(tier_name)], ...] = Field(
         ("birefnet", "u2net", "gradients"),
         min_length=1,
         description="Tried in this order until a mask passes the quality check.",
@@ -418,17 +425,22 @@ def configured(model: Model, entries: Mapping[str, Any]) -> Model:
         raise ValueError(f"The settings of {type(model).__name__} do not fit: {entry}: {said(first)}") from error
 
 
+Named = TypeVar("Named", bound=NamedModel)
+
+
 def find_model(
-    models: Registry[Model], name: str, settings: Settings, given: Mapping[str, Resource] | None = None
-) -> Model:
+    models: Registry[Named], name: str, settings: Settings, given: Mapping[str, Resource] | None = None
+) -> Named:
     """The model of that name as the settings have it, on top of what a run was ``given``.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or none that it has after a colon.
         BrokenPlugin: an installed package brings it, and it cannot be loaded.
     """
-    model = cast("Model", (given or {}).get(name) or models.load(name)())
-    return configured(model, settings.entries(name))
+    kind, colon, which = name.partition(":")
+    model = cast("Named", (given or {}).get(kind) or models.load(kind)())
+    model = configured(model, settings.entries(kind))
+    return model.of_model(which) if colon else model
 
 
 def scene_generators(

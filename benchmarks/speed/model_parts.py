@@ -218,6 +218,7 @@ def _with_weights(code: Path, folder: Path) -> Path:
     """A copy of BiRefNet's folder with random weights, unless it has some."""
     import shutil
 
+    import torch
     from safetensors.torch import save_file
 
     from resources.masks.birefnet_load import make_module
@@ -225,7 +226,10 @@ def _with_weights(code: Path, folder: Path) -> Path:
     place = folder / "birefnet"
     shutil.copytree(code, place)
     if not (place / "model.safetensors").exists():
-        save_file(make_module(place).state_dict(), place / "model.safetensors")
+        module = make_module(place)
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.02)
+        save_file(module.state_dict(), place / "model.safetensors")
     return place
 
 

@@ -1,4 +1,4 @@
-"""BiRefNet: masks on a GPU in batches, through transformers or through rembg's ONNX file."""
+"""BiRefNet, and any model of its interface on the hub: masks on a GPU in batches."""
 
 import hashlib
 import re
@@ -13,18 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from resources.errors import ModelUnavailable
-from resources.masks.birefnet_load import load_transformers
-from resources.masks.birefnet_onnx import (
-    OnnxInput,
-    OnnxOutput,
-    Segmenter,
-    decide_provider,
-    is_path,
-    load_onnx,
-    normalisation_of,
-    onnx_file,
-    pull_onnx,
-)
+from resources.masks.birefnet_load import Segmenter, load_transformers
 from resources.masks.letterbox import fitted, unfitted
 from resources.masks.tier import MaskTier
 from resources.runtime.batches import Batches
@@ -35,6 +24,17 @@ from resources.weights.hub import Weights
 from resources.weights.model_files import BIREFNET
 from resources.weights.remote_code import packages
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TAUGHT: dict[str, dict[str, Any]] = {
+    "ZhengPeng7/BiRefNet_HR": {"size": 2048},
+    "ZhengPeng7/BiRefNet_HR-matting": {"size": 2048},
+    "ZhengPeng7/BiRefNet_512x512": {"size": 512},
+    "ZhengPeng7/BiRefNet_dynamic": {"fit": "dynamic"},
+    "ZhengPeng7/BiRefNet_dynamic-matting": {"fit": "dynamic"},
+}
+"""What a model was trained for, where it is not 1024×1024; by its model card."""
+_NON_COMMERCIAL = frozenset({"briaai/RMBG-2.0"})
+
 
 class BiRefNet(MaskTier):
     """BiRefNet's masks. The lease is a ``MaskModel``: uint8 pictures in, float32 probabilities out."""
@@ -44,24 +44,10 @@ class BiRefNet(MaskTier):
     licence: ClassVar[str] = "MIT"
     answers: ClassVar[Literal["probability", "matte"]] = "matte"
 
-    runtime: Literal["transformers", "onnx"] = Field(
-        default="transformers",
-        description="transformers: the quick way on a GPU; runs code from the model's repository. onnx: rembg's "
-        "file through onnxruntime; runs no such code.",
-    )
-    model: str = Field(default="ZhengPeng7/BiRefNet", description="Hub name or a folder (/…, ./…), for transformers.")
+    model: str = Field(default="ZhengPeng7/BiRefNet", description="Hub name or a folder (/…, ./…).")
     model_revision: str = Field(default="e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4", description="The hub's commit.")
     trust_remote_code: bool = Field(
         default=False, description="Consent to run the Python files of the model's repository, at model_revision."
-    )
-    onnx_model: str = Field(default="birefnet-general", description="rembg's name, or the path of an .onnx file.")
-    onnx_sha256: str = Field(default="", description="The ONNX file must have this SHA-256, if set.")
-    onnx_input: OnnxInput = Field(
-        default="auto",
-        description="How the ONNX network was trained to see pictures; auto knows it of rembg's models.",
-    )
-    onnx_output: OnnxOutput = Field(
-        default="auto", description="What the ONNX network ends in; auto measures it on one picture."
     )
     size: int = Field(default=1024, ge=32, description="Side that the model works at: 1024; 2048 for BiRefNet_HR.")
     fit: Literal["pad", "squash", "dynamic"] = Field(
@@ -82,7 +68,29 @@ class BiRefNet(MaskTier):
         default=1536, ge=1, description="Longest side in pixels from which hr_model answers, at twice size."
     )
     batch_size: int = Field(default=8, ge=1, description="Pictures at once; halved when memory runs out.")
+    non_commercial: bool = Field(
+        default=False, description="Consent to models whose licence forbids commercial use, such as RMBG-2.0."
+    )
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
+
+    def of_model(self, model: str) -> "BiRefNet":
+        """The tier of another model of this interface: ``ORG/NAME@COMMIT``, or a folder.
+
+        It works at the size and shape that it was trained for, where that is known and the settings say nothing.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        name, _, commit = model.partition("@")
+        if not (
+            model.startswith(("/", "./", "~")) or (re.fullmatch(r"[\w.-]+/[\w.-]+", name) and _COMMIT.fullmatch(commit))
+        ):
+            raise ValueError(
+                f"birefnet:{model} is no model: name it with a full commit, as birefnet:ORG/NAME@{'0123abcd' * 5}, or "
+                "a folder, as birefnet:/a/folder."
+            )
+        known = {key: value for key, value in _TAUGHT.get(name, {}).items() if key not in self.model_fields_set}
+        return self.model_copy(update=known | {"model": name, "model_revision": commit, "hr_model": ""})
 
     @property
     def revision(self) -> str:
@@ -91,14 +99,8 @@ class BiRefNet(MaskTier):
         Raises:
             ModelUnavailable: a local folder or file is not there.
         """
-        if self.runtime == "onnx":
-            model = self.onnx_model
-            if is_path(model):
-                model = Weights(str(Path(model).expanduser().absolute()), "").identity
-            weights = [model, self.onnx_input, self.onnx_output]
-        else:
-            weights = [variant.weights.identity for variant in self._variants()]
-        parts = (self.runtime, weights, self.size, self.fit, self.dtype, self.hr_from if self.hr_model else None)
+        weights = [variant.weights.identity for variant in self._variants()]
+        parts = ("transformers", weights, self.size, self.fit, self.dtype, self.hr_from if self.hr_model else None)
         return "birefnet-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
     @contextmanager
@@ -109,7 +111,7 @@ class BiRefNet(MaskTier):
             for variant in self._variants():
                 key = f"{self.revision} {variant.size} {self.device} {self.dtype}"
                 load = partial(self._load, variant)
-                what = f"BiRefNet ({self.onnx_model if self.runtime == 'onnx' else variant.weights.source})"
+                what = f"BiRefNet ({variant.weights.source})"
                 shared = held.enter_context(lease(key, load, self._device, what=what))
                 workers.append(_Worker(shared, variant.size, self.fit, variant.batch_size))
             yield MaskMaker(self.revision, workers, self.hr_from)
@@ -117,7 +119,7 @@ class BiRefNet(MaskTier):
     def missing(self) -> str | None:
         """What the model lacks here, all of it, in sentences; None when its weights are here or may be fetched.
 
-        Imports no PyTorch for the transformers way. What only loading can show is not seen.
+        Imports no PyTorch. What only loading can show is not seen.
         """
         lacking: dict[str, None] = {}  # in order, each once
 
@@ -127,38 +129,16 @@ class BiRefNet(MaskTier):
             except ModelUnavailable as error:
                 lacking[str(error)] = None
 
-        if self.runtime == "onnx":
-            look(lambda: demand("BiRefNet as an ONNX file", ("onnxruntime", "rembg")))
-            look(lambda: normalisation_of(self.onnx_model, self.onnx_input))
-            if not lacking:
-                look(lambda: onnx_file(self.onnx_model))
-        else:
-            look(lambda: demand("BiRefNet", ("torch", "torchvision", "transformers")))
-            for weights in self.weights():
-                look(partial(self.assert_consent, weights))
-                if weights.is_local or not self.download:
-                    look(partial(self._folder, weights))
+        look(lambda: demand("BiRefNet", ("torch", "torchvision", "transformers")))
+        for weights in self.weights():
+            look(partial(self.assert_consent, weights))
+            if weights.is_local or not self.download:
+                look(partial(self._folder, weights))
         return " ".join(lacking) or None
 
-    def pull(self) -> list[Path]:
-        """Fetch the weights, if they are not here yet, and return where they lie.
-
-        Raises:
-            ModelUnavailable: the hub, or rembg's page, cannot be reached.
-        """
-        if self.runtime == "onnx":
-            return [pull_onnx(self.onnx_model)]
-        return [weights.folder(download=True) for weights in self.weights()]
-
     def weights(self) -> list[Weights]:
-        """All the files that the settings need of the hub, or of folders; none with the runtime ``onnx``."""
-        return [] if self.runtime == "onnx" else [variant.weights for variant in self._variants()]
-
-    def fetched(self) -> Sequence[Weights | str]:
-        """The files on the hub, or the name of rembg's model."""
-        if self.runtime == "onnx":
-            return [] if is_path(self.onnx_model) else [self.onnx_model]
-        return self.weights()
+        """All the files that the settings need of the hub, or of folders."""
+        return [variant.weights for variant in self._variants()]
 
     def refusal(self) -> str | None:
         """Why the code of a repository may not run, in a sentence."""
@@ -191,40 +171,33 @@ class BiRefNet(MaskTier):
     def _variants(self) -> list["_Variant"]:
         """The model, and after it the one for large pictures if there is one."""
         variants = [_Variant(_files(self.model, self.model_revision), self.size, self.batch_size)]
-        if self.hr_model and self.runtime == "transformers":
+        if self.hr_model:
             # Four times the pixels, so a quarter of the pictures at once.
             large = _files(self.hr_model, self.hr_revision)
             variants.append(_Variant(large, 2 * self.size, max(1, self.batch_size // 4)))
         return variants
 
     def _device(self) -> Device:
-        if self.runtime == "transformers":
-            return decide(self.device, self.dtype, heavy=True)
-        if self.dtype not in ("auto", "float32"):
-            raise ModelUnavailable(f"rembg's ONNX file computes in float32, not in {self.dtype}: set dtype to auto.")
-        return decide_provider(self.device)
+        return decide(self.device, self.dtype, heavy=True)
 
     def _load(self, variant: "_Variant", device: Device) -> Segmenter:
-        if self.runtime == "onnx":
-            return load_onnx(
-                onnx_file(self.onnx_model),
-                sha256=self.onnx_sha256,
-                size=None if self.fit == "dynamic" else self.size,
-                normalisation=normalisation_of(self.onnx_model, self.onnx_input),
-                output=self.onnx_output,
-                device=device,
-            )
         self.assert_consent(variant.weights)
         return load_transformers(self._folder(variant.weights), device)
 
     def assert_consent(self, weights: Weights) -> None:
-        """See that the code of a repository may run. Raises ModelUnavailable."""
+        """See that the licence was accepted and the code of a repository may run. Raises ModelUnavailable."""
+        if weights.source in _NON_COMMERCIAL and not self.non_commercial:
+            raise ModelUnavailable(
+                f"The licence of {weights.source} forbids commercial use: consent with non_commercial = true under "
+                "[birefnet] in the settings, or take another."
+            )
         if not self.trust_remote_code:
             raise ModelUnavailable(
                 f"{weights.source} runs Python code from its repository (revision {weights.revision or 'local'}). "
-                'Read it and consent with trust_remote_code = true in the settings, or set runtime = "onnx".'
+                "Read it and consent with trust_remote_code = true in the settings, or take the tier "
+                "rembg:birefnet-general, which runs no such code."
             )
-        if not weights.is_local and not re.fullmatch(r"[0-9a-f]{40}", weights.revision):
+        if not weights.is_local and not _COMMIT.fullmatch(weights.revision):
             raise ModelUnavailable(
                 f"{weights.source} runs Python code, so its revision must be a full commit, not {weights.revision!r}: "
                 "whoever can move a branch could run code here."

@@ -1,14 +1,18 @@
 """Loading BiRefNet: its own code and weights, without transformers' loader."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from resources.errors import ModelUnavailable
-from resources.masks.birefnet_onnx import Segmenter, checked
+from resources.runtime.batches import PictureError
 from resources.runtime.device import Device, assert_placed
 from resources.runtime.probing import probe
+
+Segmenter = Callable[[np.ndarray], np.ndarray]
+"""uint8 B×H×W×3 sRGB to probabilities, float32 B×H×W in 0..1. Raises ``PictureError`` if not finite."""
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -43,7 +47,7 @@ def load_module(folder: Path, device: Device) -> Any:
 
 
 def make_module(folder: Path) -> Any:
-    """The model class that the folder's ``config.json`` names, without its weights.
+    """The model class that the folder's ``config.json`` names, its weights undefined.
 
     transformers' ``from_pretrained`` breaks BiRefNet's code since 4.56 (it builds on the meta device, where the
     backbone's ``.item()`` fails, and reads ``config`` and ``all_tied_weights_keys``, which that code replaces or
@@ -62,8 +66,28 @@ def make_module(folder: Path) -> Any:
     model_class: Any = get_class_from_dynamic_module(
         names["AutoModelForImageSegmentation"], str(folder), local_files_only=True
     )
-    # No backbone weights from elsewhere: everything is in model.safetensors.
-    return model_class(config=config_class.from_dict(written | {"bb_pretrained": False}))
+    with _no_random_weights():
+        # No backbone weights from elsewhere: everything is in model.safetensors.
+        return model_class(config=config_class.from_dict(written | {"bb_pretrained": False}))
+
+
+def _no_random_weights() -> Any:
+    """A context in which drawing random numbers into a parameter does nothing.
+
+    Two hundred million of them take seconds, and all are replaced by the file's.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    drawing = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.erfinv_}
+
+    class Undrawn(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function in drawing and isinstance(args[0], torch.nn.Parameter):
+                return args[0]
+            return function(*args, **(kwargs or {}))
+
+    return Undrawn()
 
 
 class _TorchSegmenter:
@@ -88,4 +112,7 @@ class _TorchSegmenter:
             answer = self._module(((pixels - self._mean) / self._std).to(device.torch_dtype))
             last = answer[-1] if isinstance(answer, (list, tuple)) else answer
             logits = last["logits"] if isinstance(last, dict) else last
-            return checked(logits[:, 0].float().sigmoid().cpu().numpy())
+            probabilities = logits[:, 0].float().sigmoid().cpu().numpy()
+        if not np.isfinite(probabilities).all():
+            raise PictureError("The model's answer is not finite; in half precision, try dtype bfloat16 or float32.")
+        return np.asarray(probabilities)

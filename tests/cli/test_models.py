@@ -59,7 +59,7 @@ def test_list_shows_every_model_and_that_none_is_here(vivid_models):
     code, output = vivid_models("list")
     assert code == 0
     for name in NAMES:
-        assert re.search(rf"{name} .* no\s*$", output, re.MULTILINE), name
+        assert re.search(rf"^ *{name} .* no\b", output, re.MULTILINE), name
     assert "OpenRAIL++-M" in output
 
 
@@ -68,7 +68,9 @@ def test_list_for_programs(vivid_models, tmp_path):
     code, output = vivid_models("list", "--json")
     rows = json.loads(output)
     assert code == 0
-    assert [row["name"] for row in rows] == NAMES
+    assert [row["name"] for row in rows if ":" not in row["name"]] == NAMES
+    assert {row["name"]: row["licence"] for row in rows}["rembg:silueta"] == "Apache-2.0"
+    assert [row["name"] for row in rows if row["used"]] == ["u2net", "open_clip"]
     assert {row["name"]: row["path"] for row in rows if row["path"]} == {"u2netp": str(tmp_path / "u2netp.onnx")}
 
 

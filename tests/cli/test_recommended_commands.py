@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from resources.clip.open_clip import OpenClip
 from resources.masks.birefnet import BiRefNet
-from resources.masks.birefnet_onnx import KNOWN
+from resources.masks.rembg_sessions import LICENCES, NON_COMMERCIAL
+from resources.masks.rembg_tier import Rembg
 from resources.masks.vitmatte import VitMatte
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
@@ -59,7 +60,9 @@ def test_a_recommended_command_exists_with_its_options(where, command):
         assert not word.startswith("--") or word.partition("=")[0] in options, f"{where}: vivid {command}"
     if command.startswith("models pull"):
         for name in words:
-            assert not re.fullmatch(r"[a-z_0-9-]+", name) or is_known(name), f"{where}: vivid {command}"
+            # What an f-string leaves of a name stands for any.
+            name = "rembg:silueta" if name == "rembg" else name
+            assert not re.fullmatch(r"(rembg:)?[a-z_0-9-]+", name) or is_known(name), f"{where}: vivid {command}"
 
 
 OTHER = "d" * 40
@@ -78,7 +81,7 @@ MODELS = [
         BiRefNet(trust_remote_code=True, model=f"ZhengPeng7/BiRefNet_{name}", model_revision=OTHER)
         for name in ("lite", "dynamic", "matting", "HR")
     ),
-    *(BiRefNet(runtime="onnx", onnx_model=name) for name in KNOWN),
+    *(Rembg(model=name) for name in LICENCES if name not in NON_COMMERCIAL),
     VitMatte(),
     VitMatte(model="someone/matte", model_revision=OTHER),
     OpenClip(),
@@ -100,7 +103,7 @@ def test_the_command_that_a_missing_model_names_fetches_all_of_it(model, monkeyp
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("resources.runtime.packages._is_installed", lambda _: True)
     monkeypatch.setattr("resources.masks.u2net.load", lambda _: None)
-    needed = {} if getattr(model, "runtime", "") == "onnx" else all_of(model)
+    needed = {} if isinstance(model, Rembg) else all_of(model)
 
     def put(files, *_):
         place = tmp_path / "hub" / f"models--{files.source.replace('/', '--')}" / "snapshots" / files.revision
@@ -123,7 +126,7 @@ def test_the_command_that_a_missing_model_names_fetches_all_of_it(model, monkeyp
 
     monkeypatch.setattr(weights, "pull_files", put)
     monkeypatch.setattr(weights, "pull", pull)
-    monkeypatch.setattr("vivid_assets.cli.wanted.pull_onnx", put_rembg)
+    monkeypatch.setattr("vivid_assets.cli.wanted.rembg.pull", put_rembg)
     monkeypatch.setattr(weights, "listed", lambda source, revision: (revision, dict.fromkeys(needed[source], 1)))
     for _ in range(4):
         if (missing := model.missing()) is None:
@@ -150,7 +153,7 @@ def all_of(model) -> dict[str, list[str]]:
     return listed
 
 
-@pytest.mark.parametrize("model", [one for one in MODELS if getattr(one, "runtime", "") != "onnx"])
+@pytest.mark.parametrize("model", [one for one in MODELS if not isinstance(one, Rembg)])
 def test_what_is_set_already_is_not_advised(model, monkeypatch, tmp_path):
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -82,7 +82,7 @@ def test_its_settings_are_checked_and_a_catalogue_s_folder_cannot_set_them(packa
         parse_settings(said.replace("140", "1400"), where="vivid.toml", overrides={})
     with pytest.raises(ValueError, match="darker: there is no entry 'levle'; did you mean 'level'"):
         parse_settings(said.replace("level", "levle"), where="vivid.toml", overrides={})
-    with pytest.raises(ValueError, match="'gradients' or 'darker', and not 'bright'"):
+    with pytest.raises(ValueError, match="'onnx' or 'darker', and not 'bright'"):
         parse_settings('[masks]\ntiers = ["bright"]', where="vivid.toml", overrides={})
     with pytest.raises(ValueError, match=r"darker\.level is not a catalogue's to set"):
         parse_catalogue_settings({"darker": {"level": 1}}, where="catalogue.toml")

@@ -19,9 +19,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from upath import UPath
 
-from resources.masks.tiers import MASK_TIERS
+from resources.registry import BrokenPlugin
 from resources.scenes.plain import is_plain
 from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
+from vivid_assets.settings import tier_name
 
 COLUMNS = {
     "image": "the picture's path below the catalogue's folder",
@@ -288,13 +289,25 @@ def _as_text(table: pa.Table, name: str, path: UPath) -> pa.ChunkedArray:
         ) from error
 
 
+def _unknown_tiers(column: pa.ChunkedArray) -> pa.Array:
+    """The entries that name no mask tier; empty ones name none on purpose."""
+    unknown = []
+    for name in column.unique().to_pylist():
+        try:
+            if name:
+                tier_name(name)
+        except (ValueError, BrokenPlugin):
+            unknown.append(name)
+    return pa.array(unknown, column.type)
+
+
 def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list[str]]:
     """The lines that can be used, and a message for each of the others."""
     rules = [
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
         *_bad_names(table["image"]),
         *(rule for name in ("prompt", "negative_prompt", "scene") for rule in _bad_texts(table, name)),
-        (pc.invert(pc.is_in(table["tier"], pa.array(["", *MASK_TIERS.names()]))), "has an unknown tier"),
+        (pc.is_in(table["tier"], _unknown_tiers(table["tier"])), "has an unknown tier"),
         (pc.invert(pc.match_substring_regex(table["seed"], r"^\d{0,18}$")), "has a seed that is no whole number"),
         (
             pc.invert(pc.match_substring_regex(table["box"], r"^(\s*\d+\s*(,\s*\d+\s*){3})?$")),

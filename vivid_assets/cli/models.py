@@ -144,17 +144,27 @@ def _pull(one: Wanted) -> Path:
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
-    """List every model: its purpose, size and licence, and whether it is installed."""
-    rows = [*_of_catalogue(), *_beside_catalogue()]
+    """List every model: its purpose, size and licence, whether it is installed, and whether the settings use it here.
+
+    Settings come from the file that `VIVID_SETTINGS` names.
+    """
+    from vivid_assets.cli.wanted import by_settings
+
+    used = {one.name for one in by_settings(_settings()).wanted}
+    rows = [row | {"used": row["name"] in used} for row in (*_of_catalogue(), *_beside_catalogue())]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "purpose", "MB", "licence", "installed", box=None, header_style="bold")
-    table.columns[2].justify = "right"
+    table = Table("model", "MB", "licence", "here", "purpose", box=None, header_style="bold")
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    table.columns[1].justify = "right"
     for row in rows:
-        presence = Text("yes", "green") if row["path"] is not None else Text("no")
         size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.1f}"
-        table.add_row(row["name"], row["purpose"], size, row["licence"], presence)
+        here = Text("no") if row["path"] is None else Text("yes", "green")
+        if row["used"]:
+            here.append(", used")
+        table.add_row(row["name"], size, row["licence"], here, Text(row["purpose"]))
     console.print(table)
 
 

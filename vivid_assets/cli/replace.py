@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from resources.masks.tiers import MASK_TIERS
+from resources.masks.tiers import LADDER
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.cli.console import complain, console, say
 
@@ -25,8 +25,8 @@ Images = Annotated[
 Tiers = Annotated[
     str | None,
     typer.Option(
-        help=f"Mask tiers to try, in this order, separated by commas: {', '.join(MASK_TIERS.own)}. "
-        "Default: from the settings.",
+        help=f"Mask tiers to try, in this order, separated by commas: {', '.join(LADDER)}. "
+        "also rembg:NAME, birefnet:ORG/NAME@COMMIT and onnx:FILE. Default: from the settings.",
         show_default=False,
     ),
 ]

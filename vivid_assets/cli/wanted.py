@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.errors import ModelUnavailable
-from resources.masks.birefnet_onnx import KNOWN, pull_onnx
+from resources.masks import rembg_sessions as rembg
 from resources.masks.tiers import MASK_TIERS
 from resources.registry import Registry
 from resources.resource import Model
@@ -23,7 +23,7 @@ from resources.weights.hub import Weights
 from resources.weights.model_files import recognised
 from resources.weights.registry import CATALOGUE, name_of
 from resources.weights.remote_code import packages
-from vivid_assets.settings import Settings, configured, find_model, scene_generators
+from vivid_assets.settings import Settings, configured, find_model, scene_generators, tier_name
 
 if TYPE_CHECKING:
     from resources.clip.open_clip import OpenClip
@@ -58,24 +58,34 @@ class Wish:
 
 def is_known(name: str) -> bool:
     """Whether ``name`` can be fetched: a model's name, or a repository's."""
-    return name in names() or REPOSITORY.fullmatch(name) is not None
+    return name in CATALOGUE or _is_tier_of_model(name) or bool(REPOSITORY.fullmatch(name)) or name in names()
 
 
 def names() -> list[str]:
     """The models that have a name of their own."""
     few_step = [name for name, sampler in SAMPLERS.items() if sampler.unet or sampler.lora]
-    return list(dict.fromkeys([*CATALOGUE, *few_step, *KNOWN, *beside_catalogue()]))
+    return list(dict.fromkeys([*CATALOGUE, *few_step, *beside_catalogue()]))
+
+
+def _is_tier_of_model(name: str) -> bool:
+    """Whether ``name`` is a mask tier's with a model after a colon."""
+    try:
+        return ":" in name and bool(tier_name(name))
+    except ValueError:
+        return False
 
 
 def beside_catalogue() -> dict[str, Registry[Any]]:
     """Models whose weights the catalogue does not list, those of installed packages among them, and where each is."""
     lists: tuple[Registry[Any], ...] = (MASK_TIERS, GENERATORS)
-    return {
-        name: models
-        for models in lists
-        for name in models.names()
-        if name not in CATALOGUE and (name not in models.own or models.load(name).brings_weights())
-    }
+    found: dict[str, Registry[Any]] = {}
+    for models in lists:
+        for name in models.names():
+            if name in models.own and (several := models.load(name).models()):
+                found |= {f"{name}:{model}": models for model in several}
+            elif name not in CATALOGUE and (name not in models.own or models.load(name).brings_weights()):
+                found[name] = models
+    return found
 
 
 def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wish:
@@ -90,8 +100,8 @@ def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wis
         return Wish([_catalogued(name)])
     if name in SAMPLERS:
         return _of_sampler(name, read())
-    if name in KNOWN:
-        return Wish([_of_rembg(name)])
+    if _is_tier_of_model(name):
+        return _of_model(name, MASK_TIERS, read())
     if models := beside_catalogue().get(name):
         return _of_model(name, models, read())
     match = REPOSITORY.fullmatch(name)
@@ -224,7 +234,7 @@ def _catalogued(name: str) -> Wanted:
 
 
 def _of_rembg(name: str) -> Wanted:
-    return Wanted(name, None, lambda _progress, _say: pull_onnx(name))
+    return Wanted(f"rembg:{name}", None, lambda _progress, _say: rembg.pull(name))
 
 
 def _repository(files: Weights, sizes: dict[str, int] | None = None, model: Model | None = None) -> Wanted:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.masks.tier import MaskModel, MaskTier
 from resources.masks.tiers import MASK_TIERS
+from resources.registry import family
 from vivid_assets.masking.model import Tier
 
 _NOT_HERE = "none"
@@ -29,7 +30,7 @@ def _tier(name: str, find: Callable[[str], MaskTier], leases: ExitStack) -> Tier
         missing = tier.missing()
         revision = _NOT_HERE if missing else tier.revision
     except Exception as error:
-        if name in MASK_TIERS.own:
+        if family(name) in MASK_TIERS.own:
             raise
         # A package of somebody else's: the tiers that work are not to suffer for it.
         reason = str(error) if isinstance(error, MachineFault) else f"{type(error).__name__}: {first_line(error)}"
@@ -43,7 +44,8 @@ def _tier(name: str, find: Callable[[str], MaskTier], leases: ExitStack) -> Tier
         except Exception as error:
             raise ModelUnavailable(f"{name} could not be loaded: {first_line(error)}") from error
 
-    return Tier(name, load, revision, tier.answers, missing, tier.is_network, tier.at_once)
+    answers = "probability" if missing else tier.answers
+    return Tier(name, load, revision, answers, missing, tier.is_network, tier.at_once)
 
 
 def _unavailable(reason: str) -> MaskModel:

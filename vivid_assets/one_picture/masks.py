@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.masks.tiers import MASK_TIERS
+from resources.masks.tiers import LADDER, MASK_TIERS
 from resources.masks.vitmatte import VitMatte
+from resources.registry import family
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha
 from vivid_assets.imaging.core.own_alpha import shown_alpha
@@ -21,7 +22,7 @@ from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
 from vivid_assets.masking.tiers import make_tiers
-from vivid_assets.settings import MasksSettings, Settings, configured, find_model
+from vivid_assets.settings import MasksSettings, Settings, configured, find_model, tier_name
 
 OWN_ALPHA = "the source itself"
 
@@ -67,8 +68,10 @@ class Masks:
         self._settings = settings
         self._leases = leases
         names = tiers or _tiers_of(settings.masks)
-        if unknown := [name for name in names if name not in MASK_TIERS.names()]:
-            raise ValueError(f"There is no mask tier {unknown[0]!r}; there are {', '.join(MASK_TIERS.names())}.")
+        for name in names:
+            if family(name) not in MASK_TIERS.names():
+                raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(MASK_TIERS.names())}.")
+            tier_name(name)
         self._names = names
         self.note: str | None = None
         """What is not installed of the tiers, once one was needed."""
@@ -122,4 +125,4 @@ class Masks:
 
 def _tiers_of(wanted: MasksSettings) -> tuple[str, ...]:
     """The settings' tiers; where these name none, the small network too, which the demo has brought."""
-    return wanted.tiers if "tiers" in wanted.model_fields_set else MASK_TIERS.own
+    return wanted.tiers if "tiers" in wanted.model_fields_set else LADDER

@@ -12,6 +12,7 @@ import numpy as np
 from partitions.shards import catalogue_of
 from resources.models import own_models
 from resources.registry import Registry
+from resources.resource import Model as NamedModel
 from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.catalogue.source import Catalogue, find
@@ -30,6 +31,7 @@ Computed = TypeVar("Computed")
 Made = TypeVar("Made")
 Read = TypeVar("Read")
 Model = TypeVar("Model", bound=Resource)
+Named = TypeVar("Named", bound=NamedModel)
 Own = TypeVar("Own", bound=StageSettings)
 
 Pictures = Sequence[np.ndarray]
@@ -62,7 +64,7 @@ class Shard:
         """The model of that name and kind, as the run and the settings have it."""
         return configured(cast("Model", self.models.get(name) or kind()), self.settings.entries(name))
 
-    def model_of(self, models: "Registry[Model]", name: str) -> Model:
+    def model_of(self, models: "Registry[Named]", name: str) -> Named:
         """The model of that name in a list of models, as the run and the settings have it. Raises as ``find_model``."""
         return find_model(models, name, self.settings, self.models)
 

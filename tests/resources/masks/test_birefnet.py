@@ -1,15 +1,12 @@
-"""BiRefNet's two ways: a folder of custom code as the real one's, and a real network through onnxruntime."""
+"""BiRefNet: a folder of custom code as the real one's."""
 
-import hashlib
 import sys
 
 import numpy as np
 import pytest
 
-from resources.errors import MachineFault, ModelUnavailable
+from resources.errors import ModelUnavailable
 from resources.masks.birefnet import BiRefNet
-from resources.masks.birefnet_onnx import onnx_file
-from resources.masks.u2net import U2Net
 from resources.runtime.batches import PictureError
 
 pytestmark = pytest.mark.slow
@@ -175,58 +172,38 @@ def test_the_revision_follows_what_changes_a_mask(settings, tiny_birefnet):
     assert BiRefNet(**settings).revision != revision
 
 
-@pytest.fixture
-def onnx(u2netp):
-    """U²-NetP stands in for BiRefNet's file, which has the same interface but for the last sigmoid."""
-    return {"runtime": "onnx", "onnx_model": str(u2netp), "device": "cpu", "size": 320, "fit": "squash"}
+def test_another_model_of_the_interface_by_its_name(tiny_birefnet):
+    commit = "a" * 40
+    tier = BiRefNet(trust_remote_code=True).of_model(f"ZhengPeng7/BiRefNet_HR@{commit}")
+    (files,) = tier.weights()
+    assert (files.source, files.revision, tier.size) == ("ZhengPeng7/BiRefNet_HR", commit, 2048)
+    assert BiRefNet(size=768).of_model(f"ZhengPeng7/BiRefNet_HR@{commit}").size == 768, "the settings say so"
+    assert BiRefNet().of_model(f"ZhengPeng7/BiRefNet_dynamic@{commit}").fit == "dynamic"
+    assert BiRefNet().of_model(f"someone/else@{commit}").size == 1024
+    for wrong in ("BiRefNet_HR", "ZhengPeng7/BiRefNet_HR", "ZhengPeng7/BiRefNet_HR@main"):
+        with pytest.raises(ValueError, match="name it with a full commit"):
+            BiRefNet().of_model(wrong)
+    folder = BiRefNet(trust_remote_code=True, device="cpu", size=64).of_model(str(tiny_birefnet))
+    assert folder.missing() is None
+    (mask,) = masks(folder.model_dump(), [two_halves(50, 90)])
+    assert mask[:, -20:].min() > 0.9
 
 
-def test_onnx_finds_the_subject_of_a_photograph(onnx, photograph):
-    whole, small = masks(onnx, [photograph, photograph[::2, ::2]])
-    assert whole.shape == (512, 512)
-    assert small.shape == (256, 256)
-    assert whole[150:250, 200:260].mean() > 0.9  # the astronaut's face
-    assert whole[:40, :40].mean() < 0.1
-    # The same network by the other module of this project, which normalises as rembg does.
-    (other,) = U2Net("u2netp").probabilities([photograph])
-    assert np.abs(whole - other).mean() < 0.02
+def test_a_model_whose_licence_forbids_commercial_use_is_refused_without_consent():
+    tier = BiRefNet(trust_remote_code=True).of_model("briaai/RMBG-2.0@" + "b" * 40)
+    assert "forbids commercial use: consent with non_commercial = true under [birefnet]" in tier.refusal()
+    assert tier.model_copy(update={"non_commercial": True}).refusal() is None
 
 
-def test_onnx_files_of_one_size_and_precision_are_not_asked_for_another(onnx, photograph):
-    for wrong in ({"size": 1024}, {"fit": "dynamic"}):
-        with pytest.raises(ModelUnavailable, match="320×320"):
-            masks(onnx | wrong, [photograph])
-    with pytest.raises(ModelUnavailable, match="computes in float32"):
-        masks(onnx | {"dtype": "float16"}, [photograph])
+def test_random_weights_that_the_file_replaces_are_not_drawn(tiny_birefnet):
+    """Nor is anything else that the code draws lost."""
+    code = tiny_birefnet / "birefnet.py"
+    drawn = "        torch.nn.init.trunc_normal_(self.scale, mean=7.0)\n        self.drawn = torch.rand(3)\n"
+    drawn += "        self.plain = torch.zeros(1).normal_(mean=9.0, std=0.1)\n        self.seen = []\n"
+    code.write_text(code.read_text().replace("        self.seen = []\n", drawn))
+    from resources.masks.birefnet_load import make_module
 
-
-def test_onnx_asks_for_the_provider_that_is_meant(onnx, photograph, monkeypatch):
-    monkeypatch.setattr("resources.runtime.device.device_trouble", lambda *_: None)
-    monkeypatch.setattr("resources.runtime.lease._uuids", lambda device: {"test-gpu": "cuda:0"})
-    with pytest.raises(MachineFault, match="no CUDAExecutionProvider"):
-        masks(onnx | {"device": "cuda"}, [photograph])
-    # A provider that is listed but does not load, as onnxruntime-gpu without its CUDA libraries.
-    monkeypatch.setattr(
-        "onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    )
-    with pytest.raises(MachineFault, match="was requested, but onnxruntime runs"):
-        masks(onnx | {"device": "cuda"}, [photograph])
-
-
-def test_onnx_files_missing_damaged_or_unknown(onnx, u2netp, photograph, monkeypatch, tmp_path):
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    with pytest.raises(ModelUnavailable, match="not on this machine"):
-        onnx_file("birefnet-general")
-    with pytest.raises(ModelUnavailable, match="knows no mask model"):
-        onnx_file("birefnet-colossal")
-    with pytest.raises(ModelUnavailable, match="SHA-256"):
-        masks(onnx | {"onnx_sha256": "0" * 64}, [photograph])
-    damaged = tmp_path / "damaged.onnx"
-    damaged.write_bytes(u2netp.read_bytes()[:1000])
-    right = {
-        "onnx_model": str(damaged),
-        "onnx_input": "imagenet",
-        "onnx_sha256": hashlib.sha256(damaged.read_bytes()).hexdigest(),
-    }
-    with pytest.raises(ModelUnavailable, match="could not be loaded"):
-        masks(onnx | right, [photograph])
+    module = make_module(tiny_birefnet)
+    assert float(module.scale.detach()) < 5
+    assert module.drawn.std() > 0
+    assert float(module.plain) > 8

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from resources.errors import ModelUnavailable
-from resources.masks.birefnet_onnx import rembg_sessions
+from resources.masks.rembg_sessions import sessions
 from resources.masks.u2net import U2Net, preprocess
 
 
@@ -42,7 +42,7 @@ def test_an_empty_picture_stays_low_where_rembg_stretches_it(u2netp):
     from onnxruntime import SessionOptions
     from PIL import Image
 
-    (session,) = (session for session in rembg_sessions() if session.name() == "u2netp")
+    session = sessions()["u2netp"]
     blank = np.full((200, 300, 3), 128, np.uint8)
     (probability,) = U2Net("u2netp").probabilities([blank])
     assert probability.max() < 0.5

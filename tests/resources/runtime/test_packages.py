@@ -7,6 +7,7 @@ import pytest
 from resources.clip.open_clip import OpenClip
 from resources.errors import ModelUnavailable
 from resources.masks.birefnet import BiRefNet
+from resources.masks.rembg_tier import Rembg
 from resources.masks.vitmatte import VitMatte
 from resources.runtime.packages import demand
 from resources.scenes.sdxl import SDXL
@@ -72,7 +73,7 @@ def test_what_the_published_birefnet_imports_is_installed_with_vivid_assets():
         (OpenClip(), "open_clip"),
         (VitMatte(), "transformers"),
         (BiRefNet(trust_remote_code=True), "torchvision"),
-        (BiRefNet(runtime="onnx"), "rembg"),
+        (Rembg(model="silueta"), "rembg"),
     ],
 )
 def test_every_model_misses_the_library_that_it_is_loaded_with(monkeypatch, model, package):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
-from resources.masks.birefnet_onnx import rembg_sessions
+from resources.masks.rembg_sessions import sessions
 from resources.weights import download
 from resources.weights import pull as weights
 from resources.weights.hub import Weights as HubFiles
@@ -370,7 +370,7 @@ def test_two_pulls_at_once_fetch_once(tiny, server, home):
     ],
 )
 def test_the_place_follows_rembg_s_variables(monkeypatch, tmp_path, environment, folder):
-    (session,) = (session for session in rembg_sessions() if session.name() == "u2netp")
+    session = sessions()["u2netp"]
     for name in ("U2NET_HOME", "XDG_DATA_HOME", "REMBG_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():

@@ -1,0 +1,129 @@
+"""Any of rembg's networks as a mask tier: ``rembg:isnet-general-use``."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from resources.errors import ModelUnavailable
+from resources.masks import rembg_sessions as rembg
+from resources.masks.onnx_net import OnnxMasks, OnnxNet, decide_provider
+from resources.masks.tier import MaskModel, MaskTier
+from resources.runtime.device import Device, DeviceName
+from resources.runtime.lease import lease
+from resources.runtime.packages import demand
+from resources.weights.hub import fingerprint
+
+
+class Rembg(MaskTier):
+    """A network of the installed rembg, with rembg's own preparation of pictures and without its stretching."""
+
+    purpose: ClassVar[str] = "masks"
+
+    model: str = Field(default="", description="rembg's name; a tier's name has it after the colon, as rembg:silueta.")
+    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
+    batch_size: int = Field(default=4, ge=1, description="Pictures at once; halved when memory runs out.")
+    non_commercial: bool = Field(
+        default=False, description="Consent to networks whose licence forbids commercial use, such as bria-rmbg."
+    )
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """Rembg and the network's name."""
+        return f"rembg's {self.model}"
+
+    @property
+    def licence(self) -> str:  # type: ignore[override]
+        """The network's."""
+        return rembg.LICENCES.get(self.model, "see its publisher")
+
+    @property
+    def answers(self) -> Literal["probability", "matte"]:  # type: ignore[override]
+        """BiRefNet's kin answer with an alpha."""
+        return "matte" if self.model.startswith(rembg.MATTES) else "probability"
+
+    @property
+    def revision(self) -> str:
+        """The network's content, read in a sample.
+
+        Raises:
+            ModelUnavailable: it is not here.
+        """
+        return f"rembg-{self.model}-{fingerprint(self._file())}"
+
+    @classmethod
+    def models(cls) -> Sequence[str]:
+        """The installed rembg's names that make masks."""
+        return [name for name in rembg.sessions() if rembg.unusable(name) is None]
+
+    def of_model(self, model: str) -> "Rembg":
+        """The tier of rembg's network of that name. Raises ValueError: the installed rembg has none."""
+        rembg.session_named(model)
+        return self.model_copy(update={"model": model})
+
+    def missing(self) -> str | None:
+        """What it lacks here, in a sentence; None when its weights are here."""
+        try:
+            demand("A network of rembg", ("onnxruntime", "rembg"))
+            if refusal := self.refusal():
+                return refusal
+            self._file()
+        except ModelUnavailable as error:
+            return str(error)
+        return None
+
+    def refusal(self) -> str | None:
+        """Why it is not used although it was named."""
+        if self.model in rembg.NON_COMMERCIAL and not self.non_commercial:
+            return (
+                f"The licence of rembg's {self.model} ({self.licence}) forbids commercial use: consent with "
+                "non_commercial = true under [rembg] in the settings, or take another."
+            )
+        return None
+
+    def fetched(self) -> Sequence[str]:
+        """The name that rembg fetches it by."""
+        return [self.model] if self.model else []
+
+    def pull(self) -> Sequence[Path]:
+        """Let rembg fetch it. Raises ModelUnavailable."""
+        return [rembg.pull(self._named())]
+
+    @property
+    def at_once(self) -> int:
+        """A batch."""
+        return self.batch_size
+
+    @contextmanager
+    def lease(self) -> Iterator[MaskModel]:
+        """The network for as long as the block runs: loaded on its first call, freed when the block ends."""
+        if refusal := self.refusal():
+            raise ModelUnavailable(refusal)
+        prepare = partial(rembg.fed, self._named())
+        with lease(f"{self.revision} {self.device}", self._load, self._device, what=self.title) as shared:
+            yield OnnxMasks(shared, prepare, self.batch_size, self.title)
+
+    def _load(self, device: Device) -> OnnxNet:
+        return OnnxNet(self._file(), device, rembg.reading_of(self.model))
+
+    def _device(self) -> Device:
+        return decide_provider(self.device)
+
+    def _named(self) -> str:
+        """The network's name, of one that can be used. Raises ModelUnavailable."""
+        if not self.model:
+            raise ModelUnavailable(f"Which of rembg's networks? Name it, as rembg:{'; rembg:'.join(self.models())}.")
+        if reason := rembg.unusable(self.model):
+            raise ModelUnavailable(reason)
+        return self.model
+
+    def _file(self) -> Path:
+        name = self._named()
+        if (place := rembg.file_of(name)) is None:
+            raise ModelUnavailable(
+                f"{name}.onnx is not on this machine. Fetch it once with `vivid models pull rembg:{name}`."
+            )
+        return place
