@@ -39,8 +39,8 @@ def is_shard(partition: str) -> bool:
 def no_shard(partition: str) -> str:
     """The error message for a partition without any record of pictures."""
     return (
-        f"There is no shard {partition}: add a catalogue (vivid catalogue add NAME FOLDER), scan it (vivid catalogue "
-        "scan NAME), and choose one of the shards that are listed then."
+        f"There is no shard {partition}: add a catalogue (the job add_catalogue, or vivid catalogue add NAME FOLDER "
+        "and vivid catalogue scan NAME), and choose one of the shards that are listed then."
     )
 
 

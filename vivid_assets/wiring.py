@@ -13,6 +13,7 @@ from vivid_assets.assets.export import export_asset
 from vivid_assets.assets.trials import trials_asset
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.alerts import failures_sensor
+from vivid_assets.scheduling.catalogues import catalogue_jobs
 from vivid_assets.scheduling.jobs import catalogue_job
 from vivid_assets.scheduling.lost_runs import lost_runs_sensor
 from vivid_assets.scheduling.state_of_work import catalogues_asset, state_of_work_checks, state_of_work_sensor
@@ -93,7 +94,7 @@ def build_definitions(
             trials_asset(pipeline),
         ],
         asset_checks=[state_of_work_checks(pipeline)],
-        jobs=[shard_job, update_job(pipeline)],
+        jobs=[*catalogue_jobs(pipeline), shard_job, update_job(pipeline)],
         schedules=[nightly_schedule(pipeline, shard_job, night, automation.night_cron, automation.timezone)],
         sensors=[
             arrivals_sensor(pipeline, shard_job, sensor("arrivals"), automation.sensor_seconds),

@@ -157,6 +157,10 @@ def test_no_server_outlives_the_ui(place, number):
     session = None
     try:
         session = until(lambda: _serves(process), alive=lambda: process.poll() is None, log=lambda: _said(place))
+        folder, environment = place
+        second = subprocess.run([VIVID, "ui"], cwd=folder, env=environment, capture_output=True, text=True)
+        assert second.returncode == 1
+        assert f"(process {process.pid}, http://localhost:{port}). Use that one, or stop it first." in second.stderr
         process.send_signal(number)
         assert process.wait(HANG_S) == (128 + number if number != signal.SIGKILL else -number)
         until(lambda: not _processes(session))

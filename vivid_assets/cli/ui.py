@@ -1,22 +1,23 @@
 """``vivid ui``: Dagster's UI on a store."""
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
 from vivid_assets.cli.stopping import before_the_end
 
-_PATIENCE_S = 30
+_PATIENCE_S = 8
 """How long the servers, and the runs that they started, have to end in order."""
 _PR_SET_PDEATHSIG = 1
 
@@ -26,15 +27,35 @@ def ui_command(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
 ) -> None:
     """Start Dagster's UI and daemon on a store: http://localhost:3000. Ctrl-C stops all of its servers."""
-    open_instance(open_store(store, to_write=True)).dispose()
+    opened = open_store(store, to_write=True)
+    open_instance(opened).dispose()
     # A tick that scans a large folder takes minutes; Dagster's default limit is one.
     patience = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}
     dg = Path(sys.executable).with_name("dg")
-    raise typer.Exit(
-        _serve(
-            [str(dg), "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)], patience | os.environ
-        )
-    )
+    command = [str(dg), "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)]
+    with _only_one(instance_home(opened), port):
+        raise typer.Exit(_serve(command, patience | os.environ))
+
+
+@contextmanager
+def _only_one(home: Path, port: int) -> Iterator[None]:
+    """Two daemons on one instance would both launch every run. Raises ValueError when there is one already."""
+    from filelock import FileLock, Timeout
+
+    note = home / ".vivid-ui.json"
+    try:
+        with FileLock(home / ".vivid-ui.lock", timeout=0):
+            note.write_text(json.dumps({"process": os.getpid(), "url": f"http://localhost:{port}"}))
+            try:
+                yield
+            finally:
+                note.unlink(missing_ok=True)
+    except Timeout:
+        other = json.loads(note.read_text()) if note.exists() else {}
+        who = f"process {other['process']}, {other['url']}" if other else "another process"
+        raise ValueError(
+            f"Dagster's UI runs on the instance in {home} already ({who}). Use that one, or stop it first."
+        ) from None
 
 
 def _serve(command: Sequence[str], environment: Mapping[str, str]) -> int:
