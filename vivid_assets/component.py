@@ -55,7 +55,7 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
     """
 
     store: str = Field(description="Folder or URL (s3://…) of tables and pictures; relative to the project.")
-    settings: str = Field("", description="vivid.toml, a path or URL; relative to the project. Empty: the defaults.")
+    settings: str = Field("", description="vivid.toml, a path or URL; relative to the project. Empty: the store's.")
     key_prefix: str = Field("vivid", description="Under which the asset keys lie; another for each pipeline.")
     group: str = Field("", description="Group of the assets; empty: the prefix.")
     owners: list[str] = Field(
@@ -88,7 +88,7 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
         return build_definitions(
             Store(root=place(self.store)),
             pipeline=Pipeline(self.key_prefix, self.group, tuple(self.owners)),
-            settings=SettingsFile(path=place(self.settings) if self.settings else ""),
+            settings=SettingsFile(path=place(self.settings) if self.settings else "", store=place(self.store)),
             alerts=Alerts(webhook=self.alert_webhook),
             automation=Automation(tuple(self.running), self.night_cron, self.timezone, self.sensor_seconds),
         )

@@ -17,7 +17,7 @@ defs = dg.Definitions.merge(
     build_definitions(
         STORE,
         pipeline=PIPELINE,
-        settings=SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")),
+        settings=SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=STORE.root),
         alerts=Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
         automation=Automation(
             night_cron=os.environ.get("VIVID_NIGHT_CRON") or Automation.night_cron,

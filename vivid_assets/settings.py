@@ -32,6 +32,7 @@ from resources.resource import Model as NamedModel
 from resources.resource import Resource
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
+from resources.store.store import as_path
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.blend.options import ALIGNED, Align, BlendOptions, Falloff, Fit, Mode, Padding, Placement
 from vivid_assets.imaging.matte.quality import Thresholds
@@ -40,6 +41,7 @@ from vivid_assets.spelling import did_you_mean
 _BLEND = BlendOptions()
 _PLACEMENT = Placement()
 _LARGEST_CANVAS = 120_000_000
+VIVID_TOML = "vivid.toml"
 
 
 class StageSettings(BaseModel):
@@ -458,7 +460,8 @@ def scene_generators(
 class SettingsFile(Resource):
     """``vivid.toml``: settings by stage for all catalogues."""
 
-    path: str = Field("", description="Path or URL of vivid.toml; empty for the defaults.")
+    path: str = Field("", description="Path or URL of vivid.toml; empty: the one in the store, if there is one.")
+    store: str = Field("", description="Folder or URL of the store, where vivid.toml is looked for without a path.")
     trial: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by table, on top of all.")
 
     def read(self, catalogue: CatalogueSettings | None = None) -> Settings:
@@ -466,15 +469,25 @@ class SettingsFile(Resource):
         on_top = catalogue.said() if catalogue else {}
         for table, entries in self.trial.items():
             on_top[table] = {**on_top.get(table, {}), **entries}
-        return parse_settings(self._text(), where=self.path or "vivid.toml", overrides=on_top)
+        place = self.place
+        return parse_settings(self._text(place), where=place or "vivid.toml", overrides=on_top)
 
-    def _text(self) -> str:
-        if not self.path:
+    def tried(self, trial: Mapping[str, Mapping[str, Any]]) -> "SettingsFile":
+        """The same with a trial's settings on top."""
+        return SettingsFile(path=self.path, store=self.store, trial={name: dict(one) for name, one in trial.items()})
+
+    @property
+    def place(self) -> str:
+        """Where the file is looked for now: it may appear in the store while others read it. Empty for nowhere."""
+        return self.path or (str(as_path(self.store) / VIVID_TOML) if self.store else "")
+
+    def _text(self, place: str) -> str:
+        path = UPath(place) if place else None
+        if path is None or not path.exists():
+            if self.path:
+                raise ValueError(f"There is no settings file {self.path} (VIVID_SETTINGS names it).")
             return ""
-        path = UPath(self.path)
-        if not path.exists():
-            raise ValueError(f"There is no settings file {self.path} (VIVID_SETTINGS names it).")
-        return toml_text(path.read_bytes(), where=self.path)
+        return toml_text(path.read_bytes(), where=place)
 
 
 def toml_text(data: bytes, *, where: str) -> str:
@@ -520,6 +533,11 @@ def parse_catalogue_settings(tables: Mapping[str, Any], *, where: str) -> Catalo
 def is_table(name: str) -> bool:
     """Whether ``vivid.toml`` may have a table of that name."""
     return _has_table(Settings, name)
+
+
+def table_type(name: str) -> type[BaseModel] | None:
+    """The type of that table of ``vivid.toml``; None where there is no such table."""
+    return _declared(Settings, name)
 
 
 def catalogue_tables() -> dict[str, list[str]]:

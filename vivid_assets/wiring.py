@@ -70,7 +70,7 @@ def build_definitions(
     Args:
         store: where everything is kept; every pipeline of a deployment has its own.
         pipeline: its names and owners; by default keys lie under ``vivid``.
-        settings: ``vivid.toml``; the defaults without it.
+        settings: where ``vivid.toml`` is; without it the one in the store, if there is one.
         alerts: where alerts go; the log without it.
         automation: which sensors and schedules are on from the start, and when they look.
 
@@ -104,7 +104,10 @@ def build_definitions(
             failures_sensor(pipeline, sensor("failures")),
         ],
         resources=pipeline_resources(
-            pipeline, store=store, settings=settings or SettingsFile(path=""), alerts=alerts or Alerts(webhook="")
+            pipeline,
+            store=store,
+            settings=settings or SettingsFile(store=store.root),
+            alerts=alerts or Alerts(webhook=""),
         ),
     )
 

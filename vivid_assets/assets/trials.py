@@ -19,7 +19,6 @@ from vivid_assets.pipeline import Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.faults import retried_where_it_helps
 from vivid_assets.stages.shard_asset import check_shard, shard_asset
 from vivid_assets.stages.stage import all_stages, last_of
@@ -67,7 +66,7 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         store: Store = pipeline.resource(context, "store")
         check_shard(pipeline, context, store)
         shard = context.partition_key
-        tried = SettingsFile(path=pipeline.resource(context, "settings").path, trial=config.settings)
+        tried = pipeline.resource(context, "settings").tried(config.settings)
         # Said here and not by the first stage that reads the bad entry.
         tried.read(catalogue_settings(store, catalogue_of(shard)))
         trial_store = TrialStore(root=store.root, trial=config.name)

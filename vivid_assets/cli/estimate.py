@@ -51,7 +51,8 @@ def estimate_command(
 
     opened = open_store(store)
     find(opened, name)
-    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", "")).read(catalogue_settings(opened, name))
+    here = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=opened.root)
+    settings = here.read(catalogue_settings(opened, name))
     in_place = settings.backgrounds.place == "inpaint"
     models = scene_generators(settings)
     choice = choose_generator(settings.backgrounds.generator, models)

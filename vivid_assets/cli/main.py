@@ -20,6 +20,7 @@ from vivid_assets.cli.estimate import estimate_command
 from vivid_assets.cli.models import models_app
 from vivid_assets.cli.replace import mask_command, replace_command
 from vivid_assets.cli.review import review_app
+from vivid_assets.cli.settings import settings_command
 from vivid_assets.cli.stopping import Stopped, stoppable
 from vivid_assets.cli.ui import ui_command
 
@@ -103,4 +104,5 @@ catalogue_app.command("estimate")(estimate_command)
 app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(models_app, name="models")
 app.add_typer(review_app, name="review")
+app.command("settings")(settings_command)
 app.command("ui")(ui_command)

@@ -50,7 +50,7 @@ def run_shards(
 
     # Runs of earlier commands that were killed.
     close_lost_runs(_PIPELINE, instance, store, datetime.now(UTC))
-    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""))
+    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=store.root)
     # Before the runs, so that each is recorded with the settings that it ran with.
     for observation in observations(_PIPELINE, instance, store, settings):
         instance.report_runless_asset_event(observation)

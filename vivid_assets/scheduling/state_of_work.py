@@ -8,19 +8,22 @@ Dagster itself cannot show this: asked for a partitioned asset it always says th
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
+from resources.errors import MachineFault
 from resources.models import own_models
 from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED
 from vivid_assets.catalogue.outcomes import read_outcome
 from vivid_assets.catalogue.progress import state_of
+from vivid_assets.catalogue.scan import changed_since
 from vivid_assets.catalogue.settings_versions import observations
-from vivid_assets.catalogue.source import each_registered
+from vivid_assets.catalogue.source import Catalogue, each_registered
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
@@ -167,10 +170,20 @@ def _scanned(store: Store, catalogues: Mapping[str, Any]) -> Finding:
     faults = [f"{name} could not be scanned: {one['fault']}" for name, one in outcomes.items() if one.get("fault")]
     left_out = {name: one.get("count", 0) for name, one in outcomes.items() if one.get("count")}
     said = [f"{name}: {count} files or lines were left out, or need attention." for name, count in left_out.items()]
-    said = faults + said
+    said = [*faults, *said, *_changed(store, catalogues)]
     lines = [f"* {name}: {note}" for name, one in outcomes.items() for note in one.get("notes", [])[:20]]
     metadata = {"what": dg.MetadataValue.md("\n".join(lines))} if lines else {}
     return Finding(_SCANNED, not said, " ".join(said) or "Every file and manifest line was taken.", metadata)
+
+
+def _changed(store: Store, catalogues: Mapping[str, Any]) -> list[str]:
+    """A sentence for each catalogue whose own settings have changed since its last scan."""
+    found = []
+    for one in catalogues.values():
+        with suppress(ValueError, MachineFault):
+            if isinstance(one, Catalogue) and (changed := changed_since(store, one)):
+                found.append(changed)
+    return found
 
 
 def _stage(stage: str, standing: Mapping[str, list[Standing]], faults: Mapping[str, str]) -> Finding:
@@ -210,7 +223,8 @@ knows which pictures change."""
 
 _CHECKS = {
     _HAS_PICTURES: "There are catalogues, and each has been scanned.",
-    _SCANNED: "The last scan of each catalogue took every file and every line of its manifest.",
+    _SCANNED: "The last scan of each catalogue took every file and every line of its manifest, and the settings of its "
+    "catalogue.toml are those of that scan.",
     **{_up_to_date(stage): " ".join(_COUNTED.format(stage).split()) for stage in STAGE_NAMES},
     _PUBLISHED: "What is published is what the stages made last.",
 }

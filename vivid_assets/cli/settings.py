@@ -1,0 +1,44 @@
+"""``vivid settings``: every setting, its meaning, and the value that holds now."""
+
+import os
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from vivid_assets.cli.console import console
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+
+
+def settings_command(
+    table: Annotated[
+        str | None, typer.Argument(help="A table, such as masks. Default: the values of all.", show_default=False)
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of all settings.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Show the settings that hold now, and what each entry means.
+
+    Example: `vivid settings masks`
+    """
+    from resources.models import model_named
+    from vivid_assets.settings import SettingsFile
+    from vivid_assets.settings_page import entries, page, tables, toml
+
+    if markdown:
+        typer.echo(page(), nl=False)
+        return
+    named = [table] if table else tables()
+    listed = {name: entries(name) for name in named}
+    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=open_store(store).root).read()
+    for name, own in listed.items():
+        held = getattr(settings, name, None) if name in type(settings).model_fields else None
+        if held is None:
+            model = model_named(name)
+            held = (model or type(settings))(**settings.entries(name))
+        shown = Table("entry", "holds", *(["default", "values", "meaning"] if table else []), title=f"[{name}]")
+        for one in own:
+            now = toml(getattr(held, one.name, None))
+            plain = one.range.replace("`", "")
+            shown.add_row(one.name, now, *([one.default, plain, one.meaning] if table else []))
+        console.print(shown)
