@@ -14,6 +14,9 @@ import dagster as dg
 from partitions.definition import shards_of_pipeline
 
 _PART = re.compile(r"[a-z][a-z0-9_]*")
+CATALOGUES = "catalogues"
+"""The asset that stands for the folders of pictures."""
+
 _IMPLICIT_JOB = "__ASSET_JOB"
 
 PIPELINE = "vivid/pipeline"

@@ -17,7 +17,7 @@ import typer
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
 from vivid_assets.cli.stopping import before_the_end
 
-_PATIENCE_S = 8
+_PATIENCE_S = 5
 """How long the servers, and the runs that they started, have to end in order."""
 _PR_SET_PDEATHSIG = 1
 

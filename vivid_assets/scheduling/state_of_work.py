@@ -25,13 +25,10 @@ from vivid_assets.catalogue.scan import changed_since
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.catalogue.source import Catalogue, each_registered
 from vivid_assets.flow import STAGE_NAMES
-from vivid_assets.pipeline import Pipeline
+from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.out_of_date import KINDS, Standing, counts_by_stage, each_standing, sentence
-
-CATALOGUES = "catalogues"
-"""The asset that stands for the folders of pictures."""
 
 _LEAST_SECONDS = 30
 _SHARE = 0.05

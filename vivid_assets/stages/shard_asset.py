@@ -18,7 +18,7 @@ from vivid_assets.catalogue.progress import asked_by_shard, note_progress, read_
 from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
 from vivid_assets.catalogue.source import find
-from vivid_assets.pipeline import Pipeline
+from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.columns import from_columns
 from vivid_assets.rows.engine import Outcome
@@ -42,13 +42,14 @@ class ShardConfig(dg.Config):
 def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition:
     """The asset of a stage over shards."""
     own_settings = [settings_key(pipeline, stage.name)] if stage.tables() else []
+    earlier = [reads.stage.name for reads in stage.reads]
     models = stage.resources()
 
     @dg.asset(
         key=pipeline.key(stage.name),
         description=stage.description.strip(),
         partitions_def=pipeline.shards,
-        deps=[*(pipeline.key(reads.stage.name) for reads in stage.reads), *own_settings],
+        deps=[*map(pipeline.key, earlier or [CATALOGUES]), *own_settings],
         group_name=pipeline.group_name,
         owners=pipeline.owners,
         kinds={*stage.kinds},
