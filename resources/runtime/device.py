@@ -43,6 +43,11 @@ class Device:
         return self.name.startswith("cuda")
 
     @property
+    def hardware(self) -> str:
+        """What it is, in words: ``NVIDIA L4``, ``CPU``."""
+        return _cuda_name(_index(self.name)) if self.is_cuda else self.name.upper()
+
+    @property
     def torch_dtype(self) -> Any:
         """The ``torch.dtype``."""
         import torch

@@ -34,6 +34,7 @@ class Shared(Generic[Model]):
         self._using = threading.RLock()
         self._held = ExitStack()
         self._model: Model | None = None
+        self._on: Device | None = None
         self.leases = 0
         self.loads = 0
         """How often the model has been loaded; 0 until the first use, 1 after it."""
@@ -53,6 +54,7 @@ class Shared(Generic[Model]):
                     self._model = self._loaded(device)
                     self.loads += 1
                     self._held = held.pop_all()
+                    self._on = device
                 seconds = time.perf_counter() - started
                 _log.info("Loaded %s on %s (%s) in %.1f s", self._what, device.name, device.dtype, seconds)
             yield self._model
@@ -77,12 +79,18 @@ class Shared(Generic[Model]):
                 raise MachineFault(f"No memory on {device.name} to load {self._what}: {first_line(error)}") from error
             raise ModelUnavailable(f"{self._what} could not be loaded: {first_line(error)}") from error
 
+    @property
+    def placed(self) -> str:
+        """The loaded model with its device and precision; empty while it is not loaded."""
+        on = self._on
+        return f"{self._what} on {on.hardware} ({on.dtype})" if on else ""
+
     def free(self) -> None:
         """Let go of the model and its device."""
         with self._using:
             if self._model is None:
                 return
-            self._model = None
+            self._model = self._on = None
             # Before the device is given back, or the next process would find its memory still full.
             free_memory()
             self._held.close()
@@ -121,6 +129,12 @@ def lease(
                 del _shared[key]
                 # Inside the registry's lock: a lease that begins now must not load beside what is being freed.
                 shared.free()
+
+
+def models_in_use() -> list[str]:
+    """The models that this process has loaded, each with its device and precision, by name."""
+    with _registry:
+        return sorted(filter(None, (shared.placed for shared in _shared.values())))
 
 
 def _clear(error: BaseException | None) -> None:

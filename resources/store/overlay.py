@@ -28,7 +28,7 @@ class TrialStore(Store):
         return own if own.exists() else super().path(relative)
 
     def names(self, folder: str) -> list[str]:
-        return sorted({*self.own.names(folder), *Store(root=self.root).names(folder)})
+        return self.own.names(folder) or Store(root=self.root).names(folder)
 
     def write(self, relative: str, data: bytes, *, durable: bool = False) -> None:
         self.own.write(relative, data, durable=durable)

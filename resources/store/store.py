@@ -2,6 +2,8 @@
 
 import errno
 import io
+import json
+import logging
 import os
 import re
 import uuid
@@ -24,6 +26,8 @@ from resources.store import local_files
 from resources.store.reach import reached
 
 _LOCAL = ("", "file", "local")
+
+_log = logging.getLogger(__name__)
 
 
 class Store(Resource):
@@ -75,15 +79,32 @@ class Store(Resource):
 
     def names(self, folder: str) -> list[str]:
         """File names directly in ``folder``, sorted, hidden ones left out; none if it is not there."""
-        directory = self.path(folder)
-        if not directory.exists():
+        try:
+            names = [entry.name for entry in self.path(folder).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
+        return sorted(name for name in names if not name.startswith("."))
 
     def read(self, relative: str) -> bytes:
         path = self.path(relative)
         with reached(path):
             return path.read_bytes()
+
+    def read_json(self, relative: str) -> dict[str, Any] | None:
+        """The JSON object at ``relative``; None where there is none, or it is damaged, which is logged.
+
+        For records that are made anew where they are missing.
+        """
+        try:
+            found = json.loads(self.read(relative))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            _log.error("%s cannot be read and counts as missing.", self.path(relative))
+            return None
+        return found
 
     def tail(self, relative: str, count: int) -> bytes | None:
         """The file's last ``count`` bytes, or None if there is no such file."""
@@ -175,9 +196,10 @@ class Store(Resource):
         Raises DamagedTable when the file is there but cannot be read.
         """
         path = self.path(relative)
-        if not path.exists():
-            return None
         try:
+            if filters is None:
+                # One request, where a part of a table takes several.
+                return pq.read_table(pa.BufferReader(self.read(relative)), page_checksum_verification=True)
             return pq.read_table(
                 path.path, filesystem=path.fs, filters=filters, partitioning=None, page_checksum_verification=True
             )
@@ -219,7 +241,8 @@ class Store(Resource):
         try:
             target.fs.pipe_file(target.path, data, mode=mode)
         except FileExistsError:
-            return False
+            # It may be this very one: an answer was lost, and the client asked again.
+            return self._there(relative) == data
         except OSError as error:
             # Servers say in many ways that an object is there; after a lost answer it may be this very one.
             if mode == "create" and (found := self._there(relative)) is not None:

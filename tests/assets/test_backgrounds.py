@@ -1,6 +1,7 @@
 """Scenes of their own and scenes painted around the subject: what each depends on."""
 
 import contextlib
+import shutil
 
 import cv2
 import numpy as np
@@ -110,7 +111,8 @@ def test_a_picture_without_a_mask_has_no_background_in_place_and_says_why(ready,
     assert row["error"] == f"masks failed: {ready.rows(MASKS)['b.png']['error']}"
     assert ready.rows(BACKGROUNDS)["a.png"]["status"] == ready.rows(COMPOSITES)["a.png"]["status"] == "ok"
     # Alone, before any mask: the step fails and says so; the whole run goes well again.
-    ready.store.remove(["tables/masks/spring-00000.parquet", "tables/backgrounds/spring-00000.parquet"])
+    for stage in ("masks", "backgrounds"):
+        shutil.rmtree(ready.store.path(f"tables/{stage}/spring-00000").path)
     assert not ready.materialize("spring-00000", selection=["backgrounds"]).success
     assert "materialise masks first" in ready.rows(BACKGROUNDS)["a.png"]["error"]
     ready.run()

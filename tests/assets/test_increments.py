@@ -66,7 +66,7 @@ def test_a_changed_seed_runs_background_and_composite(done):
 
 
 def test_a_changed_blending_setting_runs_composites_only(done):
-    done.say(done.settings_file.read_text() + "[composites]\nstrength = 0.5\n")
+    done.say(done.settings_file.read_text() + "[composites]\nspill_strength = 0.5\n")
     assert done.run() == computed(composites=3, review=3)
 
 

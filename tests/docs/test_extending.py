@@ -23,6 +23,7 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.rows.tables import read_made_with
 from vivid_assets.settings import parse_catalogue_settings, parse_settings
 
 
@@ -65,10 +66,7 @@ def test_an_installed_package_brings_a_tier_and_a_generator(package, pipeline, m
     corner = decode(pipeline.store.read(pipeline.rows(COMPOSITES)["a.png"]["file"])).rgb[3, :40].astype(int)
     assert np.ptp(corner.mean(axis=1)) > 60, "the composite stands before the stripes"
     assert all(check.passed for check in result.get_asset_check_evaluations() if check.check_name == "tiers")
-    made_with = json.loads(
-        pq.read_schema(pipeline.store.path("tables/masks/spring-00000.parquet")).metadata[b"vivid_made_with"]
-    )
-    assert "darker@1 below 140" in made_with["revision"]["ladder"]
+    assert "darker@1 below 140" in read_made_with(pipeline.store, MASKS, "spring-00000")["revision"]["ladder"]
 
     assert set(pipeline.run().values()) == {0}, "all is up to date"
     pipeline.say(blocks()["vivid.toml"].replace("level = 140", "level = 130"))
@@ -169,13 +167,10 @@ def test_in_this_repository_each_is_a_file_and_a_line(tmp_path):
 
     vivid("catalogue", "add", "spring", str(pictures))
     vivid("catalogue", "run", "spring")
-    rows = {
-        row["picture"]: row
-        for row in pq.read_table(tmp_path / "store/tables/sharpness/spring-00000.parquet").to_pylist()
-    }
-    masks = pq.read_table(tmp_path / "store/tables/masks/spring-00000.parquet").to_pylist()
+    rows = {row["picture"]: row for row in pq.read_table(tmp_path / "store/tables/sharpness/spring-00000").to_pylist()}
+    masks = pq.read_table(tmp_path / "store/tables/masks/spring-00000").to_pylist()
     assert [row["tier"] for row in masks] == ["darker", "darker"]
-    backgrounds = pq.read_table(tmp_path / "store/tables/backgrounds/spring-00000.parquet").to_pylist()
+    backgrounds = pq.read_table(tmp_path / "store/tables/backgrounds/spring-00000").to_pylist()
     assert [row["generator"] for row in backgrounds] == ["stripes", "stripes"]
     assert rows["sharp.png"]["sharpness"] > 60 > rows["soft.png"]["sharpness"]
     assert [rows[name]["blurred"] for name in ("sharp.png", "soft.png")] == [False, True]

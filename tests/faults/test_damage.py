@@ -33,7 +33,7 @@ def newest(pattern: str) -> Callable[[Path], list[Path]]:
 
 def stray_journal(store: Path) -> list[Path]:
     """A journal file of a killed run, made of a table's bytes."""
-    table = store / "tables/masks/spring-00000.parquet"
+    (table,) = (store / "tables/masks/spring-00000").iterdir()
     journal = store / "tables/masks/spring-00000.journal/0123-00000.parquet"
     journal.parent.mkdir(exist_ok=True)
     journal.write_bytes(table.read_bytes())
@@ -41,8 +41,8 @@ def stray_journal(store: Path) -> list[Path]:
 
 
 CASES = {
-    "table": first("tables/masks/*.parquet"),
-    "last stage's table": first("tables/composites/*.parquet"),
+    "table": first("tables/masks/*/*.parquet"),
+    "last stage's table": first("tables/composites/*/*.parquet"),
     "journal": stray_journal,
     "ledger": newest("catalogues/spring/ledger/*.parquet"),
     "every ledger": lambda store: sorted(store.glob("catalogues/spring/ledger/*.parquet")),

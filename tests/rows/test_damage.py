@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from resources.errors import MachineFault
+from resources.store.locks import Claims
 from resources.store.store import Store
 from tests.support.waiting import HANG_S, until
 from vivid_assets.rows.columns import StoredFile
@@ -65,7 +66,7 @@ def test_a_file_that_was_cut_off_or_grew_is_made_again(store):
 @pytest.mark.parametrize("damage", [b"", b"PAR1 and no more"])
 def test_a_damaged_table_is_said_aloud_and_made_anew(store, damage, caplog):
     run(store)
-    store.write(table_path(DRAW, "s"), damage)
+    store.write(table_path("draw", "s", 1), damage)
     assert run(store) == ["a", "b", "c"]
     assert [record.levelname for record in caplog.records if "is damaged" in record.message] == ["ERROR"]
     assert run(store) == []
@@ -113,6 +114,28 @@ def test_a_second_run_waits_and_takes_over(store, caplog):
     first.join(HANG_S)
     second.join(HANG_S)
     assert done == [["a", "b", "c"], []]
+
+
+def test_a_write_that_reaches_the_store_late_changes_nothing(store, monkeypatch):
+    """However late: the run looked at its claim, and stood still before it wrote."""
+    assert_held = Claims.assert_held
+
+    def then_stands_still(self, claim):
+        monkeypatch.setattr(Claims, "assert_held", assert_held)
+        assert_held(self, claim)
+        self.store.remove([claim.path])
+        assert run(store, draw=lambda row: drawn_by(store, "heir", row)) == ["a", "b", "c"]
+
+    monkeypatch.setattr(Claims, "assert_held", then_stands_still)
+    with pytest.raises(MachineFault, match="took over draw of s"):
+        run(store, draw=lambda row: drawn_by(store, "late", row))
+    assert [row["file"] for row in read_rows(store, DRAW, "s").values()] == ["heir/a", "heir/b", "heir/c"]
+    assert run(store) == []
+
+
+def drawn_by(store, who, row):
+    store.write(f"{who}/{row.picture}", b"drawn")
+    return Drawn(f"{who}/{row.picture}")
 
 
 def test_a_run_that_was_taken_over_does_not_write_its_table(store):

@@ -382,6 +382,42 @@ def test_a_table_says_what_its_rows_were_made_with(house):
     assert read_made_with(house.store, FRAME, "s")["settings"] == {"border": "+"}
 
 
+def test_a_row_says_in_which_environment_it_was_made_and_keeps_that(house, monkeypatch):
+    monkeypatch.setattr("vivid_assets.rows.engine.environment", lambda: "numpy 1")
+    house.run(pictures(a="one", b="broken"))
+    monkeypatch.setattr("vivid_assets.rows.engine.environment", lambda: "numpy 2")
+    house.run(pictures(a="one", b="broken", c="three"))
+    rows = read_rows(house.store, DRAW, "s")
+    assert [rows[name]["environment"] for name in "abc"] == ["numpy 1", None, "numpy 2"]
+
+
+def test_only_settings_that_can_change_a_row_make_it_stale(tmp_path):
+    store = Store(root=str(tmp_path))
+    worked = []
+
+    def make(row):
+        worked.append(row.picture)
+        return Text("text")
+
+    def run(**settings):
+        worked.clear()
+        used = {"a": ["font"], "b": ["font", "quality"]}
+        materialize(
+            Stage("note", "1", Text, Content),
+            pictures(a="one", b="two"),
+            lambda: each(make),
+            store=store,
+            settings=settings,
+            settings_of=lambda row: {name: settings[name] for name in used[row.picture]},
+        )
+        return sorted(worked)
+
+    assert run(font="sans", quality=90) == ["a", "b"]
+    assert run(font="sans", quality=80) == ["b"]
+    assert run(font="serif", quality=80) == ["a", "b"]
+    assert run(font="serif", quality=80) == []
+
+
 def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tmp_path):
     store, lacks, worked = Store(root=str(tmp_path)), {"a": "no kornia"}, []
 
@@ -460,7 +496,7 @@ def test_a_row_with_other_columns_is_refused_where_it_is_written(tmp_path, resul
     store = Store(root=str(tmp_path))
     with pytest.raises(MachineFault, match=why):
         materialize_note(store, LongText, result)
-    assert not store.exists("tables/note/s.parquet")
+    assert store.names("tables/note/s") == []
 
 
 def test_a_renamed_picture_and_one_that_returns_are_not_made_again(house):

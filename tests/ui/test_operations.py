@@ -285,7 +285,7 @@ def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after
 
 def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a_night, webhook):
     operator = after_a_night
-    operator.settings.write_text(SETTINGS + "[composites]\nstrength = 0.5\n")
+    operator.settings.write_text(SETTINGS + "[composites]\nspill_strength = 0.5\n")
     folder = operator.store.path("artefacts/spring/composites")
     folder.rename(folder.with_name("away"))
     folder.write_bytes(b"in the way")

@@ -22,11 +22,7 @@ def record_outcome(store: Store, catalogue: str, *, fault: str = "", notes: Sequ
 
 def read_outcome(store: Store, catalogue: str) -> dict[str, Any]:
     """The outcome of the last scan: ``fault``, ``notes``, ``count``; empty if none is recorded."""
-    try:
-        found = json.loads(store.read(_path(catalogue)))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return store.read_json(_path(catalogue)) or {}
 
 
 def send_outcome(store: Store, catalogue: str, send: Callable[[str, str], None]) -> None:

@@ -117,9 +117,10 @@ class Wanted:
 def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
     """The newest ledger's summary of each shard: computed once per ledger, which may have a million rows."""
     path, generation = f"catalogues/{catalogue}/summary.json", newest_generation(store, catalogue)
-    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-        kept = json.loads(store.read(path))
-        if kept["generation"] == generation:
+    kept = store.read_json(path) or {}
+    if kept.get("generation") == generation:
+        # One of another version is made anew.
+        with suppress(TypeError):
             return {shard: Wanted(*wanted) for shard, wanted in kept["shards"].items()}
     ledger, generation = read_ledger(store, catalogue)
     asked = asked_by_shard(ledger)
@@ -185,16 +186,9 @@ def asked_by_shard(ledger: pa.Table) -> dict[str, str]:
 
 def read_progress(store: Store, shards: Collection[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """By shard and stage: the record of ``note_progress``; empty where nothing ran yet."""
-
-    def read(shard: str) -> dict[str, dict[str, Any]]:
-        try:
-            record: dict[str, dict[str, Any]] = json.loads(store.read(_path(shard)))
-            return record
-        except (FileNotFoundError, ValueError):
-            return {}
-
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return dict(zip(shards, pool.map(read, shards), strict=True))
+        records = pool.map(lambda shard: store.read_json(_path(shard)) or {}, shards)
+        return dict(zip(shards, records, strict=True))
 
 
 def note_progress(store: Store, shard: str, stage: str, entry: Mapping[str, Any]) -> None:

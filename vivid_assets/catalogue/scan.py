@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +132,7 @@ def catalogue_settings(store: Store, catalogue: str) -> CatalogueSettings:
     Raises ValueError for entries of an earlier version that a catalogue may not set.
     """
     path = _settings_path(catalogue)
-    settings = _json(store, path)
+    settings = store.read_json(path)
     if settings is None and store.exists(path):
         # Not the defaults: a whole catalogue would be computed again with settings that nobody chose.
         raise MachineFault(f"{store.path(path)} is damaged: scan the catalogue again to write it anew.")
@@ -449,7 +448,7 @@ def _stat(catalogue: Catalogue, names: list[str], known: Callable[[], list[str]]
 def _remembered(store: Store, catalogue: Catalogue, stamps: dict[str, str]) -> dict[str, str]:
     """The digests of backgrounds and masks; read only where the stamp is another than last time."""
     path = f"catalogues/{catalogue.name}/digests.json"
-    before = _json(store, path) or {}
+    before = store.read_json(path) or {}
     look = [name for name, stamp in stamps.items() if before.get(name, ["", ""])[0] != stamp and stamp != NO_FILE]
     fresh = dict(zip(look, content_digests(catalogue.root, look, [stamps[name] for name in look]), strict=True))
     after = {
@@ -468,18 +467,6 @@ def _look_up(contents: dict[str, str], names: pa.ChunkedArray | pa.Array) -> pa.
 
 def _one_chunk(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-
-
-def _json(store: Store, path: str) -> dict[str, Any] | None:
-    """The object in a JSON file; None if it is missing or unreadable: a scan writes it anew."""
-    if not store.exists(path):
-        return None
-    try:
-        found = json.loads(store.read(path))
-    except ValueError:
-        _log.error("%s cannot be read and counts as missing.", path)
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _record_settings(store: Store, catalogue: Catalogue, file: CatalogueFile) -> None:

@@ -214,11 +214,7 @@ class _Publisher:
             self.store.write(card, text)
 
     def _names(self, shard: str) -> "Names":
-        try:
-            names: Names = json.loads(self.store.read(names_path(shard)))
-            return names
-        except (FileNotFoundError, ValueError):
-            return {}
+        return self.store.read_json(names_path(shard)) or {}
 
     def _keep(self, shard: str, names: "Names") -> None:
         if names != self._names(shard):

@@ -17,6 +17,7 @@ from vivid_assets.rows.stage import OK, Stage
 from vivid_assets.rows.tables import (
     Journal,
     read_made_with,
+    read_numbered,
     read_rows,
     read_shelf,
     shards_with_tables,
@@ -71,10 +72,10 @@ def delete_rubbish(store: Store, rubbish: Rubbish, review: Stage, only: Collecti
     for stage, shard in rubbish.tables:
         with Claims(store, f"claims/{stage.name}").held(shard):
             live = {one["picture"] for one in live_pictures(store, shard)}
-            made_with, rows = read_made_with(store, stage, shard), read_rows(store, stage, shard)
+            made_with, (rows, number) = read_made_with(store, stage, shard), read_numbered(store, stage, shard)
             stay = [row for name, row in rows.items() if name in live or not _goes(name, only)]
             if len(stay) < len(rows):
-                write_rows(store, stage, shard, stay, made_with=made_with)
+                write_rows(store, stage, shard, stay, after=number, made_with=made_with)
             shelf = [row for row in read_shelf(store, stage, shard).values() if not _goes(row["picture"], only)]
             store.remove([shelf_path(stage, shard)])
             shelve(store, stage, shard, shelf)

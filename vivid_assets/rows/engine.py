@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from resources.errors import MachineFault
 from resources.runtime.device import GpuMemory, GpuUse
+from resources.runtime.environment import environment
 from resources.runtime.rate import Progress
 from resources.store.locks import Claims
 from resources.store.store import Store
@@ -17,7 +18,7 @@ from vivid_assets.rows.columns import as_columns
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import degraded_key, digest, row_key
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage
-from vivid_assets.rows.tables import Journal, as_table, read_rows, read_shelf, shelve, table_path, write_rows
+from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows, read_shelf, shelve, write_rows
 from vivid_assets.rows.work import Work, perform
 
 _PROGRESS_SECONDS = 10.0
@@ -77,6 +78,8 @@ class ShardRun:
     """What this machine is known to lack of what is wanted, in a sentence."""
     limits: Mapping[str, Any] = field(default_factory=dict)
     """Settings that can only make a picture fail, and change no result."""
+    settings_of: Callable[[RowInput], Mapping[str, Any]] | None = None
+    """Of the settings those that can change this row's result; all where it is None."""
 
     def failed_key(self, key: str) -> str:
         """The key of a row that should have ``key`` and failed: under other limits it may not."""
@@ -92,6 +95,8 @@ class _Plan:
     """The rows that need no work, by picture."""
     before: dict[str, dict[str, Any]]
     """The table's rows."""
+    number: int
+    """The table's; 0 where there is none yet."""
     journals: list[str]
     """The paths of what earlier, unfinished runs have noted."""
 
@@ -123,10 +128,11 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
             run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
         ordered = [rows[picture["picture"]] for picture in run.pictures]
         table = as_table(stage, ordered)
-        if plan.due or ordered != [*plan.before.values()] or not store.exists(table_path(stage, shard)):
+        if plan.due or ordered != [*plan.before.values()] or not plan.number:
             shelve(store, stage, shard, _superseded(plan.before.values(), ordered))
             claims.assert_held(claim)
-            write_rows(store, stage, shard, ordered, made_with={"settings": run.settings, "revision": run.revision})
+            made_with = {"settings": run.settings, "revision": run.revision}
+            write_rows(store, stage, shard, ordered, after=plan.number, made_with=made_with)
         journal.clear(plan.journals)
     seconds = time.perf_counter() - started
     return Outcome(table, len(plan.due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
@@ -135,7 +141,7 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
 def _plan(run: ShardRun) -> _Plan:
     """The rows to work on, and those that need no work."""
     stage, shard, store = run.stage, run.shard, run.store
-    table = read_rows(store, stage, shard)
+    table, number = read_numbered(store, stage, shard)
     noted, journals = Journal(store, stage, shard).earlier()
     known = table | {row["picture"]: row for row in noted}
     upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
@@ -176,7 +182,7 @@ def _plan(run: ShardRun) -> _Plan:
             good[row.picture] = one | {"picture": row.picture}
         else:
             due.append(row)
-    return _Plan(due, good, table, journals)
+    return _Plan(due, good, table, number, journals)
 
 
 def _asked(run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> RowInput:
@@ -184,11 +190,12 @@ def _asked(run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapp
     asked = stage.asked_of(picture)
     read = {reads.stage.name: reads.take(sources.get(reads.stage.name)) for reads in stage.reads}
     upstream_keys = {source: row["key"] for source, row in sources.items()}
-    key = row_key(stage, asked, read, upstream_keys, run.settings, run.revision)
     values: dict[type, Any] = {reads.kind: reads.kind(**read[reads.stage.name]) for reads in stage.reads}
     if stage.asks:
         values[stage.asks] = stage.asks(**asked)
-    return RowInput(picture["picture"], key, values)
+    row = RowInput(picture["picture"], "", values)
+    settings = run.settings_of(row) if run.settings_of else run.settings
+    return replace(row, key=row_key(stage, asked, read, upstream_keys, settings, run.revision))
 
 
 def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> tuple[str, bool] | None:
@@ -287,7 +294,8 @@ def _columns(stage: Stage, made: Any) -> dict[str, Any]:
 def _ok_row(stage: Stage, row: RowInput, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     lacks = result.get(stage.degraded) if stage.degraded else None
     key = degraded_key(row.key, lacks)
-    return _row(stage, row.picture, OK, None, key, seconds, transient=bool(lacks)) | dict(result)
+    made = _row(stage, row.picture, OK, None, key, seconds, transient=bool(lacks))
+    return made | {"environment": environment()} | dict(result)
 
 
 def _row(
@@ -299,5 +307,5 @@ def _row(
     seconds: float = 0.0,
     transient: bool = False,
 ) -> dict[str, Any]:
-    common: list[Any] = [picture, status, error, transient, key, seconds, []]
+    common: list[Any] = [picture, status, error, transient, key, seconds, [], None]
     return dict(zip(COMMON.names, common, strict=True)) | dict.fromkeys(stage.columns.names)

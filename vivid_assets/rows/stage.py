@@ -22,6 +22,7 @@ COMMON = pa.schema(
         pa.field("key", pa.string(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),
         pa.field("sizes", pa.list_(pa.int64())),
+        pa.field("environment", pa.string()),
     ]
 )
 """The columns that a row of every stage has.
@@ -30,7 +31,8 @@ COMMON = pa.schema(
 ``error`` is a sentence for people; ``transient`` says that trying again may help, also to a row that is ``ok`` but
 degraded (``Stage.degraded``), or ``skipped`` since an earlier stage has not been run; ``key`` is the digest of
 everything the result depends on; ``seconds`` is the work spent on this picture; ``sizes`` are those of the row's
-files in bytes, by which a file that was lost or cut off is noticed.
+files in bytes, by which a file that was lost or cut off is noticed; ``environment`` names the libraries and devices
+that the row was computed with, which are no part of the key.
 """
 
 _STATE = ("status", "error")

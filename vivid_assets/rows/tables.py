@@ -1,8 +1,11 @@
 """A stage's table for one shard in the store, and the journal of a run that has not finished.
 
-``tables/<stage>/<shard>.parquet`` is the table. While a run works, finished rows go to small files under
-``tables/<stage>/<shard>.journal/``, so that a killed run's successor takes them over; the finished table
-replaces the old one in a single write and the journal is removed.
+``tables/<stage>/<shard>/`` has the table, a file whose number is one higher than that of the table before it. It is
+committed by one exclusive create, so that a run that was taken over while it stood still cannot write over what its
+successor wrote, however late its request reaches the store.
+
+While a run works, finished rows go to small files under ``tables/<stage>/<shard>.journal/``, so that a killed run's
+successor takes them over; once the table is there the journal is removed.
 
 ``tables/<stage>/<shard>.shelf.parquet`` has rows that stood in the table before, the latest first: of pictures that are
 gone, and of what was asked for once. What comes back takes its row from there, as long as its files are kept.
@@ -17,8 +20,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.errors import DamagedTable
-from resources.store.store import Store
+from resources.errors import DamagedTable, MachineFault
+from resources.store.store import Store, table_bytes
 from vivid_assets.rows.stage import Stage
 
 _FLUSH_SECONDS = 2.0
@@ -29,8 +32,15 @@ _MADE_WITH = b"vivid_made_with"
 _log = logging.getLogger(__name__)
 
 
-def table_path(stage: Stage, shard: str) -> str:
-    return f"tables/{stage.name}/{shard}.parquet"
+def table_path(stage: str, shard: str, number: int) -> str:
+    """Where the shard's table of that number is in the store."""
+    return f"{_folder(stage, shard)}/{number:08d}.parquet"
+
+
+def newest_number(store: Store, stage: str, shard: str) -> int:
+    """The number of the shard's table of the stage of that name; 0 where there is none yet."""
+    numbers = [name.removesuffix(".parquet") for name in store.names(_folder(stage, shard))]
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
 
 
 def shelf_path(stage: Stage, shard: str) -> str:
@@ -39,8 +49,7 @@ def shelf_path(stage: Stage, shard: str) -> str:
 
 def shards_with_tables(store: Store, stage: Stage) -> list[str]:
     """The shards of all catalogues of which the stage has a table."""
-    names = store.names(f"tables/{stage.name}")
-    return [name.removesuffix(".parquet") for name in names if name.count(".") == 1 and name.endswith(".parquet")]
+    return [name for name in store.names(f"tables/{stage.name}") if "." not in name]
 
 
 def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
@@ -48,8 +57,14 @@ def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any
 
     So is a table of an earlier version with other columns: its rows are stale.
     """
-    table = _read(store, table_path(stage, shard))
-    return {row["picture"]: row for row in table.to_pylist()} if table is not None and _fits(table, stage) else {}
+    return read_numbered(store, stage, shard)[0]
+
+
+def read_numbered(store: Store, stage: Stage, shard: str) -> tuple[dict[str, dict[str, Any]], int]:
+    """As ``read_rows``, and the number of the table."""
+    table, number = _read_newest(store, stage.name, shard)
+    fits = table is not None and _fits(table, stage)
+    return {row["picture"]: row for row in table.to_pylist()} if table is not None and fits else {}, number
 
 
 def read_shelf(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
@@ -67,7 +82,7 @@ def shelve(store: Store, stage: Stage, shard: str, rows: Iterable[dict[str, Any]
 
 def read_statuses(store: Store, stage: str, shard: str) -> dict[str, str]:
     """The status of each of the shard's pictures in the stage of that name; empty as with ``read_rows``."""
-    table = _read(store, f"tables/{stage}/{shard}.parquet")
+    table, _ = _read_newest(store, stage, shard)
     return {} if table is None else dict(zip(*(table[name].to_pylist() for name in ("picture", "status")), strict=True))
 
 
@@ -77,18 +92,25 @@ def write_rows(
     shard: str,
     rows: Iterable[Mapping[str, Any]],
     *,
+    after: int,
     made_with: Mapping[str, Any] | None = None,
-) -> pa.Table:
-    """Replace the shard's table by ``rows`` and return it. ``made_with`` goes into the file's own metadata."""
+) -> None:
+    """Have ``rows`` as the table that follows the one with the number ``after``.
+
+    ``made_with`` goes into the file's own metadata. Raises MachineFault where another run did so first.
+    """
     table = as_table(stage, rows)
     noted = table.replace_schema_metadata({_MADE_WITH: json.dumps(dict(made_with or {}), sort_keys=True)})
-    store.write_table(table_path(stage, shard), noted)
-    return table
+    if not store.create(table_path(stage.name, shard, after + 1), table_bytes(noted)):
+        raise MachineFault(f"Another run took over {stage.name} of {shard} while this one stood still.")
+    folder = _folder(stage.name, shard)
+    kept = f"{after + 1:08d}.parquet"
+    store.remove([f"{folder}/{name}" for name in store.names(folder) if name < kept])
 
 
 def read_made_with(store: Store, stage: Stage, shard: str) -> dict[str, Any]:
     """The settings and the models' revision that every good row of the table was made with; empty if unknown."""
-    table = _read(store, table_path(stage, shard))
+    table, _ = _read_newest(store, stage.name, shard)
     metadata = (table.schema.metadata or {}) if table is not None else {}
     made_with: dict[str, Any] = json.loads(metadata.get(_MADE_WITH, b"{}"))
     return made_with
@@ -134,6 +156,22 @@ class Journal:
         """Remove this run's files and those of ``earlier`` runs, once the table holds their rows."""
         own = [f"{self._folder}/{self._run}-{number:05d}.parquet" for number in range(self._flushes)]
         self._store.remove([*own, *earlier])
+
+
+def _folder(stage: str, shard: str) -> str:
+    return f"tables/{stage}/{shard}"
+
+
+def _read_newest(store: Store, stage: str, shard: str) -> tuple[pa.Table | None, int]:
+    """The table of the stage of that name, or None where there is none that can be read, and its number."""
+    number = newest_number(store, stage, shard)
+    while number:
+        table = _read(store, table_path(stage, shard, number))
+        # What is listed and not there has been cleared away by a run that wrote the next one meanwhile.
+        if table is not None or (newest := newest_number(store, stage, shard)) == number:
+            return table, number
+        number = newest
+    return None, 0
 
 
 def _read(store: Store, path: str) -> pa.Table | None:

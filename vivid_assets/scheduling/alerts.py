@@ -84,19 +84,15 @@ class _LastReport:
         self._of = self.shard or run.job_name
 
     def is_news(self, what: str | None, trouble: str) -> bool:
-        return self._read().get(f"{self._of} {what or 'run'}", "") != trouble
+        return self._reported().get(f"{self._of} {what or 'run'}", "") != trouble
 
     def record(self, what: str | None, trouble: str) -> None:
-        reported = self._read() | {f"{self._of} {what or 'run'}": trouble}
+        reported = self._reported() | {f"{self._of} {what or 'run'}": trouble}
         text = json.dumps({name: text for name, text in reported.items() if text}, indent=1, sort_keys=True)
         self._store.write(self._path, text.encode())
 
-    def _read(self) -> dict[str, str]:
-        try:
-            reported: dict[str, str] = json.loads(self._store.read(self._path))
-            return reported
-        except (FileNotFoundError, ValueError):
-            return {}
+    def _reported(self) -> dict[str, str]:
+        return self._store.read_json(self._path) or {}
 
 
 def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -58,10 +58,7 @@ def _is_silent(store: Store, run_id: str, now: datetime) -> bool:
     except FileNotFoundError:
         return True
     path = _seen_path(run_id)
-    try:
-        seen = json.loads(store.read(path))
-    except (FileNotFoundError, ValueError):
-        seen = {}
+    seen = store.read_json(path) or {}
     # After a long time without a call this machine may have slept, and the command with it.
     is_same = seen.get("sign") == sign and now - datetime.fromisoformat(seen["looked"]) < _ASLEEP
     since = seen["since"] if is_same else now.isoformat()

@@ -16,7 +16,7 @@ from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import compose
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.separate import separate
-from vivid_assets.imaging.core.alpha import Alpha, Origin
+from vivid_assets.imaging.core.alpha import GIVEN, Alpha, Origin
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
@@ -102,6 +102,24 @@ class Compose(EachPicture[Composite]):
         super().__init__(stage, shard, leases)
         self._wanted = shard.settings.composites
         self.settings = self._wanted.model_dump(mode="json")
+
+    def settings_of(self, row: RowInput) -> Mapping[str, Any]:
+        wanted, origin = self._wanted, row.read(MaskOf).origin
+        file_format = output_format(row.read(PreparedSource).source_format, wanted)
+        mode = "alpha" if origin == "own" else wanted.mode
+        idle = {"quality"} if file_format == "png" else set()
+        if mode != "decontaminate":
+            idle |= {"refine", "spill", "spill_strength"}
+        elif not wanted.spill:
+            idle |= {"spill_strength"}
+        if mode != "lab-deprojection":
+            idle |= {"strength", "limit", "falloff"}
+        if origin in GIVEN:
+            idle |= {"refine"}
+        if wanted.placement.is_as_photographed:
+            idle |= {"align", "fit_shadow", "most_enlarged"}
+        used = {name: value for name, value in self.settings.items() if name not in idle}
+        return used | {"mode": mode, "format": file_format}
 
     def make(self, row: RowInput) -> Composite:
         prepared = row.read(PreparedSource)

@@ -25,17 +25,9 @@ def wanted_revision(store: Store, what: str, here: str | None) -> str | None:
         ``here``, which is wanted from now on; else the one that was wanted last; None where no machine ever had one.
 
     """
-    known = _known(store)
+    known: dict[str, str] = store.read_json(_PATH) or {}
     if here is None:
         return known.get(what)
     if known.get(what) != here:
         store.write(_PATH, json.dumps(known | {what: here}, indent=1, sort_keys=True).encode())
     return here
-
-
-def _known(store: Store) -> dict[str, str]:
-    try:
-        known: dict[str, str] = json.loads(store.read(_PATH))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return known

@@ -23,7 +23,7 @@ from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.columns import from_columns
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
-from vivid_assets.rows.tables import table_path
+from vivid_assets.rows.tables import newest_number, table_path
 from vivid_assets.settings import Settings, SettingsFile
 from vivid_assets.stages.check_results import check_specs, judge_shard
 from vivid_assets.stages.faults import retried_where_it_helps
@@ -160,7 +160,9 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
         "failed": len(failed),
         "skipped": len(outcome.with_status(SKIPPED)),
         "seconds": round(outcome.seconds, 2),
-        "table": dg.MetadataValue.path(str(store.path(table_path(stage, shard)))),
+        "table": dg.MetadataValue.path(
+            str(store.path(table_path(stage.name, shard, newest_number(store, stage.name, shard))))
+        ),
         "dagster/column_schema": dg.TableSchema(
             columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in stage.schema]
         ),

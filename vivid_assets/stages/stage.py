@@ -115,10 +115,18 @@ class StageWork(Generic[Loaded, Computed, Made]):
             retry_failed=retry_failed,
             lacking=self.lacking,
             limits=self.limits,
+            settings_of=self.settings_of,
         )
         return materialize_rows(
             run, lambda: Work(self.load, self.compute, self.save, batch_size=self.batch_size, order=self.order)
         )
+
+    def settings_of(self, row: RowInput) -> Mapping[str, Any]:  # noqa: ARG002
+        """Those of the settings that can change this row's result: a change of others does not make it stale.
+
+        The row has no key yet.
+        """
+        return self.settings
 
     def load(self, row: RowInput) -> Loaded:
         """What ``compute`` needs of a picture. Raises PictureFailure, or ValueError, for a picture that is refused."""

@@ -107,7 +107,7 @@ def test_a_part_is_left_alone_until_a_row_changes(exported):
     first = part.stat().st_mtime_ns
     exported.run("spring-00001")
     assert part.stat().st_mtime_ns == first
-    exported.say(exported.settings_file.read_text() + "[composites]\nstrength = 0.5\n")
+    exported.say(exported.settings_file.read_text() + "[composites]\nspill_strength = 0.5\n")
     exported.run("spring-00001")
     assert part.stat().st_mtime_ns != first
     (row,) = [row for row in pq.read_table(part).to_pylist() if row["status"] == "ok"]

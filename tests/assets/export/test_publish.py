@@ -142,7 +142,7 @@ def test_a_name_that_the_disk_does_not_take_is_that_picture_s_failure(done, monk
 
 def test_composites_alone_leave_something_to_publish(done):
     assert unpublished(done) == []
-    done.say(done.settings_file.read_text() + "[composites]\nstrength = 0.5\n")
+    done.say(done.settings_file.read_text() + "[composites]\nspill_strength = 0.5\n")
     done.run("spring-00000", selection=["composites"])
     assert unpublished(done) == ["spring-00000"]
     publish_catalogue(done.store, "spring")

@@ -7,12 +7,14 @@ import threading
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.runtime import lease as leases
 from resources.runtime.device import Device
-from resources.runtime.lease import lease
+from resources.runtime.environment import environment
+from resources.runtime.lease import lease, models_in_use
 
 CPU = Device("cpu", "float32", "")
 
@@ -55,6 +57,16 @@ def test_nothing_is_loaded_before_the_first_use_and_nothing_is_left_after(loader
             pass
         assert loader.alive == len(loader.models) == 1
     assert loader.alive == 0
+
+
+def test_what_is_loaded_is_told_with_its_device_and_precision(loader):
+    with lease("m", loader, on_cpu, what="U²-Net") as held:
+        assert models_in_use() == []
+        with held.use():
+            assert models_in_use() == ["U²-Net on CPU (float32)"]
+            assert environment().endswith("; U²-Net on CPU (float32)")
+    assert models_in_use() == []
+    assert f"numpy {np.__version__}" in environment()
 
 
 def test_a_lease_that_is_never_used_asks_for_no_device(loader):
