@@ -126,7 +126,7 @@ def review_list(page: Page, _url: str, store: Path) -> None:
 
 def show_sheet(page: Page) -> None:
     page.get_by_text("Show Markdown").first.click(timeout=60_000)
-    page.locator("img[src^='data:image/jpeg']").first.wait_for(timeout=60_000)
+    page.locator("img[src^='data:image/webp']").first.wait_for(timeout=60_000)
     page.wait_for_timeout(1500)
 
 

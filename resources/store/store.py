@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,26 @@ class Store(Resource):
             return []
         return sorted(name for name in names if not name.startswith("."))
 
+    def written_before(self, folder: str, when: datetime) -> dict[str, int]:
+        """The files anywhere below ``folder`` that were last written before ``when``, and their sizes in bytes.
+
+        One of which the store does not tell when it was written is left out.
+        """
+        top = self.path(folder)
+        found: dict[str, int] = {}
+        for path, info in top.fs.find(top.path, detail=True).items():
+            written = _modified(info)
+            if isinstance(written, (int, float)):
+                written = datetime.fromtimestamp(written, UTC)
+            if isinstance(written, datetime) and written < when:
+                found[f"{folder}/{path.removeprefix(top.path.rstrip('/')).lstrip('/')}"] = int(info["size"])
+        return found
+
     def read(self, relative: str) -> bytes:
         path = self.path(relative)
         with reached(path):
-            return path.read_bytes()
+            # Opened as a file, an object takes two requests or more.
+            return path.read_bytes() if self.is_local else bytes(path.fs.cat_file(path.path))
 
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """The JSON object at ``relative``; None where there is none, or it is damaged, which is logged.

@@ -11,7 +11,7 @@ from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.rows.stage import RowInput
 from vivid_assets.settings import BLEND_OPTIONS, parse_settings
-from vivid_assets.stages.composites import MaskOf, PreparedSource
+from vivid_assets.stages.composites import Behind, MaskOf, PreparedSource
 from vivid_assets.stages.stage import Shard
 
 OTHERS = {
@@ -29,12 +29,17 @@ OTHERS = {
 }
 
 
-def effective(origin, source_format, **entries):
+def effective(origin, source_format, generator="backdrop", **entries):
     """What the row of a picture depends on, and the options of its blend."""
     said = "[composites]\n" + "\n".join(f"{name} = {value!r}".lower() for name, value in entries.items())
     settings = parse_settings(said.replace("'", '"'), where="", overrides={})
     shard = Shard("spring-00000", Store(root="/nowhere"), settings, logging.getLogger())
-    row = RowInput("a", "", {MaskOf: MaskOf("m.png", origin), PreparedSource: PreparedSource("p", source_format, 9, 9)})
+    read = (
+        MaskOf("m.png", origin),
+        PreparedSource("p", source_format, 9, 9),
+        Behind("b.png", generator, None, None),
+    )
+    row = RowInput("a", "", {type(one): one for one in read})
     with COMPOSITES.at_work(shard) as work:
         return work.settings_of(row), settings.composites.model_dump(include=BLEND_OPTIONS)
 
@@ -86,3 +91,5 @@ def test_the_format_counts_as_the_one_that_comes_out():
     assert effective("person", "PNG")[0] == effective("person", "PNG", format="png")[0]
     assert effective("person", "PNG", quality=50)[0] == effective("person", "PNG")[0]
     assert effective("person", "PNG", format="webp")[0] != effective("person", "PNG")[0]
+    on_nothing = effective("person", "JPEG", generator="transparent")[0]
+    assert effective("person", "JPEG", generator="transparent", format="jpeg")[0] != on_nothing, "it is refused"

@@ -212,10 +212,10 @@ def test_the_asset_graph_opens(after_a_night, page):
 
 
 def test_partitions_and_contact_sheet_are_shown(after_a_night, page):
-    page.goto(f"{after_a_night.dagster.url}/assets/vivid/composites?view=partitions&partition=spring-00000")
+    page.goto(f"{after_a_night.dagster.url}/assets/vivid/review?view=partitions&partition=spring-00000")
     page.get_by_text("spring-00000").first.wait_for()
     page.get_by_text("Show Markdown").first.click()
-    sheet = page.locator("img[src^='data:image/jpeg']").first
+    sheet = page.locator("img[src^='data:image/webp']").first
     sheet.wait_for()
     assert sheet.evaluate("image => image.complete && image.naturalWidth") > 200
 

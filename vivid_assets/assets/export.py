@@ -12,7 +12,7 @@ from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import OK
 from vivid_assets.stages.faults import retried_where_it_helps
-from vivid_assets.stages.shard_asset import check_shard
+from vivid_assets.stages.shard_asset import check_shard, column_schema
 from vivid_assets.stages.stage import all_stages, last_of
 
 EXPORTED = tuple(stage for stage in all_stages() if not stage.is_view)
@@ -43,6 +43,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         owners=pipeline.owners,
         kinds={"parquet", "huggingface"},
         code_version="3",
+        metadata={"dagster/column_schema": column_schema(schema())},
         required_resource_keys={pipeline.named("store")},
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -65,9 +66,6 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
                 "names given": published.named,
                 "names taken away": published.taken_away,
                 "other shards published": len(also),
-                "dagster/column_schema": dg.TableSchema(
-                    columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in schema()]
-                ),
             },
             data_version=dg.DataVersion(digest(table.to_pylist())),
         )

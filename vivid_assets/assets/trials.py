@@ -79,7 +79,7 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             "folder": dg.MetadataValue.path(trial_store.own.root),
         }
         if groups := list(_side_by_side(store, trial_store, shard)):
-            sheet = contact_sheet(groups, columns=9)
+            sheet = contact_sheet(groups, columns=9, tile=112)
             metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{config.name} {shard}"))
         return dg.MaterializeResult(metadata=metadata)
 

@@ -172,7 +172,8 @@ def purge(
     """Delete the results of pictures that are no longer in the catalogue, for example after a takedown.
 
     They are kept so that a picture that returns costs nothing. First remove the picture from the folder and scan.
-    Deleted: its rows, small pictures, mask, composites with their published names, and scenes that nothing else uses.
+    Deleted: its rows, small pictures, mask, composites with their published names, and scenes that nothing else uses;
+    without names of pictures also files that no row uses, once they are two days old.
     Not deleted: trials (`trials/` in the store), and the contact sheets in Dagster's run records.
 
     Example: `vivid catalogue purge spring shoes/red.jpg --yes`
@@ -191,6 +192,11 @@ def purge(
         f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
         f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
     )
+    if found.orphans:
+        what += (
+            f"; and {len(found.orphans)} files that killed runs left or nothing uses any more, "
+            f"{sum(found.orphans.values()) / 1e6:.1f} MB"
+        )
     if not yes:
         say(f"The store has results of {what}. Nothing was deleted: add --yes to delete them.")
         return

@@ -1,11 +1,13 @@
 """Purging: what a store keeps of pictures that are not in a catalogue any more, and how it is deleted.
 
 Kept it is so that a picture that returns costs nothing: rows in tables and on shelves, and the files that they name.
-Deleted is only what no live row names, and no row of a run under way.
+Deleted is only what no live row names, and no row of a run under way; with it go files that no row ever named, or none
+names any more (``rows.orphans``).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from partitions.shards import catalogue_of
@@ -13,6 +15,7 @@ from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, places_of, read_ledger
 from vivid_assets.review.page import review_page
+from vivid_assets.rows.orphans import files_of, find_orphans
 from vivid_assets.rows.stage import OK, Stage
 from vivid_assets.rows.tables import (
     Journal,
@@ -39,6 +42,8 @@ class Rubbish:
     """Stages and shards whose table or shelf has such rows."""
     files: dict[str, int] = field(default_factory=dict)
     """Paths in the store and their sizes in bytes."""
+    orphans: dict[str, int] = field(default_factory=dict)
+    """As ``files``: those that no row names at all."""
 
 
 def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Collection[str] = ()) -> Rubbish:
@@ -51,12 +56,13 @@ def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Co
     named: set[str] = set()
     dead: set[str] = set()
     ledger, _ = read_ledger(store, catalogue)
-    for shard in sorted({*ledger["shard"].to_pylist()}):
+    shards = sorted({*ledger["shard"].to_pylist()})
+    for shard in shards:
         live = {one["picture"] for one in live_pictures(store, shard)}
         for stage in stages:
             stay, go = _apart(store, stage, shard, live, only)
-            named |= {*_files(stage, stay)}
-            dead |= {*_files(stage, go)}
+            named |= {*files_of(stage, stay)}
+            dead |= {*files_of(stage, go)}
             if go:
                 found.tables.append((stage, shard))
                 found.pictures |= {row["picture"] for row in go}
@@ -64,6 +70,8 @@ def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Co
     if any(path.startswith(_SCENES) for path in candidates):
         candidates -= {*_scenes_of_others(store, catalogue, stages)}
     found.files = store.sizes(sorted(candidates))
+    if not only:
+        found.orphans = find_orphans(store, catalogue, shards, stages, now=datetime.now(UTC))
     return found
 
 
@@ -83,7 +91,7 @@ def delete_rubbish(store: Store, rubbish: Rubbish, review: Stage, only: Collecti
             page = f"review/{shard}.html"
             if store.exists(page):
                 store.write(page, review_page(shard, [row for row in stay if row["status"] == OK]))
-    store.remove(rubbish.files)
+    store.remove([*rubbish.files, *rubbish.orphans])
 
 
 def _assert_gone(store: Store, catalogue: str, pictures: Collection[str]) -> None:
@@ -114,15 +122,10 @@ def _goes(picture: str, only: Collection[str]) -> bool:
     return not only or picture in only
 
 
-def _files(stage: Stage, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for row in rows:
-        yield from (row[name] for name in stage.files if row[name])
-
-
 def _scenes_of_others(store: Store, catalogue: str, stages: Sequence[Stage]) -> Iterator[str]:
     """The scenes that other catalogues' rows name: those in the cache are for all."""
     for stage in stages:
         for shard in shards_with_tables(store, stage):
             if catalogue_of(shard) != catalogue:
                 rows = [*read_rows(store, stage, shard).values(), *read_shelf(store, stage, shard).values()]
-                yield from (path for path in _files(stage, rows) if path.startswith(_SCENES))
+                yield from (path for path in files_of(stage, rows) if path.startswith(_SCENES))

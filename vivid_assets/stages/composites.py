@@ -107,6 +107,9 @@ class Compose(EachPicture[Composite]):
         wanted, origin = self._wanted, row.read(MaskOf).origin
         file_format = output_format(row.read(PreparedSource).source_format, wanted)
         mode = "alpha" if origin == "own" else wanted.mode
+        if row.read(Behind).generator == TRANSPARENT:
+            # Whether JPEG was asked for matters: it holds no transparency.
+            file_format = wanted.format
         idle = {"quality"} if file_format == "png" else set()
         if mode != "decontaminate":
             idle |= {"refine", "spill", "spill_strength"}

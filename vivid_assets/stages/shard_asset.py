@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from pydantic import Field
 from upath import UPath
 
@@ -27,10 +28,11 @@ from vivid_assets.rows.tables import newest_number, table_path
 from vivid_assets.settings import Settings, SettingsFile
 from vivid_assets.stages.check_results import check_specs, judge_shard
 from vivid_assets.stages.faults import retried_where_it_helps
-from vivid_assets.stages.stage import Pictures, PipelineStage, Shard, StageWork
+from vivid_assets.stages.stage import Pictures, PipelineStage, Shard, StageWork, all_stages
 
 _SHOWN_FAILURES = 50
-_SHOWN_PICTURES = 12
+_TILES = 12
+"""Small pictures on a contact sheet. Dagster's records have it twice, and a row for every run."""
 
 
 class ShardConfig(dg.Config):
@@ -57,6 +59,7 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
         op_tags={"dagster/priority": str(stage.priority)},
         code_version=stage.version,
         check_specs=check_specs(pipeline, stage),
+        metadata={"dagster/column_schema": column_schema(stage.schema)},
         required_resource_keys={*map(pipeline.named, ("store", "settings", *models))},
     )
     def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -67,7 +70,8 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
             settings = settings_of(context, store, pipeline.resource(context, "settings"))
             shard = Shard(context.partition_key, store, settings, context.log, given)
             with stage.at_work(shard) as work:
-                return materialize_shard(pipeline, stage, work, retry_failed=config.retry_failed)
+                shows = stage.name == last_to_show(pipeline, context)
+                return materialize_shard(pipeline, stage, work, retry_failed=config.retry_failed, shows=shows)
 
     return step
 
@@ -95,9 +99,14 @@ def check_shard(pipeline: Pipeline, context: dg.AssetExecutionContext, store: St
 
 
 def materialize_shard(
-    pipeline: Pipeline, stage: PipelineStage, work: StageWork[Any, Any, Any], *, retry_failed: bool
+    pipeline: Pipeline,
+    stage: PipelineStage,
+    work: StageWork[Any, Any, Any],
+    *,
+    retry_failed: bool,
+    shows: bool,
 ) -> dg.MaterializeResult[None]:
-    """Bring the shard that ``work`` is for up to date and report on it."""
+    """Bring the shard that ``work`` is for up to date and report on it; with a contact sheet if it ``shows`` one."""
     shard, store, limits = work.shard.name, work.shard.store, work.shard.settings.checks
     ledger = shard_rows(store, shard)
     if not len(ledger):
@@ -105,7 +114,7 @@ def materialize_shard(
         raise MachineFault(f"The ledger of {catalogue_of(shard)} disappeared while {shard} was running.")
     outcome = work.run(live_of(ledger), retry_failed=retry_failed)
     metadata: dict[str, Any] = {}
-    if groups := _shown(work, outcome.with_status(OK)):
+    if shows and (groups := _shown(work, outcome.with_status(OK))):
         sheet = contact_sheet(groups)
         metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(sheet, f"{stage.name} {shard}"))
     metadata |= {name: histogram(outcome, column) for name, column in stage.counts.items()}
@@ -137,14 +146,31 @@ def _standing(store: Store, shard: str, work: StageWork[Any, Any, Any], outcome:
     return standing | ({"seconds_each": before["seconds_each"]} if "seconds_each" in before else {})
 
 
+def last_to_show(pipeline: Pipeline, context: dg.AssetExecutionContext) -> str | None:
+    """The last stage of the run that has pictures to show: one contact sheet a run, by whoever knows most."""
+    selected = context.job_def.asset_layer.executable_asset_keys
+    show = [stage.name for stage in all_stages() if stage.work.show is not StageWork.show]
+    return next((name for name in reversed(show) if pipeline.key(name) in selected), None)
+
+
+def column_schema(schema: pa.Schema) -> dg.TableSchema:
+    """A table's columns as Dagster shows them."""
+    return dg.TableSchema(columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in schema])
+
+
 def _shown(work: StageWork[Any, Any, Any], done: Sequence[Mapping[str, Any]]) -> list[Pictures]:
     """Groups for the contact sheet; none if a file cannot be read, which is no reason to stop what is done."""
+    groups: list[Pictures] = []
     try:
-        groups = [work.show(row["picture"], from_columns(work.stage.row, row)) for row in done[:_SHOWN_PICTURES]]
+        for row in done[:_TILES]:
+            if sum(map(len, groups)) < _TILES and len(
+                group := work.show(row["picture"], from_columns(work.stage.row, row))
+            ):
+                groups.append(group)
     except (OSError, ValueError) as error:
         work.shard.log.warning("There is no contact sheet: %s", error)
         return []
-    return [group for group in groups if len(group)]
+    return groups
 
 
 def _as_metadata(value: Any) -> Any:
@@ -162,9 +188,6 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
         "seconds": round(outcome.seconds, 2),
         "table": dg.MetadataValue.path(
             str(store.path(table_path(stage.name, shard, newest_number(store, stage.name, shard))))
-        ),
-        "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in stage.schema]
         ),
     }
     if outcome.computed:

@@ -1,5 +1,6 @@
 """What is kept of pictures that are gone, and a takedown that leaves nothing of one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,12 +40,18 @@ def sizes_kept(pipeline):
 
 @pytest.mark.slow
 def test_a_purge_says_first_and_deletes_when_it_is_told(done):
+    stray = done.store.path("artefacts/spring/masks/00/of a killed run.bin")
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"half")
+    os.utime(stray.path, (0, 0))
     before = sizes_kept(done)
     said = vivid(done)
     assert "Nothing was deleted: add --yes" in said.output
+    assert "1 files that killed runs left" in said.output
     assert sizes_kept(done) == before == {(48, 48), (56, 56)}
     assert vivid(done, "--yes").exit_code == 0
     assert sizes_kept(done) == {(48, 48)}
+    assert not stray.exists()
     assert [read_shelf(done.store, stage, "spring-00000") for stage in all_stages()] == [{}] * len(all_stages())
     assert set(done.run().values()) == {0}, "what lives is as it was"
     assert done.published() == {"a.png"}
