@@ -90,7 +90,7 @@ def records(root: Path, pictures: int) -> Counter[str]:
 
     (shard,) = catalogue.shards()
     with quiet(), dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("shards", [shard])
+        instance.add_dynamic_partitions("vivid_shards", [shard])
         run = defs.resolve_job_def("vivid_catalogue").execute_in_process(instance=instance, partition_key=shard)
         entries = instance.all_logs(run.run_id)
     sizes: Counter[str] = Counter()

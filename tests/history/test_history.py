@@ -350,7 +350,7 @@ class History(RuleBasedStateMachine):
         for event in result.get_asset_materialization_events():
             counted = event.materialization.metadata.get("computed")
             if counted is not None:
-                self.computed[event.asset_key.to_user_string()] += counted.value
+                self.computed[event.asset_key.path[-1]] += counted.value
 
     def rows(self) -> dict[str, dict[str, dict]]:
         """The stages' rows by picture, of what lives."""

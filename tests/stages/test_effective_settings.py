@@ -1,6 +1,7 @@
 """A setting that cannot change a composite does not make it stale, and one that can does."""
 
 import logging
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.rows.stage import RowInput
-from vivid_assets.settings import BLEND_OPTIONS, parse_settings
+from vivid_assets.settings import parse_settings
 from vivid_assets.stages.composites import Behind, MaskOf, PreparedSource
 from vivid_assets.stages.stage import Shard
 
@@ -41,7 +42,7 @@ def effective(origin, source_format, generator="backdrop", **entries):
     )
     row = RowInput("a", "", {type(one): one for one in read})
     with COMPOSITES.at_work(shard) as work:
-        return work.settings_of(row), settings.composites.model_dump(include=BLEND_OPTIONS)
+        return work.settings_of(row), {k: v for k, v in asdict(settings.composites.blend).items() if k != "mode"}
 
 
 def picture():

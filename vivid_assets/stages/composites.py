@@ -105,7 +105,7 @@ class Compose(EachPicture[Composite]):
 
     def settings_of(self, row: RowInput) -> Mapping[str, Any]:
         wanted, origin = self._wanted, row.read(MaskOf).origin
-        file_format = output_format(row.read(PreparedSource).source_format, wanted)
+        file_format: str = output_format(row.read(PreparedSource).source_format, wanted)
         mode = "alpha" if origin == "own" else wanted.mode
         if row.read(Behind).generator == TRANSPARENT:
             # Whether JPEG was asked for matters: it holds no transparency.

@@ -115,7 +115,7 @@ def test_a_trial_lands_under_its_name_and_touches_nothing_else(done):
         "masks": 0,
         "composites": 2,
     }
-    assert "data:image/jpeg;base64," in metadata["source, current, trial"].value
+    assert "data:image/webp;base64," in metadata["source, current, trial"].value
     own = Store(root=f"{done.store.root}/trials/hard-edges")
     assert len([*own.path("artefacts/spring").glob("composites/*/*")]) == 1, "equal pictures share it"
     assert {folder.name for folder in own.path("artefacts/spring").iterdir()} == {"composites"}
