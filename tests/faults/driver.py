@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 QUIETER = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
@@ -31,6 +32,9 @@ def run(request: dict) -> None:
         let_the_clock_jump()
     if "faults" in request:
         disturb(request["faults"], Path(request["log"]).with_name("faults.json"))
+    if "home" in request:
+        automate(Path(request["home"]), request["night"])
+        return
     store = Store(root=request["store"])
     if request.get("scan", True):
         scan(store, find(store, request["catalogue"]))
@@ -40,6 +44,38 @@ def run(request: dict) -> None:
         instance.add_dynamic_partitions("vivid_shards", shards)
         for shard in shards:
             job.execute_in_process(instance=instance, partition_key=shard, run_config=QUIETER)
+
+
+def automate(home: Path, night: int) -> None:
+    """Night after night the shipped schedule ticks, and the runs that it requests are executed, until it rests."""
+    from vivid_assets.definitions import PIPELINE, defs
+
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").touch()
+    nightly, job = defs.resolve_schedule_def("vivid_nightly"), defs.resolve_job_def("vivid_catalogue")
+    resources = {PIPELINE.named(name): defs.resources[PIPELINE.named(name)] for name in ("store", "settings", "alerts")}
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for count in range(12):
+            when = datetime(2026, 1, 1, 2, tzinfo=UTC) + timedelta(days=night + count)
+            context = dg.build_schedule_context(
+                instance, scheduled_execution_time=when, resources=resources, repository_def=defs.get_repository_def()
+            )
+            tick = nightly.evaluate_tick(context)
+            if not tick.run_requests:
+                print(f"night {night + count}: {tick.skip_message}", flush=True)
+                return
+            for request in tick.run_requests:
+                selection = request.asset_selection
+                print(f"night {night + count}: {request.partition_key} {request.tags}", flush=True)
+                job.execute_in_process(
+                    instance=instance,
+                    partition_key=request.partition_key,
+                    tags=request.tags | {PROCESS: this_process()},
+                    asset_selection=[*selection] if selection else None,
+                    run_config={} if selection else QUIETER,
+                    raise_on_error=False,
+                )
+    raise AssertionError("runs are still requested after twelve nights")
 
 
 def let_the_clock_jump() -> None:
@@ -134,6 +170,7 @@ if __name__ == "__main__":
         "vivid_assets.export.part",
     ):
         importlib.import_module(name)
+    from resources.store.processes import this_process
     from resources.store.store import Store
     from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.catalogue.scan import scan
@@ -141,6 +178,7 @@ if __name__ == "__main__":
     from vivid_assets.kernels import compile_kernels
     from vivid_assets.prompts import tokens
     from vivid_assets.rows import tables
+    from vivid_assets.scheduling.lost_runs import PROCESS
 
     # No threads of OpenCV's: a forked child would wait for them.
     cv2.setNumThreads(0)
