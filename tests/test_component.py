@@ -63,6 +63,15 @@ def test_group_owners_and_what_runs_by_itself_are_as_they_are_given(tmp_path):
     assert defs.resolve_schedule_def("vivid_nightly").execution_timezone == "Europe/Berlin"
 
 
+def test_models_are_in_a_pool_only_where_the_deployment_has_one(tmp_path):
+    def pools(**given):
+        graph = build_definitions(Store(root=str(tmp_path)), pipeline=Pipeline(**given)).resolve_asset_graph()
+        return {name: graph.get(dg.AssetKey(["vivid", name])).pools for name in ("masks", "composites", "export")}
+
+    assert pools() == {"masks": set(), "composites": set(), "export": set()}
+    assert pools(gpu_pool="a100", cpu_pool="cpu") == {"masks": {"a100"}, "composites": {"cpu"}, "export": set()}
+
+
 @pytest.mark.parametrize("prefix", ["", "Vivid", "a//b", "a__b", "a-b", "1a"])
 def test_a_prefix_that_cannot_be_is_refused_with_what_can(prefix):
     with pytest.raises(ValueError, match="cannot be a key prefix: use lower-case letters"):

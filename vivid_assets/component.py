@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from resources.alerts import Alerts
+from resources.runtime.cuda import gpu_expected
 from resources.store.store import Store, place_of
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import SettingsFile
@@ -61,6 +62,11 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
     owners: list[str] = Field(
         default_factory=list, description="Of the assets: e-mail addresses, or 'team:' and a name."
     )
+    gpu_pool: str | None = Field(
+        None,
+        description="Pool of the steps that ask a model. Without it: gpu, where this machine has one. Empty: none.",
+    )
+    cpu_pool: str = Field("", description="Pool of the other steps that compute pictures; empty: none.")
     running: list[str] = Field(
         default_factory=lambda: list(_DEFAULTS.running),
         description=f"Sensors and schedules that are on from the start, of {', '.join(SWITCHES)}.",
@@ -85,9 +91,10 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
             here = "://" not in written and not Path(written).expanduser().is_absolute()
             return place_of(str(context.project_root / written) if here else written)
 
+        gpu_pool = ("gpu" if gpu_expected() else "") if self.gpu_pool is None else self.gpu_pool
         return build_definitions(
             Store(root=place(self.store)),
-            pipeline=Pipeline(self.key_prefix, self.group, tuple(self.owners)),
+            pipeline=Pipeline(self.key_prefix, self.group, tuple(self.owners), gpu_pool, self.cpu_pool),
             settings=SettingsFile(path=place(self.settings) if self.settings else "", store=place(self.store)),
             alerts=Alerts(webhook=self.alert_webhook),
             automation=Automation(tuple(self.running), self.night_cron, self.timezone, self.sensor_seconds),

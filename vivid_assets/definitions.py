@@ -5,12 +5,16 @@ import os
 import dagster as dg
 
 from resources.alerts import Alerts
+from resources.runtime.cuda import gpu_expected
 from resources.store.store import Store, place_of
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import SettingsFile
 from vivid_assets.wiring import Automation, build_definitions
 
-PIPELINE = Pipeline()
+PIPELINE = Pipeline(
+    gpu_pool=os.environ.get("VIVID_GPU_POOL", "gpu" if gpu_expected() else ""),
+    cpu_pool=os.environ.get("VIVID_CPU_POOL", ""),
+)
 STORE = Store(root=place_of(os.environ.get("VIVID_STORE") or "vivid_store"))
 
 defs = dg.Definitions.merge(

@@ -38,6 +38,10 @@ class Pipeline:
     """Of the assets; empty: the prefix."""
     owners: tuple[str, ...] = ()
     """Of the assets: e-mail addresses, or ``team:`` and a name."""
+    gpu_pool: str = ""
+    """The pool of the steps that ask a model, where models are on a GPU; empty: they are in none."""
+    cpu_pool: str = ""
+    """The pool of the other steps that compute pictures; empty: they are in none."""
 
     def __post_init__(self) -> None:
         if not all(_PART.fullmatch(part) and "__" not in part for part in self.prefix):
@@ -58,6 +62,10 @@ class Pipeline:
     @property
     def group_name(self) -> str:
         return self.group or self.name
+
+    def pool(self, stage: str | None) -> str | None:
+        """The pool in Dagster of a step that declares ``gpu`` or ``cpu``."""
+        return {"gpu": self.gpu_pool, "cpu": self.cpu_pool}.get(stage or "") or None
 
     def key(self, asset: str) -> dg.AssetKey:
         """The key of one of its assets."""

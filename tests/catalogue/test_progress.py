@@ -44,7 +44,7 @@ def finish(store):
 
 def due(store):
     state = state_of(store, "spring", STAGES, STAGES)
-    return [one.shard for one in state.stale], state.unpublished
+    return [one.shard for one in state.stale if not one.is_retry], state.unpublished
 
 
 def test_a_new_catalogue_is_all_to_do_and_then_all_done(store):
@@ -61,6 +61,8 @@ def test_a_removal_is_work_for_publishing_alone_and_a_return_for_the_stages(stor
     rescan(store, folder)
     assert due(store) == ([], ["spring-00000"])
     assert counts_of(store, "spring", STAGES)["masks"].total() == 2, "its table is asked"
+    (tidied,) = state_of(store, "spring", STAGES, STAGES).stale
+    assert (tidied.shard, tidied.is_retry) == ("spring-00000", True), "by night its row goes from the tables"
     (folder.parent / "a.jpg").rename(folder / "a.jpg")
     rescan(store, folder)
     assert due(store)[0] == ["spring-00000"]

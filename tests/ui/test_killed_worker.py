@@ -45,7 +45,7 @@ def environment(tmp_path_factory):
     found = scan(store, register(store, "spring", str(pictures)))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
-    yield os.environ | {"VIVID_STORE": store.root, "DAGSTER_HOME": str(home)}
+    yield os.environ | {"VIVID_GPU_POOL": "gpu", "VIVID_STORE": store.root, "DAGSTER_HOME": str(home)}
     shutil.rmtree(root)
 
 

@@ -26,6 +26,7 @@ COMPOSITES = PipelineStage(
     work=Compose,
     settings=CompositesSettings,
     kinds=frozenset({"numpy"}),
+    pool="cpu",
     counts={"mode": "mode"},
     checks=(HALO,),
 )

@@ -59,7 +59,8 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         group_name=f"{pipeline.group_name}_trials",
         owners=pipeline.owners,
         kinds={"numpy"},
-        pool="gpu",
+        pool=pipeline.pool("gpu"),
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         required_resource_keys={*map(pipeline.named, ("store", "settings", *_MODELS))},
     )
     def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -41,7 +41,8 @@ class StaleShard:
     asked: str
     """The digest of its pictures and their requests."""
     is_retry: bool = False
-    """All stages ran, but pictures failed, or are degraded, for a reason that may have passed."""
+    """All stages ran, but pictures failed, or are degraded, for a reason that may have passed; or rows are left of
+    pictures that have been removed since."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,18 @@ def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Co
         if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current):
             stale.append(StaleShard(shard, wanted.asked))
             continue
-        if wanted.pictures and any(entry["transient"] for entry in current):
+        if wanted.pictures and any(entry["transient"] or has_others(entry, wanted.pictures) for entry in current):
             again.append(StaleShard(shard, wanted.asked, is_retry=True))
         published = {"live": wanted.live, "made_of": made_of(progress[shard], exported)}
         # Without any result there is nothing to publish.
         if progress[shard] and progress[shard].get(EXPORT) != published:
             unpublished.append(shard)
     return State(stale + again, unpublished)
+
+
+def has_others(entry: Mapping[str, Any], pictures: int) -> bool:
+    """Whether a stage's record counts other than so many ``pictures``: some have been removed since."""
+    return "counts" in entry and sum(entry["counts"].values()) != pictures
 
 
 def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str, Counter[str]]:

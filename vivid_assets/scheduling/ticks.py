@@ -99,7 +99,7 @@ def plan_tick(
     if not any(state.stale or state.unpublished for state in states.values()):
         return TickPlan([], [], 0, faults, names)
     close_lost_runs(pipeline, instance, store, now)
-    taken = _taken(pipeline, instance, now)
+    taken = _taken(pipeline, instance, now, night)
     wanted = [one for state in states.values() for one in _wanted(state, night, taken)]
     shards = {one.shard for state in states.values() for one in state.stale if night or not one.is_retry}
     shards |= {one.shard for one in wanted}
@@ -174,7 +174,7 @@ def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> Stat
     return state_of(store, catalogue.name, STAGE_NAMES, [stage.name for stage in EXPORTED])
 
 
-def _taken(pipeline: Pipeline, instance: dg.DagsterInstance, now: datetime) -> set[tuple[str, str]]:
+def _taken(pipeline: Pipeline, instance: dg.DagsterInstance, now: datetime, night: str | None) -> set[tuple[str, str]]:
     """Shards with an active run, with "", and those requested recently, with the state for which they were.
 
     Of a shard's runs the last counts, whatever its result, and of the earlier ones those that failed after the last
@@ -187,6 +187,9 @@ def _taken(pipeline: Pipeline, instance: dg.DagsterInstance, now: datetime) -> s
     # The newest come first.
     recent = dg.RunsFilter(job_name=pipeline.named(CATALOGUE), created_after=now - _AGAIN_AFTER)
     for run in instance.get_runs(recent):
+        if run.status == Status.CANCELED and night:
+            # Whoever cancelled it wanted it off the machine; the work is still asked for.
+            continue
         shard = run.tags.get(_PARTITION, "")
         if shard not in last or (shard not in done and run.status != Status.SUCCESS):
             taken.add((shard, run.tags.get(ATTEMPT, "by hand")))

@@ -13,7 +13,7 @@ from typing import Any
 from resources.errors import MachineFault
 from resources.resource import Resource
 from resources.store.store import Store
-from vivid_assets.catalogue.progress import read_progress, summary_of
+from vivid_assets.catalogue.progress import has_others, read_progress, summary_of
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.settings import Settings, SettingsFile
@@ -89,7 +89,11 @@ def _standing(
 ) -> Standing:
     if not entry:
         return Standing(shard, stage.name, pictures, waiting=pictures)
-    is_current = entry.get("asked") == asked and (made_with is None or entry.get("made_with") == made_with)
+    is_current = (
+        entry.get("asked") == asked
+        and (made_with is None or entry.get("made_with") == made_with)
+        and not has_others(entry, pictures)
+    )
     counts = entry.get("counts", {})
     return Standing(
         shard,

@@ -55,7 +55,9 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
         group_name=pipeline.group_name,
         owners=pipeline.owners,
         kinds={*stage.kinds},
-        pool=stage.pool,
+        pool=pipeline.pool(stage.pool),
+        # One shard a run: several in one lose failures, data version and checks by partition.
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         op_tags={"dagster/priority": str(stage.priority)},
         code_version=stage.version,
         check_specs=check_specs(pipeline, stage),

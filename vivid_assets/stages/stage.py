@@ -194,7 +194,7 @@ class PipelineStage(Stage):
     kinds: frozenset[str] = frozenset()
     """What Dagster shows as the technology."""
     pool: str | None = None
-    """``gpu`` where it asks a model."""
+    """``gpu`` where it asks a model, ``cpu`` where it computes much without."""
     priority: int = 0
     """Of the steps of a run that could be next, one of a higher priority is."""
     counts: Mapping[str, str] = field(default_factory=dict)

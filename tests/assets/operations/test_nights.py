@@ -196,6 +196,28 @@ def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(
 
 
 @pytest.mark.slow
+def test_a_row_of_a_removed_picture_is_tidied_by_night_and_nothing_is_computed(night):
+    night.scan()
+    night.run()
+    (night.folder / "b.png").unlink()
+    (publishing,) = requested(night).requests
+    night.run("spring-00000", tags=publishing.tags, selection=publishing.asset_selection)
+    assert requested(night).requests == []
+    assert shards(requested(night, name="night 1")) == ["spring-00000"]
+    assert set(night.run().values()) == {0}
+    assert {*night.rows(MASKS)} == {"a.png"}
+    assert requested(night, name="night 2").requests == []
+
+
+def test_a_cancelled_shard_is_asked_for_again_the_same_night(night):
+    submit(night, requested(night, name="night 1"), status=dg.DagsterRunStatus.CANCELED)
+    assert shards(requested(night)) == ["spring-00000"], "by day it was not asked for"
+    submit(night, requested(night), status=dg.DagsterRunStatus.CANCELED)
+    assert shards(requested(night)) == [], "nor again by day"
+    assert shards(requested(night, name="night 1")) == ["spring-00000"]
+
+
+@pytest.mark.slow
 def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(night, monkeypatch):
     (night.folder / "corrupt.png").write_bytes(b"no picture")
     night.scan()
