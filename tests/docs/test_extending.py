@@ -113,7 +113,7 @@ def test_a_package_that_is_broken_takes_nothing_else_down(package, pipeline):
     (masks,) = result.asset_materializations_for_node("vivid__masks")
     note = masks.metadata["tiers not installed"].value
     assert "darker of the package vivid-extras 0.1.0 cannot be loaded: ModuleNotFoundError" in note
-    assert {*MASK_TIERS.working()} == {"birefnet", "u2net", "u2netp", "gradients"}
+    assert {*MASK_TIERS.working()} == {"birefnet", "u2net", "u2netp", "gradients", "rembg", "onnx"}
     with pytest.raises(BrokenPlugin, match="a_library_that_is_not_here"):
         MASK_TIERS.load("darker")
 

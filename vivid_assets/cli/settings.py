@@ -4,9 +4,8 @@ import os
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from vivid_assets.cli.console import console
+from vivid_assets.cli.console import say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 
 
@@ -36,9 +35,10 @@ def settings_command(
         if held is None:
             model = model_named(name)
             held = (model or type(settings))(**settings.entries(name))
-        shown = Table("entry", "holds", *(["default", "values", "meaning"] if table else []), title=f"[{name}]")
+        say((f"[{name}]", "bold"))
         for one in own:
-            now = toml(getattr(held, one.name, None))
-            plain = one.range.replace("`", "")
-            shown.add_row(one.name, now, *([one.default, plain, one.meaning] if table else []))
-        console.print(shown)
+            say(f"{one.name} = {toml(getattr(held, one.name, None))}")
+            if table:
+                values = [f"default {one.default}"] if one.default else []
+                values += [one.range.replace("`", "")] if one.range else []
+                say((f"    {one.meaning} ({'; '.join(values)})" if values else f"    {one.meaning}", "dim"))
