@@ -48,13 +48,13 @@ def test_small_batches_for_a_small_gpu_do_not_slow_down_the_cpu(pipeline, monkey
     """What finishes masks, and U²-Net, works on as many pictures at once as there are cores."""
     for number in range(4):
         Image.fromarray(disc(paint=200 + number)).save(pipeline.folder / f"{number}.png")
-    given, masks = [], Ladder.masks
+    given, ask = [], Ladder.ask
 
-    def watched(self, images, requests=None):
-        given.append(len(images))
-        return masks(self, images, requests)
+    def watched(self, begun):
+        given.append(len(begun))
+        return ask(self, begun)
 
-    monkeypatch.setattr(Ladder, "masks", watched)
+    monkeypatch.setattr(Ladder, "ask", watched)
     pipeline.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n[birefnet]\nbatch_size = 1\n')
     pipeline.scan()
     pipeline.run()

@@ -49,7 +49,7 @@ _Made = TypeVar("_Made")
 
 
 @dataclass
-class _Try:
+class Attempt:
     """One picture on its way down the ladder."""
 
     image: np.ndarray
@@ -138,26 +138,22 @@ class Ladder:
             ModelUnavailable: no tier at all is installed and can be loaded.
 
         """
-        wishes = [wish or MaskRequest() for wish in ([None] * len(images) if requests is None else requests)]
+        wishes = [None] * len(images) if requests is None else requests
         if len(wishes) != len(images):
             raise ValueError(f"{len(images)} pictures but {len(wishes)} requests")
-        done: dict[int, Mask] = {}
-        tries: dict[int, _Try] = {}
-        for index, begun in enumerate(_in_threads(self._begin, images, wishes)):
-            if isinstance(begun, Mask):
-                done[index] = begun
-            else:
-                tries[index] = begun
-        for tier in self.tiers:
-            waiting = [t for t in tries.values() if not t.done and t.forced in (None, tier.name)]
-            if waiting:
-                self._ask(tier, waiting)
-        if any(t.forced is None and not t.answers for t in tries.values()):
-            self._assert_any_tier()
-        done |= zip(tries, _in_threads(self._finish, tries.values()), strict=True)
-        return [done[index] for index in range(len(images))]
+        begun = _in_threads(self.begin, images, wishes)
+        self.ask(begun)
+        return self.finish_all(begun)
 
-    def _begin(self, image: np.ndarray, wish: MaskRequest) -> Mask | _Try:
+    def begin(self, image: np.ndarray, wish: MaskRequest | None = None) -> Mask | Attempt:
+        """The first of three steps: a mask that was given, or a picture to ask about. Needs no model.
+
+        A picture may begin, and finish, in any thread, while a model is asked about others.
+
+        Raises:
+            ValueError: the request names no tier of this ladder, or its box or override does not fit.
+        """
+        wish = wish or MaskRequest()
         if wish.override is None:
             return self._start(image, wish)
         alpha = fit_alpha(wish.override.values, *image.shape[:2])
@@ -172,12 +168,35 @@ class Ladder:
         attempt.records.append(TierRecord(SOURCE_ALPHA, "packaging", reason, measure(alpha).as_dict(), 0.0))
         return attempt
 
-    def _start(self, image: np.ndarray, wish: MaskRequest) -> _Try:
+    def ask(self, begun: Sequence[Mask | Attempt]) -> None:
+        """The second step: ask the tiers about a batch, one after the other until a mask is good. Changes ``begun``.
+
+        Raises:
+            MachineFault: the machine, not a picture, failed (a tier that cannot load is no such fault).
+            ModelUnavailable: no tier at all is installed and can be loaded.
+        """
+        attempts = [one for one in begun if isinstance(one, Attempt)]
+        for tier in self.tiers:
+            waiting = [one for one in attempts if not one.done and one.forced in (None, tier.name)]
+            if waiting:
+                self._ask(tier, waiting)
+        if any(one.forced is None and not one.answers for one in attempts):
+            self._assert_any_tier()
+
+    def finish(self, begun: Mask | Attempt) -> Mask:
+        """The last step, which needs no model: the mask of a picture that the tiers were asked about."""
+        return begun if isinstance(begun, Mask) else self._finish(begun)
+
+    def finish_all(self, begun: Sequence[Mask | Attempt]) -> list[Mask]:
+        """``finish`` of each, in threads."""
+        return _in_threads(self.finish, begun)
+
+    def _start(self, image: np.ndarray, wish: MaskRequest) -> Attempt:
         if wish.tier is not None and wish.tier not in {tier.name for tier in self.tiers}:
             raise ValueError(f"tier {wish.tier!r} is not one of {[tier.name for tier in self.tiers]}")
         height, width = image.shape[:2]
         window = box_pixels(wish.box, height, width, margin=0.1) if wish.box else (0, height, 0, width)
-        return _Try(image, window, wish.tier, detect_line_art(image))
+        return Attempt(image, window, wish.tier, detect_line_art(image))
 
     def _given(self, image: np.ndarray, alpha: np.ndarray, given: Alpha) -> Mask:
         own = given.origin == "own"
@@ -216,7 +235,7 @@ class Ladder:
                     self._unavailable[tier.name] = str(error)
             return self._models.get(tier.name)
 
-    def _ask(self, tier: Tier, waiting: list[_Try]) -> None:
+    def _ask(self, tier: Tier, waiting: list[Attempt]) -> None:
         started = time.perf_counter()
         model = None if tier.missing else self._model(tier)
         if model is None:
@@ -236,8 +255,7 @@ class Ladder:
                 del self._models[tier.name]
             return self._ask(tier, waiting)
         seconds = (time.perf_counter() - started) / len(waiting)
-        for attempt, answer in zip(waiting, found, strict=True):
-            self._record(tier, attempt, answer, seconds)
+        _in_threads(lambda attempt, answer: self._record(tier, attempt, answer, seconds), waiting, found)
         self._look_again(model, [attempt for attempt in waiting if self._is_doubtful(tier, attempt)])
         return None
 
@@ -250,7 +268,7 @@ class Ladder:
             elif not isinstance(answer, ValueError) and tier.is_network:
                 self._first[tier.name].failed(answer)
 
-    def _is_doubtful(self, tier: Tier, attempt: _Try) -> bool:
+    def _is_doubtful(self, tier: Tier, attempt: Attempt) -> bool:
         """Whether a good mask of this tier is soft enough in parts to be worth a second look."""
         if not attempt.answers or attempt.answers[-1][0] != tier.name or attempt.forced:
             return False
@@ -258,7 +276,7 @@ class Ladder:
         drawn = attempt.line_art.probability >= self.settings.line_art_threshold
         return verdict.accepted and not drawn and figures.unsettled > self.settings.thresholds.max_unsettled
 
-    def _look_again(self, model: MaskModel, doubtful: list[_Try]) -> None:
+    def _look_again(self, model: MaskModel, doubtful: list[Attempt]) -> None:
         """Judge masks once more by what the model makes of the mirrored pictures."""
         if not doubtful:
             return
@@ -280,7 +298,7 @@ class Ladder:
                 first, verdict=verdict.name, reason=verdict.reason, seconds=first.seconds + seconds
             )
 
-    def _record(self, tier: Tier, attempt: _Try, answer: np.ndarray | Exception, seconds: float) -> None:
+    def _record(self, tier: Tier, attempt: Attempt, answer: np.ndarray | Exception, seconds: float) -> None:
         if not isinstance(answer, Exception) and answer.shape != attempt.crop.shape[:2]:
             answer = ValueError(f"answered {answer.shape} for a picture of {attempt.crop.shape[:2]}")
         if isinstance(answer, Exception):
@@ -299,7 +317,7 @@ class Ladder:
         attempt.answers.append((tier.name, probability, figures, verdict))
         attempt.records.append(TierRecord(tier.name, verdict.name, verdict.reason, as_mapping(figures), seconds))
 
-    def _finish(self, attempt: _Try) -> Mask:
+    def _finish(self, attempt: Attempt) -> Mask:
         height, width = attempt.image.shape[:2]
         alpha = np.zeros((height, width), dtype=np.float32)
         drawn = attempt.line_art.probability >= self.settings.line_art_threshold
@@ -376,7 +394,7 @@ class Ladder:
             edge_right=estimated.edge_right if wall is None else None,
         )
 
-    def _against_networks(self, attempt: _Try, alpha: np.ndarray, verdict: Verdict) -> Verdict:
+    def _against_networks(self, attempt: Attempt, alpha: np.ndarray, verdict: Verdict) -> Verdict:
         """A mask by colour alone, which a network before it contradicts, is for a person to look at."""
         for other, probability, _, refused in attempt.answers:
             if self._by_name[other].is_network and refused.name != "empty":
@@ -387,7 +405,7 @@ class Ladder:
                     )
         return verdict
 
-    def _choose(self, attempt: _Try) -> tuple[str, np.ndarray, Figures, Verdict]:
+    def _choose(self, attempt: Attempt) -> tuple[str, np.ndarray, Figures, Verdict]:
         if attempt.done:
             return attempt.answers[-1]
         # Nobody was good. Doubtful tiers that agree are believed; else the least bad, the earlier at a tie.

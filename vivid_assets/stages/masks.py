@@ -18,7 +18,7 @@ from vivid_assets.imaging.core.alpha import Alpha, Origin, fit_alpha
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.io.read_mask import read_mask
-from vivid_assets.masking.ladder import Ladder, trouble
+from vivid_assets.masking.ladder import Attempt, Ladder, trouble
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
 from vivid_assets.masking.matting import matted
@@ -75,11 +75,15 @@ class PreparedForMask:
     source_height: Int32
 
 
-Loaded = tuple[np.ndarray, MaskRequest]
+Loaded = tuple[np.ndarray, Mask | Attempt]
 
 
-class MakeMasks(StageWork[Loaded, Mask, MaskRow]):
-    """The tiers' masks of a batch of pictures."""
+class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
+    """The tiers' masks of a batch of pictures.
+
+    What needs no model is done in the threads that load and save, so that a GPU is asked about one batch while the
+    masks of the last are finished.
+    """
 
     def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
         super().__init__(stage, shard, leases)
@@ -108,15 +112,17 @@ class MakeMasks(StageWork[Loaded, Mask, MaskRow]):
         elif prepared.alpha_file:
             override = Alpha(self.stored(prepared.alpha_file, decode_mask), "own")
         box = _box_shares(asked.box, prepared.source_width, prepared.source_height)
-        return image, MaskRequest(tier=asked.tier or None, box=box, override=override)
+        return image, self._ladder.begin(image, MaskRequest(tier=asked.tier or None, box=box, override=override))
 
-    def compute(self, batch: Sequence[Loaded]) -> Sequence[Mask | Exception]:
-        images = [image for image, _ in batch]
-        found = self._ladder.masks(images, [request for _, request in batch])
-        return found if self._matter is None else matted(found, images, self._matter)
+    def compute(self, batch: Sequence[Loaded]) -> Sequence[Mask | Attempt | Exception]:
+        begun = [one for _, one in batch]
+        self._ladder.ask(begun)
+        if self._matter is None:
+            return begun
+        return matted(self._ladder.finish_all(begun), [image for image, _ in batch], self._matter)
 
-    def save(self, row: RowInput, computed: Mask) -> MaskRow:
-        mask = computed
+    def save(self, row: RowInput, computed: Mask | Attempt) -> MaskRow:
+        mask = self._ladder.finish(computed)
         if mask.verdict == NO_ANSWER:
             raise PictureFailure(mask.reason, transient=mask.degraded is not None)
         return MaskRow(

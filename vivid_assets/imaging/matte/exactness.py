@@ -5,6 +5,7 @@ does not have is pixels that repeat: a sensor's noise is in every one. A lossy c
 edge runs through.
 """
 
+import cv2
 import numpy as np
 
 from vivid_assets.imaging.core.areas import dilated, eroded
@@ -108,7 +109,10 @@ def is_clean(image: RGB8, model: BackgroundModel, distance: Plane) -> bool:
 
 def steps(image: RGB8) -> Indices:
     """Largest difference of a pixel from its right and lower neighbours, over the channels; int16 H×W."""
-    value = image.astype(np.int16)
-    right = np.abs(np.diff(value, axis=1, append=value[:, -1:])).max(axis=2)
-    below = np.abs(np.diff(value, axis=0, append=value[-1:])).max(axis=2)
-    return np.asarray(np.maximum(right, below))
+    step = np.zeros_like(image)
+    if image.shape[1] > 1:
+        step[:, :-1] = cv2.absdiff(image[:, 1:], image[:, :-1])
+    if image.shape[0] > 1:
+        step[:-1] = np.maximum(step[:-1], cv2.absdiff(image[1:], image[:-1]))
+    # Channel by channel: NumPy's own maximum over an axis of three takes ten times as long.
+    return np.maximum(np.maximum(step[..., 0], step[..., 1]), step[..., 2]).astype(np.int16)
