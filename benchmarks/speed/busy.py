@@ -150,7 +150,8 @@ def measure(stage: str, shard: Shard) -> str:
     batch = f"{np.mean(CLOCK.calls):.1f}" if CLOCK.calls else "–"
     share = f"{CLOCK.busy / seconds:.0%}" if CLOCK.calls else "–"
     own = processor / max(1, len(outcome.rows)) * 1e3
-    return f"| {stage} | {len(outcome.rows)} | {failed} | {seconds:.1f} | {own:.0f} | {share} | {batch} | {sum(CLOCK.calls)} |"
+    cells = (stage, len(outcome.rows), failed, f"{seconds:.1f}", f"{own:.0f}", share, batch, sum(CLOCK.calls))
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
