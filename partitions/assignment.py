@@ -35,9 +35,13 @@ REQUEST = pa.schema(
         ("mask_content", pa.string()),
         ("tier", pa.string()),
         ("box", pa.string()),
+        ("renditions", pa.string()),
     ]
 )
-"""The request for a picture. A change reruns the stages that read it and moves no picture."""
+"""The request for a picture, and where its renditions differ from it (``catalogue.renditions``).
+
+A change reruns the stages that read it and moves no picture.
+"""
 
 FOUND = pa.schema([("picture", pa.string()), *IDENTITY, *REQUEST])
 """The result of a scan: one row per picture. No column has nulls; absent text is empty."""

@@ -7,6 +7,7 @@ catalogue's file belongs to whoever may put a picture into its folder: what it c
 pictures look, and never which model's files and code are loaded, on which device, or how much is taken at a time.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -34,14 +35,27 @@ from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from resources.store.store import as_path
 from vivid_assets.flow import STAGE_NAMES, stage_named
-from vivid_assets.imaging.blend.options import ALIGNED, Align, BlendOptions, Falloff, Fit, Mode, Padding, Placement
+from vivid_assets.imaging.blend.options import (
+    ALIGNED,
+    Align,
+    BlendOptions,
+    Falloff,
+    Fit,
+    Mode,
+    Padding,
+    Placement,
+    Rules,
+)
 from vivid_assets.imaging.matte.quality import Thresholds
+from vivid_assets.presets import presets
 from vivid_assets.spelling import did_you_mean
 
 _BLEND = BlendOptions()
 _PLACEMENT = Placement()
 _LARGEST_CANVAS = 120_000_000
 VIVID_TOML = "vivid.toml"
+LONGEST_TEXT = 10_000
+"""Characters of a prompt."""
 
 
 class StageSettings(BaseModel):
@@ -182,6 +196,12 @@ class CompositesSettings(StageSettings):
     most_enlarged: float = Field(
         _PLACEMENT.most_enlarged, gt=0, le=16, description="The largest factor by which a photograph is enlarged."
     )
+    least_canvas: str = Field(
+        "",
+        pattern=r"^(|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$",
+        description="How small the canvas may become, in its shape, for a photograph that would have to be enlarged; "
+        "empty: it keeps its size.",
+    )
     format: Literal["source", "png", "jpeg", "webp"] = Field(
         "source", description="The composites' file format; 'source' keeps the picture's own."
     )
@@ -213,15 +233,108 @@ class CompositesSettings(StageSettings):
         """Where the subject stands on which canvas."""
         room = Padding(*self.padding) if isinstance(self.padding, tuple) else Padding.all_round(self.padding)
         return Placement(
-            _size_of(self.canvas), room, self.fit, ALIGNED[self.align], self.fit_shadow, self.most_enlarged
+            _size_of(self.canvas),
+            room,
+            self.fit,
+            ALIGNED[self.align],
+            self.fit_shadow,
+            self.most_enlarged,
+            _size_of(self.least_canvas),
         )
 
 
 def _size_of(canvas: str) -> tuple[int, int] | None:
-    if canvas == "source":
+    if canvas in ("source", ""):
         return None
     width, height = canvas.split("x")
     return int(width), int(height)
+
+
+OF_RENDITIONS = (
+    "shadow",
+    "canvas",
+    "fit",
+    "padding",
+    "align",
+    "fit_shadow",
+    "most_enlarged",
+    "least_canvas",
+    "format",
+    "quality",
+)
+"""The entries of CompositesSettings that a rendition may have for itself."""
+
+
+class Rendition(StageSettings):
+    """One of the pictures that are made of each product: where it differs from the catalogue's own.
+
+    Beside the entries below it may have those of ``[composites]`` that say how the picture is laid out
+    (``OF_RENDITIONS``).
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    preset: str = Field("", description="Preset whose entries it starts from.")
+    prompt: str = Field("", max_length=LONGEST_TEXT, description="Its background, in words.")
+    negative_prompt: str = Field("", max_length=LONGEST_TEXT, description="What its background must not show.")
+    background: str = Field(
+        "",
+        max_length=LONGEST_TEXT,
+        description="Its background in place of words: a picture, a colour such as '#ffffff', or 'transparent'.",
+    )
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Seed of its background.")
+    generator: Annotated[str, AfterValidator(_generator_name)] | None = Field(
+        None, description="How its background is made; without it as [backgrounds] says."
+    )
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, given: str) -> str:
+        if given and given not in presets():
+            raise ValueError(_no_entry(given, presets(), "preset"))
+        return given
+
+    @model_validator(mode="after")
+    def _known_entries(self) -> "Rendition":
+        known = [*type(self).model_fields, *OF_RENDITIONS]
+        if unknown := sorted((self.model_extra or {}).keys() - {*known}):
+            raise ValueError(_no_entry(unknown[0], known))
+        if self.prompt and self.background:
+            raise ValueError("prompt and background exclude each other: keep one of them")
+        try:
+            CompositesSettings(**(self.model_extra or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {said(first)}") from error
+        return self
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """All that it says, its preset's too."""
+        given = self.model_dump(exclude_unset=True)
+        start = {**presets()[self.preset].entries} if self.preset else {}
+        if given.get("prompt"):
+            start.pop("background", None)
+        return start | given
+
+    @property
+    def rules(self) -> Rules:
+        """What its preset demands; nothing without one."""
+        return presets()[self.preset].rules if self.preset else Rules()
+
+    def composites(self, common: CompositesSettings) -> CompositesSettings:
+        """``[composites]`` as it holds for this rendition."""
+        own = {name: value for name, value in self.entries.items() if name in OF_RENDITIONS}
+        return CompositesSettings(**common.model_dump() | own)
+
+
+def _rendition_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise ValueError("a rendition's name has small letters, digits, - and _, 40 at most")
+    return name
+
+
+RenditionName = Annotated[str, AfterValidator(_rendition_name)]
 
 
 class ReviewSettings(StageSettings):
@@ -300,6 +413,7 @@ class CatalogueSettings(StageSettings):
     masks: MasksSettings = MasksSettings()
     composites: CompositesSettings = CompositesSettings()
     review: ReviewSettings = ReviewSettings()
+    renditions: dict[RenditionName, Rendition] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -324,6 +438,7 @@ class Settings(BaseModel):
     masks: MasksSettings = MasksSettings()
     composites: CompositesSettings = CompositesSettings()
     review: ReviewSettings = ReviewSettings()
+    renditions: dict[RenditionName, Rendition] = Field(default_factory=dict)
     checks: ChecksSettings = ChecksSettings()
     nights: NightsSettings = NightsSettings()
 
@@ -339,6 +454,20 @@ class Settings(BaseModel):
                 if (model := model_named(name)) and issubclass(model, MaskTier):
                     model(**entries).check_longest(self.prepared_images.longest)
         return self
+
+    def rendition(self, name: str) -> Rendition:
+        """The rendition of that name, or of a preset's; without a name what the catalogue says for all.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not name:
+            return Rendition()
+        if name in self.renditions:
+            return self.renditions[name]
+        if name not in presets():
+            raise ValueError(_no_entry(name, [*self.renditions, *presets()], "rendition"))
+        return Rendition(preset=name)
 
     def entries(self, model: str) -> dict[str, Any]:
         """What the table of a model says; empty where there is none."""
@@ -371,6 +500,8 @@ def _is_beside(cls: type[BaseModel], name: str) -> bool:
 
 def _declared(cls: type[BaseModel], name: str) -> type[BaseModel] | None:
     """What says which entries the table of that name may have in ``cls``; None where it may have no such table."""
+    if name == "renditions":
+        return Rendition
     if field := cls.model_fields.get(name):
         return cast("type[BaseModel]", field.annotation)
     try:
@@ -465,8 +596,8 @@ class SettingsFile(Resource):
     trial: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings by table, on top of all.")
 
     def read(self, catalogue: CatalogueSettings | None = None) -> Settings:
-        """The settings, with what a ``catalogue`` says on top. Raises ValueError naming a bad entry."""
-        on_top = catalogue.said() if catalogue else {}
+        """The settings, with a catalogue's on top and its renditions. Raises ValueError naming a bad entry."""
+        on_top = catalogue.said() | {"renditions": catalogue.said().get("renditions", {})} if catalogue else {}
         for table, entries in self.trial.items():
             on_top[table] = {**on_top.get(table, {}), **entries}
         place = self.place
@@ -504,7 +635,8 @@ def parse_settings(text: str, *, where: str, overrides: Mapping[str, Mapping[str
     merged = {**parse_toml(text, where=where)}
     for stage, entries in overrides.items():
         if isinstance(table := merged.get(stage, {}), dict):
-            merged[stage] = {**table, **entries}
+            # A catalogue has its own renditions; those of vivid.toml are for single pictures.
+            merged[stage] = {**entries} if stage == "renditions" else {**table, **entries}
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:

@@ -39,6 +39,11 @@ def tables() -> list[str]:
     return [*own, *others, *own_models()]
 
 
+def heading(table: str) -> str:
+    """What stands above a table's entries; of renditions there is one a name."""
+    return "renditions.<name>" if table == "renditions" else table
+
+
 def entries(table: str) -> list[Entry]:
     """The entries of a table of ``vivid.toml``.
 
@@ -84,7 +89,7 @@ starts no run by itself ([Tuning](operating.md#tuning)).
 def _tables() -> Iterator[str]:
     yield "## vivid.toml"
     for table in tables():
-        yield f"\n### `[{table}]`\n"
+        yield f"\n### `[{heading(table)}]`\n"
         readers = read_by(table)
         yield f"{_sentence(table_type(table))} {_makes_new(readers)}\n"
         yield from _as_rows(entries(table), with_catalogues=True)
@@ -94,7 +99,7 @@ def _catalogue() -> Iterator[str]:
     yield "## catalogue.toml\n"
     yield "At the top of the file, before any table. A new prompt or seed makes backgrounds and composites new.\n"
     yield from _as_rows(catalogue_entries(), with_catalogues=False)
-    named = ", ".join(f"`[{name}]`" for name in catalogue_tables())
+    named = ", ".join(f"`[{heading(name)}]`" for name in catalogue_tables())
     yield f"\nThe tables {named} may follow, with the entries that are marked above."
 
 

@@ -20,6 +20,7 @@ from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.settings import Settings
 
 TIERS = '[masks]\ntiers = ["gradients"]\n'
 BACKDROPS = TIERS + '[backgrounds]\ngenerator = "backdrop"\n'
@@ -84,7 +85,7 @@ def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(re
     assert subject.alpha[80, 80] == 1
     assert subject.alpha[2, 2] == 0
     assert set(ready.run().values()) == {0}
-    demand = demand_of(ready.store, "spring", "sdxl", SDXL(), in_place=True)
+    demand = demand_of(ready.store, "spring", "sdxl", SDXL(), Settings(), in_place=True)
     assert (demand.own, SceneCache(ready.store).estimate(demand.keys).to_make) == (1, 0)
 
     (ready.folder / "overrides").mkdir()

@@ -442,3 +442,49 @@ def test_a_background_that_is_neither_file_nor_colour_says_how_a_colour_is_writt
     ran = vivid("replace", photo, "--background", named, *TIERS)
     assert ran.exit_code == 1
     assert repr(named) in ran.output and "#ffffff" in ran.output
+
+
+def test_several_renditions_come_from_one_mask_each_in_its_format(photo, settings):
+    settings('[renditions.brand]\nbackground = "#3a7d12"\nshadow = "none"\ncanvas = "90x120"\n')
+    asked = ("--rendition", "amazon-main", "--rendition", "brand", "--rendition", "cut-out")
+    done = vivid("replace", photo, *asked, *TIERS)
+    assert done.exit_code == 0, done.output
+    folder = photo.parent
+    assert {path.name for path in folder.glob("photo-*")} == {
+        "photo-amazon-main.jpg",
+        "photo-brand.png",
+        "photo-cut-out.png",
+    }
+    main = pixels(folder / "photo-amazon-main.jpg")
+    assert main.shape[:2] == (1000, 1000)
+    assert (main[:3] == 255).all()
+    brand = pixels(folder / "photo-brand.png")
+    assert brand.shape[:2] == (120, 90)
+    assert brand[2, 2].tolist() == [0x3A, 0x7D, 0x12]
+    assert decode((folder / "photo-cut-out.png").read_bytes()).alpha is not None
+    assert "the photograph is enlarged 2.00 times" in done.output
+    assert vivid("replace", photo, *asked, *TIERS).exit_code == 0, "its own results are replaced"
+
+
+def test_options_beside_a_preset_take_precedence(photo):
+    done = vivid("replace", photo, "--preset", "amazon-main", "--background", "#102030", "--canvas", "300x300", *TIERS)
+    assert done.exit_code == 0, done.output
+    made = pixels(photo.with_name("photo-composite.jpg"))
+    assert made.shape[:2] == (300, 300)
+    assert np.abs(made[1, 1] - (0x10, 0x20, 0x30)).max() <= 2
+    assert photo.with_name("photo-cutout.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--preset", "amazn-main"), "did you mean 'amazon-main'"),
+        (("--rendition", "story"), "give a background for story"),
+        (("--rendition", "strory", "--prompt", "x"), "did you mean 'story'"),
+        (("--preset", "story", "--rendition", "story", "--prompt", "x"), "--preset is for one composite"),
+    ],
+)
+def test_what_no_rendition_can_be_is_refused_with_what_is_meant(photo, options, said):
+    done = vivid("replace", photo, *options, *TIERS)
+    assert done.exit_code != 0
+    assert said in " ".join(done.output.replace("│", " ").split())

@@ -32,9 +32,9 @@ from vivid_assets.settings import parse_settings
 from vivid_assets.stages.stage import Shard, all_stages
 
 GOLDEN = Path(__file__).with_name("golden.json")
-ASIDE = {"picture", "key", "seconds", "sizes", "environment", "error", "transient", "reused"}
+ASIDE = {"picture", "rendition", "key", "seconds", "sizes", "environment", "error", "transient", "reused"}
 """What every row has, or depends on who came first."""
-SENTENCES = {"notes", "reason", "subject_reason", "tried", "degraded", "why", "unused_words"}
+SENTENCES = {"notes", "broken_rules", "reason", "subject_reason", "tried", "degraded", "why", "unused_words"}
 """Words for people, which may be put better without a new version."""
 GRID = 8
 HOW_TO = "VIVID_GOLDEN=write .venv/bin/pytest tests/stages/test_golden.py -m slow"

@@ -27,6 +27,7 @@ class SmallCatalogue:
         self.folder.mkdir()
         self.store = Store(root=str(root / "store"))
         self.found = None
+        self.outcomes = {}
 
     def put(self, name: str, *, size: int = 160, subject=(150, 40, 30), shadow: bool = False) -> None:
         path = self.folder / name
@@ -52,6 +53,7 @@ class SmallCatalogue:
                     with stage.at_work(shard) as work:
                         outcome = work.run(live_pictures(self.store, name))
                         work.report(outcome)
+                    self.outcomes[stage.name] = outcome
                     computed[stage.name] = computed.get(stage.name, 0) + outcome.computed
             publish(self.store, name)
         return computed

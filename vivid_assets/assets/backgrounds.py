@@ -33,6 +33,7 @@ BACKGROUNDS = PipelineStage(
     version="4",
     description=__doc__,
     row=Background,
+    per_rendition=True,
     asks=AskedBackground,
     reads=(Reads(PREPARED_IMAGES, PreparedSize), Reads(ANALYSIS, FoundLight), Reads(ENHANCED_PROMPTS, Words)),
     work=MakeBackgrounds,

@@ -15,6 +15,7 @@ ENHANCED_PROMPTS = PipelineStage(
     version="1",
     description=__doc__,
     row=PromptRow,
+    per_rendition=True,
     asks=AskedWords,
     reads=(Reads(ANALYSIS, Found),),
     work=EnhancePrompts,

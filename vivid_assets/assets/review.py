@@ -30,6 +30,7 @@ REVIEW = PipelineStage(
     version="4",
     description=__doc__,
     row=Reviewed,
+    per_rendition=True,
     reads=(
         Reads(PREPARED_IMAGES, PreparedToSee),
         Reads(ENHANCED_PROMPTS, WordsToSee),

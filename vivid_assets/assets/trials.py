@@ -17,7 +17,7 @@ from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
-from vivid_assets.rows.stage import OK
+from vivid_assets.rows.stage import OK, name_of
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.stages.faults import retried_where_it_helps
 from vivid_assets.stages.shard_asset import check_shard, shard_asset
@@ -109,12 +109,12 @@ def _side_by_side(store: Store, trial_store: TrialStore, shard: str) -> Iterator
     """The shard's first pictures that the trial changes; the first of all if it changes none."""
     current, prepared = read_rows(store, COMPOSITES, shard), read_rows(trial_store, PREPARED_IMAGES, shard)
     rows = [row for row in read_rows(trial_store, COMPOSITES, shard).values() if row["status"] == OK]
-    both = [row for row in rows if current.get(row["picture"], {}).get("status") == OK]
-    changed = [row for row in both if row["key"] != current[row["picture"]]["key"]]
+    both = [row for row in rows if current.get(name_of(row), {}).get("status") == OK]
+    changed = [row for row in both if row["key"] != current[name_of(row)]["key"]]
     for row in (changed or both)[:_SHOWN]:
-        name = row["picture"]
+        name = name_of(row)
         shown = (
-            (trial_store, prepared[name]["file"]),
+            (trial_store, prepared[row["picture"]]["file"]),
             (store, current[name]["file"]),
             (trial_store, row["file"]),
         )

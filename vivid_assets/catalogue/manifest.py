@@ -11,7 +11,7 @@ import functools
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +22,7 @@ from upath import UPath
 from resources.registry import BrokenPlugin
 from resources.scenes.plain import is_plain
 from vivid_assets.catalogue.names import LEADS_OUT, NOT_BELOW, why_refused
-from vivid_assets.settings import tier_name
+from vivid_assets.settings import LONGEST_TEXT, tier_name
 
 COLUMNS = {
     "image": "the picture's path below the catalogue's folder",
@@ -31,6 +31,7 @@ COLUMNS = {
     "seed": "a whole number; the same prompt, size and seed give the same background",
     "scene": "a name instead of a seed: pictures of one scene share one background",
     "background": "a picture below the catalogue's folder, a colour such as '#ffffff', or 'transparent'",
+    "rendition": "the rendition that the line is for; without it the line is for all of the picture's",
     "tier": "the mask tier to use, by its name in `tiers` of [masks]",
     "box": "where the subject is: left, top, right, bottom in pixels, as '10,20,300,400'",
     "digest": "a checksum or entity tag of the file; if every line has one, the scan lists and reads no files",
@@ -49,7 +50,6 @@ MANIFEST_NAMES = (
 ALIASES = {"file_name": "image", "text": "prompt"}
 """Columns of Hugging Face's image folders, and what they are here."""
 
-LONGEST_TEXT = 10_000
 _LARGEST_LINE = 64 << 20
 """Bytes that are searched for the end of a line; one overlong cell must not fail the others."""
 
@@ -101,7 +101,7 @@ def read_manifest(path: UPath, hint: Callable[[str], str]) -> tuple[pa.Table, li
     empty = functools.reduce(pc.and_, (pc.equal(pc.utf8_trim_whitespace(text[name]), "") for name in COLUMNS))
     if pc.any(empty).as_py():
         text = text.filter(pc.invert(empty))
-    for name in ("seed", "tier", "box", "digest"):
+    for name in ("seed", "rendition", "tier", "box", "digest"):
         text = _replaced(text, name, pc.utf8_trim_whitespace)
     # As pandas writes whole numbers in a column with gaps, and spreadsheets with a decimal comma. Not 1.000, which is a
     # thousand there.
@@ -303,6 +303,7 @@ def _unknown_tiers(column: pa.ChunkedArray) -> pa.Array:
 
 def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list[str]]:
     """The lines that can be used, and a message for each of the others."""
+    lines = [*zip(table["image"].to_pylist(), table["rendition"].to_pylist(), strict=True)]
     rules = [
         (pc.equal(pc.utf8_trim_whitespace(table["image"]), ""), "names no image"),
         *_bad_names(table["image"]),
@@ -314,7 +315,7 @@ def _refuse(table: pa.Table, hint: Callable[[str], str]) -> tuple[pa.Table, list
             "has a box that is not 'left,top,right,bottom'",
         ),
         *((bad, f"has a background that {why}") for bad, why in _bad_names(table["background"], besides=is_plain)),
-        (seen_before(table["image"].to_pylist()), "is listed a second time"),
+        (seen_before(lines), "is listed a second time"),
     ]
     good = pa.chunked_array([pa.array([True] * len(table), pa.bool_())])
     sentences = []
@@ -349,9 +350,9 @@ def _short(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:100]}…"
 
 
-def seen_before(names: list[str]) -> pa.Array:
+def seen_before(names: Sequence[Hashable]) -> pa.Array:
     """Which of ``names`` stand further up already."""
-    seen: set[str] = set()
+    seen: set[Hashable] = set()
     again = []
     for name in names:
         again.append(name in seen)

@@ -24,6 +24,9 @@ from resources.errors import MachineFault
 from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, newest_generation, read_ledger
+from vivid_assets.catalogue.renditions import each_rendition
+from vivid_assets.flow import stage_named
+from vivid_assets.rows.stage import name_of
 from vivid_assets.rows.tables import read_statuses
 
 EXPORT = "export"
@@ -97,14 +100,16 @@ def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str
         changed = [
             stage
             for stage, entry in entries.items()
-            if entry.get("asked") != wanted.asked or sum(entry.get("counts", {}).values()) != wanted.pictures
+            if entry.get("asked") != wanted.asked or sum(entry.get("counts", {}).values()) != wanted.rows(stage)
         ]
         for stage in entries.keys() - changed:
             counts[stage].update(entries[stage]["counts"])
-        live = [one["picture"] for one in live_pictures(store, shard)] if changed and wanted.pictures else []
+        live = live_pictures(store, shard) if changed and wanted.pictures else []
+        each = each_rendition(live)
         for stage in changed:
             statuses = read_statuses(store, stage, shard) if live else {}
-            counts[stage].update(statuses.get(picture, "to do") for picture in live)
+            asked = each if stage_named(stage).per_rendition else live
+            counts[stage].update(statuses.get(name_of(one), "to do") for one in asked)
     return counts
 
 
@@ -118,6 +123,12 @@ class Wanted:
     """The same for the pictures that are in the catalogue now; empty for none."""
     pictures: int
     """How many these are."""
+    renditions: int
+    """How many renditions of them are asked for: as many as pictures where none is declared."""
+
+    def rows(self, stage: str) -> int:
+        """How many rows the stage of that name has when it is done."""
+        return self.renditions if stage_named(stage).per_rendition else self.pictures
 
 
 def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
@@ -131,9 +142,12 @@ def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
     ledger, generation = read_ledger(store, catalogue)
     asked = asked_by_shard(ledger)
     live = _live_by_shard(ledger, asked)
-    numbers = pc.value_counts(ledger["shard"].filter(pc.equal(ledger["retired"], "")))
-    pictures = {one["values"].as_py(): one["counts"].as_py() for one in numbers}
-    shards = {shard: Wanted(digest, live[shard], pictures.get(shard, 0)) for shard, digest in asked.items()}
+    alive = ledger.filter(pc.equal(ledger["retired"], ""))
+    pictures, renditions = Counter[str](), Counter[str]()
+    for one in alive.group_by(["shard", "renditions"]).aggregate([([], "count_all")]).to_pylist():
+        pictures[one["shard"]] += one["count_all"]
+        renditions[one["shard"]] += one["count_all"] * (len(json.loads(one["renditions"])) if one["renditions"] else 1)
+    shards = {shard: Wanted(asks, live[shard], pictures[shard], renditions[shard]) for shard, asks in asked.items()}
     kept = {"generation": generation, "shards": {shard: astuple(wanted) for shard, wanted in shards.items()}}
     # Users with read access call this too.
     with suppress(OSError, MachineFault):

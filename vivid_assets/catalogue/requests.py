@@ -16,7 +16,7 @@ def fill_requests(manifest: pa.Table, defaults: CatalogueFile) -> dict[str, pa.C
     """
     has_scene = pc.not_equal(manifest["scene"], "")
     scenes = pc.unique(manifest["scene"])
-    scene_seeds = pa.array([_scene_seed(scene) for scene in scenes.to_pylist()], pa.int64())
+    scene_seeds = pa.array([scene_seed(scene) for scene in scenes.to_pylist()], pa.int64())
     default_seed = pc.if_else(has_scene, scene_seeds.take(pc.index_in(manifest["scene"], scenes)), defaults.seed)
     has_seed = pc.not_equal(manifest["seed"], "")
     own_seed = pc.if_else(has_seed, manifest["seed"], "0").cast(pa.int64())
@@ -53,7 +53,8 @@ def _or(column: pa.ChunkedArray, default: str) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(column, ""), default, column)
 
 
-def _scene_seed(scene: str) -> int:
+def scene_seed(scene: str) -> int:
+    """The seed of all pictures of a scene."""
     return _hash(scene) % 2**31
 
 

@@ -23,6 +23,7 @@ from vivid_assets.catalogue.listing import Listing, content_digests, file_state,
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
 from vivid_assets.catalogue.matching import ALSO_COMPARED, match_images, match_overrides, without_collisions
 from vivid_assets.catalogue.outcomes import record_outcome
+from vivid_assets.catalogue.renditions import as_column, fill_renditions, one_line_each
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
 from vivid_assets.imaging.io.formats import EXTRAS, PLUGINS
@@ -170,6 +171,10 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
             refused.append(
                 f"{manifest_path.name} names no pictures (no column 'image' or 'file_name') and is not used."
             )
+    declared = file.settings.renditions
+    if manifest is not None:
+        manifest, notes = one_line_each(manifest, declared)
+        refused += notes
     apart = (OVERRIDES, _BACKGROUNDS, file.background_folder)
     if manifest is not None and _says_contents(manifest):
         manifest, notes = without_collisions(manifest)
@@ -184,6 +189,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
             pictures = listing.pictures["picture"]
             empty = pa.array([""] * len(pictures), pa.string())
             manifest = pa.table({name: pictures if name == "image" else empty for name in COLUMNS})
+            manifest, _ = one_line_each(manifest, declared)
         else:
             manifest, notes = match_images(manifest, listing, apart)
             refused += notes
@@ -204,20 +210,24 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     if not masks and (other := [name for name in catalogue.top_files(OVERRIDES) if name != OVERRIDES]):
         refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
     overrides = pa.array(matched, pa.string())
-    own = sorted(_pictures_of(backgrounds) - available.keys())
+    requests = fill_requests(manifest, file)
+    renditions = fill_renditions(manifest["renditions"], {**requests, "background": backgrounds}, declared)
+    others = pa.array([one["background"] for each in renditions for one in each if "background" in one], pa.string())
+    own = sorted((_pictures_of(backgrounds) | _pictures_of(others)) - available.keys())
     stamps = available | masks | _stat(catalogue, own, lambda: [*available, *pictures.to_pylist()], refused)
     if not file.background_folder and not own:
         refused += _unused_backgrounds(catalogue)
-    used = sorted(_pictures_of(backgrounds) | _pictures_of(overrides))
+    used = sorted(_pictures_of(backgrounds) | _pictures_of(others) | _pictures_of(overrides))
     contents = _remembered(store, catalogue, {name: stamps.get(name, NO_FILE) for name in used})
     columns = {
         "picture": pictures,
         **identity,
-        **fill_requests(manifest, file),
+        **requests,
         "background": backgrounds,
         "background_content": _look_up(contents, backgrounds),
         "mask": overrides,
         "mask_content": _look_up(contents, overrides),
+        "renditions": as_column(renditions, contents, declares=bool(declared)),
     }
     return pa.table([columns[name] for name in FOUND.names], schema=FOUND), refused
 

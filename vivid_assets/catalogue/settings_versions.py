@@ -76,7 +76,8 @@ def observations(
 
 def _tables(settings: Settings, tables: Sequence[str]) -> dict[str, Any]:
     values = settings.model_dump(mode="json")
-    return {table: values.get(table, {}) for table in tables}
+    # Where none is declared nothing says so: it is as if there could be none.
+    return {table: values.get(table, {}) for table in tables if table != "renditions" or values[table]}
 
 
 def _title(catalogue: str) -> str:

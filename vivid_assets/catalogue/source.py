@@ -22,10 +22,10 @@ from resources.store.reach import reached
 from resources.store.store import Store, as_path
 from vivid_assets.catalogue.identity import MANIFEST, fits
 from vivid_assets.catalogue.listing import file_state
-from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.names import why_refused
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.settings import (
+    LONGEST_TEXT,
     CatalogueSettings,
     catalogue_tables,
     is_table,
@@ -82,6 +82,11 @@ class CatalogueFile(BaseModel):
     def _one_background(self) -> "CatalogueFile":
         if self.background and self.background_folder:
             raise ValueError("background and background_folder exclude each other: keep one of them")
+        for name, rendition in self.settings.renditions.items():
+            try:
+                self._is_below(rendition.background)
+            except ValueError as error:
+                raise ValueError(f"renditions.{name}.background: {error}") from error
         return self
 
 

@@ -8,7 +8,7 @@ from partitions.shards import catalogue_of
 from resources.store.store import Store
 from vivid_assets.catalogue.progress import read_progress, shards_noted
 from vivid_assets.rows.engine import Outcome
-from vivid_assets.rows.stage import Stage
+from vivid_assets.rows.stage import Stage, name_of
 from vivid_assets.settings import ChecksSettings
 
 _NAMED = 10
@@ -66,5 +66,5 @@ def share(some: list[Any], rows: list[Any]) -> float:
 
 
 def named(label: str, rows: list[dict[str, Any]]) -> str:
-    names = ", ".join(row["picture"] for row in rows[:_NAMED])
+    names = ", ".join(name_of(row) for row in rows[:_NAMED])
     return f"; {label}: {names}" + (" …" if len(rows) > _NAMED else "") if rows else ""

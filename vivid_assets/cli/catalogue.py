@@ -300,28 +300,30 @@ def picture_table(store: "Store", name: str) -> Table:
 def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
     from vivid_assets.assets.review import REVIEW
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.catalogue.renditions import each_rendition
     from vivid_assets.review.look import outcome_of
-    from vivid_assets.rows.stage import WhateverBecame
+    from vivid_assets.rows.stage import WhateverBecame, name_of
     from vivid_assets.rows.tables import read_rows
 
     pictures = []
     for shard in shards_of(store, name):
         rows = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in REVIEW.reads}
-        prompts, scenes, masks = (rows[stage] for stage in ("enhanced_prompts", "backgrounds", "masks"))
-        for picture in (row["picture"] for row in live_pictures(store, shard)):
-            found = {stage: of.get(picture, {}) for stage, of in rows.items()}
+        for asked in each_rendition(live_pictures(store, shard)):
+            stages = [reads.stage for reads in REVIEW.reads]
+            found = {stage.name: rows[stage.name].get(stage.name_for(asked), {}) for stage in stages}
+            prompts, scenes, masks = (found[stage] for stage in ("enhanced_prompts", "backgrounds", "masks"))
             status, error = outcome_of(
                 {stage: WhateverBecame(row.get("status"), row.get("error")) for stage, row in found.items()}
             )
             pictures.append(
                 {
-                    "picture": picture,
+                    "picture": name_of(asked),
                     "status": status,
                     "error": error,
-                    "prompt": prompts.get(picture, {}).get("user_prompt") or "",
-                    "generator": scenes.get(picture, {}).get("generator") or "",
-                    "tier": masks.get(picture, {}).get("tier") or "",
-                    "verdict": masks.get(picture, {}).get("verdict") or "",
+                    "prompt": prompts.get("user_prompt") or "",
+                    "generator": scenes.get("generator") or "",
+                    "tier": masks.get("tier") or "",
+                    "verdict": masks.get("verdict") or "",
                 }
             )
     return pictures

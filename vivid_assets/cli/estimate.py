@@ -14,6 +14,7 @@ from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
 if TYPE_CHECKING:
     from resources.scenes.generator import SceneGenerator
     from resources.store.store import Store
+    from vivid_assets.settings import Settings
 
 
 @dataclass
@@ -21,12 +22,14 @@ class Demand:
     """The scenes that a catalogue's pictures need."""
 
     pictures: int = 0
+    composites: int = 0
+    """As many as pictures, or one for each rendition of them."""
     own: int = 0
-    """Pictures with the user's own background."""
+    """Composites that need no scene: on a picture of the user's, on a colour, on nothing, or on a backdrop."""
     keys: list[str] = field(default_factory=list)
     """Scene keys of pictures with finished prompts."""
-    unanalysed: list[tuple[str, str, int]] = field(default_factory=list)
-    """The requests of the others: prompt, negative prompt, seed."""
+    unanalysed: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """The requests of the others: prompt, negative prompt, seed, rendition."""
     seconds: list[float] = field(default_factory=list)
     """Seconds that scenes have taken so far."""
 
@@ -58,13 +61,15 @@ def estimate_command(
     choice = choose_generator(settings.backgrounds.generator, models)
     # Where backdrops are drawn the estimate is of what the first model would have to make elsewhere.
     wished = choice.name if choice.model else next(iter(models))
-    demand = demand_of(opened, name, wished, models[wished], in_place=in_place)
+    demand = demand_of(opened, name, wished, models[wished], settings, in_place=in_place)
     known = SceneCache(opened).estimate(demand.keys)
     fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
 
     table = Table(box=None, show_header=False)
     table.add_row("pictures", f"{demand.pictures}")
-    table.add_row("with their own background", f"{demand.own}")
+    if demand.composites != demand.pictures:
+        table.add_row("renditions of them", f"{demand.composites}")
+    table.add_row("without a scene", f"{demand.own} (own background, colour, none, backdrop)")
     table.add_row("scenes for finished prompts", f"{known.distinct}, of which {known.cached} are in the cache")
     if demand.unanalysed:
         table.add_row("scenes for unfinished prompts", f"{fewest} to {most}")
@@ -80,20 +85,29 @@ def estimate_command(
     console.print(f"{where}. {choice.why}", markup=False, highlight=False)
 
 
-def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator", *, in_place: bool = False) -> Demand:
-    """The scenes that the catalogue's live pictures need.
+def demand_of(
+    store: "Store",
+    name: str,
+    generator: str,
+    model: "SceneGenerator",
+    settings: "Settings",
+    *,
+    in_place: bool = False,
+) -> Demand:
+    """The scenes that the catalogue's live pictures need, all renditions counted.
 
     With ``in_place`` each needs a scene of its own, whose key depends on its mask: an existing scene counts as made,
     whatever has changed since.
     """
-    from resources.scenes.generators import around
+    from resources.scenes.generators import BACKDROP, around
     from resources.scenes.request import SceneRequest
     from vivid_assets.assets.backgrounds import BACKGROUNDS
     from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
     from vivid_assets.assets.prepared_images import PREPARED_IMAGES
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.catalogue.renditions import each_rendition
     from vivid_assets.rows.keys import digest
-    from vivid_assets.rows.stage import OK
+    from vivid_assets.rows.stage import OK, name_of
     from vivid_assets.rows.tables import read_rows
 
     demand = Demand()
@@ -103,22 +117,26 @@ def demand_of(store: "Store", name: str, generator: str, model: "SceneGenerator"
         demand.seconds += [
             row["seconds"] for row in made.values() if row["generator"] == generator and not row["reused"]
         ]
-        for picture in live_pictures(store, shard):
-            demand.pictures += 1
-            size, words = prepared.get(picture["picture"]), prompts.get(picture["picture"])
-            if picture["background"]:
+        live = live_pictures(store, shard)
+        demand.pictures += len(live)
+        for picture in each_rendition(live):
+            demand.composites += 1
+            row = name_of(picture)
+            rendition = settings.rendition(picture["rendition"])
+            size, words = prepared.get(picture["picture"]), prompts.get(row)
+            if picture["background"] or rendition.generator == BACKDROP:
                 demand.own += 1
             elif in_place and not (size and size["status"] != OK):
-                scene_row = made.get(picture["picture"], {})
+                scene_row = made.get(row, {})
                 there = scene_row.get("generator") == generator
-                demand.keys.append(
-                    PurePosixPath(scene_row["file"]).stem if there else digest([shard, picture["picture"]])
-                )
+                demand.keys.append(PurePosixPath(scene_row["file"]).stem if there else digest([shard, row]))
             elif size and words and size["status"] == words["status"] == OK:
-                scene = SceneRequest(
-                    words["prompt"], words["negative_prompt"], picture["seed"], size["height"], size["width"]
-                )
+                canvas = rendition.composites(settings.composites).placement.canvas
+                width, height = canvas or (size["width"], size["height"])
+                scene = SceneRequest(words["prompt"], words["negative_prompt"], picture["seed"], height, width)
                 demand.keys.append(model.key(scene))
             elif not (size and size["status"] != OK):
-                demand.unanalysed.append((picture["prompt"], picture["negative_prompt"], picture["seed"]))
+                demand.unanalysed.append(
+                    (picture["prompt"], picture["negative_prompt"], picture["seed"], picture["rendition"])
+                )
     return demand

@@ -1,10 +1,10 @@
 """``vivid replace`` and ``vivid mask``: single pictures, one after the other, without a store."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,11 +12,15 @@ from rich.table import Table
 from resources.masks.tiers import LADDER
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from vivid_assets.cli.console import complain, console, say
+from vivid_assets.presets import presets
 
 # The commands import what they need themselves, so that help is shown at once.
 if TYPE_CHECKING:
     from vivid_assets.cli.results import Job
+    from vivid_assets.imaging.io.codec import Picture
     from vivid_assets.one_picture.masks import Masks, Solved
+    from vivid_assets.one_picture.renditions import Laid, Renditions
+    from vivid_assets.settings import Rendition
 
 Images = Annotated[
     list[Path],
@@ -69,6 +73,21 @@ GeneratorOption = Annotated[
 ]
 
 
+def _known_rendition(names: list[str] | None) -> list[str]:
+    """The names as they are, if each is a preset's or one of the settings file's."""
+    if not names:
+        return []
+    from vivid_assets.one_picture.api import read_settings
+
+    settings = read_settings()
+    for name in names:
+        try:
+            settings.rendition(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return names
+
+
 class FitChoice(StrEnum):
     """What fills the canvas."""
 
@@ -79,6 +98,23 @@ class FitChoice(StrEnum):
 def replace_command(
     images: Images,
     prompt: Annotated[str, typer.Option(help="The background, in words.", show_default=False)] = "",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Start from a preset: {', '.join(presets())}. The options beside it take precedence.",
+            show_default=False,
+        ),
+    ] = None,
+    rendition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            callback=_known_rendition,
+            help="A preset, or one of [renditions] in the settings. Several give several composites from one mask.",
+            show_default=False,
+        ),
+    ] = None,
     background: Annotated[
         str,
         typer.Option(
@@ -133,85 +169,143 @@ def replace_command(
 ) -> None:
     """Replace the background of pictures. Writes a composite of each picture, and a cut-out beside it.
 
-    Settings come from the file that `VIVID_SETTINGS` names. Without SDXL the background is a studio backdrop in the
-    prompt's colours and light. The same command for the same picture replaces its results; any other existing file is
-    kept unless `--force` is given.
+    With `--rendition` it writes IMAGE-NAME for each, such as `shoe-story.jpg`, and no cut-out. Settings come from the
+    file that `VIVID_SETTINGS` names. Without SDXL the background is a studio backdrop in the prompt's colours and
+    light. The same command for the same picture replaces its results; any other existing file is kept unless `--force`
+    is given.
 
     Examples: `vivid replace photo.jpg --prompt "marble kitchen counter, morning light"`,
-    `vivid replace photos/ --background "#ffffff" --output white/`,
-    `vivid replace shoe.jpg --background "#ffffff" --shadow none --canvas 2000x2000 --fit subject --padding 0.075`
+    `vivid replace photos/ --preset amazon-main --output white/`,
+    `vivid replace shoe.jpg --rendition amazon-main --rendition story --prompt "sand"`
     """
-    if not prompt and not background:
-        raise typer.BadParameter("give a background: --prompt or --background")
     if mask is not None and (len(images) > 1 or images[0].is_dir()):
         raise typer.BadParameter("--mask works with one picture only: name one picture, or omit --mask")
+    if preset and rendition:
+        raise typer.BadParameter("--preset is for one composite: name the preset with --rendition beside the others")
 
     from contextlib import ExitStack
 
-    from resources.scenes.plain import TRANSPARENT, is_plain
-    from vivid_assets.cli.results import FORMATS, WITH_ALPHA
+    from resources.scenes.plain import is_plain
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
     from vivid_assets.one_picture.api import read_settings
-    from vivid_assets.one_picture.composites import composite_file, cutout_file, replaced
     from vivid_assets.one_picture.masks import Masks
-    from vivid_assets.one_picture.scenes import Scenes, own_background
+    from vivid_assets.one_picture.renditions import Renditions
+    from vivid_assets.one_picture.scenes import own_background
 
-    reads = [mask] if mask else []
-    if background and not is_plain(background):
-        reads.append(Path(background))
-    jobs = _jobs(
-        "replace",
-        images,
-        {"composite": "-composite.png", "cut-out": "-cutout.png"},
-        {"composite": WITH_ALPHA if background == TRANSPARENT else tuple(FORMATS), "cut-out": WITH_ALPHA},
-        output,
-    )
-    settings = read_settings(
-        shadow=shadow and shadow.value, canvas=canvas, fit=fit and fit.value, padding=padding, align=align
-    )
-    max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
+    settings = read_settings()
+    laid_out = (shadow and shadow.value, canvas, fit and fit.value, padding, align)
+    names = ("shadow", "canvas", "fit", "padding", "align")
+    chosen: dict[str, Any] = {name: value for name, value in zip(names, laid_out, strict=True) if value is not None}
+    if rendition:
+        wanted = [(name, settings.rendition(name)) for name in rendition]
+        settings = read_settings({"composites": chosen})
+    else:
+        wanted = [("", one_rendition(preset, prompt, background, chosen))]
+    _check_backgrounds(wanted, prompt, background)
     with ExitStack() as leases:
         maker = Masks(settings, leases, _names(tiers))
-        scenes = Scenes(
+        renditions = Renditions(
             settings,
             leases,
+            wanted,
             prompt=prompt,
             own=own_background(background) if background else None,
             seed=seed,
             generator=generator,
         )
-        if scenes.why and len(jobs) > 1:
-            say((scenes.why, "dim"))
+        reads = [mask] if mask else []
+        reads += [Path(background)] if background and not is_plain(background) else []
+        jobs = _renditions_jobs(images, renditions, output)
+        if renditions.why and len(jobs) > 1:
+            say((renditions.why, "dim"))
         given = read_mask(mask.read_bytes()) if mask else None
+        max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
 
         def make(job: "Job") -> tuple["Solved", list[tuple[str, str]]]:
-            composite, cutout = job.results
-            format_ = FORMATS[composite.path.suffix.lower()]
             picture = decode(job.picture.read_bytes(), max_pixels=max_pixels)
-            solved, scene, blended = replaced(picture, given, maker, scenes, settings, deep=format_ == "png")
-            files = {
-                composite.what: composite_file(blended, format_, picture, scene, settings, job.mark(composite)),
-                cutout.what: cutout_file(blended, FORMATS[cutout.path.suffix.lower()], picture, job.mark(cutout)),
-            }
+            solved = maker.solve(picture, given)
+            rows = [*([("reason", renditions.why)] if renditions.why else [])]
+            rows += [("mask by", f"{solved.by} ({solved.mask.verdict})")]
+            files: dict[str, bytes] = {}
+            png = {result.what for result in job.results if result.path.suffix.lower() == ".png"}
+            deep = {name for name in renditions.settings if (name or "composite") in png}
+            for laid in renditions.of(solved, deep=deep):
+                files |= _files(job, laid, picture, renditions)
+                rows += _figures(laid)
             job.write(files, force=force)
-            return solved, [
-                ("background", scene.by),
-                *([("reason", scenes.why)] if scenes.why else []),
-                ("mask by", f"{solved.by} ({solved.mask.verdict})"),
-                ("halo", _measured(blended.measures.halo, "{:+.1f} Lab units towards the original background's hue")),
-                (
-                    "leakage",
-                    _measured(
-                        blended.measures.leakage,
-                        "{:.2f} (how much of the original background is left in the edge; 0 is clean)",
-                    ),
-                ),
-                ("shadow", blended.shadow.kind),
-                *(("note", note) for note in (*solved.notes, *scene.notes, *blended.notes)),
-            ]
+            return solved, [*rows, *(("note", note) for note in solved.notes)]
 
         _do(jobs, reads, make, maker, force=force, show=_as_rows)
+
+
+def one_rendition(preset: str | None, prompt: str, background: str, chosen: Mapping[str, Any]) -> "Rendition":
+    """What the options ask for, as one rendition. Raises ValueError naming a bad entry."""
+    from pydantic import ValidationError
+
+    from vivid_assets.settings import Rendition, said
+
+    words = {"background": background} if background else {"prompt": prompt} if prompt else {}
+    try:
+        return Rendition(**{"preset": preset or "", **words, **chosen})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(": ".join(filter(None, (".".join(map(str, first["loc"])), said(first))))) from error
+
+
+def _check_backgrounds(wanted: Sequence[tuple[str, "Rendition"]], prompt: str, background: str) -> None:
+    for name, rendition in wanted:
+        if not (prompt or background or rendition.entries.get("prompt") or rendition.entries.get("background")):
+            raise typer.BadParameter(f"give a background{f' for {name}' if name else ''}: --prompt or --background")
+
+
+def _renditions_jobs(images: Sequence[Path], renditions: "Renditions", output: Path | None) -> list["Job"]:
+    """A job a picture, whose results are its renditions, or its composite and its cut-out."""
+    from vivid_assets.cli.results import FORMATS, WITH_ALPHA
+    from vivid_assets.imaging.io.codec import SUFFIXES
+
+    endings: dict[str, str] = {}
+    suffixes: dict[str, tuple[str, ...]] = {}
+    for name, format_ in renditions.formats().items():
+        what = name or "composite"
+        endings[what] = f"-{what}{SUFFIXES[format_]}"
+        suffixes[what] = WITH_ALPHA if renditions.is_transparent(name) else tuple(FORMATS)
+    if "composite" in endings and len(endings) == 1:
+        endings["cut-out"], suffixes["cut-out"] = "-cutout.png", WITH_ALPHA
+    return _jobs("replace", images, endings, suffixes, output, to_folder=len(renditions.settings) > 1)
+
+
+def _files(job: "Job", laid: "Laid", picture: "Picture", renditions: "Renditions") -> dict[str, bytes]:
+    """The files of one composite: of the only one its cut-out too."""
+    from vivid_assets.cli.results import FORMATS
+    from vivid_assets.one_picture.composites import composite_file, cutout_file
+
+    results = {result.what: result for result in job.results}
+    result, settings = results[laid.rendition or "composite"], renditions.settings[laid.rendition]
+    format_ = FORMATS[result.path.suffix.lower()]
+    files = {result.what: composite_file(laid.done, format_, picture, laid.scene, settings, job.mark(result))}
+    if not laid.rendition and (cutout := results.get("cut-out")):
+        kind = FORMATS[cutout.path.suffix.lower()]
+        files[cutout.what] = cutout_file(laid.done, kind, picture, job.mark(cutout))
+    return files
+
+
+def _figures(laid: "Laid") -> list[tuple[str, str]]:
+    """What is said of a composite."""
+    of = f" of {laid.rendition}" if laid.rendition else ""
+    measures = laid.done.measures
+    rows = [(f"background{of}", laid.scene.by), (f"shadow{of}", laid.done.shadow.kind)]
+    if not laid.rendition:
+        rows += [
+            ("halo", _measured(measures.halo, "{:+.1f} Lab units towards the original background's hue")),
+            (
+                "leakage",
+                _measured(
+                    measures.leakage, "{:.2f} (how much of the original background is left in the edge; 0 is clean)"
+                ),
+            ),
+        ]
+    return [*rows, *((f"note{of}", note) for note in laid.notes)]
 
 
 def mask_command(
@@ -262,13 +356,15 @@ def _jobs(
     endings: dict[str, str],
     suffixes: dict[str, tuple[str, ...]],
     output: Path | None,
+    *,
+    to_folder: bool = False,
 ) -> list["Job"]:
     from vivid_assets.cli.results import find_pictures, place
 
     pictures, left_out = find_pictures(images)
     for sentence in left_out:
         complain((sentence, "yellow"))
-    several = len(pictures) > 1 or any(path.is_dir() for path in images)
+    several = to_folder or len(pictures) > 1 or any(path.is_dir() for path in images)
     return place(command, pictures, endings, suffixes, output=output, to_folder=several)
 
 

@@ -1,12 +1,15 @@
 """``vivid settings``: every setting, its meaning, and the value that holds now."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vivid_assets.cli.console import say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+
+if TYPE_CHECKING:
+    from vivid_assets.settings_page import Entry
 
 
 def settings_command(
@@ -22,7 +25,7 @@ def settings_command(
     """
     from resources.models import model_named
     from vivid_assets.settings import SettingsFile
-    from vivid_assets.settings_page import entries, page, tables, toml
+    from vivid_assets.settings_page import entries, heading, page, tables
 
     if markdown:
         typer.echo(page(), nl=False)
@@ -31,14 +34,26 @@ def settings_command(
     listed = {name: entries(name) for name in named}
     settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=open_store(store).root).read()
     for name, own in listed.items():
+        if name == "renditions":
+            held_by = {f"renditions.{one}": held for one, held in settings.renditions.items()}
+            for title, rendition in (held_by or ({heading(name): settings.rendition("")} if table else {})).items():
+                _say(title, own, rendition, whole=bool(table))
+            continue
         held = getattr(settings, name, None) if name in type(settings).model_fields else None
         if held is None:
             model = model_named(name)
             held = (model or type(settings))(**settings.entries(name))
-        say((f"[{name}]", "bold"))
-        for one in own:
-            say(f"{one.name} = {toml(getattr(held, one.name, None))}")
-            if table:
-                values = [f"default {one.default}"] if one.default else []
-                values += [one.range.replace("`", "")] if one.range else []
-                say((f"    {one.meaning} ({'; '.join(values)})" if values else f"    {one.meaning}", "dim"))
+        _say(name, own, held, whole=bool(table))
+
+
+def _say(title: str, own: "list[Entry]", held: object, *, whole: bool) -> None:
+    """Print what holds; ``whole``: with what each entry means."""
+    from vivid_assets.settings_page import toml
+
+    say((f"[{title}]", "bold"))
+    for one in own:
+        say(f"{one.name} = {toml(getattr(held, one.name, None))}")
+        if whole:
+            values = [f"default {one.default}"] if one.default else []
+            values += [one.range.replace("`", "")] if one.range else []
+            say((f"    {one.meaning} ({'; '.join(values)})" if values else f"    {one.meaning}", "dim"))

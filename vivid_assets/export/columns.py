@@ -51,10 +51,11 @@ class Exported:
 
 _COLUMNS = (
     _text("picture", LEDGER, "picture", "the source's name: its path below the catalogue's folder"),
+    _text("rendition", LEDGER, "rendition", "which of the picture's renditions; empty where none is declared"),
     _text("source_digest", LEDGER, "content", "digest of the source file, or the object store's entity tag"),
     Column("source_bytes", pa.int64(), LEDGER, "size", "size of the source file"),
-    Column("width", pa.int32(), "prepared_images", "source_width", "pixels of the source, and so of the composite"),
-    Column("height", pa.int32(), "prepared_images", "source_height", "pixels of the source, and so of the composite"),
+    Column("width", pa.int32(), "prepared_images", "source_width", "pixels of the source"),
+    Column("height", pa.int32(), "prepared_images", "source_height", "pixels of the source"),
     _text("composite", "composites", "file", "the finished picture", is_file=True),
     _text("mask", "masks", "file", "the mask, 8-bit grey, white is subject", is_file=True),
     _text("background", "backgrounds", "file", "the background alone", is_file=True),

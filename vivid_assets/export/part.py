@@ -1,4 +1,4 @@
-"""A shard's part of the exported dataset: a table with a row per live picture."""
+"""A shard's part of the exported dataset: a table with a row per live picture and rendition."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from vivid_assets.export.columns import KEY, LEDGER, Column, all_columns
+from vivid_assets.flow import stage_named
 from vivid_assets.review.look import outcome_of
 from vivid_assets.rows.stage import WhateverBecame
 
@@ -27,7 +28,7 @@ def schema() -> pa.Schema:
 
 
 Rows = Mapping[str, Mapping[str, Any]]
-"""A stage's rows by picture."""
+"""A stage's rows by their names."""
 
 
 def export_part(
@@ -37,7 +38,7 @@ def export_part(
 
     Args:
         shard: its partition key.
-        pictures: the ledger's rows.
+        pictures: the ledger's rows, one for each rendition.
         stages: the rows of every stage that a column reads, by the stage's name.
         models: the revision of each model, as the stages' tables note it.
     """
@@ -48,7 +49,7 @@ def export_part(
 def _row(shard: str, picture: Mapping[str, Any], stages: Mapping[str, Rows], revisions: str) -> dict[str, Any]:
     nothing = {"status": None, "error": None}
     sources: dict[str, Mapping[str, Any]] = {
-        name: rows.get(picture["picture"], nothing) for name, rows in stages.items()
+        name: rows.get(stage_named(name).name_for(picture), nothing) for name, rows in stages.items()
     }
     status, error = outcome_of({name: WhateverBecame(row["status"], row["error"]) for name, row in sources.items()})
     sources[LEDGER] = picture

@@ -1,8 +1,9 @@
 """Publishing: what people see of a catalogue, made from its live ledger in one step that one run at a time takes.
 
 Stages leave files that are named by what they depend on. Here composites get the names of their pictures,
-``composites/<catalogue>/<picture>``, and the dataset in ``export/<catalogue>/`` its rows; what is gone from the
-catalogue loses both. ``published/<catalogue>/<shard>.json`` has the names that a shard's pictures have.
+``composites/<catalogue>/<picture>``, or ``composites/<catalogue>/<rendition>/<picture>``, and the dataset in
+``export/<catalogue>/`` its rows; what is gone from the catalogue loses both. ``published/<catalogue>/<shard>.json`` has
+the names that a shard's pictures have.
 
 While a picture is computed again it keeps its old composite; one that failed, or is gone, has none.
 """
@@ -22,9 +23,10 @@ from resources.store.locks import Claims
 from resources.store.store import Store, table_bytes
 from vivid_assets.catalogue.ledger import live_of, places_of, shard_rows
 from vivid_assets.catalogue.progress import EXPORT, live_digest, made_of, note_progress, read_progress
+from vivid_assets.catalogue.renditions import each_rendition
 from vivid_assets.export.card import dataset_card
 from vivid_assets.export.part import Rows, export_part
-from vivid_assets.rows.stage import FAILED, OK, Stage
+from vivid_assets.rows.stage import FAILED, OK, Stage, name_of
 from vivid_assets.rows.tables import read_made_with, read_rows
 
 COMPOSITES = "composites"
@@ -71,15 +73,16 @@ def publish_shard(store: Store, shard: str, stages: Sequence[Stage]) -> Publishe
     return Published(*found, also)
 
 
-def published_name(catalogue: str, picture: str, file: str) -> str:
-    """The published name of a picture's composite, which is stored as ``file``.
+def published_name(catalogue: str, picture: str, file: str, rendition: str = "") -> str:
+    """The published name of a picture's composite, or of one of its renditions, which is stored as ``file``.
 
     One in its source's format has its source's name. Otherwise a suffix is appended and none replaced, so that
     ``cup.jpg`` and ``cup.png`` stay two files.
     """
     own, made = PurePosixPath(picture).suffix.lower(), PurePosixPath(file).suffix
     is_same = own in (".jpg", ".jpeg") if made == ".jpg" else own == made
-    return f"{COMPOSITES}/{catalogue}/{picture}{'' if is_same else made}"
+    folder = f"{catalogue}/{rendition}" if rendition else catalogue
+    return f"{COMPOSITES}/{folder}/{picture}{'' if is_same else made}"
 
 
 @dataclass(frozen=True)
@@ -94,11 +97,11 @@ class _Publisher:
         # Noted before anything is read: what is made meanwhile is published once more.
         made = made_of(read_progress(self.store, [shard])[shard], [stage.name for stage in self.stages])
         ledger = shard_rows(self.store, shard)
-        live = live_of(ledger)
+        live = {_key(one): one for one in each_rendition(live_of(ledger))}
         rows = {stage.name: read_rows(self.store, stage, shard) for stage in self.stages}
         before = self._names(shard)
         others = self._take_over(shard, live, before)
-        wanted = {picture: self._wanted(picture, rows) for picture in (one["picture"] for one in live)}
+        wanted = {key: self._wanted(one, rows) for key, one in live.items()}
         fresh = self._unlinked({picture: one for picture, one in wanted.items() if one is not None})
         if fresh:
             # First where they will be, so that whoever comes after a killed run knows every name that there may be.
@@ -146,31 +149,30 @@ class _Publisher:
                 without.update(one for one in pool.map(link, some) if one)
         return without
 
-    def _wanted(self, picture: str, rows: Mapping[str, Rows]) -> tuple[str, str] | None:
-        """The name that the picture's composite is to have, and its file."""
-        row = rows[COMPOSITES].get(picture)
+    def _wanted(self, one: Mapping[str, Any], rows: Mapping[str, Rows]) -> tuple[str, str] | None:
+        """The name that the composite of a picture, or of a rendition, is to have, and its file."""
+        row = rows[COMPOSITES].get(name_of(one))
         if row is None or row["status"] != OK:
             return None
-        return published_name(self.catalogue, picture, row["file"]), row["file"]
+        return published_name(self.catalogue, one["picture"], row["file"], one["rendition"]), row["file"]
 
-    def _kept(self, live: Sequence[Mapping[str, Any]], rows: Mapping[str, Rows], before: Mapping[str, Any]) -> set[str]:
-        """The pictures that keep their old files: not computed again yet, failing for now, or of another shard now."""
-        here = {one["picture"] for one in live}
-        waiting = {
-            picture
-            for picture in here
-            if picture not in rows[COMPOSITES]
-            or any(found[picture]["transient"] for found in rows.values() if picture in found)
-        }
-        away = {*places_of(self.store, self.catalogue, before.keys() - here)} if before.keys() - here else set()
-        return (waiting | away) & before.keys()
+    def _kept(self, live: "Live", rows: Mapping[str, Rows], before: Mapping[str, Any]) -> set[str]:
+        """Those that keep their old files: not computed again yet, failing for now, or of another shard now."""
+        waiting = set()
+        for key, one in live.items():
+            found = [rows[stage.name].get(stage.name_for(one)) for stage in self.stages]
+            if name_of(one) not in rows[COMPOSITES] or any(row["transient"] for row in found if row):
+                waiting.add(key)
+        gone = {_picture(key) for key in before.keys() - live.keys()} - {_picture(key) for key in live}
+        elsewhere = places_of(self.store, self.catalogue, gone) if gone else {}
+        return {key for key in before if key in waiting or _picture(key) in elsewhere}
 
-    def _take_over(self, shard: str, live: Sequence[Mapping[str, Any]], before: "Names") -> dict[str, "Names"]:
+    def _take_over(self, shard: str, live: "Live", before: "Names") -> dict[str, "Names"]:
         """Add to ``before`` the names that pictures which are here now had in other shards; what is left to these."""
-        moved = {one["picture"] for one in live} - before.keys()
+        moved = live.keys() - before.keys()
         if not moved:
             return {}
-        places = places_of(self.store, self.catalogue, moved, retired=True)
+        places = places_of(self.store, self.catalogue, {_picture(key) for key in moved}, retired=True)
         others = {}
         for other in sorted({one for shards in places.values() for one in shards} - {shard}):
             names = self._names(other)
@@ -182,7 +184,7 @@ class _Publisher:
     def _write_part(
         self,
         shard: str,
-        live: Sequence[Mapping[str, Any]],
+        live: "Live",
         rows: Mapping[str, Rows],
         named: "Names",
         without: Mapping[str, str],
@@ -193,11 +195,12 @@ class _Publisher:
         path = part_path(shard)
         # People see a composite by its name.
         shown = {
-            picture: {**row, "file": named[picture][0] if picture in named else None}
-            | ({"status": FAILED, "error": without[picture]} if without.get(picture) else {})
-            for picture, row in rows[COMPOSITES].items()
+            name: {**row, "file": named[key][0] if key in named else None}
+            | ({"status": FAILED, "error": without[key]} if without.get(key) else {})
+            for name, row in rows[COMPOSITES].items()
+            for key in (_key(row),)
         }
-        table = export_part(shard, live, {**rows, COMPOSITES: shown}, models)
+        table = export_part(shard, [*live.values()], {**rows, COMPOSITES: shown}, models)
         if not len(table):
             self.store.remove([path])
             return table, False
@@ -222,7 +225,20 @@ class _Publisher:
 
 
 Names = dict[str, list[str]]
-"""By picture: the name of its composite; several only where a run that gave it another did not finish."""
+"""By ``_key``: the name of its composite; several only where a run that gave it another did not finish."""
+Live = Mapping[str, Mapping[str, Any]]
+"""By ``_key``: what the ledger has of a picture, or of one of its renditions."""
+
+_BETWEEN = "\x1f"
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    """What a picture, or one of its renditions, is called in the record of names: the picture can be read off it."""
+    return f"{row['picture']}{_BETWEEN}{row['rendition']}" if row["rendition"] else row["picture"]
+
+
+def _picture(key: str) -> str:
+    return key.partition(_BETWEEN)[0]
 
 
 def _all(names: Names) -> set[str]:

@@ -14,6 +14,7 @@ from partitions.shards import catalogue_of
 from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, places_of, read_ledger
+from vivid_assets.catalogue.renditions import each_rendition
 from vivid_assets.review.page import review_page
 from vivid_assets.rows.orphans import files_of, find_orphans
 from vivid_assets.rows.stage import OK, Stage
@@ -58,8 +59,9 @@ def find_rubbish(store: Store, catalogue: str, stages: Sequence[Stage], only: Co
     ledger, _ = read_ledger(store, catalogue)
     shards = sorted({*ledger["shard"].to_pylist()})
     for shard in shards:
-        live = {one["picture"] for one in live_pictures(store, shard)}
+        pictures = each_rendition(live_pictures(store, shard))
         for stage in stages:
+            live = {stage.name_for(one) for one in pictures}
             stay, go = _apart(store, stage, shard, live, only)
             named |= {*files_of(stage, stay)}
             dead |= {*files_of(stage, go)}
@@ -79,9 +81,9 @@ def delete_rubbish(store: Store, rubbish: Rubbish, review: Stage, only: Collecti
     """Delete it: rows first, so that none names a file that is gone. ``review`` is the stage whose pages show rows."""
     for stage, shard in rubbish.tables:
         with Claims(store, f"claims/{stage.name}").held(shard):
-            live = {one["picture"] for one in live_pictures(store, shard)}
+            live = {stage.name_for(one) for one in each_rendition(live_pictures(store, shard))}
             made_with, (rows, number) = read_made_with(store, stage, shard), read_numbered(store, stage, shard)
-            stay = [row for name, row in rows.items() if name in live or not _goes(name, only)]
+            stay = [row for name, row in rows.items() if name in live or not _goes(row["picture"], only)]
             if len(stay) < len(rows):
                 write_rows(store, stage, shard, stay, after=number, made_with=made_with)
             shelf = [row for row in read_shelf(store, stage, shard).values() if not _goes(row["picture"], only)]
@@ -112,7 +114,7 @@ def _apart(
     stay: list[Mapping[str, Any]] = [*Journal(store, stage, shard).earlier()[0]]
     go: list[Mapping[str, Any]] = []
     for name, row in read_rows(store, stage, shard).items():
-        (stay if name in live or not _goes(name, only) else go).append(row)
+        (stay if name in live or not _goes(row["picture"], only) else go).append(row)
     for row in read_shelf(store, stage, shard).values():
         (go if _goes(row["picture"], only) else stay).append(row)
     return stay, go

@@ -6,11 +6,12 @@ What the commands and the public functions return comes from here, so that both 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.blend.composite import Blend, compose
 from vivid_assets.imaging.blend.cutout import emptied
-from vivid_assets.imaging.blend.separate import separate
+from vivid_assets.imaging.blend.separate import CutOut, separate
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.io.codec import Format, Picture, SourceType, encode
@@ -40,22 +41,28 @@ def replaced(
     """
     solved = masks.solve(picture, given)
     scene = scenes.scene(solved)
-    return solved, scene, composed(solved, scene, settings, deep=deep)
+    return solved, scene, laid_over(cut_out(solved, settings, deep=deep), scene, settings)
 
 
-def composed(solved: Solved, scene: Scene, settings: Settings, *, deep: bool) -> Blend:
-    """The picture before the scene, which is made to cover it; in 16 bits where ``deep`` and the picture has them."""
+def cut_out(solved: Solved, settings: Settings, *, deep: bool) -> CutOut:
+    """The subject off its picture; in 16 bits where ``deep`` and the picture has them."""
     wanted = settings.composites
     # A source with transparency holds pure foreground colour: there is no original background to take out.
     mode = "alpha" if solved.from_source else wanted.mode
     picture = solved.picture
     front: NDArray[Any] = picture.rgb if solved.from_source else opaque(picture)
-    behind: NDArray[Any] | None = scene.rgb
     if deep and picture.rgb16 is not None and (solved.from_source or picture.alpha is None):
         front = picture.rgb16
-        behind = scene.rgb if scene.rgb16 is None else scene.rgb16
     options = replace(wanted.blend, mode=mode).for_alpha(solved.alpha.origin)
-    cut = separate(front, solved.alpha, options, visible=solved.visible)
+    return separate(front, solved.alpha, options, visible=solved.visible)
+
+
+def laid_over(cut: CutOut, scene: Scene, settings: Settings) -> Blend:
+    """The subject before the scene, which is made to cover its canvas."""
+    wanted = settings.composites
+    behind: NDArray[Any] | None = scene.rgb
+    if scene.rgb16 is not None and cut.image.dtype == np.uint16:
+        behind = scene.rgb16
     return compose(cut, behind, shadow=wanted.shadow, floor=scene.floor, placement=wanted.placement)
 
 
@@ -74,16 +81,12 @@ def blended(
     verdict = judge_given(measure(alpha), Thresholds(), OVERRIDE, "the mask")
     notes = (*picture.notes, *mask.notes, *(() if verdict.accepted else (verdict.reason,)), *scene.notes)
     front: NDArray[Any] = opaque(picture)
-    behind: NDArray[Any] | None = scene.rgb
     if picture.alpha is not None:
         alpha = alpha * shown_alpha(picture.alpha)
         notes += ("the image is transparent in parts, which stay so",)
     elif deep and picture.rgb16 is not None:
         front = picture.rgb16
-        behind = scene.rgb if scene.rgb16 is None else scene.rgb16
-    wanted = settings.composites
-    cut = separate(front, Alpha(alpha, "person"), wanted.blend)
-    done = compose(cut, behind, shadow=wanted.shadow, floor=scene.floor, placement=wanted.placement)
+    done = laid_over(separate(front, Alpha(alpha, "person"), settings.composites.blend), scene, settings)
     return done, (*notes, *done.notes)
 
 

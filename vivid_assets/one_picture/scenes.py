@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from resources.scenes.plain import TRANSPARENT, is_plain, rgb_of
 from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
+from vivid_assets.imaging.blend.placement import scene_size, subject_on_scene
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.io.codec import Picture, decode
 from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, over_white
@@ -52,9 +52,14 @@ class Scenes:
         own: Scene | None = None,
         seed: int,
         generator: str | None = None,
+        leased: dict[str, Callable[..., Any]] | None = None,
     ) -> None:
-        """Nothing is loaded yet. Raises ModelUnavailable when a model is requested by name and cannot be had."""
+        """Nothing is loaded yet; ``leased`` are the generators that other scenes have loaded, by name.
+
+        Raises ModelUnavailable when a model is requested by name and cannot be had.
+        """
         self._settings, self._leases = settings, leases
+        self._leased = {} if leased is None else leased
         self._prompt, self._seed = prompt, seed
         self._own = own
         self._made: dict[str, NDArray[np.uint8]] = {}
@@ -67,10 +72,20 @@ class Scenes:
             if self._choice.model and (missing := self._choice.model.missing()):
                 raise ModelUnavailable(missing)
 
-    @cached_property
-    def _generate(self) -> Callable[..., Any]:
-        assert self._choice.model
-        return self._leases.enter_context(self._choice.model.lease())
+    def _generate(self, request: SceneRequest) -> Any:
+        name, model = self._choice.name, self._choice.model
+        assert model
+        if name not in self._leased:
+            self._leased[name] = self._leases.enter_context(model.lease())
+        (made,) = self._leased[name]([request])
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether there is to be no background."""
+        return self._own is not None and self._own.rgb is None
 
     def scene(self, solved: Solved) -> Scene:
         """A background for the picture."""
@@ -94,20 +109,23 @@ class Scenes:
         light = measure_light(solved.small)
         words = enhance(self._prompt, temperature=light.temperature, tone=light.tone, line_art=solved.mask.line_art)
         in_place = self._settings.backgrounds.place == "inpaint" and model.paints_around
-        height, width = solved.small.shape[:2]
+        placement = self._settings.composites.placement
+        height, width = scene_size(placement, *solved.small.shape[:2])
+        subject = None
+        if in_place:
+            columns = solved.picture.rgb.shape[1]
+            subject = Subject(*subject_on_scene(solved.small, solved.mask.alpha, placement, columns))
         request = SceneRequest(
             words.prompt,
             words.negative_prompt,
             self._seed,
             height,
             width,
-            subject=Subject(solved.small, solved.mask.alpha) if in_place else None,
+            subject=subject,
         )
         key = model.key(request)
         if key not in self._made:
-            (made,) = self._generate([request])
-            if isinstance(made, Exception):
-                raise made
+            made = self._generate(request)
             if in_place:
                 self._made.clear()  # no other picture has this one
             self._made[key] = made.image

@@ -300,7 +300,7 @@ function saveCsv() {
   const judged = [...flaggedRows().map((row) => [row, "wrong"]),
     ...rows.filter((row) => accepted.has(row.name)).map((row) => [row, "right"])];
   const lines = judged.map(([row, judgement]) =>
-    [path(row.name), judgement, row.right, row.outcome, row.verdict, row.tier, row.override].map(quote).join(","));
+    [path(row.picture), judgement, row.right, row.outcome, row.verdict, row.tier, row.override].map(quote).join(","));
   const text = ["picture,judgement,right,outcome,verdict,tier,override_mask", ...lines, ""].join("\r\n");
   const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `${shard}-judged.csv` });
   link.click();

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from vivid_assets.catalogue.source import OVERRIDES
 from vivid_assets.review.share import shared_out
+from vivid_assets.rows.stage import name_of
 
 _PICTURES = ("before", "mask", "edges", "after")
 _DIGEST = re.compile(rb'<meta name="vivid-rows" content="([0-9a-f]+)">')
@@ -50,7 +51,7 @@ def rows_digest(rows: Sequence[Mapping[str, Any]], share: float | None = None) -
     for name in ("page.html", "page.css", "page.js"):
         seen.update(_part(name).encode())
     for row in rows:
-        seen.update(json.dumps([row["picture"], row["key"]]).encode())
+        seen.update(json.dumps([name_of(row), row["key"]]).encode())
     return seen.hexdigest()
 
 
@@ -63,7 +64,10 @@ def page_digest(page: bytes) -> str | None:
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as the page's script sees it."""
     plain = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "leakage", "generator", "prompt")
-    entry = {name: row[name] for name in (*plain, "right", "edge_right")} | {"name": row["picture"]}
+    entry = {name: row[name] for name in (*plain, "right", "edge_right")} | {
+        "name": name_of(row),
+        "picture": row["picture"],
+    }
     for name in _PICTURES:
         entry[name] = f"data:image/webp;base64,{base64.b64encode(row[name]).decode()}" if row[name] else None
     # From where the page lies, beside the folder of the composites.

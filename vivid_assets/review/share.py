@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vivid_assets.review.look import DOUBT, FINE
+from vivid_assets.rows.stage import name_of
 
 CERTAIN = ("empty", "covers_all", "inverted", "invalid")
 """Verdicts that leave no doubt: such a mask is looked at, however many there are."""
@@ -26,9 +27,9 @@ def shared_out(rows: Sequence[Mapping[str, Any]], share: float | None) -> list[M
         return sorted(rows, key=_order)
     certain = [row for row in rows if row["rank"] not in (DOUBT, FINE) or row["verdict"] in CERTAIN]
     places = max(0, math.ceil(round(share * len(rows), 9)) - len(certain))
-    chosen = {row["picture"] for row in certain}
-    asked = {row["picture"] for row in sorted((r for r in rows if r["picture"] not in chosen), key=_unsure)[:places]}
-    return sorted((_as_asked(row, row["picture"] in chosen, row["picture"] in asked) for row in rows), key=_order)
+    chosen = {name_of(row) for row in certain}
+    asked = {name_of(row) for row in sorted((r for r in rows if name_of(r) not in chosen), key=_unsure)[:places]}
+    return sorted((_as_asked(row, name_of(row) in chosen, name_of(row) in asked) for row in rows), key=_order)
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -38,7 +39,7 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def _unsure(row: Mapping[str, Any]) -> tuple[float, str]:
     """The least sure first; what is not estimated goes by its verdict."""
     unknown = 0.0 if row["rank"] == DOUBT else 1.0
-    return (unknown if row["right"] is None else row["right"]), row["picture"]
+    return (unknown if row["right"] is None else row["right"]), name_of(row)
 
 
 def _as_asked(row: Mapping[str, Any], is_certain: bool, is_asked: bool) -> Mapping[str, Any]:

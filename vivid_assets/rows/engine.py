@@ -17,7 +17,7 @@ from resources.store.store import Store
 from vivid_assets.rows.columns import as_columns
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import degraded_key, digest, row_key
-from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage
+from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage, name_of
 from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows, read_shelf, shelve, write_rows
 from vivid_assets.rows.work import Work, perform
 
@@ -55,7 +55,7 @@ class Outcome:
     @property
     def data_version(self) -> str:
         """The digest of the rows' keys: the same again exactly when nothing changed."""
-        return digest([[row["picture"], row["status"], row["key"]] for row in self.rows])
+        return digest([[name_of(row), row["status"], row["key"]] for row in self.rows])
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ShardRun:
     stage: Stage
     shard: str
     pictures: Sequence[Mapping[str, Any]]
-    """The shard's live rows of the ledger."""
+    """The shard's live rows of the ledger; of a stage with a row per rendition, one for each, with ``rendition``."""
     store: Store
     log: logging.Logger
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +80,8 @@ class ShardRun:
     """Settings that can only make a picture fail, and change no result."""
     settings_of: Callable[[RowInput], Mapping[str, Any]] | None = None
     """Of the settings those that can change this row's result; all where it is None."""
+    revision_of: Callable[[RowInput], Mapping[str, str]] | None = None
+    """That of the models that this row wants; all of ``revision`` where it is None."""
 
     def failed_key(self, key: str) -> str:
         """The key of a row that should have ``key`` and failed: under other limits it may not."""
@@ -92,7 +94,7 @@ class _Plan:
 
     due: list[RowInput]
     good: dict[str, dict[str, Any]]
-    """The rows that need no work, by picture."""
+    """The rows that need no work, by their names."""
     before: dict[str, dict[str, Any]]
     """The table's rows."""
     number: int
@@ -126,7 +128,7 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
             rows = rows | _work_off(run, plan.due, _measured(run, work(), progress), journal, progress, gpu)
         else:
             run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
-        ordered = [rows[picture["picture"]] for picture in run.pictures]
+        ordered = [rows[name_of(picture)] for picture in run.pictures]
         table = as_table(stage, ordered)
         if plan.due or ordered != [*plan.before.values()] or not plan.number:
             shelve(store, stage, shard, _superseded(plan.before.values(), ordered))
@@ -143,43 +145,43 @@ def _plan(run: ShardRun) -> _Plan:
     stage, shard, store = run.stage, run.shard, run.store
     table, number = read_numbered(store, stage, shard)
     noted, journals = Journal(store, stage, shard).earlier()
-    known = table | {row["picture"]: row for row in noted}
+    known = table | {name_of(row): row for row in noted}
     upstream = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in stage.reads}
 
     good: dict[str, dict[str, Any]] = {}
     asked: list[RowInput] = []
     for picture in run.pictures:
-        name = picture["picture"]
-        sources = {source: rows[name] for source, rows in upstream.items() if name in rows}
+        names = {reads.stage.name: reads.stage.name_for(picture) for reads in stage.reads}
+        sources = {source: upstream[source][name] for source, name in names.items() if name in upstream[source]}
         if obstacle := _obstacle(stage, sources):
             sentence, passes = obstacle
-            good[name] = _row(stage, name, SKIPPED, sentence, key="", transient=passes)
+            good[name_of(picture)] = _row(stage, picture, SKIPPED, sentence, key="", transient=passes)
         else:
             asked.append(_asked(run, picture, sources))
     # In the order of trust: the picture's own row, one of another picture that asks for the same, one from the shelf;
     # then its own that is as near to what is asked for as this machine can come.
-    own = {row.picture: known.get(row.picture, _NONE) for row in asked}
+    own = {row.name: known.get(row.name, _NONE) for row in asked}
     by_key = {row["key"]: row for row in known.values()}
     found: dict[str, dict[str, Any] | None] = {}
     for row in asked:
         keys = (row.key, run.failed_key(row.key))
-        mine = own[row.picture]
-        found[row.picture] = mine if mine["key"] in keys else by_key.get(keys[0]) or by_key.get(keys[1])
+        mine = own[row.name]
+        found[row.name] = mine if mine["key"] in keys else by_key.get(keys[0]) or by_key.get(keys[1])
     if not all(found.values()):
         shelf = read_shelf(store, stage, shard)
         for row in asked:
-            found[row.picture] = found[row.picture] or shelf.get(row.key) or shelf.get(run.failed_key(row.key))
+            found[row.name] = found[row.name] or shelf.get(row.key) or shelf.get(run.failed_key(row.key))
     for row in asked:
-        if not found[row.picture] and own[row.picture]["key"] == degraded_key(row.key, run.lacking):
-            found[row.picture] = own[row.picture]
+        if not found[row.name] and own[row.name]["key"] == degraded_key(row.key, run.lacking):
+            found[row.name] = own[row.name]
     candidates = [one for one in found.values() if one]
     present = store.sizes(row[name] for row in candidates for name in stage.files if row[name])
 
     due: list[RowInput] = []
     for row in asked:
-        one = found[row.picture]
+        one = found[row.name]
         if one is not None and _still_good(stage, one, present, run.retry_failed):
-            good[row.picture] = one | {"picture": row.picture}
+            good[row.name] = one | {"picture": row.picture, "rendition": row.rendition}
         else:
             due.append(row)
     return _Plan(due, good, table, number, journals)
@@ -193,9 +195,10 @@ def _asked(run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapp
     values: dict[type, Any] = {reads.kind: reads.kind(**read[reads.stage.name]) for reads in stage.reads}
     if stage.asks:
         values[stage.asks] = stage.asks(**asked)
-    row = RowInput(picture["picture"], "", values)
+    row = RowInput(picture["picture"], "", values, picture.get("rendition", ""))
     settings = run.settings_of(row) if run.settings_of else run.settings
-    return replace(row, key=row_key(stage, asked, read, upstream_keys, settings, run.revision))
+    revision = run.revision_of(row) if run.revision_of else run.revision
+    return replace(row, key=row_key(stage, asked, read, upstream_keys, settings, revision))
 
 
 def _obstacle(stage: Stage, sources: Mapping[str, Mapping[str, Any]]) -> tuple[str, bool] | None:
@@ -257,10 +260,10 @@ def _work_off(
     told = time.monotonic()
     try:
         for done in perform(due, work):
-            name = done.row.picture
+            name = done.row.name
             if isinstance(done.result, PictureFailure):
                 key = run.failed_key(done.row.key)
-                row = _row(stage, name, FAILED, str(done.result), key, done.seconds, done.result.transient)
+                row = _row(stage, _of(done.row), FAILED, str(done.result), key, done.seconds, done.result.transient)
                 log.warning("%s %s failed: %s", stage.name, name, done.result)
                 progress.add(failed=1)
             else:
@@ -294,18 +297,23 @@ def _columns(stage: Stage, made: Any) -> dict[str, Any]:
 def _ok_row(stage: Stage, row: RowInput, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     lacks = result.get(stage.degraded) if stage.degraded else None
     key = degraded_key(row.key, lacks)
-    made = _row(stage, row.picture, OK, None, key, seconds, transient=bool(lacks))
+    made = _row(stage, _of(row), OK, None, key, seconds, transient=bool(lacks))
     return made | {"environment": environment()} | dict(result)
+
+
+def _of(row: RowInput) -> dict[str, str]:
+    return {"picture": row.picture, "rendition": row.rendition}
 
 
 def _row(
     stage: Stage,
-    picture: str,
+    picture: Mapping[str, Any],
     status: str,
     error: str | None,
     key: str,
     seconds: float = 0.0,
     transient: bool = False,
 ) -> dict[str, Any]:
-    common: list[Any] = [picture, status, error, transient, key, seconds, [], None]
+    name, rendition = picture["picture"], picture.get("rendition", "")
+    common: list[Any] = [name, rendition, status, error, transient, key, seconds, [], None]
     return dict(zip(COMMON.names, common, strict=True)) | dict.fromkeys(stage.columns.names)

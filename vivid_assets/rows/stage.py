@@ -16,6 +16,7 @@ OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 COMMON = pa.schema(
     [
         pa.field("picture", pa.string(), nullable=False),
+        pa.field("rendition", pa.string(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
         pa.field("error", pa.string()),
         pa.field("transient", pa.bool_(), nullable=False),
@@ -27,6 +28,8 @@ COMMON = pa.schema(
 )
 """The columns that a row of every stage has.
 
+``rendition`` is which of its picture's renditions a row is for: empty in stages that have a row a picture
+(``Stage.per_rendition``), and where a catalogue declares none.
 ``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
 ``error`` is a sentence for people; ``transient`` says that trying again may help, also to a row that is ``ok`` but
 degraded (``Stage.degraded``), or ``skipped`` since an earlier stage has not been run; ``key`` is the digest of
@@ -36,6 +39,20 @@ that the row was computed with, which are no part of the key.
 """
 
 _STATE = ("status", "error")
+
+
+def row_name(picture: str, rendition: str) -> str:
+    """What a row is called, in tables and to people: one of a kind in its stage.
+
+    >>> row_name("a.jpg", ""), row_name("a.jpg", "beach")
+    ('a.jpg', 'a.jpg (beach)')
+    """
+    return f"{picture} ({rendition})" if rendition else picture
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """The name of a table's row, or of one of the ledger's."""
+    return row_name(row["picture"], row.get("rendition", ""))
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,8 @@ class Stage:
     asks: type | None = None
     """Columns of the ledger that are read: the picture's content and what the user asks for it, as a dataclass."""
     reads: tuple[Reads, ...] = ()
+    per_rendition: bool = False
+    """Whether there is a row per picture and rendition, and not one a picture."""
 
     def __post_init__(self) -> None:
         if taken := {*self.columns.names} & {*COMMON.names}:
@@ -102,9 +121,15 @@ class Stage:
         if len({*kinds}) < len(kinds):
             raise ValueError(f"{self.name} reads two things as one type: each needs a dataclass of its own")
         for read in self.reads:
+            if read.stage.per_rendition and not self.per_rendition:
+                raise ValueError(f"{self.name} has a row a picture and reads {read.stage.name}, which has several")
             own = read.kind if read.required else make_dataclass("Own", _own_fields(read.kind))
             if why := fits(own, read.stage.row, optional=not read.required):
                 raise ValueError(f"{self.name} reads {read.stage.name}.{why}")
+
+    def name_for(self, picture: Mapping[str, Any]) -> str:
+        """What this stage's row is called for a picture of the ledger, or one of its renditions."""
+        return row_name(picture["picture"], picture.get("rendition", "") if self.per_rendition else "")
 
     @cached_property
     def columns(self) -> pa.Schema:
@@ -137,7 +162,7 @@ def _own_fields(kind: type) -> list[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class RowInput:
-    """One picture as a stage may see it."""
+    """One picture, or one of its renditions, as a stage may see it."""
 
     picture: str
     """The picture's path below its catalogue's root; its name everywhere."""
@@ -145,6 +170,13 @@ class RowInput:
     """The digest of everything that the result depends on."""
     values: Mapping[type, Any] = field(default_factory=dict, repr=False)
     """What is read of the ledger and of earlier stages, by its type."""
+    rendition: str = ""
+    """Its rendition; empty where there is none."""
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+        return row_name(self.picture, self.rendition)
 
     def read(self, kind: type[Values]) -> Values:
         """What the stage declares to read as ``kind``, of the ledger (``Stage.asks``) or of an earlier stage."""

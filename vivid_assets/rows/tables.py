@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from resources.errors import DamagedTable, MachineFault
 from resources.store.store import Store, table_bytes
-from vivid_assets.rows.stage import Stage
+from vivid_assets.rows.stage import Stage, name_of
 
 _FLUSH_SECONDS = 2.0
 _SHELVED = 1024
@@ -53,7 +53,7 @@ def shards_with_tables(store: Store, stage: Stage) -> list[str]:
 
 
 def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
-    """The shard's rows of ``stage`` by picture; empty when it was never materialised, or the table is damaged.
+    """The shard's rows of ``stage`` by their names; empty when it was never materialised, or the table is damaged.
 
     So is a table of an earlier version with other columns: its rows are stale.
     """
@@ -64,7 +64,7 @@ def read_numbered(store: Store, stage: Stage, shard: str) -> tuple[dict[str, dic
     """As ``read_rows``, and the number of the table."""
     table, number = _read_newest(store, stage.name, shard)
     fits = table is not None and _fits(table, stage)
-    return {row["picture"]: row for row in table.to_pylist()} if table is not None and fits else {}, number
+    return {name_of(row): row for row in table.to_pylist()} if table is not None and fits else {}, number
 
 
 def read_shelf(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
@@ -81,9 +81,11 @@ def shelve(store: Store, stage: Stage, shard: str, rows: Iterable[dict[str, Any]
 
 
 def read_statuses(store: Store, stage: str, shard: str) -> dict[str, str]:
-    """The status of each of the shard's pictures in the stage of that name; empty as with ``read_rows``."""
+    """The status of each of the shard's rows in the stage of that name; empty as with ``read_rows``."""
     table, _ = _read_newest(store, stage, shard)
-    return {} if table is None else dict(zip(*(table[name].to_pylist() for name in ("picture", "status")), strict=True))
+    if table is None or not {"picture", "rendition", "status"} <= {*table.column_names}:
+        return {}
+    return {name_of(row): row["status"] for row in table.select(["picture", "rendition", "status"]).to_pylist()}
 
 
 def write_rows(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,8 @@ from resources.scenes.request import Scene, SceneRequest, Subject, bucket
 from resources.store.store import Store
 from vivid_assets.flow import stage_named
 from vivid_assets.imaging.backdrop.render import read_prompt, recipe, render
+from vivid_assets.imaging.blend.options import Placement
+from vivid_assets.imaging.blend.placement import scene_size, subject_on_scene
 from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.transparency import opaque
@@ -74,9 +76,10 @@ class PreparedSize:
 
 @dataclass(frozen=True)
 class PreparedPicture(PreparedSize):
-    """The picture too, where the background is painted around its subject."""
+    """The picture too, and its source's width, where the background is painted around its subject."""
 
     file: str
+    source_width: Int32
 
 
 @dataclass(frozen=True)
@@ -105,44 +108,71 @@ class Words:
 Loaded = tuple[RowInput, Subject | None]
 
 
+class _Maker:
+    """Who makes the scenes of some renditions, on this machine."""
+
+    def __init__(self, shard: Shard, asked: str, leases: ExitStack) -> None:
+        wanted = shard.settings.backgrounds
+        models = scene_generators(shard.settings, shard.models, asked=asked)
+        self.choice, self.lacking = _choose(shard.store, asked, models)
+        self.model = None if self.lacking else self.choice.model
+        # Who has a GPU expects a model; the others need not be alarmed.
+        unexpected = self.lacking or (asked == AUTO and self.choice.name == BACKDROP and gpu_expected())
+        shard.log.log(logging.WARNING if unexpected else logging.INFO, "%s", self.choice.why)
+        self.in_place = wanted.place == "inpaint" and self.choice.model is not None and self.choice.model.paints_around
+        if wanted.place == "inpaint" and not self.in_place:
+            shard.log.warning("Nothing is painted around the subjects: the drawn backdrop knows none.")
+        # Two batches are claimed at a time: more would be kept from other runs, fewer would not be full.
+        self.cache = SceneCache(shard.store, chunk=2 * self.model.batch_size) if self.model else SceneCache(shard.store)
+        self.generate = leases.enter_context(self.model.lease()) if self.model else None
+        self.settings = {"generator": self.choice.name} | ({"place": "inpaint"} if self.in_place else {})
+        self.revision = _revision(shard.store, self.choice)
+
+
 class MakeBackgrounds(StageWork[Loaded, Background, Background]):
-    """A background for each picture, in the scene cache."""
+    """A background for each rendition of each picture, in the scene cache."""
 
     def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
         super().__init__(stage, shard, leases)
-        wanted = shard.settings.backgrounds
-        models = scene_generators(shard.settings, shard.models)
-        self._choice, self.lacking = _choose(shard.store, wanted.generator, models)
-        model = None if self.lacking else self._choice.model
-        # Who has a GPU expects a model; the others need not be alarmed.
-        unexpected = self.lacking or (wanted.generator == AUTO and self._choice.name == BACKDROP and gpu_expected())
-        shard.log.log(logging.WARNING if unexpected else logging.INFO, "%s", self._choice.why)
-        self._in_place = (
-            wanted.place == "inpaint" and self._choice.model is not None and self._choice.model.paints_around
-        )
+        common, renditions = shard.settings.backgrounds.generator, shard.settings.renditions
+        self._asked = {name: one.generator or common for name, one in renditions.items()} or {"": common}
+        self._makers = {asked: _Maker(shard, asked, leases) for asked in dict.fromkeys(self._asked.values())}
+        makers = [*self._makers.values()]
+        self._in_place = any(maker.in_place for maker in makers)
         if self._in_place:
             self.stage = _in_place(stage)
-        elif wanted.place == "inpaint":
-            shard.log.warning("Nothing is painted around the subjects: the drawn backdrop knows none.")
-        # Two batches are claimed at a time: more would be kept from other runs, fewer would not be full.
-        self._cache = SceneCache(shard.store, chunk=2 * model.batch_size) if model else SceneCache(shard.store)
-        self._model = model
-        self._generate = leases.enter_context(model.lease()) if model else None
-        self.batch_size = _PLANNED * model.batch_size if model else _BATCH
-        self.order = self._order if model else None
-        self.settings = {"generator": self._choice.name} | ({"place": "inpaint"} if self._in_place else {})
-        self.revision = _revision(shard.store, self._choice)
+        sizes = [maker.model.batch_size for maker in makers if maker.model]
+        self.batch_size = _PLANNED * max(sizes) if sizes else _BATCH
+        self.order = self._order if sizes else None
+        self.settings, self.revision = makers[0].settings, makers[0].revision
+        self.lacking = next((maker.lacking for maker in makers if maker.lacking), None)
+
+    def settings_of(self, row: RowInput) -> Mapping[str, Any]:
+        if row.read(AskedBackground).background:
+            return {}
+        maker, placement = self._maker(row), self._placement(row)
+        if placement.canvas is None:
+            return maker.settings
+        if maker.in_place:
+            return {**maker.settings, "placement": asdict(placement)}
+        width, height = placement.canvas
+        return {**maker.settings, "shape": bucket(height, width)}
+
+    def revision_of(self, row: RowInput) -> Mapping[str, str]:
+        return {} if row.read(AskedBackground).background else self._maker(row).revision
 
     def load(self, row: RowInput) -> Loaded:
-        paints = self._in_place and self._model and not row.read(AskedBackground).background
+        maker = self._maker(row)
+        paints = maker.in_place and maker.model and not row.read(AskedBackground).background
         return row, self._subject(row) if paints else None
 
     def compute(self, batch: Sequence[Loaded]) -> Sequence[Background | Exception]:
-        own = {row.picture: self._given(row) for row, _ in batch if row.read(AskedBackground).background}
-        others = [(row, subject) for row, subject in batch if row.picture not in own]
-        made = self._generated(others) if self._model else self._drawn([row for row, _ in others])
-        found = own | dict(zip((row.picture for row, _ in others), made, strict=True))
-        return [found[row.picture] for row, _ in batch]
+        found = {row.name: self._given(row) for row, _ in batch if row.read(AskedBackground).background}
+        for maker in self._makers.values():
+            mine = [one for one in batch if one[0].name not in found and self._maker(one[0]) is maker]
+            made = self._generated(maker, mine) if maker.model else self._drawn(maker, [row for row, _ in mine])
+            found |= dict(zip((row.name for row, _ in mine), made, strict=True))
+        return [found[row.name] for row, _ in batch]
 
     def save(self, row: RowInput, computed: Background) -> Background:  # noqa: ARG002
         return computed
@@ -153,31 +183,40 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
         return [decode(self.shard.store.read(made.file), longest=256).rgb]
 
     def report(self, outcome: Any) -> Mapping[str, Any]:  # noqa: ARG002
-        return {"choice of generator": self._choice.why}
+        return {"choice of generator": " ".join(maker.choice.why for maker in self._makers.values())}
 
-    def _size(self, row: RowInput) -> PreparedSize:
-        return row.read(PreparedPicture if self._in_place else PreparedSize)
+    def _maker(self, row: RowInput) -> _Maker:
+        self.shard.rendition(row.rendition)
+        return self._makers[self._asked[row.rendition]]
+
+    def _placement(self, row: RowInput) -> Placement:
+        return self.shard.rendition(row.rendition).composites(self.shard.settings.composites).placement
+
+    def _size(self, row: RowInput) -> tuple[int, int]:
+        """Height and width of the scene: the picture's as the models see it, or of the canvas's shape."""
+        size = row.read(PreparedPicture if self._in_place else PreparedSize)
+        return scene_size(self._placement(row), size.height, size.width)
 
     def _request(self, row: RowInput, prompt: str) -> SceneRequest:
-        size = self._size(row)
+        height, width = self._size(row)
         return SceneRequest(
             prompt=prompt,
             negative_prompt=row.read(Words).negative_prompt,
             seed=row.read(AskedBackground).seed,
-            height=size.height,
-            width=size.width,
+            height=height,
+            width=width,
         )
 
     def _order(self, row: RowInput) -> tuple[Any, ...]:
-        size = self._model.size if self._model else 0
-        return order_of_scene(self._request(row, row.read(Words).prompt), size)
+        model = self._maker(row).model
+        return order_of_scene(self._request(row, row.read(Words).prompt), model.size if model else 0)
 
     def _subject(self, row: RowInput) -> Subject:
-        """The picture and its alpha, at the models' size."""
-        return Subject(
-            self.stored(row.read(PreparedPicture).file, decode).rgb,
-            self.stored(row.read(MaskFile).file, decode_mask),
-        )
+        """The picture and its alpha at the models' size, where they will stand on the canvas."""
+        prepared = row.read(PreparedPicture)
+        image = self.stored(prepared.file, decode).rgb
+        alpha = self.stored(row.read(MaskFile).file, decode_mask)
+        return Subject(*subject_on_scene(image, alpha, self._placement(row), prepared.source_width))
 
     def _given(self, row: RowInput) -> Background | Exception:
         """What the user asks for in place of a scene: a picture, a colour, or nothing."""
@@ -214,18 +253,18 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
             store.write(scene, encode(opaque(picture), format="jpeg", quality=95))
         return Background(scene, OWN, None, None, reused, (), None)
 
-    def _generated(self, rows: Sequence[Loaded]) -> list[Background | Exception]:
+    def _generated(self, maker: _Maker, rows: Sequence[Loaded]) -> list[Background | Exception]:
         """The model's scenes for the enhanced prompts, around the subjects that are given."""
-        model, generate, name = self._model, self._generate, self._choice.name
+        model, generate, name = maker.model, maker.generate, maker.choice.name
         assert model and generate
         requests = [replace(self._request(row, row.read(Words).prompt), subject=subject) for row, subject in rows]
-        scenes = self._cache.get(requests, model.key, generate, lambda request: order_of_scene(request, model.size)[:3])
+        scenes = maker.cache.get(requests, model.key, generate, lambda request: order_of_scene(request, model.size)[:3])
         return [
             _made(scene, around(name) if request.subject else name, request.seed)
             for request, scene in zip(requests, scenes, strict=True)
         ]
 
-    def _drawn(self, rows: Sequence[RowInput]) -> list[Background | Exception]:
+    def _drawn(self, maker: _Maker, rows: Sequence[RowInput]) -> list[Background | Exception]:
         """Studio backdrops for the user's words, in the subject's light where the words name none."""
         made: dict[str, Background | Exception] = {}
         for temperature in sorted({row.read(FoundLight).temperature for row in rows}):
@@ -244,13 +283,13 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
                     for one in wanted
                 ]
 
-            for row, request, scene in zip(alike, requests, self._cache.get(requests, key, draw), strict=True):
+            for row, request, scene in zip(alike, requests, maker.cache.get(requests, key, draw), strict=True):
                 look, light = read_prompt(request.prompt), temperature
                 one = _made(scene, BACKDROP, request.seed, look.unused_words)
                 if isinstance(one, Background):
-                    one = replace(one, recipe=recipe(look, light), degraded=self.lacking)  # type: ignore[arg-type]
-                made[row.picture] = one
-        return [made[row.picture] for row in rows]
+                    one = replace(one, recipe=recipe(look, light), degraded=maker.lacking)  # type: ignore[arg-type]
+                made[row.name] = one
+        return [made[row.name] for row in rows]
 
 
 def _in_place(stage: Stage) -> Stage:

@@ -15,6 +15,8 @@ from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import compose
 from vivid_assets.imaging.blend.measures import Measures
+from vivid_assets.imaging.blend.options import Rules
+from vivid_assets.imaging.blend.rules import broken_rules
 from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha, Origin
 from vivid_assets.imaging.core.key_light import KeyLight
@@ -56,6 +58,8 @@ class Composite(Measures):
     shadow_area: float
     shadow_depth: float
     notes: Sequence[str]
+    broken_rules: Sequence[str]
+    """Which of its preset's rules it breaks, and how."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +104,16 @@ class Compose(EachPicture[Composite]):
 
     def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
         super().__init__(stage, shard, leases)
-        self._wanted = shard.settings.composites
-        self.settings = self._wanted.model_dump(mode="json")
+        self.settings = shard.settings.composites.model_dump(mode="json")
+        self._looks: dict[str, CompositesSettings] = {}
 
     def settings_of(self, row: RowInput) -> Mapping[str, Any]:
-        wanted, origin = self._wanted, row.read(MaskOf).origin
-        file_format: str = output_format(row.read(PreparedSource).source_format, wanted)
+        wanted, origin = self._look(row), row.read(MaskOf).origin
+        source_format = row.read(PreparedSource).source_format
+        # Whether JPEG was asked for matters where it cannot be: it holds no transparency.
+        is_clear = row.read(Behind).generator == TRANSPARENT
+        file_format = wanted.format if is_clear else output_format(source_format, wanted)
         mode = "alpha" if origin == "own" else wanted.mode
-        if row.read(Behind).generator == TRANSPARENT:
-            # Whether JPEG was asked for matters: it holds no transparency.
-            file_format = wanted.format
         idle = {"quality"} if file_format == "png" else set()
         if mode != "decontaminate":
             idle |= {"refine", "spill", "spill_strength"}
@@ -120,18 +124,20 @@ class Compose(EachPicture[Composite]):
         if origin in GIVEN:
             idle |= {"refine"}
         if wanted.placement.is_as_photographed:
-            idle |= {"align", "fit_shadow", "most_enlarged"}
-        used = {name: value for name, value in self.settings.items() if name not in idle}
-        return used | {"mode": mode, "format": file_format}
+            idle |= {"align", "fit_shadow", "most_enlarged", "least_canvas"}
+        used = {name: value for name, value in wanted.model_dump(mode="json").items() if name not in idle}
+        rules = self.shard.rendition(row.rendition).rules
+        judged = {} if rules == Rules() else {"rules": asdict(rules)}
+        return used | {"mode": mode, "format": file_format} | judged
 
     def make(self, row: RowInput) -> Composite:
         prepared = row.read(PreparedSource)
-        width, height = self._wanted.placement.canvas or (0, 0)
+        width, height = self._look(row).placement.canvas or (0, 0)
         with _MAKING.take(prepared.source_width * prepared.source_height + width * height):
             return self._composed(row)
 
     def _composed(self, row: RowInput) -> Composite:
-        mask, background, wanted = row.read(MaskOf), row.read(Behind), self._wanted
+        mask, background, wanted = row.read(MaskOf), row.read(Behind), self._look(row)
         # A source with transparency holds pure foreground colour: there is no original background to remove.
         mode = "alpha" if mask.origin == "own" else wanted.mode
         file_format = output_format(row.read(PreparedSource).source_format, wanted)
@@ -169,8 +175,8 @@ class Compose(EachPicture[Composite]):
         )
         file = self.keep(row.key, SUFFIXES[file_format], encoded)
         shadow, shadow_file = blended.shadow, None
-        if shadow.layer is not None:
-            layer = encode(multiply_layer(shadow.layer), format="png", provenance=row.key)
+        if blended.shade is not None:
+            layer = encode(multiply_layer(blended.shade), format="png", provenance=row.key)
             shadow_file = self.keep(row.key, ".shadow.png", layer)
         return Composite(
             file=file,
@@ -183,8 +189,15 @@ class Compose(EachPicture[Composite]):
             shadow_area=shadow.area,
             shadow_depth=shadow.depth,
             notes=blended.notes,
+            broken_rules=broken_rules(blended, self.shard.rendition(row.rendition).rules),
             **asdict(blended.measures),
         )
+
+    def _look(self, row: RowInput) -> CompositesSettings:
+        """The settings as they hold for the row's rendition."""
+        if row.rendition not in self._looks:
+            self._looks[row.rendition] = self.shard.rendition(row.rendition).composites(self.shard.settings.composites)
+        return self._looks[row.rendition]
 
     def show(self, picture: str, made: Composite) -> Pictures:
         files = (self._prepared[picture]["file"], made.file)

@@ -23,7 +23,7 @@ from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.columns import from_columns
 from vivid_assets.rows.engine import Outcome
-from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage
+from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage, name_of
 from vivid_assets.rows.tables import newest_number, table_path
 from vivid_assets.settings import Settings, SettingsFile
 from vivid_assets.stages.check_results import check_specs, judge_shard
@@ -120,6 +120,8 @@ def materialize_shard(
         sheet = contact_sheet(groups)
         metadata["contact sheet"] = dg.MetadataValue.md(as_markdown(sheet, f"{stage.name} {shard}"))
     metadata |= {name: histogram(outcome, column) for name, column in stage.counts.items()}
+    if any(row["rendition"] for row in outcome.rows):
+        metadata["renditions"] = by_rendition(outcome)
     metadata |= {name: _as_metadata(value) for name, value in work.report(outcome).items()}
     metadata |= _figures(stage, shard, outcome, store)
     check_results, figures = judge_shard(pipeline, stage, shard, outcome, store, limits)
@@ -202,7 +204,7 @@ def _figures(stage: Stage, shard: str, outcome: Outcome, store: Store) -> dict[s
     if failed:
         metadata["failures"] = dg.MetadataValue.table(
             records=[
-                dg.TableRecord({"picture": row["picture"], "error": row["error"]}) for row in failed[:_SHOWN_FAILURES]
+                dg.TableRecord({"picture": name_of(row), "error": row["error"]}) for row in failed[:_SHOWN_FAILURES]
             ]
         )
     return metadata
@@ -213,6 +215,15 @@ def histogram(outcome: Outcome, column: str) -> dg.MarkdownMetadataValue:
     counts = Counter(str(row[column]) for row in outcome.with_status(OK))
     lines = [f"| {_cell(value)} | {number} |" for value, number in counts.most_common()]
     return dg.MetadataValue.md("\n".join([f"| {column} | pictures |", "|---|---|", *lines]))
+
+
+def by_rendition(outcome: Outcome) -> dg.MarkdownMetadataValue:
+    """How many rows of each rendition came out how, as a table for the UI."""
+    counts = Counter((row["rendition"], row["status"]) for row in outcome.rows)
+    names = dict.fromkeys(row["rendition"] for row in outcome.rows)
+    statuses = (OK, FAILED, SKIPPED)
+    lines = [f"| {_cell(name)} | {' | '.join(str(counts[name, one]) for one in statuses)} |" for name in names]
+    return dg.MetadataValue.md("\n".join([f"| rendition | {' | '.join(statuses)} |", "|---|---|---|---|", *lines]))
 
 
 def _cell(text: str) -> str:

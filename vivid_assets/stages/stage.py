@@ -10,11 +10,13 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from partitions.shards import catalogue_of
+from resources.errors import MachineFault
 from resources.models import own_models
 from resources.registry import Registry
 from resources.resource import Model as NamedModel
 from resources.resource import Resource
 from resources.store.store import Store
+from vivid_assets.catalogue.renditions import each_rendition
 from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.checks.check import Check
 from vivid_assets.export.columns import Exported
@@ -23,7 +25,7 @@ from vivid_assets.rows.engine import Outcome, ShardRun, materialize_rows
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import RowInput, Stage, artefact
 from vivid_assets.rows.work import Work
-from vivid_assets.settings import Settings, StageSettings, configured, find_model
+from vivid_assets.settings import Rendition, Settings, StageSettings, configured, find_model
 from vivid_assets.stages.stored import read_stored
 
 Loaded = TypeVar("Loaded")
@@ -54,6 +56,13 @@ class Shard:
     def source(self) -> Catalogue:
         """Where the pictures come from."""
         return find(self.store, catalogue_of(self.name))
+
+    def rendition(self, name: str) -> Rendition:
+        """The rendition of that name, as the settings have it; raises MachineFault where they do not."""
+        declared = self.settings.renditions
+        if name not in (declared or ("",)):
+            raise MachineFault(f"Other renditions are declared than {name!r}, for which the last scan was.")
+        return self.settings.rendition(name)
 
     @property
     def max_pixels(self) -> int:
@@ -104,10 +113,11 @@ class StageWork(Generic[Loaded, Computed, Made]):
             pictures: the shard's live rows of the ledger.
             retry_failed: whether rows that failed for good are tried again.
         """
+        asked = each_rendition(pictures) if self.stage.per_rendition else pictures
         run = ShardRun(
             self.stage,
             self.shard.name,
-            pictures,
+            asked,
             self.shard.store,
             self.shard.log,
             settings=self.settings,
@@ -116,6 +126,7 @@ class StageWork(Generic[Loaded, Computed, Made]):
             lacking=self.lacking,
             limits=self.limits,
             settings_of=self.settings_of,
+            revision_of=self.revision_of,
         )
         return materialize_rows(
             run, lambda: Work(self.load, self.compute, self.save, batch_size=self.batch_size, order=self.order)
@@ -127,6 +138,10 @@ class StageWork(Generic[Loaded, Computed, Made]):
         The row has no key yet.
         """
         return self.settings
+
+    def revision_of(self, row: RowInput) -> Mapping[str, str]:  # noqa: ARG002
+        """That of the models that this row wants."""
+        return self.revision
 
     def load(self, row: RowInput) -> Loaded:
         """What ``compute`` needs of a picture. Raises PictureFailure, or ValueError, for a picture that is refused."""
@@ -225,7 +240,8 @@ class PipelineStage(Stage):
         """The tables of the settings that its rows may depend on."""
         own = own_models()
         models = [name for name in self._uses(own_only=False) if name in own or not self._is_own(name)]
-        return (*([self.name] if self.settings else []), *models)
+        laid_out = self.per_rendition and self.settings and not self.is_view
+        return (*([self.name] if self.settings else []), *(["renditions"] if laid_out else []), *models)
 
     def _uses(self, *, own_only: bool) -> list[str]:
         named: list[str] = []

@@ -148,7 +148,16 @@ def test_every_check_is_partitioned(pipeline):
     from vivid_assets.wiring import pipeline_assets
 
     specs = [spec for asset in pipeline_assets(Pipeline()) for spec in asset.check_specs]
-    assert {spec.name for spec in specs} == {"complete", "whole", "tiers", "verdicts", "estimates", "black", "halo"}
+    assert {spec.name for spec in specs} == {
+        "complete",
+        "whole",
+        "tiers",
+        "verdicts",
+        "estimates",
+        "black",
+        "halo",
+        "presets",
+    }
     assert all(spec.partitions_def is not None for spec in specs)
 
 

@@ -8,6 +8,7 @@ from resources.scenes.sdxl import SDXL
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.cli.estimate import demand_of
 from vivid_assets.cli.main import app
+from vivid_assets.settings import Settings
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_before_the_analysis_a_range_is_given(three):
 def test_finished_prompts_are_counted_exactly_and_cached_scenes_are_free(three):
     three.run()
     assert "2, of which 0 are in the cache" in estimate(three)
-    keys = demand_of(three.store, "spring", "sdxl", SDXL()).keys
+    keys = demand_of(three.store, "spring", "sdxl", SDXL(), Settings()).keys
     assert len(keys) == 3
     cache = SceneCache(three.store)
     three.store.write(cache.path(keys[0]), three.store.read(three.rows(PREPARED_IMAGES)["a.png"]["file"]))
@@ -46,5 +47,5 @@ def test_an_own_background_costs_nothing(three):
     three.put("wall.png")
     (three.folder / "manifest.csv").write_text("image,background\na.png,wall.png\nb.png,wall.png\n")
     three.scan()
-    assert demand_of(three.store, "spring", "sdxl", SDXL()).own == 2
+    assert demand_of(three.store, "spring", "sdxl", SDXL(), Settings()).own == 2
     assert "scenes to generate" in estimate(three)

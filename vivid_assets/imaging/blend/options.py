@@ -115,8 +115,33 @@ class Placement:
     """Whether the box includes the shadow."""
     most_enlarged: float = 2.0
     """The largest factor by which a photograph is enlarged."""
+    least_canvas: tuple[int, int] | None = None
+    """How small the canvas may become, in its shape, where the photograph would have to be enlarged; None: it stays."""
+
+    def reduced(self, canvas: tuple[int, int], by: float, photograph: float) -> "Placement":
+        """The same on a smaller ``canvas``, reduced ``by`` a factor, for the photograph reduced by another."""
+        sides = (self.padding.left, self.padding.top, self.padding.right, self.padding.bottom)
+        # A share stays a share, and pixels are fewer; below 1 they would be a share.
+        room = Padding(*(side if side < 1 else max(1.0, side * by) for side in sides))
+        return replace(self, canvas=canvas, padding=room, most_enlarged=self.most_enlarged * by / photograph)
 
     @property
     def is_as_photographed(self) -> bool:
         """Whether nothing is to be placed."""
         return self.canvas is None and self.fit == "photograph" and self.padding == Padding()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a place demands of a picture and can be measured; None: it demands nothing of the kind."""
+
+    border: str | None = None
+    """The colour that every pixel of the frame has."""
+    least_fill: float | None = None
+    """The share of the canvas that the subject's box takes at least, in the direction in which it takes more."""
+    most_fill: float | None = None
+    """The share that it takes at most."""
+    least_longest: int | None = None
+    """Pixels that the longer side has at least."""
+    most_enlarged: float | None = None
+    """The largest factor by which the photograph is enlarged: pixels that it does not have are no detail."""

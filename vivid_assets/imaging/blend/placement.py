@@ -5,7 +5,8 @@ subject's box is measured on its alpha, the canvas less its padding is the area 
 which the photograph cuts the subject stays at the canvas's side, since there is nothing to show beyond it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal, NamedTuple
 
 import cv2
@@ -13,12 +14,15 @@ import numpy as np
 from PIL import Image
 
 from vivid_assets.imaging.blend.options import Placement
-from vivid_assets.imaging.core.alpha import NOTHING
+from vivid_assets.imaging.core.alpha import NOTHING, fit_alpha
 from vivid_assets.imaging.core.areas import box_of
 from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte, Plane
 from vivid_assets.imaging.core.color import coded_as, srgb_to_linear
+from vivid_assets.imaging.core.resize import fitted_size
 
 Side = Literal["left", "top", "right", "bottom"]
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
 
 SHADED = 0.98
 """Share of light below which a pixel belongs to the shadow's box."""
@@ -39,7 +43,7 @@ class Place:
     scale: float
     left: float
     top: float
-    box: tuple[float, float, float, float]
+    box: Box
     """The subject on the canvas: left, top, right, bottom."""
     cut: tuple[Side, ...] = ()
     """The sides at which the photograph cuts the subject."""
@@ -53,7 +57,7 @@ class Place:
 
 
 def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = None) -> Place:
-    """Find where a photograph lies on its canvas.
+    """Find where a photograph lies on its canvas, which is smaller where the photograph would have to be enlarged.
 
     Args:
         alpha: float32 H×W, 0..1, of the photograph's size.
@@ -64,9 +68,27 @@ def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = No
         ValueError: the padding leaves no room on the canvas; the message has the numbers.
 
     """
+    box = subject_box(alpha)
+    if wanted.canvas is not None and wanted.least_canvas is not None:
+        free, smallest = replace(wanted, most_enlarged=inf), wanted.least_canvas
+        # More than once, since a padding in pixels takes another share of a smaller canvas.
+        for _ in range(3):
+            scale = _on_canvas(alpha, box, free, shadow).scale
+            free = replace(free, canvas=_smaller(free.canvas or smallest, smallest, 1 / scale))
+        wanted = replace(wanted, canvas=free.canvas)
+    return _on_canvas(alpha, box, wanted, shadow)
+
+
+def _smaller(canvas: tuple[int, int], least: tuple[int, int], by: float) -> tuple[int, int]:
+    """The canvas reduced by a factor, in its shape, and not below its least size."""
+    factor = min(1.0, max(by, *(low / side for low, side in zip(least, canvas, strict=True))))
+    return max(1, round(canvas[0] * factor)), max(1, round(canvas[1] * factor))
+
+
+def _on_canvas(alpha: Matte, box: Box | None, wanted: Placement, shadow: LinearRGB | None) -> Place:
+    """Where it lies on just the canvas that is wanted."""
     rows, columns = alpha.shape
     width, height = wanted.canvas or (columns, rows)
-    box = subject_box(alpha)
     if box is None or wanted.fit == "photograph":
         cut: tuple[Side, ...] = ()
         framed = (0.0, 0.0, float(columns), float(rows))
@@ -109,7 +131,36 @@ def find_place(alpha: Matte, wanted: Placement, *, shadow: LinearRGB | None = No
     return Place(width, height, scale, x, y, there, cut, note)
 
 
-def subject_box(alpha: Matte) -> tuple[float, float, float, float] | None:
+def scene_size(placement: Placement, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a background: those of the photograph as models see it, or of the canvas's shape."""
+    if placement.canvas is None:
+        return height, width
+    wide, high = fitted_size(*placement.canvas, max(height, width))
+    return high, wide
+
+
+def subject_on_scene(image: RGB, alpha: Matte, placement: Placement, source_width: int) -> tuple[RGB, Matte]:
+    """Show a subject where it will stand, at the size of ``scene_size``, for what is painted around it.
+
+    Args:
+        image: uint8 H×W×3 sRGB, the photograph as models see it.
+        alpha: float32 of the same aspect.
+        placement: on the photograph's own canvas.
+        source_width: of the photograph itself, in pixels.
+
+    """
+    rows, columns = image.shape[:2]
+    alpha = fit_alpha(alpha, rows, columns)
+    if placement.is_as_photographed:
+        return image, alpha
+    height, width = scene_size(placement, rows, columns)
+    small = columns / source_width
+    canvas = width / placement.canvas[0] if placement.canvas else small
+    place = find_place(alpha, placement.reduced((width, height), canvas, small))
+    return place_layers(image, alpha, place)
+
+
+def subject_box(alpha: Matte) -> Box | None:
     """The box of what is solid (alpha over one half): left, top, right, bottom in pixels; None where nothing is."""
     found = box_of(alpha > 0.5)
     if found is None:
@@ -162,9 +213,7 @@ def place_layers(foreground: RGB, alpha: Matte, place: Place) -> tuple[RGB, Matt
     return colors, matte
 
 
-def _with(
-    box: tuple[float, float, float, float], shadow: LinearRGB | None, shape: tuple[int, ...]
-) -> tuple[float, float, float, float]:
+def _with(box: Box, shadow: LinearRGB | None, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
     """The box with the shadow's."""
     if shadow is None:
         return box
@@ -176,7 +225,7 @@ def _with(
     return min(box[0], left * across), min(box[1], top * down), max(box[2], right * across), max(box[3], bottom * down)
 
 
-def _cut_sides(alpha: Matte, box: tuple[float, float, float, float]) -> tuple[Side, ...]:
+def _cut_sides(alpha: Matte, box: Box) -> tuple[Side, ...]:
     """The sides of the frame at which the subject is cut, and not touched by a hair of it alone."""
     wide, tall = box[2] - box[0], box[3] - box[1]
     touching: dict[Side, tuple[Plane, float]] = {

@@ -11,8 +11,8 @@ from vivid_assets.imaging.core.arrays import Matte
 Origin = Literal["own", "person", "matte", "probability", "drawing"]
 """The source's own transparency, a person's mask, a network's matte, a network's probability, or a drawing's."""
 
-NOTHING = 1 / 512
-"""Alpha under which an estimated pixel shows nothing: half a level of 255."""
+NOTHING = 0.00197
+"""Alpha under which an estimated pixel shows nothing: what rounds to 0 of 255."""
 
 GIVEN: tuple[Origin, ...] = ("own", "person")
 """The origins that are used as they are."""

@@ -1,0 +1,207 @@
+"""Several pictures of one product: what is made once, what a rendition has for itself, and what a change touches."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.support.small_catalogue import SmallCatalogue
+from vivid_assets.assets.backgrounds import BACKGROUNDS
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.catalogue.progress import counts_of, summary_of
+from vivid_assets.checks.presets import PRESETS
+
+THREE = """
+prompt = "blue paper"
+[composites]
+shadow = "none"
+[renditions.main]
+background = "#ffffff"
+canvas = "200x200"
+fit = "subject"
+padding = 0.1
+format = "jpeg"
+[renditions.beach]
+prompt = "sand coloured paper"
+[renditions.cut]
+background = "transparent"
+format = "png"
+"""
+
+
+@pytest.fixture
+def spring(tmp_path):
+    made = SmallCatalogue(tmp_path)
+    made.put("a.jpg")
+    made.put("shoes/b.jpg", subject=(30, 60, 150))
+    return made
+
+
+def test_a_mask_is_made_once_and_each_rendition_has_its_own_rows_and_folder(spring):
+    spring.say(THREE)
+    computed = spring.run()
+    assert {computed[name] for name in ("prepared_images", "analysis", "masks")} == {2}
+    assert {computed[name] for name in ("enhanced_prompts", "backgrounds", "composites", "review")} == {6}
+    assert spring.published() == {
+        "main/a.jpg",
+        "main/shoes/b.jpg",
+        "beach/a.jpg",
+        "beach/shoes/b.jpg",
+        "cut/a.jpg.png",
+        "cut/shoes/b.jpg.png",
+    }
+    assert spring.composite("main/a.jpg").size == (200, 200)
+    assert spring.composite("beach/a.jpg").size == (160, 160)
+    assert spring.composite("cut/a.jpg.png").mode == "RGBA"
+    assert {row["generator"] for row in spring.rows(BACKGROUNDS).values()} == {"color", "backdrop", "transparent"}
+    assert spring.rows(ENHANCED_PROMPTS)["a.jpg (beach)"]["user_prompt"] == "sand coloured paper"
+    assert set(spring.rows(MASKS)) == {"a.jpg", "shoes/b.jpg"}
+    assert not any(spring.run().values())
+    (summary,) = summary_of(spring.store, "spring").values()
+    assert (summary.pictures, summary.renditions) == (2, 6)
+    counts = counts_of(spring.store, "spring", ["masks", "composites"])
+    assert {stage: dict(found) for stage, found in counts.items()} == {"masks": {"ok": 2}, "composites": {"ok": 6}}
+
+
+def test_a_change_touches_the_rows_of_its_rendition_alone(spring):
+    spring.say(THREE)
+    spring.run()
+    before = spring.rows(COMPOSITES)
+
+    spring.say(THREE.replace("padding = 0.1", "padding = 0.2"))
+    assert {stage: rows for stage, rows in spring.run().items() if rows} == {"composites": 2, "review": 2}
+    after = spring.rows(COMPOSITES)
+    assert {name for name, row in after.items() if row["key"] != before[name]["key"]} == {
+        "a.jpg (main)",
+        "shoes/b.jpg (main)",
+    }
+
+    spring.say(THREE.replace("sand coloured paper", "green paper"))
+    assert {stage: rows for stage, rows in spring.run().items() if rows} == {
+        "enhanced_prompts": 2,
+        "backgrounds": 2,
+        "composites": 2,
+        "review": 2,
+    }, "main's rows are as they were"
+
+    four = THREE + '[renditions.black]\nbackground = "#000000"\n'
+    spring.say(four)
+    added = spring.run()
+    # Its words are the picture's, whose prompts are there.
+    assert {added[name] for name in ("prepared_images", "analysis", "masks", "enhanced_prompts")} == {0}
+    assert {added[name] for name in ("backgrounds", "composites", "review")} == {2}
+    assert "black/a.jpg" in spring.published()
+
+    spring.say(THREE)
+    assert not any(spring.run().values())
+    assert not any(name.startswith("black/") for name in spring.published())
+    spring.say(four)
+    assert not any(spring.run().values()), "what was there once comes back at no cost"
+    assert "black/a.jpg" in spring.published()
+
+
+def test_without_renditions_the_rows_are_the_pictures(spring):
+    spring.say('prompt = "blue paper"\n')
+    first = spring.run()
+    assert set(first.values()) == {2}
+    keys = {name: row["key"] for name, row in spring.rows(COMPOSITES).items()}
+    assert spring.published() == {"a.jpg", "shoes/b.jpg"}
+
+    # One that says nothing asks for what the picture asks for: no key changes, and no row is made again.
+    spring.say('prompt = "blue paper"\n[renditions.same]\n')
+    assert not any(spring.run().values())
+    assert {row["picture"]: row["key"] for row in spring.rows(COMPOSITES).values()} == keys
+    assert spring.published() == {"same/a.jpg", "same/shoes/b.jpg"}
+    spring.say('prompt = "blue paper"\n')
+    assert not any(spring.run().values())
+    assert spring.published() == {"a.jpg", "shoes/b.jpg"}
+
+
+def test_the_manifest_gives_a_picture_its_own_words_and_leaves_renditions_out(spring):
+    spring.put("wall.png")
+    spring.say(THREE)
+    spring.manifest(
+        "image,rendition,prompt,background,seed\n"
+        "a.jpg,,oak table,,7\n"
+        "a.jpg,beach,pebbles,,\n"
+        "a.jpg,main,,wall.png,\n"
+        "shoes/b.jpg,cut,,,\n"
+        "shoes/b.jpg,coast,x,,\n"
+    )
+    spring.run()
+    assert any("rendition 'coast'" in note for note in spring.found.refused)
+    words = {name: row["user_prompt"] for name, row in spring.rows(ENHANCED_PROMPTS).items()}
+    assert words["a.jpg (beach)"] == "pebbles"
+    backgrounds = spring.rows(BACKGROUNDS)
+    assert set(backgrounds) == {"a.jpg (main)", "a.jpg (beach)", "a.jpg (cut)", "shoes/b.jpg (cut)"}
+    assert backgrounds["a.jpg (main)"]["generator"] == "own"
+    assert backgrounds["a.jpg (beach)"]["seed"] == 7
+    assert backgrounds["a.jpg (cut)"]["generator"] == "transparent"
+
+
+def test_a_scene_has_the_shape_of_its_canvas(spring):
+    spring.say('prompt = "blue paper"\n[renditions.story]\ncanvas = "90x160"\n[renditions.own]\n')
+    spring.run()
+    sizes = {
+        row["rendition"]: Image.open(spring.store.path(row["file"]).path).size
+        for row in spring.rows(BACKGROUNDS).values()
+    }
+    assert sizes == {"story": (90, 160), "own": (160, 160)}
+
+
+def test_the_dataset_has_a_row_per_picture_and_rendition(spring):
+    spring.say(THREE)
+    spring.run()
+    table = pq.read_table(spring.store.path("export/spring/data/spring-00000.parquet").path).to_pylist()
+    assert [(row["picture"], row["rendition"], row["status"]) for row in table[:3]] == [
+        ("a.jpg", "main", "ok"),
+        ("a.jpg", "beach", "ok"),
+        ("a.jpg", "cut", "ok"),
+    ]
+    assert len(table) == 6
+    assert table[0]["composite"] == "../../composites/spring/main/a.jpg"
+    assert len({row["mask"] for row in table}) == 2
+    page = spring.store.read("review/spring-00000.html").decode()
+    assert "a.jpg (main)" in page
+
+
+def test_a_picture_that_goes_takes_its_renditions_with_it(spring):
+    spring.say(THREE)
+    spring.run()
+    (spring.folder / "a.jpg").unlink()
+    assert not any(spring.run().values())
+    assert spring.published() == {"main/shoes/b.jpg", "beach/shoes/b.jpg", "cut/shoes/b.jpg.png"}
+    named = json.loads(spring.store.read("published/spring/spring-00000.json"))
+    assert len(named) == 3
+
+
+def test_what_breaks_a_presets_rules_is_said_for_each_rendition(spring):
+    spring.say(
+        '[renditions.main]\npreset = "amazon-main"\ncanvas = "120x120"\nleast_canvas = ""\n'
+        '[renditions.square]\npreset = "square-white"\ncanvas = "100x100"\n'
+    )
+    spring.run()
+    judged = PRESETS.judge(spring.outcomes["composites"], None)
+    assert not judged.passed
+    assert judged.sentence.startswith("main: 2 of 2 break its rules (a.jpg: ")
+    assert judged.sentence.count("the longer side has 120 pixels, and not 1000 or more") == 2
+    assert "square" not in judged.sentence
+    assert judged.figures == {"broken_rules": 0.5}
+
+
+@pytest.mark.parametrize("color", ["#ffffff", "#000000", "#3a7d12"])
+def test_a_colour_is_exact_in_every_pixel_without_subject(spring, color):
+    laid = 'canvas = "200x200"\nfit = "subject"\npadding = 0.1\nformat = "png"\n'
+    spring.say(
+        f'[composites]\nshadow = "none"\n[renditions.plain]\nbackground = "{color}"\n{laid}'
+        f'[renditions.cut]\nbackground = "transparent"\n{laid}'
+    )
+    spring.run()
+    picture, cut = (np.array(spring.composite(f"{name}/a.jpg.png")) for name in ("plain", "cut"))
+    clear = cut[..., 3] == 0
+    assert clear.mean() > 0.2
+    assert (picture[clear] == tuple(bytes.fromhex(color[1:]))).all()
