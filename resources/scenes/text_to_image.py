@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,9 +18,12 @@ from resources.runtime.lease import lease
 from resources.runtime.packages import demand
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.maker import SceneMaker
+from resources.scenes.offload import Offload, choose, sizes
 from resources.scenes.text_to_image_model import TextToImageModel, load_pipeline
 from resources.weights.hub import Weights
 from resources.weights.pipeline_files import absent_parts, needed
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,10 @@ class TextToImage(SceneGenerator):
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the model's own.")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the model's own.")
     dtype: DType = Field(default="auto", description="auto is bfloat16 on CUDA and float32 elsewhere.")
-    offload: Literal["off", "model", "sequential"] = Field(
-        default="off",
-        description="What does not compute waits in the machine's memory: whole models, or layer by layer (slow).",
+    offload: Literal["auto", "off", "model", "sequential"] = Field(
+        default="auto",
+        description="What does not compute waits in the machine's memory: whole models, or layer by layer (slow). "
+        "auto: as little as fits the GPU.",
     )
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
@@ -150,9 +155,20 @@ class TextToImage(SceneGenerator):
         return decide(self.device, self.dtype, half="bfloat16")
 
     def _load(self, device: Device) -> TextToImageModel:
-        if self.offload != "off" and not device.is_cuda:
+        if self.offload not in ("auto", "off") and not device.is_cuda:
             raise ModelUnavailable(
                 f"offload = {self.offload!r} is for a GPU, and this is {device.name}: set it to off."
             )
         folder = self._folder(download=self.download)
-        return TextToImageModel(load_pipeline(folder, self.variant, device, self.offload), self.taught, device)
+        offload = self._fitting(folder, device) if self.offload == "auto" else self.offload
+        return TextToImageModel(load_pipeline(folder, self.variant, device, offload), self.taught, device)
+
+    def _fitting(self, folder: Path, device: Device) -> Offload:
+        if not device.is_cuda:
+            return "off"
+        import torch
+
+        free, _ = torch.cuda.mem_get_info(device.name)
+        way, why = choose(sizes(folder, self.variant, device.torch_dtype.itemsize), free)
+        (_log.info if way == "off" else _log.warning)("%s: %s", self.model, why)
+        return way

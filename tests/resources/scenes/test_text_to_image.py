@@ -11,6 +11,7 @@ import pytest
 
 from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError
+from resources.scenes.offload import choose, sizes
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.text_to_image import TAUGHT, TextToImage
 from resources.weights.pipeline_files import needed, variant_of
@@ -143,6 +144,33 @@ def test_only_sdxl_paints_around_a_subject(tiny_families):
     subject = Subject(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
     with pytest.raises(ModelUnavailable, match="Only SDXL paints around a subject"):
         scenes(tiny_families("FLUX"), [replace(SOFA, subject=subject)])
+
+
+def test_offload_auto_is_the_quickest_way_that_fits():
+    parts = {"transformer": 12 << 30, "text_encoder": 8 << 30}
+    chosen = [choose(parts, gib << 30) for gib in (80, 23, 22, 16, 15, 14, 8)]
+    assert [way for way, _ in chosen] == ["off", "off", "model", "model", "model", "sequential", "sequential"]
+    assert "the weights take 20.0 GiB, the largest part 12.0 GiB, and 8.0 GiB of the GPU are free" in chosen[-1][1]
+
+
+@pytest.mark.slow
+def test_the_parts_sizes_are_those_of_the_loaded_weights(tiny_families):
+    import torch
+    from diffusers import AutoPipelineForText2Image
+
+    for family in FAMILIES:
+        folder = tiny_families(family)
+        for dtype in (torch.float32, torch.bfloat16):
+            pipeline = AutoPipelineForText2Image.from_pretrained(folder, dtype=dtype)
+            held = {
+                name: sum({one.data_ptr(): one.nbytes for one in part.state_dict().values()}.values())
+                for name, part in pipeline.components.items()
+                if isinstance(part, torch.nn.Module)
+            }
+            found = sizes(folder, "", dtype.itemsize)
+            assert found.keys() == held.keys()
+            for name, size in found.items():
+                assert size == pytest.approx(held[name], rel=0.02, abs=2000), (family, name)
 
 
 @pytest.mark.slow
