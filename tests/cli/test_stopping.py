@@ -147,13 +147,19 @@ def _serves(process):
     return int(children[0]) if all(any(one in command for command in commands) for one in wanted) else None
 
 
+def _desk_of(process):
+    """The session of the review desk; None before it serves."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return next((int(child) for child in children if any("vivid desk" in one for one in _processes(int(child)))), None)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.soak)])
 def test_no_server_outlives_the_ui(place, number):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = _start(place, VIVID, "ui", "--port", str(port))
+    process = _start(place, VIVID, "ui", "--port", str(port), "--desk-port", str(port + 1))
     session = None
     try:
         session = until(lambda: _serves(process), alive=lambda: process.poll() is None, log=lambda: _said(place))
@@ -161,9 +167,10 @@ def test_no_server_outlives_the_ui(place, number):
         second = subprocess.run([VIVID, "ui"], cwd=folder, env=environment, capture_output=True, text=True)
         assert second.returncode == 1
         assert f"(process {process.pid}, http://localhost:{port}). Use that one, or stop it first." in second.stderr
+        desk = until(lambda: _desk_of(process), alive=lambda: process.poll() is None, log=lambda: _said(place))
         process.send_signal(number)
         assert process.wait(HANG_S) == (128 + number if number != signal.SIGKILL else -number)
-        until(lambda: not _processes(session))
+        until(lambda: not _processes(session) and not _processes(desk))
     finally:
         process.kill()
         if session and _processes(session):

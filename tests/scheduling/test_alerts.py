@@ -8,8 +8,8 @@ from resources.alerts import Alerts
 from resources.store.store import Store
 from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.scheduling.alerts import failures_sensor
-from vivid_assets.scheduling.updates import ask_for, updates_sensor
-from vivid_assets.stages.out_of_date import ShardUpdate
+from vivid_assets.scheduling.updates import updates_sensor
+from vivid_assets.stages.out_of_date import ShardUpdate, ask_for
 
 
 class Webhook(Alerts):

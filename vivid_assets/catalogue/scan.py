@@ -26,6 +26,7 @@ from vivid_assets.catalogue.outcomes import record_outcome
 from vivid_assets.catalogue.renditions import as_column, fill_renditions, one_line_each
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
+from vivid_assets.catalogue.wishes import AT_DESK, MASK_CONTENT, read_wishes, with_wishes
 from vivid_assets.imaging.io.formats import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
 from vivid_assets.spelling import Nearest, did_you_mean
@@ -199,6 +200,8 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         files = pa.concat_tables([listing.pictures, listing.others])
         identity, notes = _identity_of_files(catalogue, ledger, manifest["image"], files)
         refused += notes
+    wishes = read_wishes(store, catalogue.name)
+    manifest = with_wishes(manifest, wishes)
     pictures = manifest["image"]
     identity["content"] = _settled(catalogue, ledger, pictures, identity["content"])
 
@@ -209,6 +212,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     refused += notes
     if not masks and (other := [name for name in catalogue.top_files(OVERRIDES) if name != OVERRIDES]):
         refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
+    drawn = [wishes[name].mask if name in wishes else "" for name in pictures.to_pylist()] if wishes else []
     overrides = pa.array(matched, pa.string())
     requests = fill_requests(manifest, file)
     renditions = fill_renditions(manifest["renditions"], {**requests, "background": backgrounds}, declared)
@@ -229,6 +233,11 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         "mask_content": _look_up(contents, overrides),
         "renditions": as_column(renditions, contents, declares=bool(declared)),
     }
+    if any(drawn):
+        given = pa.array([bool(one) for one in drawn])
+        for column, prefix in (("mask", AT_DESK), ("mask_content", MASK_CONTENT)):
+            ours = pa.array([f"{prefix}{one}" for one in drawn], pa.string())
+            columns[column] = pc.if_else(given, ours, columns[column])
     return pa.table([columns[name] for name in FOUND.names], schema=FOUND), refused
 
 

@@ -16,6 +16,7 @@ from vivid_assets.cli.blend import blend_command
 from vivid_assets.cli.catalogue import catalogue_app
 from vivid_assets.cli.console import complain, console, listening, shown
 from vivid_assets.cli.demo import demo_command
+from vivid_assets.cli.desk import desk_command
 from vivid_assets.cli.estimate import estimate_command
 from vivid_assets.cli.models import models_app
 from vivid_assets.cli.replace import mask_command, replace_command
@@ -105,4 +106,5 @@ app.add_typer(catalogue_app, name="catalogue")
 app.add_typer(models_app, name="models")
 app.add_typer(review_app, name="review")
 app.command("settings")(settings_command)
+app.command("desk")(desk_command)
 app.command("ui")(ui_command)

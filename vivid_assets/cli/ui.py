@@ -20,21 +20,31 @@ from vivid_assets.cli.stopping import before_the_end
 _PATIENCE_S = 5
 """How long the servers, and the runs that they started, have to end in order."""
 _PR_SET_PDEATHSIG = 1
+DESK = "VIVID_DESK"
+"""The variable with the desk's address, which the pages of partitions link to."""
 
 
 def ui_command(
     store: StoreOption = DEFAULT_STORE,
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    desk_port: Annotated[int, typer.Option(help="Port of the review desk; 0: without it.")] = 3001,
 ) -> None:
-    """Start Dagster's UI and daemon on a store: http://localhost:3000. Ctrl-C stops all of its servers."""
+    """Start Dagster's UI and daemon on a store, http://localhost:3000, and the review desk, http://localhost:3001.
+
+    Ctrl-C stops all of its servers.
+    """
     opened = open_store(store, to_write=True)
     open_instance(opened).dispose()
     # A tick that scans a large folder takes minutes; Dagster's default limit is one.
     patience = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}
-    dg = Path(sys.executable).with_name("dg")
-    command = [str(dg), "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)]
+    dg, vivid = (str(Path(sys.executable).with_name(name)) for name in ("dg", "vivid"))
+    commands = [[dg, "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)]]
+    environment = patience | os.environ
+    if desk_port:
+        commands.append([vivid, "desk", "--store", opened.root, "--port", str(desk_port)])
+        environment = {DESK: f"http://localhost:{desk_port}"} | environment
     with _only_one(instance_home(opened), port):
-        raise typer.Exit(_serve(command, patience | os.environ))
+        raise typer.Exit(_serve(commands, environment))
 
 
 @contextmanager
@@ -58,34 +68,44 @@ def _only_one(home: Path, port: int) -> Iterator[None]:
         ) from None
 
 
-def _serve(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the servers until they end or this process is interrupted; all of them end with it."""
-    # A group of their own, so that all of them can be reached, whoever started which.
-    servers = subprocess.Popen(
-        command, env=dict(environment), start_new_session=True, preexec_fn=_end_with(os.getpid())
-    )
+def _serve(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> int:
+    """Run the servers until the first one ends or this process is interrupted; all of them end with it."""
+    # A group each, so that all that it starts can be reached, whoever started which.
+    servers = [
+        subprocess.Popen(command, env=dict(environment), start_new_session=True, preexec_fn=_end_with(os.getpid()))
+        for command in commands
+    ]
 
     def kill() -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(servers.pid, signal.SIGKILL)
+        for server in servers:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
 
     with before_the_end(kill):
         try:
-            return servers.wait()
+            return servers[0].wait()
         finally:
-            _signal_group(servers, signal.SIGINT)
+            _stop(servers)
             kill()
 
 
-def _signal_group(servers: subprocess.Popen[bytes], number: int) -> None:
-    """Send a signal to the servers' processes, and wait until none of them is left or the patience is at its end."""
+def _stop(servers: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Interrupt the servers' processes, and wait until none of them is left or the patience is at its end."""
     until = time.monotonic() + _PATIENCE_S
-    with suppress(ProcessLookupError):
-        os.killpg(servers.pid, number)
-        while time.monotonic() < until:
-            servers.poll()
-            os.killpg(servers.pid, 0)
-            time.sleep(0.1)
+    for server in servers:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGINT)
+    while time.monotonic() < until and any(_is_there(server) for server in servers):
+        time.sleep(0.1)
+
+
+def _is_there(server: subprocess.Popen[bytes]) -> bool:
+    server.poll()
+    try:
+        os.killpg(server.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _end_with(parent: int) -> Callable[[], None] | None:

@@ -19,6 +19,9 @@ const ACCEPTED = `vivid-accepted:${shard}`;
 const flags = new Map();
 const accepted = new Map();
 
+// The desk, where there is one, keeps them in the store: for the next person, and on another machine.
+const desk = window.vividDesk;
+
 function load(place, found) {
   let kept = {};
   try { kept = JSON.parse(localStorage.getItem(place)) || {}; } catch { /* no storage: they last as long as the page */ }
@@ -31,17 +34,22 @@ function load(place, found) {
 }
 
 function loadJudgements() {
+  if (desk) {
+    for (const row of rows) if (row.judged) (row.judged === "wrong" ? flags : accepted).set(row.name, row.key);
+    return;
+  }
   const changed = load(FLAGS, flags);
   load(ACCEPTED, accepted);
   if (changed) notify(`${changed} flag${changed > 1 ? "s" : ""} cleared: made anew or removed since.`);
 }
 
 function saveJudgements() {
+  find("#flag-count").textContent = flags.size;
+  if (desk) return;
   try {
     localStorage.setItem(FLAGS, JSON.stringify(Object.fromEntries(flags)));
     localStorage.setItem(ACCEPTED, JSON.stringify(Object.fromEntries(accepted)));
   } catch { /* as above */ }
-  find("#flag-count").textContent = flags.size;
 }
 
 function toggle(one, other) {
@@ -50,6 +58,7 @@ function toggle(one, other) {
   if (!one.delete(row.name)) one.set(row.name, row.key);
   other.delete(row.name);
   saveJudgements();
+  desk?.judge(row, flags.has(row.name) ? "wrong" : accepted.has(row.name) ? "right" : "", notify);
   markJudged(tiles.get(row), row);
   showJudged(row);
   drawFilters();
@@ -201,6 +210,7 @@ function describe(row) {
   find("#facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([label, value]) =>
     [make("dt", { textContent: label }), make("dd", { textContent: value })]));
   find("#full").hidden = !row?.href;
+  desk?.show(row, images, notify);
   if (row?.href) find("#full").href = row.href; else find("#full").removeAttribute("href");
 }
 
@@ -338,6 +348,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" || event.key === "Enter") find("#search").blur();
     return;
   }
+  if (event.target.closest("#desk")) return;
   if (event.shiftKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
     setWipe(Number(find("#wipe").value) + (event.key === "ArrowRight" ? 5 : -5));
   } else {

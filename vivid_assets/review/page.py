@@ -29,16 +29,27 @@ def review_page(shard: str, rows: Sequence[Mapping[str, Any]], share: float | No
 
     ``share`` of the pictures need review, or those that the verdicts name: see ``shared_out``.
     """
+    return filled(shard, [_entry(row) for row in shared_out(rows, share)], rows_digest(rows, share))
+
+
+def filled(
+    title: str, entries: Sequence[Mapping[str, Any]], digest: str, *, panel: str = "", script: str = "", from_: str = ""
+) -> bytes:
+    """The page with these entries; for the desk with its ``panel``, its ``script``, and the source that it may use."""
     # "<" as an escape, so that no text can end the data's script element.
-    data = json.dumps([_entry(row) for row in shared_out(rows, share)]).replace("<", "\\u003c")
-    style, script = _part("page.css"), _part("page.js")
+    data = json.dumps([*entries]).replace("<", "\\u003c")
+    style, own = _part("page.css"), _part("page.js")
     parts = {
-        "shard": html.escape(shard),
-        "digest": rows_digest(rows, share),
+        "shard": html.escape(title),
+        "digest": digest,
         "style": style,
         "style_hash": _source_hash(style),
-        "script": script,
-        "script_hash": _source_hash(script),
+        "before": script,
+        "script": own,
+        "script_hash": f"{_source_hash(script)} {_source_hash(own)}" if script else _source_hash(own),
+        "from": f"{from_} " if from_ else "",
+        "connect": f" connect-src {from_};" if from_ else "",
+        "panel": panel,
         "rows": data,
     }
     # One pass, so that what is filled in is not filled in again.

@@ -9,8 +9,8 @@ from resources.store.store import Store
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, find, register, take_off
 from vivid_assets.pipeline import Pipeline
-from vivid_assets.scheduling.updates import ask_for, summary
-from vivid_assets.stages.out_of_date import STALE, WAITING, standings, updates
+from vivid_assets.scheduling.updates import summary
+from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 
 _SHOWN_NOTES = 50
 

@@ -21,10 +21,20 @@ from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.jobs import retry_failed
 from vivid_assets.spelling import did_you_mean
-from vivid_assets.stages.out_of_date import DEGRADED, FAILED, KINDS, STALE, WAITING, ShardUpdate, standings, updates
+from vivid_assets.stages.out_of_date import (
+    DEGRADED,
+    FAILED,
+    KINDS,
+    STALE,
+    WAITING,
+    WAITING_UPDATES,
+    ShardUpdate,
+    ask_for,
+    standings,
+    updates,
+)
 
 UPDATE = "update"
-_FOLDER = "updates"
 _AT_ONCE = 100
 """Runs requested at a time: a sensor's tick has a minute."""
 _SHOWN = 200
@@ -106,13 +116,6 @@ def update_job(pipeline: Pipeline) -> dg.JobDefinition:
     return update
 
 
-def ask_for(store: Store, name: str, wanted: list[ShardUpdate]) -> None:
-    """Have the sensor request these runs."""
-    # In the store: a run's tag holds a few thousand characters on PostgreSQL.
-    runs = [[one.shard, [*one.stages], one.retries] for one in wanted]
-    store.write(f"{_FOLDER}/{name}.json", json.dumps(runs).encode(), durable=True)
-
-
 def summary(wanted: list[ShardUpdate], *, dry_run: bool) -> str:
     """What will run, in a sentence."""
     if not wanted:
@@ -163,14 +166,14 @@ def updates_sensor(pipeline: Pipeline, catalogue_job: Any, status: dg.DefaultSen
         store: Store = pipeline.resource(context, "store")
         # The cursor moves with the requests, the list goes at the tick after: a tick that dies between repeats nothing.
         name, _, done = (context.cursor or "").partition(":")
-        waiting = store.names(_FOLDER)
+        waiting = store.names(WAITING_UPDATES)
         if not waiting:
             return dg.SkipReason("No update is waiting.")
         first = waiting[0]
         position = int(done) if name == first else 0
-        runs = json.loads(store.read(f"{_FOLDER}/{first}"))[position : position + _AT_ONCE]
+        runs = json.loads(store.read(f"{WAITING_UPDATES}/{first}"))[position : position + _AT_ONCE]
         if not runs:
-            store.remove([f"{_FOLDER}/{first}"])
+            store.remove([f"{WAITING_UPDATES}/{first}"])
             return dg.SkipReason("All have been requested.")
         run = first.removesuffix(".json")
         known = {*context.instance.get_dynamic_partitions(pipeline.shards_name)}

@@ -215,7 +215,7 @@ class Compose(EachPicture[Composite]):
         if mask.origin == "own" and picture.alpha is not None:
             return Alpha(picture.alpha, "own")
         if mask.origin == "person":
-            return persons_mask(self.shard.source, given.mask, given.mask_content, *picture.rgb.shape[:2])
+            return persons_mask(self.shard, given.mask, given.mask_content, *picture.rgb.shape[:2])
         return Alpha(self.stored(mask.file, decode_mask), mask.origin)
 
     def _scene(self, background: Behind, height: int, width: int) -> NDArray[np.uint8] | None:

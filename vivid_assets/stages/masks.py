@@ -13,7 +13,7 @@ from resources.masks.tier import MaskModel
 from resources.masks.tiers import MASK_TIERS
 from resources.masks.vitmatte import VitMatte
 from resources.store.store import Store
-from vivid_assets.catalogue.source import Catalogue
+from vivid_assets.catalogue.wishes import AT_DESK, read_kept_mask
 from vivid_assets.imaging.core.alpha import Alpha, Origin, fit_alpha
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
@@ -108,7 +108,7 @@ class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
         image = self.stored(prepared.file, decode).rgb
         override = None
         if asked.mask:
-            override = persons_mask(self.shard.source, asked.mask, asked.mask_content, *image.shape[:2])
+            override = persons_mask(self.shard, asked.mask, asked.mask_content, *image.shape[:2])
         elif prepared.alpha_file:
             override = Alpha(self.stored(prepared.alpha_file, decode_mask), "own")
         box = _box_shares(asked.box, prepared.source_width, prepared.source_height)
@@ -167,13 +167,15 @@ def _wanted(store: Store, tier: Tier) -> Tier:
     return replace(tier, load=load, revision=revision, missing=None)
 
 
-def persons_mask(source: Catalogue, name: str, content: str, height: int, width: int) -> Alpha:
-    """The mask of that name and content in the catalogue's ``overrides`` folder, at a picture's size.
+def persons_mask(shard: Shard, name: str, content: str, height: int, width: int) -> Alpha:
+    """The mask of that name and content in the catalogue's ``overrides`` folder, or from the desk, at a picture's size.
 
     Raises PictureFailure, which names it.
     """
     try:
-        found = read_mask(source.read(name, content))
+        at_desk = name.startswith(AT_DESK)
+        data = read_kept_mask(shard.store, shard.source.name, content) if at_desk else shard.source.read(name, content)
+        found = read_mask(data)
         return replace(found, values=fit_alpha(found.values, height, width))
     except ValueError as error:
         raise PictureFailure(f"Its mask {name!r} cannot be used: {error}") from error

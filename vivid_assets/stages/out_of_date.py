@@ -5,6 +5,7 @@ revisions, version. Compared with what would hold now, this shows which shards w
 shard; within a shard only its run knows which pictures change, so a shard counts with all of them.
 """
 
+import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,9 @@ from vivid_assets.stages.stage import PipelineStage, Shard, all_stages
 
 STALE, WAITING, FAILED, DEGRADED = "stale", "waiting", "failed", "degraded"
 KINDS = (STALE, WAITING, FAILED, DEGRADED)
+
+WAITING_UPDATES = "updates"
+"""The folder of the store with lists of runs that are to be requested: by the sensor ``updates``, some at a time."""
 
 _log = logging.getLogger(f"{__name__}.quiet")
 _log.disabled = True
@@ -186,6 +190,13 @@ def _mean_seconds(found: Collection[Standing]) -> Callable[[Standing, int], floa
         return pictures * sum(known) / len(known) if known else None
 
     return seconds
+
+
+def ask_for(store: Store, name: str, wanted: Collection[ShardUpdate]) -> None:
+    """Have these runs requested, under a ``name`` of the caller's."""
+    # In the store: a run's tag holds a few thousand characters on PostgreSQL.
+    runs = [[one.shard, [*one.stages], one.retries] for one in wanted]
+    store.write(f"{WAITING_UPDATES}/{name}.json", json.dumps(runs).encode(), durable=True)
 
 
 def counts_by_stage(found: Collection[Standing]) -> dict[str, dict[str, int]]:

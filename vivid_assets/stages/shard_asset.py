@@ -1,5 +1,6 @@
 """A stage as Dagster's asset over shards: how it is declared, and what it reports about a shard."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,8 @@ def materialize_shard(
         metadata["renditions"] = by_rendition(outcome)
     metadata |= {name: _as_metadata(value) for name, value in work.report(outcome).items()}
     metadata |= _figures(stage, shard, outcome, store)
+    if desk := os.environ.get("VIVID_DESK"):
+        metadata["review desk"] = dg.MetadataValue.url(f"{desk}/{catalogue_of(shard)}")
     check_results, figures = judge_shard(pipeline, stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
     counts = Counter(outcome.table["status"].to_pylist())

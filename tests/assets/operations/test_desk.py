@@ -1,0 +1,134 @@
+"""The review desk: who may ask it what, and that what is said there is what the next scan and run make."""
+
+import cv2
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.catalogue.wishes import read_judged, read_wishes
+from vivid_assets.desk.app import desk_app
+from vivid_assets.desk.desk import Desk
+from vivid_assets.settings import SettingsFile
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "</script><img src=x onerror=alert(1)>.png"
+OURS = {"X-Vivid-Desk": "1"}
+
+
+def done(pipeline):
+    pipeline.put("a.png")
+    pipeline.put("shoes/b & c.png", (20, 90, 160))
+    pipeline.scan()
+    pipeline.run()
+
+
+def client(pipeline, **options):
+    desk = Desk(pipeline.store, SettingsFile(path=str(pipeline.settings_file)))
+    app = desk_app(desk, hosts={"localhost"}, **options)
+    return TestClient(app, base_url="http://localhost:3001", raise_server_exceptions=False)
+
+
+@pytest.fixture
+def pipeline(pipeline_after):
+    return pipeline_after(done)
+
+
+def mask_file(value=255):
+    drawn = np.zeros((160, 160), np.uint8)
+    drawn[40:120, 30:90] = value
+    return cv2.imencode(".png", drawn)[1].tobytes()
+
+
+def test_the_page_has_every_picture_and_its_full_size(pipeline):
+    asked = client(pipeline)
+    assert "spring" in asked.get("/").text
+    page = asked.get("/spring").text
+    assert '"name": "a.png"' in page and "shoes/b \\u0026 c.png" in page.replace(" & ", " \\u0026 ")
+    for part, size in (("before", (160, 160)), ("after", (160, 160)), ("mask", (160, 160))):
+        answer = asked.get(f"/spring/full/{part}", params={"name": "shoes/b & c.png"})
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("image/"), part
+        assert cv2.imdecode(np.frombuffer(answer.content, np.uint8), 1).shape[:2] == size
+    assert asked.get("/spring/small/after", params={"name": "a.png"}).content[:4] == b"RIFF"
+    assert asked.get("/spring/full/after", params={"name": "../../vivid.toml"}).status_code == 404
+    assert asked.get("/winter").status_code == 400
+
+
+def test_who_comes_from_elsewhere_is_refused(pipeline):
+    asked = client(pipeline)
+    said = {"name": "a.png", "judgement": "wrong"}
+    assert asked.post("/spring/judge", json=said).status_code == 403, "without the header"
+    for origin in ("http://evil.example", "http://localhost:9", "null"):
+        answer = asked.post("/spring/judge", json=said, headers=OURS | {"Origin": origin})
+        assert answer.status_code == 403, origin
+    assert asked.get("/spring", headers={"Host": "evil.example"}).status_code == 403, "a name that leads here"
+    assert read_judged(pipeline.store, "spring") == {}
+    fine = asked.post("/spring/judge", json=said, headers=OURS | {"Origin": "http://localhost:3001"})
+    assert fine.status_code == 200
+    assert "access-control-allow-origin" not in fine.headers
+    assert not read_judged(pipeline.store, "spring")["a.png"].is_right
+
+
+def test_a_token_and_reading_alone(pipeline):
+    asked = client(pipeline, token="secret")
+    assert asked.get("/spring").status_code == 401
+    assert asked.get("/spring", params={"token": "secrets"}).status_code == 401
+    assert asked.get("/spring", params={"token": "secret"}).status_code == 200, "it goes on with a cookie"
+    assert asked.get("/spring").status_code == 200
+    reading = client(pipeline, read_only=True)
+    assert 'id="desk"' not in reading.get("/spring").text
+    answer = reading.post("/spring/judge", json={"name": "a.png", "judgement": "wrong"}, headers=OURS)
+    assert (answer.status_code, answer.json()["said"]) == (403, "The desk is read-only.")
+
+
+def test_what_is_no_wish_is_said_and_changes_nothing(pipeline):
+    asked = client(pipeline)
+
+    def refused(path, **options):
+        answer = asked.post(path, headers=OURS, **options)
+        assert answer.status_code in (400, 404), answer.text
+        return answer.json()["said"]
+
+    assert "There is no tier 'magic'" in refused("/spring/wish", json={"name": "a.png", "tier": "magic"})
+    assert "There is no picture" in refused("/spring/wish", json={"name": HOSTILE, "tier": "gradients"})
+    assert "is no JSON" in refused("/spring/wish", content=b"{")
+    assert "is no text" in refused("/spring/wish", json={"name": 3})
+    assert refused("/spring/mask", params={"name": "a.png"}, content=b"no picture")
+    assert "a judgement is" in refused("/spring/judge", json={"name": "a.png", "judgement": "x"}).lower()
+    assert read_wishes(pipeline.store, "spring") == {}
+
+
+def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
+    asked = client(pipeline)
+    nothing = asked.post("/spring/launch", content=b"{}", headers=OURS).json()["said"]
+    assert nothing.startswith("Nothing has changed")
+    given = asked.post("/spring/mask", params={"name": "a.png"}, content=mask_file(), headers=OURS)
+    assert given.status_code == 200
+    wish = {"name": "shoes/b & c.png", "tier": "", "prompt": "teal paper", "background": ""}
+    assert asked.post("/spring/wish", json=wish, headers=OURS).json()["wish"]["prompt"] == "teal paper"
+    said = asked.post("/spring/launch", content=b"{}", headers=OURS).json()["said"]
+    assert said == "1 runs are requested; only pictures that changed are computed."
+    assert len(pipeline.store.names("updates")) == 1
+    computed = pipeline.run()
+    assert (computed["masks"], computed["backgrounds"], computed["composites"]) == (1, 1, 2)
+    row = pipeline.rows(MASKS)["a.png"]
+    assert (row["origin"], row["verdict"]) == ("person", "override")
+    assert not (pipeline.folder / "overrides").exists(), "the folder is never written to"
+    assert pipeline.rows(ENHANCED_PROMPTS)["shoes/b & c.png"]["user_prompt"] == "teal paper"
+    # Taken back, everything is as it was and nothing is computed.
+    asked.post("/spring/mask", params={"name": "a.png"}, content=b"", headers=OURS)
+    asked.post("/spring/wish", json=wish | {"prompt": ""}, headers=OURS)
+    asked.post("/spring/launch", content=b"{}", headers=OURS)
+    assert set(pipeline.run().values()) <= {0, 2}
+    assert pipeline.rows(MASKS)["a.png"]["origin"] != "person"
+
+
+def test_what_was_said_is_there_for_the_next_person_until_the_picture_is_made_anew(pipeline):
+    client(pipeline).post("/spring/judge", json={"name": "a.png", "judgement": "wrong"}, headers=OURS)
+    assert '"judged": "wrong"' in client(pipeline).get("/spring").text
+    client(pipeline).post("/spring/mask", params={"name": "a.png"}, content=mask_file(), headers=OURS)
+    pipeline.scan()
+    pipeline.run()
+    assert '"judged": "wrong"' not in client(pipeline).get("/spring").text

@@ -1,0 +1,172 @@
+"""What the review desk does, without its web server: the pictures of a catalogue, and what people say of them."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from resources.errors import MachineFault
+from resources.masks.tiers import MASK_TIERS
+from resources.store.store import Store
+from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.review import REVIEW
+from vivid_assets.catalogue.ledger import live_pictures, places_of, shards_of
+from vivid_assets.catalogue.manifest import LONGEST_TEXT
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import find
+from vivid_assets.catalogue.wishes import (
+    Judged,
+    Wish,
+    keep_judged,
+    keep_mask,
+    keep_wish,
+    read_judged,
+    read_wishes,
+)
+from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.read_mask import read_mask
+from vivid_assets.review.judgements import Label, keep
+from vivid_assets.rows.stage import OK
+from vivid_assets.rows.tables import read_rows
+from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
+
+SHOWN = 400
+"""Pictures on a page."""
+LARGEST_MASK = 64 << 20
+RIGHT, WRONG = "right", "wrong"
+_SMALL = ("before", "mask", "edges", "after")
+_PLAIN = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "leakage", "generator", "prompt")
+_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+
+
+class Desk:
+    """One store's desk."""
+
+    def __init__(self, store: Store, settings: SettingsFile) -> None:
+        self.store, self.settings = store, settings
+
+    def entries(self, catalogue: str, after: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The pictures of a page, what needs review first, from the ``after``-th on; and how many there are.
+
+        Raises:
+            ValueError: there is no such catalogue.
+        """
+        find(self.store, catalogue)
+        judged, wishes = read_judged(self.store, catalogue), read_wishes(self.store, catalogue)
+        rows = []
+        for shard in shards_of(self.store, catalogue):
+            live = {one["picture"] for one in live_pictures(self.store, shard)}
+            for name, row in read_rows(self.store, REVIEW, shard).items():
+                if name in live and row["status"] == OK:
+                    there = {part: row[part] is not None for part in _SMALL}
+                    rows.append({name: row[name] for name in (*_PLAIN, "right", "edge_right", "picture")} | there)
+                    rows[-1]["size"] = (
+                        f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
+                    )
+        rows.sort(key=lambda row: (row["rank"], 1.0 if row["right"] is None else row["right"], row["picture"]))
+        return [_entry(catalogue, row, judged, wishes) for row in rows[after : after + SHOWN]], len(rows)
+
+    def small(self, catalogue: str, picture: str, part: str) -> bytes:
+        """A small picture (WebP) of the review. Raises FileNotFoundError."""
+        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(picture, {})
+        if part not in _SMALL or not row.get(part):
+            raise FileNotFoundError(part)
+        found: bytes = row[part]
+        return found
+
+    def full(self, catalogue: str, picture: str, part: str) -> tuple[bytes, str]:
+        """A picture at its full size and its type. Raises FileNotFoundError, ValueError or MachineFault."""
+        shard = self._shard(catalogue, picture)
+        if part == "before":
+            (asked,) = (one for one in live_pictures(self.store, shard) if one["picture"] == picture)
+            pixels = round(self.settings.read().prepared_images.max_megapixels * 1e6)
+            data = find(self.store, catalogue).read(picture, asked["content"])
+            # Encoded anew: what a stranger's file holds besides pixels is not shown to a browser.
+            return encode(decode(data, max_pixels=pixels).rgb, format="jpeg", quality=92), "image/jpeg"
+        stage = {"mask": MASKS, "after": COMPOSITES}.get(part)
+        file = read_rows(self.store, stage, shard).get(picture, {}).get("file") if stage else None
+        if not file:
+            raise FileNotFoundError(part)
+        data = self.store.read(file)
+        kind = next((kind for head, kind in _TYPES.items() if data.startswith(head)), None)
+        return (data, kind) if kind else (encode(decode(data).rgb, format="jpeg", quality=92), "image/jpeg")
+
+    def judge(self, catalogue: str, picture: str, judgement: str) -> None:
+        """Record what somebody says of a picture's mask: ``right``, ``wrong``, or nothing. Raises ValueError."""
+        if judgement not in (RIGHT, WRONG, ""):
+            raise ValueError(f"A judgement is {RIGHT}, {WRONG} or nothing, and not {judgement!r}.")
+        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(picture)
+        if row is None:
+            raise ValueError(f"{picture!r} has not been reviewed yet.")
+        keep_judged(self.store, catalogue, picture, Judged(row["key"], judgement == RIGHT) if judgement else None)
+        if judgement and row["right"] is not None:
+            keep(self.store, catalogue, [Label(picture, judgement == RIGHT, row["right"])])
+
+    def wish(self, catalogue: str, picture: str, tier: str, prompt: str, background: str) -> Wish:
+        """Ask for a tier, prompt and background of a picture; a mask that was given stays. Raises ValueError."""
+        self._shard(catalogue, picture)
+        if tier and tier not in MASK_TIERS.names():
+            raise ValueError(f"There is no tier {tier!r}. There are {', '.join(MASK_TIERS.names())}.")
+        if len(prompt) > LONGEST_TEXT or len(background) > LONGEST_TEXT:
+            raise ValueError(f"A prompt or background has at most {LONGEST_TEXT} characters.")
+        before = read_wishes(self.store, catalogue).get(picture, Wish())
+        wish = replace(before, tier=tier, prompt=prompt.strip(), background=background.strip())
+        keep_wish(self.store, catalogue, picture, wish)
+        return wish
+
+    def mask(self, catalogue: str, picture: str, data: bytes) -> None:
+        """Ask for a mask of a person's, white on black; an empty one takes it back. Raises ValueError."""
+        self._shard(catalogue, picture)
+        if len(data) > LARGEST_MASK:
+            raise ValueError(f"A mask has at most {LARGEST_MASK >> 20} MB.")
+        if data:
+            read_mask(data)
+        before = read_wishes(self.store, catalogue).get(picture, Wish())
+        digest = keep_mask(self.store, catalogue, data) if data else ""
+        keep_wish(self.store, catalogue, picture, replace(before, mask=digest))
+
+    def launch(self, catalogue: str) -> str:
+        """Have the pictures run for which something is asked; what will run, in a sentence. Raises ValueError."""
+        scan(self.store, find(self.store, catalogue))
+        asked = places_of(self.store, catalogue, read_wishes(self.store, catalogue))
+        shards = {shard for places in asked.values() for shard in places}
+        found = updates(standings(self.store, catalogue, self.settings), (STALE, WAITING))
+        wanted = [one for one in found if one.shard in shards]
+        if not wanted:
+            return "Nothing has changed: every picture is as it was asked for."
+        ask_for(self.store, f"desk-{uuid.uuid4().hex}", wanted)
+        return f"{len(wanted)} runs are requested; only pictures that changed are computed."
+
+    def _shard(self, catalogue: str, picture: str) -> str:
+        find(self.store, catalogue)
+        try:
+            (shard,) = places_of(self.store, catalogue, [picture])[picture]
+        except (KeyError, MachineFault) as error:
+            raise FileNotFoundError(f"There is no picture {picture!r} in {catalogue}.") from error
+        return shard
+
+
+def _entry(
+    catalogue: str, row: Mapping[str, Any], judged: Mapping[str, Judged], wishes: Mapping[str, Wish]
+) -> dict[str, Any]:
+    """A row as the page's script sees it, with addresses in place of pictures."""
+    name = row["picture"]
+    entry = {key: row[key] for key in (*_PLAIN, "right", "edge_right", "size")} | {"name": name}
+    asked = f"?name={quote(name, safe='')}&key={row['key']}"
+    for part in _SMALL:
+        entry[part] = f"/{catalogue}/small/{part}{asked}" if row[part] else None
+    entry["full"] = {part: f"/{catalogue}/full/{part}{asked}" for part in ("before", "mask", "after") if row[part]}
+    entry["href"] = entry["full"].get("after")
+    entry["override"] = None
+    said = judged.get(name)
+    entry["judged"] = (RIGHT if said.is_right else WRONG) if said and said.key == row["key"] else ""
+    entry["wish"] = as_entry(wishes.get(name, Wish()))
+    return entry
+
+
+def as_entry(wish: Wish) -> dict[str, Any]:
+    """What is asked for a picture, as the page's script sees it."""
+    return {"tier": wish.tier, "prompt": wish.prompt, "background": wish.background, "mask": bool(wish.mask)}
