@@ -67,13 +67,15 @@ def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Co
     progress = read_progress(store, shards)
     stale, again, unpublished = [], [], []
     for shard, wanted in shards.items():
-        entries = [progress[shard].get(stage, {}) for stage in stages]
-        current = [entry for entry in entries if entry.get("asked") == wanted.asked]
+        entries = {stage: progress[shard].get(stage, {}) for stage in stages}
+        current = {stage: entry for stage, entry in entries.items() if entry.get("asked") == wanted.asked}
         # A shard that its failed pictures stopped would stop again: it waits for a person or a new file.
-        if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current):
+        if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current.values()):
             stale.append(StaleShard(shard, wanted.asked))
             continue
-        if wanted.pictures and any(entry["transient"] or has_others(entry, wanted.pictures) for entry in current):
+        if wanted.pictures and any(
+            entry["transient"] or has_others(entry, wanted.rows(stage)) for stage, entry in current.items()
+        ):
             again.append(StaleShard(shard, wanted.asked, is_retry=True))
         published = {"live": wanted.live, "made_of": made_of(progress[shard], exported)}
         # Without any result there is nothing to publish.
@@ -82,9 +84,9 @@ def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Co
     return State(stale + again, unpublished)
 
 
-def has_others(entry: Mapping[str, Any], pictures: int) -> bool:
-    """Whether a stage's record counts other than so many ``pictures``: some have been removed since."""
-    return "counts" in entry and sum(entry["counts"].values()) != pictures
+def has_others(entry: Mapping[str, Any], rows: int) -> bool:
+    """Whether a stage's record counts other than so many ``rows``: pictures have been removed since."""
+    return "counts" in entry and sum(entry["counts"].values()) != rows
 
 
 def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str, Counter[str]]:

@@ -91,30 +91,29 @@ class _Answers:
 
     async def small(self, request: Request) -> Response:
         parts = request.path_params
-        data = await run_in_threadpool(self._desk.small, parts["catalogue"], _name(request), parts["part"])
+        data = await run_in_threadpool(self._desk.small, parts["catalogue"], *_names(request), parts["part"])
         return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400"})
 
     async def full(self, request: Request) -> Response:
         parts = request.path_params
-        data, kind = await run_in_threadpool(self._desk.full, parts["catalogue"], _name(request), parts["part"])
+        data, kind = await run_in_threadpool(self._desk.full, parts["catalogue"], *_names(request), parts["part"])
         return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=86400"})
 
     async def judge(self, request: Request) -> Response:
         said = await _json(request)
-        await run_in_threadpool(
-            self._desk.judge, request.path_params["catalogue"], _text(said, "name"), _text(said, "judgement")
-        )
+        asked = [_text(said, name) for name in ("picture", "name", "judgement")]
+        await run_in_threadpool(self._desk.judge, request.path_params["catalogue"], *asked)
         return JSONResponse({})
 
     async def wish(self, request: Request) -> Response:
         said, catalogue = await _json(request), request.path_params["catalogue"]
-        name, tier, prompt, background = (_text(said, one) for one in ("name", "tier", "prompt", "background"))
+        name, tier, prompt, background = (_text(said, one) for one in ("picture", "tier", "prompt", "background"))
         asked = await run_in_threadpool(self._desk.wish, catalogue, name, tier, prompt, background)
         return JSONResponse({"wish": as_entry(asked), "said": "Kept."})
 
     async def mask(self, request: Request) -> Response:
         data = await _body(request, LARGEST_MASK)
-        await run_in_threadpool(self._desk.mask, request.path_params["catalogue"], _name(request), data)
+        await run_in_threadpool(self._desk.mask, request.path_params["catalogue"], _names(request)[0], data)
         return JSONResponse({"said": "The mask is kept."})
 
     async def launch(self, request: Request) -> Response:
@@ -191,8 +190,10 @@ def _text(said: dict[str, Any], name: str) -> str:
     return value
 
 
-def _name(request: Request) -> str:
-    return request.query_params.get("name", "")
+def _names(request: Request) -> tuple[str, str]:
+    """The picture, and the row of the review: one of its renditions."""
+    picture = request.query_params.get("picture", "")
+    return picture, request.query_params.get("name", picture)
 
 
 def _tiers() -> str:

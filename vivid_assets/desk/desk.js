@@ -16,13 +16,13 @@ window.vividDesk = (() => {
 
   const here = () => location.pathname.replace(/\/$/, "");
   const wish = () => ({
-    name: row.name, tier: find("#desk-tier").value, prompt: find("#desk-prompt").value, background: find("#desk-background").value,
+    picture: row.picture, tier: find("#desk-tier").value, prompt: find("#desk-prompt").value, background: find("#desk-background").value,
   });
 
   async function keep() {
     if (!row) return false;
     const file = find("#desk-mask").files[0];
-    if (file && !(await send(`${here()}/mask?name=${encodeURIComponent(row.name)}`, file, "image/png"))) return false;
+    if (file && !(await send(`${here()}/mask?picture=${encodeURIComponent(row.picture)}`, file, "image/png"))) return false;
     find("#desk-mask").value = "";
     const kept = await send(`${here()}/wish`, JSON.stringify(wish()));
     if (kept) row.wish = kept.wish;
@@ -32,7 +32,7 @@ window.vividDesk = (() => {
   return {
     judge(judged, judgement, notify) {
       tell = notify;
-      send(`${here()}/judge`, JSON.stringify({ name: judged.name, judgement }));
+      send(`${here()}/judge`, JSON.stringify({ picture: judged.picture, name: judged.name, judgement }));
     },
     // Small pictures are there at once; the full ones take their place when they have come.
     show(shown, images, notify) {

@@ -13,7 +13,6 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.ledger import live_pictures, places_of, shards_of
-from vivid_assets.catalogue.manifest import LONGEST_TEXT
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find
 from vivid_assets.catalogue.wishes import (
@@ -30,7 +29,7 @@ from vivid_assets.imaging.io.read_mask import read_mask
 from vivid_assets.review.judgements import Label, keep
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import SettingsFile
+from vivid_assets.settings import LONGEST_TEXT, SettingsFile
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 
 SHOWN = 400
@@ -60,24 +59,25 @@ class Desk:
         for shard in shards_of(self.store, catalogue):
             live = {one["picture"] for one in live_pictures(self.store, shard)}
             for name, row in read_rows(self.store, REVIEW, shard).items():
-                if name in live and row["status"] == OK:
+                if row["picture"] in live and row["status"] == OK:
                     there = {part: row[part] is not None for part in _SMALL}
-                    rows.append({name: row[name] for name in (*_PLAIN, "right", "edge_right", "picture")} | there)
+                    kept = {column: row[column] for column in (*_PLAIN, "right", "edge_right", "picture")}
+                    rows.append({**kept, **there, "name": name})
                     rows[-1]["size"] = (
                         f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
                     )
-        rows.sort(key=lambda row: (row["rank"], 1.0 if row["right"] is None else row["right"], row["picture"]))
+        rows.sort(key=lambda row: (row["rank"], 1.0 if row["right"] is None else row["right"], row["name"]))
         return [_entry(catalogue, row, judged, wishes) for row in rows[after : after + SHOWN]], len(rows)
 
-    def small(self, catalogue: str, picture: str, part: str) -> bytes:
-        """A small picture (WebP) of the review. Raises FileNotFoundError."""
-        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(picture, {})
+    def small(self, catalogue: str, picture: str, name: str, part: str) -> bytes:
+        """A small picture (WebP) of the review's row of that name. Raises FileNotFoundError."""
+        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(name, {})
         if part not in _SMALL or not row.get(part):
             raise FileNotFoundError(part)
         found: bytes = row[part]
         return found
 
-    def full(self, catalogue: str, picture: str, part: str) -> tuple[bytes, str]:
+    def full(self, catalogue: str, picture: str, name: str, part: str) -> tuple[bytes, str]:
         """A picture at its full size and its type. Raises FileNotFoundError, ValueError or MachineFault."""
         shard = self._shard(catalogue, picture)
         if part == "before":
@@ -86,22 +86,23 @@ class Desk:
             data = find(self.store, catalogue).read(picture, asked["content"])
             # Encoded anew: what a stranger's file holds besides pixels is not shown to a browser.
             return encode(decode(data, max_pixels=pixels).rgb, format="jpeg", quality=92), "image/jpeg"
-        stage = {"mask": MASKS, "after": COMPOSITES}.get(part)
-        file = read_rows(self.store, stage, shard).get(picture, {}).get("file") if stage else None
+        # A mask is the picture's, a composite that of one rendition.
+        stage, row = {"mask": (MASKS, picture), "after": (COMPOSITES, name)}.get(part, (None, ""))
+        file = read_rows(self.store, stage, shard).get(row, {}).get("file") if stage else None
         if not file:
             raise FileNotFoundError(part)
         data = self.store.read(file)
         kind = next((kind for head, kind in _TYPES.items() if data.startswith(head)), None)
         return (data, kind) if kind else (encode(decode(data).rgb, format="jpeg", quality=92), "image/jpeg")
 
-    def judge(self, catalogue: str, picture: str, judgement: str) -> None:
-        """Record what somebody says of a picture's mask: ``right``, ``wrong``, or nothing. Raises ValueError."""
+    def judge(self, catalogue: str, picture: str, name: str, judgement: str) -> None:
+        """Record what somebody says of the review's row of that name: right, wrong, or nothing. Raises ValueError."""
         if judgement not in (RIGHT, WRONG, ""):
             raise ValueError(f"A judgement is {RIGHT}, {WRONG} or nothing, and not {judgement!r}.")
-        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(picture)
+        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(name)
         if row is None:
-            raise ValueError(f"{picture!r} has not been reviewed yet.")
-        keep_judged(self.store, catalogue, picture, Judged(row["key"], judgement == RIGHT) if judgement else None)
+            raise ValueError(f"{name!r} has not been reviewed yet.")
+        keep_judged(self.store, catalogue, name, Judged(row["key"], judgement == RIGHT) if judgement else None)
         if judgement and row["right"] is not None:
             keep(self.store, catalogue, [Label(picture, judgement == RIGHT, row["right"])])
 
@@ -153,9 +154,9 @@ def _entry(
     catalogue: str, row: Mapping[str, Any], judged: Mapping[str, Judged], wishes: Mapping[str, Wish]
 ) -> dict[str, Any]:
     """A row as the page's script sees it, with addresses in place of pictures."""
-    name = row["picture"]
-    entry = {key: row[key] for key in (*_PLAIN, "right", "edge_right", "size")} | {"name": name}
-    asked = f"?name={quote(name, safe='')}&key={row['key']}"
+    name, picture = row["name"], row["picture"]
+    entry = {key: row[key] for key in (*_PLAIN, "right", "edge_right", "size")} | {"name": name, "picture": picture}
+    asked = f"?picture={quote(picture, safe='')}&name={quote(name, safe='')}&key={row['key']}"
     for part in _SMALL:
         entry[part] = f"/{catalogue}/small/{part}{asked}" if row[part] else None
     entry["full"] = {part: f"/{catalogue}/full/{part}{asked}" for part in ("before", "mask", "after") if row[part]}
@@ -163,7 +164,7 @@ def _entry(
     entry["override"] = None
     said = judged.get(name)
     entry["judged"] = (RIGHT if said.is_right else WRONG) if said and said.key == row["key"] else ""
-    entry["wish"] = as_entry(wishes.get(name, Wish()))
+    entry["wish"] = as_entry(wishes.get(picture, Wish()))
     return entry
 
 

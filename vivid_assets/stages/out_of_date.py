@@ -33,7 +33,7 @@ _log.disabled = True
 
 @dataclass(frozen=True)
 class Standing:
-    """How one stage stands in one shard, in pictures."""
+    """How one stage stands in one shard, in pictures: in renditions of them, where a stage makes those."""
 
     shard: str
     stage: str
@@ -79,10 +79,10 @@ def standings(
         before: dict[str, Standing] = {}
         for stage in stages:
             entry = progress[shard].get(stage.name, {})
-            standing = _standing(shard, stage, entry, wanted.pictures, wanted.asked, now[stage.name])
+            standing = _standing(shard, stage, entry, wanted.rows(stage.name), wanted.asked, now[stage.name])
             earlier = [before[reads.stage.name] for reads in stage.reads]
             if not standing.waiting and any(one.stale or one.waiting for one in earlier):
-                standing = replace(standing, stale=wanted.pictures)
+                standing = replace(standing, stale=standing.pictures)
             before[stage.name] = standing
         found += before.values()
     return found

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 OURS = {"X-Vivid-Desk": "1"}
+WRONG = {"picture": "a.png", "name": "a.png", "judgement": "wrong"}
 
 
 def done(pipeline):
@@ -48,17 +49,17 @@ def test_the_page_has_every_picture_and_its_full_size(pipeline):
     page = asked.get("/spring").text
     assert '"name": "a.png"' in page and "shoes/b \\u0026 c.png" in page.replace(" & ", " \\u0026 ")
     for part, size in (("before", (160, 160)), ("after", (160, 160)), ("mask", (160, 160))):
-        answer = asked.get(f"/spring/full/{part}", params={"name": "shoes/b & c.png"})
+        answer = asked.get(f"/spring/full/{part}", params={"picture": "shoes/b & c.png"})
         assert answer.status_code == 200 and answer.headers["content-type"].startswith("image/"), part
         assert cv2.imdecode(np.frombuffer(answer.content, np.uint8), 1).shape[:2] == size
-    assert asked.get("/spring/small/after", params={"name": "a.png"}).content[:4] == b"RIFF"
-    assert asked.get("/spring/full/after", params={"name": "../../vivid.toml"}).status_code == 404
+    assert asked.get("/spring/small/after", params={"picture": "a.png"}).content[:4] == b"RIFF"
+    assert asked.get("/spring/full/after", params={"picture": "../../vivid.toml"}).status_code == 404
     assert asked.get("/winter").status_code == 400
 
 
 def test_who_comes_from_elsewhere_is_refused(pipeline):
     asked = client(pipeline)
-    said = {"name": "a.png", "judgement": "wrong"}
+    said = WRONG
     assert asked.post("/spring/judge", json=said).status_code == 403, "without the header"
     for origin in ("http://evil.example", "http://localhost:9", "null"):
         answer = asked.post("/spring/judge", json=said, headers=OURS | {"Origin": origin})
@@ -79,7 +80,7 @@ def test_a_token_and_reading_alone(pipeline):
     assert asked.get("/spring").status_code == 200
     reading = client(pipeline, read_only=True)
     assert 'id="desk"' not in reading.get("/spring").text
-    answer = reading.post("/spring/judge", json={"name": "a.png", "judgement": "wrong"}, headers=OURS)
+    answer = reading.post("/spring/judge", json=WRONG, headers=OURS)
     assert (answer.status_code, answer.json()["said"]) == (403, "The desk is read-only.")
 
 
@@ -91,12 +92,12 @@ def test_what_is_no_wish_is_said_and_changes_nothing(pipeline):
         assert answer.status_code in (400, 404), answer.text
         return answer.json()["said"]
 
-    assert "There is no tier 'magic'" in refused("/spring/wish", json={"name": "a.png", "tier": "magic"})
-    assert "There is no picture" in refused("/spring/wish", json={"name": HOSTILE, "tier": "gradients"})
+    assert "There is no tier 'magic'" in refused("/spring/wish", json={"picture": "a.png", "tier": "magic"})
+    assert "There is no picture" in refused("/spring/wish", json={"picture": HOSTILE, "tier": "gradients"})
     assert "is no JSON" in refused("/spring/wish", content=b"{")
-    assert "is no text" in refused("/spring/wish", json={"name": 3})
-    assert refused("/spring/mask", params={"name": "a.png"}, content=b"no picture")
-    assert "a judgement is" in refused("/spring/judge", json={"name": "a.png", "judgement": "x"}).lower()
+    assert "is no text" in refused("/spring/wish", json={"picture": 3})
+    assert refused("/spring/mask", params={"picture": "a.png"}, content=b"no picture")
+    assert "a judgement is" in refused("/spring/judge", json=WRONG | {"judgement": "x"}).lower()
     assert read_wishes(pipeline.store, "spring") == {}
 
 
@@ -104,9 +105,9 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
     asked = client(pipeline)
     nothing = asked.post("/spring/launch", content=b"{}", headers=OURS).json()["said"]
     assert nothing.startswith("Nothing has changed")
-    given = asked.post("/spring/mask", params={"name": "a.png"}, content=mask_file(), headers=OURS)
+    given = asked.post("/spring/mask", params={"picture": "a.png"}, content=mask_file(), headers=OURS)
     assert given.status_code == 200
-    wish = {"name": "shoes/b & c.png", "tier": "", "prompt": "teal paper", "background": ""}
+    wish = {"picture": "shoes/b & c.png", "tier": "", "prompt": "teal paper", "background": ""}
     assert asked.post("/spring/wish", json=wish, headers=OURS).json()["wish"]["prompt"] == "teal paper"
     said = asked.post("/spring/launch", content=b"{}", headers=OURS).json()["said"]
     assert said == "1 runs are requested; only pictures that changed are computed."
@@ -118,7 +119,7 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
     assert not (pipeline.folder / "overrides").exists(), "the folder is never written to"
     assert pipeline.rows(ENHANCED_PROMPTS)["shoes/b & c.png"]["user_prompt"] == "teal paper"
     # Taken back, everything is as it was and nothing is computed.
-    asked.post("/spring/mask", params={"name": "a.png"}, content=b"", headers=OURS)
+    asked.post("/spring/mask", params={"picture": "a.png"}, content=b"", headers=OURS)
     asked.post("/spring/wish", json=wish | {"prompt": ""}, headers=OURS)
     asked.post("/spring/launch", content=b"{}", headers=OURS)
     assert set(pipeline.run().values()) <= {0, 2}
@@ -126,9 +127,9 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
 
 
 def test_what_was_said_is_there_for_the_next_person_until_the_picture_is_made_anew(pipeline):
-    client(pipeline).post("/spring/judge", json={"name": "a.png", "judgement": "wrong"}, headers=OURS)
+    client(pipeline).post("/spring/judge", json=WRONG, headers=OURS)
     assert '"judged": "wrong"' in client(pipeline).get("/spring").text
-    client(pipeline).post("/spring/mask", params={"name": "a.png"}, content=mask_file(), headers=OURS)
+    client(pipeline).post("/spring/mask", params={"picture": "a.png"}, content=mask_file(), headers=OURS)
     pipeline.scan()
     pipeline.run()
     assert '"judged": "wrong"' not in client(pipeline).get("/spring").text
