@@ -287,45 +287,67 @@ def picture_table(store: "Store", name: str) -> Table:
     """What happened to each picture; the first ones of a large catalogue, failures before all."""
     from vivid_assets.rows.stage import OK
 
-    rows = sorted(_picture_rows(store, name), key=lambda row: (row["status"] == OK, row["picture"]))
+    rows, count = _first_rows(store, name)
     table = Table("picture", "background", "by", "mask by", "verdict", "result", box=None, header_style="bold")
-    for row in rows[:_SHOWN_PICTURES]:
+    for row in rows:
         result = Text("ok", "green") if row["status"] == OK else Text(row["error"], "red")
         table.add_row(row["picture"], row["prompt"], row["generator"], row["tier"], row["verdict"], result)
-    if len(rows) > _SHOWN_PICTURES:
-        table.caption = f"and {len(rows) - _SHOWN_PICTURES} more"
+    if count > len(rows):
+        table.caption = f"and {count - len(rows):,} more"
     return table
 
 
-def _picture_rows(store: "Store", name: str) -> list[dict[str, Any]]:
+def _first_rows(store: "Store", name: str) -> tuple[list[dict[str, Any]], int]:
+    """The rows to show, and how many there are. Of shards in which all went well only the first are read."""
+    from heapq import nsmallest
+
+    from vivid_assets.catalogue.progress import read_progress, summary_of
+    from vivid_assets.rows.stage import OK
+
+    shards = {shard: wanted for shard, wanted in summary_of(store, name).items() if wanted.pictures}
+    progress = read_progress(store, shards)
+    is_whole = {
+        shard: all(progress[shard].get(stage, {}).get("counts") == {OK: wanted.rows(stage)} for stage in STAGE_NAMES)
+        for shard, wanted in shards.items()
+    }
+    rows: list[dict[str, Any]] = []
+    for shard in sorted(shards, key=lambda shard: (is_whole[shard], shard)):
+        if len(rows) == _SHOWN_PICTURES and (is_whole[shard] or rows[-1]["status"] != OK):
+            break
+        found = [*rows, *_picture_rows(store, shard)]
+        rows = nsmallest(_SHOWN_PICTURES, found, key=lambda row: (row["status"] == OK, row["picture"]))
+    return rows, sum(wanted.renditions for wanted in shards.values())
+
+
+def _picture_rows(store: "Store", shard: str) -> list[dict[str, Any]]:
     from vivid_assets.assets.review import REVIEW
-    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.catalogue.ledger import live_pictures
     from vivid_assets.catalogue.renditions import each_rendition
     from vivid_assets.review.look import outcome_of
     from vivid_assets.rows.stage import WhateverBecame, name_of
     from vivid_assets.rows.tables import read_rows
 
+    rows = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in REVIEW.reads}
     pictures = []
-    for shard in shards_of(store, name):
-        rows = {reads.stage.name: read_rows(store, reads.stage, shard) for reads in REVIEW.reads}
-        for asked in each_rendition(live_pictures(store, shard)):
-            stages = [reads.stage for reads in REVIEW.reads]
-            found = {stage.name: rows[stage.name].get(stage.name_for(asked), {}) for stage in stages}
-            prompts, scenes, masks = (found[stage] for stage in ("enhanced_prompts", "backgrounds", "masks"))
-            status, error = outcome_of(
-                {stage: WhateverBecame(row.get("status"), row.get("error")) for stage, row in found.items()}
-            )
-            pictures.append(
-                {
-                    "picture": name_of(asked),
-                    "status": status,
-                    "error": error,
-                    "prompt": prompts.get("user_prompt") or "",
-                    "generator": scenes.get("generator") or "",
-                    "tier": masks.get("tier") or "",
-                    "verdict": masks.get("verdict") or "",
-                }
-            )
+    for asked in each_rendition(live_pictures(store, shard)):
+        found = {
+            reads.stage.name: rows[reads.stage.name].get(reads.stage.name_for(asked), {}) for reads in REVIEW.reads
+        }
+        prompts, scenes, masks = (found[stage] for stage in ("enhanced_prompts", "backgrounds", "masks"))
+        status, error = outcome_of(
+            {stage: WhateverBecame(row.get("status"), row.get("error")) for stage, row in found.items()}
+        )
+        pictures.append(
+            {
+                "picture": name_of(asked),
+                "status": status,
+                "error": error,
+                "prompt": prompts.get("user_prompt") or "",
+                "generator": scenes.get("generator") or "",
+                "tier": masks.get("tier") or "",
+                "verdict": masks.get("verdict") or "",
+            }
+        )
     return pictures
 
 
