@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from partitions.assignment import NO_FILE
 from resources.errors import MachineFault
 from resources.store.store import Store
 from vivid_assets.catalogue.identity import fits
@@ -140,6 +141,16 @@ def test_what_is_read_is_what_was_promised(catalogue, folder, expected):
     with pytest.raises(PictureFailure, match=r"replaced since the last scan|does not match its checksum") as failure:
         catalogue.read("a.jpg", said)
     assert failure.value.transient
+
+
+def test_a_file_that_is_not_there_is_said_and_tried_again_unless_the_scan_knows_it(catalogue, folder):
+    (folder / "a.jpg").unlink()
+    for expected, again in (("manifest:v2", True), (md5(b"a.jpg"), True), (NO_FILE, False)):
+        with pytest.raises(
+            PictureFailure, match=r"'a\.jpg' is not in the catalogue's folder: copy it there"
+        ) as failure:
+            catalogue.read("a.jpg", expected)
+        assert failure.value.transient is again
 
 
 def test_what_is_no_checksum_is_believed(catalogue, folder):

@@ -1,8 +1,9 @@
 """Any history of a catalogue over the real engine, the real look and a real Dagster instance.
 
-Pictures come, change, go, return and are renamed; folders are away; wishes change and change back; a mask tier is away,
-broken and back; runs are killed in the middle of a write; what is requested is run, late or not at all. Then the nights
-go on, and everything is as if nothing had ever been in the way.
+Pictures come, change, go, return and are renamed; folders are away, manifests half-written or ahead of their files;
+wishes change and change back; a mask tier is away, broken and back; runs are killed in the middle of a write, or two
+are at work at once; what is requested is run, late or not at all. Then the nights go on, and everything is as if
+nothing had ever been in the way.
 """
 
 import hashlib
@@ -11,8 +12,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partialmethod
 from pathlib import Path
 
 import cv2
@@ -29,12 +32,13 @@ from resources.store import local_files
 from resources.store import locks as claims
 from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
-from vivid_assets.assets.export import EXPORTED, publish_catalogue
+from vivid_assets.assets.export import EXPORTED, publish, publish_catalogue
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.review import REVIEW
+from vivid_assets.catalogue.identity import fits
 from vivid_assets.catalogue.ledger import live_pictures, read_ledger, shards_of
 from vivid_assets.catalogue.progress import state_of
-from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.scan import catalogue_settings, scan
 from vivid_assets.catalogue.source import find, register
 from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.export.purge import delete_rubbish, find_rubbish
@@ -47,7 +51,7 @@ from vivid_assets.scheduling import lost_runs
 from vivid_assets.scheduling.ticks import plan_tick
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.deployment import wanted_revision
-from vivid_assets.stages.stage import all_stages
+from vivid_assets.stages.stage import Shard, all_stages
 from vivid_assets.wiring import pipeline_assets
 
 STEPS = int(os.environ.get("VIVID_HISTORY_STEPS", "18"))
@@ -56,6 +60,8 @@ A_HISTORY = 9
 
 STAGE_NAMES = [stage.name for stage in all_stages()]
 NAMES = [f"{letter}.png" for letter in "abcd"] + ["sub/e.png", "sub/f.png"]
+LISTS = ["none", "manifest", "digests"]
+"""Whether there is a manifest, and whether it has digests: then no file is looked at."""
 PROMPTS = ["red paper", "sage green paper"]
 LOG = logging.getLogger("history")
 LOG.setLevel(logging.CRITICAL)
@@ -112,6 +118,7 @@ class Machine:
             for module in (claims, local_files, lost_runs):
                 patch.setattr(module, "is_gone", self.is_gone)
             patch.setattr("vivid_assets.stages.masks.make_tiers", self.tiers)
+            patch.setattr(claims.Claims, "held", partialmethod(claims.Claims.held, poll_s=0.02))
             for name in ("write", "create", "remove", "link"):
                 patch.setattr(Store, name, self._counted(getattr(Store, name)))
             yield
@@ -169,8 +176,9 @@ class History(RuleBasedStateMachine):
 
     # What people do
 
-    @initialize(names=st.sets(st.sampled_from(NAMES), min_size=2))
-    def begin(self, names):
+    @initialize(names=st.sets(st.sampled_from(NAMES), min_size=2), lists=st.sampled_from(LISTS))
+    def begin(self, names, lists):
+        self.lists = lists
         self.say(PROMPTS[0])
         for name in sorted(names):
             self.put(name)
@@ -182,23 +190,59 @@ class History(RuleBasedStateMachine):
         wall = np.full((32, 32, 3), (205, 200, 190), np.uint8)
         cv2.circle(wall, (16, 16), 10, (self.contents % 140, 30 + self.contents % 90, 120), -1)
         self.write(name, cv2.imencode(".png", wall)[1].tobytes())
+        self.list_all()
 
     @rule(name=st.sampled_from(NAMES))
     def remove(self, name):
-        if (self.folder / name).exists() and len(self.there()) > 1:
+        if (self.folder / name).exists() and len(self.files()) > 1:
             self.attic[name] = (self.folder / name).read_bytes()
             (self.folder / name).unlink()
+            self.list_all()
 
     @rule(name=st.sampled_from(NAMES))
     def bring_back(self, name):
         if name in self.attic:
             self.write(name, self.attic.pop(name))
+            self.list_all()
 
     @rule(name=st.sampled_from(NAMES), other=st.sampled_from(NAMES))
     def rename(self, name, other):
         if (self.folder / name).exists() and not (self.folder / other).exists():
             self.write(other, (self.folder / name).read_bytes())
             (self.folder / name).unlink()
+            self.list_all()
+
+    @precondition(lambda self: self.lists != "none")
+    @rule()
+    def half_a_manifest(self):
+        """It is looked at while it is being written."""
+        lines = (self.folder / "manifest.csv").read_text().splitlines()
+        (self.folder / "manifest.csv").write_text("\n".join(lines[: 1 + len(lines) // 2]))
+        self.day(None)
+        self.list_all()
+
+    @precondition(lambda self: self.lists == "digests")
+    @rule(name=st.sampled_from(NAMES))
+    def a_manifest_that_is_ahead(self, name):
+        """It has the digest of a file that comes later."""
+        before = self.files()
+        self.put(name)
+        coming, manifest = self.files()[name], self.manifest()
+        if name in before:
+            self.write(name, before[name])
+        else:
+            (self.folder / name).unlink()
+        (self.folder / "manifest.csv").write_text(manifest)
+        self.day(None)
+        self.write(name, coming)
+
+    @precondition(lambda self: self.lists == "digests")
+    @rule()
+    def a_line_without_its_digest(self):
+        text = (self.folder / "manifest.csv").read_text()
+        (self.folder / "manifest.csv").write_text(text.rpartition(",")[0] + ",")
+        self.day(None)
+        self.list_all()
 
     @rule(prompt=st.sampled_from(PROMPTS))
     def say(self, prompt):
@@ -277,7 +321,18 @@ class History(RuleBasedStateMachine):
     def run_by_hand(self, data, stages):
         """Somebody materialises a shard, or a part of it, in the UI."""
         shard = data.draw(st.sampled_from(shards_of(self.store, "spring")))
-        self.materialize(shard, {}, selection=stages)
+        self.materialize(shard, {}, selection=stages and [PIPELINE.key(stage) for stage in stages])
+
+    @precondition(lambda self: shards_of(self.store, "spring"))
+    @rule(data=st.data())
+    def two_runs_at_once(self, data):
+        """On one shard, or on two: in Dagster, and by somebody's own script beside it."""
+        shards = shards_of(self.store, "spring")
+        one, other = (data.draw(st.sampled_from(shards)) for _ in range(2))
+        with ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(self.run_by_a_script, other)
+            self.materialize(one, {})
+            beside.result()
 
     @rule()
     def folder_is_away(self):
@@ -306,13 +361,28 @@ class History(RuleBasedStateMachine):
 
     # How it is done
 
-    def there(self) -> dict[str, str]:
-        """The pictures in the folder with the digests of their contents."""
-        files = list(self.folder.rglob("*.png"))
-        return {
-            path.relative_to(self.folder).as_posix(): hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-            for path in files
-        }
+    def files(self) -> dict[str, bytes]:
+        """The pictures in the folder."""
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in self.folder.rglob("*.png")}
+
+    def manifest(self) -> str:
+        """The manifest that lists them, with or without digests."""
+        lines = ["image,digest"] if self.lists == "digests" else ["image"]
+        for name, data in sorted(self.files().items()):
+            lines.append(f"{name},{hashlib.sha256(data).hexdigest()}" if self.lists == "digests" else name)
+        return "\n".join(lines)
+
+    def list_all(self) -> None:
+        if self.lists != "none":
+            (self.folder / "manifest.csv").write_text(self.manifest())
+
+    def run_by_a_script(self, shard: str) -> None:
+        settings_file = SettingsFile(path=str(self.settings))
+        holds = settings_file.read(catalogue_settings(self.store, "spring"))
+        for stage in all_stages():
+            with stage.at_work(Shard(shard, self.store, holds, LOG)) as work:
+                work.run(live_pictures(self.store, shard))
+        publish(self.store, shard)
 
     def write(self, name: str, data: bytes) -> None:
         path = self.folder / name
@@ -381,7 +451,7 @@ class History(RuleBasedStateMachine):
             assert read_provenance(Path(path.path).read_bytes())["provenance"], path
 
     def assert_settled(self) -> None:
-        there, rows = self.there(), self.rows()
+        there, rows = self.files(), self.rows()
         state = state_of(self.store, "spring", STAGE_NAMES, [stage.name for stage in EXPORTED])
         assert (state.stale, state.unpublished) == ([], [])
         assert rows.keys() == there.keys()
@@ -393,7 +463,8 @@ class History(RuleBasedStateMachine):
         seen = self.seen()
         assert seen == {name: row[COMPOSITES.name]["key"] for name, row in rows.items()}
         exported = self.exported()
-        assert {name: row["source_digest"] for name, row in exported.items()} == there
+        assert exported.keys() == there.keys()
+        assert all(fits(row["source_digest"], [there[name]]) for name, row in exported.items())
         assert {name: row["provenance"] for name, row in exported.items()} == seen
         assert {name: row["composite"] for name, row in exported.items()} == {
             name: f"../../composites/spring/{name}" for name in there

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from upath import UPath
 
+from partitions.assignment import NO_FILE
 from partitions.shards import check_catalogue_name, is_catalogue_name
 from resources.scenes.plain import is_plain
 from resources.store.reach import reached
@@ -171,12 +172,19 @@ class Catalogue(BaseModel):
         """The file ``name`` below the root, whose content the scan recorded as ``expected``.
 
         Raises ValueError when it has become a link that leads out, no ordinary file, or too large to be a picture, and
-        PictureFailure, worth another try, when it is not the file that the scan found: made of it, a result would stand
-        for what it does not show, and for ever.
+        PictureFailure, worth another try, when it is not there, or not the file that the scan found: made of it, a
+        result would stand for what it does not show, and for ever.
         """
         path = self.root / name
-        with reached(path):
-            return self._read(path, name, expected)
+        try:
+            with reached(path):
+                return self._read(path, name, expected)
+        except FileNotFoundError as error:
+            # No scan looks for the files of a manifest with digests: whether one has come, only another try tells.
+            raise PictureFailure(
+                f"{name!r} is not in the catalogue's folder: copy it there, or remove it from the manifest.",
+                transient=expected != NO_FILE,
+            ) from error
 
     def _read(self, path: UPath, name: str, expected: str) -> bytes:
         # Looked at again: what was a picture at the scan may have been replaced by a link since.

@@ -246,8 +246,6 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
                 picture = decode(self.shard.source.read(name, asked.background_content), longest=_LONGEST_OWN)
             except PictureFailure as failure:
                 return failure
-            except FileNotFoundError:
-                return PictureFailure(f"Its background {name!r} is not in the catalogue's folder.")
             except ValueError as error:
                 return PictureFailure(f"Its background {name!r} cannot be used: {error}")
             store.write(scene, encode(opaque(picture), format="jpeg", quality=95))
