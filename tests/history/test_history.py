@@ -501,13 +501,14 @@ class History(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_any_history_ends_as_if_nothing_had_been_in_the_way():
+@pytest.mark.parametrize("steps", [STEPS, pytest.param(2000, marks=pytest.mark.soak)])
+def test_any_history_ends_as_if_nothing_had_been_in_the_way(steps):
     options = settings(
-        max_examples=max(1, STEPS // A_HISTORY),
+        max_examples=max(1, steps // A_HISTORY),
         stateful_step_count=A_HISTORY,
         deadline=None,
         suppress_health_check=[*HealthCheck],
-        derandomize=STEPS <= 18,
+        derandomize=steps <= 18,
         database=None,
         print_blob=True,
     )
