@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from resources.errors import MachineFault
 from resources.store.store import Store
-from vivid_assets.rows.columns import Degraded, StoredFile
+from vivid_assets.rows.columns import Degraded, SharedFile, StoredFile
 from vivid_assets.rows.engine import ShardRun, materialize_rows
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import degraded_key
@@ -416,6 +416,34 @@ def test_only_settings_that_can_change_a_row_make_it_stale(tmp_path):
     assert run(font="sans", quality=80) == ["b"]
     assert run(font="serif", quality=80) == ["a", "b"]
     assert run(font="serif", quality=80) == []
+
+
+@dataclass(frozen=True)
+class Painted:
+    file: SharedFile
+    words: str
+
+
+def test_of_a_shared_file_its_path_counts_and_not_which_row_names_it(tmp_path):
+    store = Store(root=str(tmp_path))
+    paint = Stage("paint", "1", Painted, Prompt)
+    hang = Stage("hang", "1", Text, reads=(Reads(paint, DrawnFile),))
+    worked = []
+
+    def painted(row):
+        color, _, rest = row.read(Prompt).prompt.partition(" ")
+        store.write(f"scenes/{color}", color.encode())
+        return Painted(f"scenes/{color}", rest)
+
+    def hung(row):
+        worked.append(row.read(DrawnFile).file)
+        return Text("hung")
+
+    for prompt in ("red paper", "red wall", "green wall"):
+        asked = [{"picture": "a", "prompt": prompt}]
+        materialize(paint, asked, lambda: each(painted), store=store)
+        materialize(hang, asked, lambda: each(hung), store=store)
+    assert worked == ["scenes/red", "scenes/green"]
 
 
 def test_a_degraded_row_is_made_again_and_what_is_made_of_it_once_it_is_whole(tmp_path):

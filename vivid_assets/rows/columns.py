@@ -15,10 +15,14 @@ import pyarrow as pa
 
 FILE = "file in the store"
 """Marks a field that holds a path in the store: a row counts only while the file is there, whole."""
+NAMED = "named by its content"
+"""Marks a file whose path is a digest of all that it is made of: the same path is the same file."""
 DEGRADED = "degraded"
 """Marks the field which says, in a sentence, that a row was made with less than was asked for; see ``Stage``."""
 
 StoredFile = Annotated[str, FILE]
+SharedFile = Annotated[str, FILE, NAMED]
+"""A file that several rows share, under a path that says what it is made of."""
 Degraded = Annotated[str | None, DEGRADED]
 Int8 = Annotated[int, pa.int8()]
 Int32 = Annotated[int, pa.int32()]

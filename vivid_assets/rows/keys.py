@@ -27,11 +27,13 @@ def row_key(
     """The digest (128-bit BLAKE2b, hexadecimal) of everything the row's result depends on.
 
     An earlier stage's plain values enter as they are, so a change upstream that leads to the same values ends
-    there; its files enter by the key of the row that made them. Where a file lies is not part of the key.
+    there; its files enter by the key of the row that made them, and a shared one (``SharedFile``) by its path, which
+    says what is in it. Where another file lies is not part of the key.
     """
     depends_on = {}
     for reads in stage.reads:
-        values = {name: value for name, value in read[reads.stage.name].items() if name not in reads.stage.files}
+        by_key = {*reads.stage.files} - {*reads.stage.shared_files}
+        values = {name: value for name, value in read[reads.stage.name].items() if name not in by_key}
         if len(values) < len(read[reads.stage.name]):
             values["key"] = upstream_keys.get(reads.stage.name)
         depends_on[reads.stage.name] = values

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import pyarrow as pa
 
-from vivid_assets.rows.columns import DEGRADED, FILE, columns_of, fits, marked, schema_of
+from vivid_assets.rows.columns import DEGRADED, FILE, NAMED, columns_of, fits, marked, schema_of
 
 Values = TypeVar("Values")
 
@@ -140,6 +140,11 @@ class Stage:
     def files(self) -> tuple[str, ...]:
         """Those of the columns that hold a path in the store."""
         return marked(self.row, FILE)
+
+    @cached_property
+    def shared_files(self) -> tuple[str, ...]:
+        """Those of these whose path says what is in them."""
+        return marked(self.row, NAMED)
 
     @cached_property
     def degraded(self) -> str | None:

@@ -25,7 +25,7 @@ from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.prompts.tokens import CONTEXT_LENGTH, token_ids
-from vivid_assets.rows.columns import Degraded, Int32, StoredFile
+from vivid_assets.rows.columns import Degraded, Int32, SharedFile
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import Reads, RowInput, Stage
@@ -46,7 +46,7 @@ _PLANNED = 8
 class Background:
     """A picture's background in the scene cache."""
 
-    file: StoredFile | None
+    file: SharedFile | None
     """None where it is transparent."""
     generator: str
     seed: int | None
