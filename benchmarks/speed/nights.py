@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.store.store import Store
-from vivid_assets.assets.export import EXPORTED
+from vivid_assets.assets.export import EXPORTED, publish
 from vivid_assets.catalogue.progress import EXPORT, counts_of, made_of, summary_of
 from vivid_assets.catalogue.source import register
 from vivid_assets.pipeline import Pipeline
@@ -175,6 +175,11 @@ def main() -> None:
         assert counts_of(store, "big", STAGE_NAMES)["masks"] == {OK: arguments.pictures}
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         print(f"vivid catalogue status       {seconds:6.1f} s ({cpu:.1f} s of CPU)", flush=True)
+        for what in ("a shard published", "the same again"):
+            started, cpu = time.perf_counter(), time.process_time()
+            publish(store, f"big-{shards // 2:05d}")
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+            print(f"{what:28} {seconds:6.2f} s ({cpu:.2f} s of CPU)", flush=True)
         idle = measured(root, "idle night")
         assert idle["runs"] == 0
         changed = arguments.pictures // 100

@@ -92,6 +92,14 @@ def test_a_server_that_says_in_its_own_way_that_an_object_is_there_is_understood
             store.create("another", b"first")
     store.assert_creates_once()
 
+    def asked_twice(self, path, value, mode="overwrite", **options):
+        raise FileExistsError(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFileSystem, "pipe_file", asked_twice)
+        assert store.create("claim", b"first"), "its client asked again by itself"
+        assert not store.create("claim", b"second")
+
     def replaces(self, path, value, mode="overwrite", **options):
         with self.open(path, "wb") as file:
             file.write(value)
