@@ -26,15 +26,18 @@ def ready(pipeline, monkeypatch):
 def break_writes(monkeypatch, folder, fault, times):
     """The next ``times`` writes below ``folder`` raise ``fault``."""
     left = [times]
-    write = Store.write
 
-    def broken(self, relative, data, **options):
-        if relative.startswith(folder) and left[0] > 0:
-            left[0] -= 1
-            raise fault
-        return write(self, relative, data, **options)
+    def breaking(write):
+        def broken(self, relative, data, **options):
+            if relative.startswith(folder) and left[0] > 0:
+                left[0] -= 1
+                raise fault
+            return write(self, relative, data, **options)
 
-    monkeypatch.setattr(Store, "write", broken)
+        return broken
+
+    for name in ("write", "create"):
+        monkeypatch.setattr(Store, name, breaking(getattr(Store, name)))
     return left
 
 
