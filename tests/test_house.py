@@ -9,7 +9,7 @@ import vivid_assets
 
 PACKAGE = Path(vivid_assets.__file__).parent
 IMAGING = PACKAGE / "imaging"
-ROOMS = {"core", "io", "analysis", "matte", "blend", "backdrop"}
+ROOMS = {"core", "io", "analysis", "matte", "blend", "backdrop", "clips"}
 
 MOST_LINES, MOST_POSITIONS, MOST_MODULES = 60, 8, 20
 

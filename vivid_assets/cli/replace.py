@@ -1,4 +1,4 @@
-"""``vivid replace`` and ``vivid mask``: single pictures, one after the other, without a store."""
+"""``vivid replace`` and ``vivid mask``: single pictures, one after the other, or a clip, without a store."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 Images = Annotated[
     list[Path],
-    typer.Argument(metavar="IMAGE", help="Pictures, or folders of pictures.", show_default=False),
+    typer.Argument(metavar="IMAGE", help="Pictures, folders of pictures, or one clip.", show_default=False),
 ]
+AsClip = Annotated[bool, typer.Option("--clip", help="The folder, or the GIF, is one clip: its pictures are frames.")]
 Tiers = Annotated[
     str | None,
     typer.Option(
@@ -165,9 +166,20 @@ def replace_command(
         ),
     ] = None,
     tiers: Tiers = None,
+    cutout: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a clip, where to write the cut-out: a .mov (ProRes 4444), a .webm (VP9), or a folder of PNGs.",
+            show_default=False,
+        ),
+    ] = None,
+    as_clip: AsClip = False,
     force: Force = False,
 ) -> None:
-    """Replace the background of pictures. Writes a composite of each picture, and a cut-out beside it.
+    """Replace the background of pictures or of a clip. Writes a composite of each picture, and a cut-out beside it.
+
+    A clip (MP4, MOV, WebM, MKV) has one background, masks that do not flicker, and becomes a clip; the cut-out is
+    written where `--cutout` is given.
 
     With `--rendition` it writes IMAGE-NAME for each, such as `shoe-story.jpg`, and no cut-out. Settings come from the
     file that `VIVID_SETTINGS` names. Without SDXL the background is a studio backdrop in the prompt's colours and
@@ -178,6 +190,11 @@ def replace_command(
     `vivid replace photos/ --preset amazon-main --output white/`,
     `vivid replace shoe.jpg --rendition amazon-main --rendition story --prompt "sand"`
     """
+    clip = _clip_of(images, as_clip=as_clip)
+    if clip is not None and (mask is not None or rendition):
+        raise typer.BadParameter("--mask and --rendition are for pictures: a clip's masks are found, for one composite")
+    if clip is None and cutout is not None:
+        raise typer.BadParameter("--cutout is for clips: a picture's cut-out is written beside its composite")
     if mask is not None and (len(images) > 1 or images[0].is_dir()):
         raise typer.BadParameter("--mask works with one picture only: name one picture, or omit --mask")
     if preset and rendition:
@@ -189,6 +206,7 @@ def replace_command(
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
     from vivid_assets.one_picture.api import read_settings
+    from vivid_assets.one_picture.clips import Making
     from vivid_assets.one_picture.masks import Masks
     from vivid_assets.one_picture.renditions import Renditions
     from vivid_assets.one_picture.scenes import own_background
@@ -203,6 +221,12 @@ def replace_command(
     else:
         wanted = [("", one_rendition(preset, prompt, background, chosen))]
     _check_backgrounds(wanted, prompt, background)
+    if clip is not None:
+        from vivid_assets.cli.clips import replace_clip
+
+        making = Making(prompt, own_background(background) if background else None, seed, generator)
+        replace_clip(clip, output, cutout, settings, wanted[0][1], making, _names(tiers), force=force)
+        return
     with ExitStack() as leases:
         maker = Masks(settings, leases, _names(tiers))
         renditions = Renditions(
@@ -315,14 +339,18 @@ def mask_command(
         typer.Option(help="Where to write the mask: a .png, or a folder. Default: IMAGE-mask.png.", show_default=False),
     ] = None,
     tiers: Tiers = None,
+    as_clip: AsClip = False,
     force: Force = False,
 ) -> None:
-    """Find the subject of pictures. Writes a grey PNG of each picture's size, and prints the quality verdict.
+    """Find the subject of pictures or of a clip. Writes a grey PNG of each picture's size, and prints the verdict.
+
+    A clip's masks do not flicker: they are 000000.png, 000001.png and so on, one a frame, in the folder `--output`.
 
     Settings come from the file that `VIVID_SETTINGS` names. The same command for the same picture replaces its mask. A
     mask that another program edited, and any other existing file, is kept unless `--force` is given.
 
-    Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`
+    Examples: `vivid mask photo.jpg --tiers u2netp,gradients`, `vivid mask photos/ --output masks/`,
+    `vivid mask clip.mp4 --output masks/`
     """
     from contextlib import ExitStack
 
@@ -331,6 +359,12 @@ def mask_command(
     from vivid_assets.one_picture.api import read_settings
     from vivid_assets.one_picture.masks import Masks
 
+    clip = _clip_of(images, as_clip=as_clip)
+    if clip is not None:
+        from vivid_assets.cli.clips import mask_clip
+
+        mask_clip(clip, output, read_settings(), _names(tiers), force=force)
+        return
     jobs = _jobs("mask", images, {"mask": "-mask.png"}, {"mask": (".png",)}, output)
     settings = read_settings()
     max_pixels = round(settings.prepared_images.max_megapixels * 1e6)
@@ -344,6 +378,15 @@ def mask_command(
             return solved, [("note", note) for note in solved.notes]
 
         _do(jobs, [], make, maker, force=force, show=_as_tries)
+
+
+def _clip_of(images: list[Path], *, as_clip: bool) -> Path | None:
+    from vivid_assets.cli.clips import clip_of
+
+    try:
+        return clip_of(images, as_clip=as_clip)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _names(tiers: str | None) -> tuple[str, ...] | None:

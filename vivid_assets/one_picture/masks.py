@@ -67,7 +67,7 @@ class Masks:
         """Nothing is loaded yet. Raises ValueError for a tier that does not exist."""
         self._settings = settings
         self._leases = leases
-        names = tiers or _tiers_of(settings.masks)
+        names = tiers or tiers_of(settings.masks)
         for name in names:
             if family(name) not in MASK_TIERS.names():
                 raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(MASK_TIERS.names())}.")
@@ -123,6 +123,6 @@ class Masks:
         return Solved(picture, small, found, used or Alpha(found.alpha, found.origin), by, notes)
 
 
-def _tiers_of(wanted: MasksSettings) -> tuple[str, ...]:
+def tiers_of(wanted: MasksSettings) -> tuple[str, ...]:
     """The settings' tiers; where these name none, the small network too, which the demo has brought."""
     return wanted.tiers if "tiers" in wanted.model_fields_set else LADDER

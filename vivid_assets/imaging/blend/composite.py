@@ -116,7 +116,7 @@ def compose(
     *,
     shadow: Choice,
     floor: KeyLight | None = None,
-    placement: Placement | None = None,
+    placement: Placement | Place | None = None,
     threads: int | None = None,
 ) -> Blend:
     """Lay a cut-out over a background.
@@ -130,7 +130,8 @@ def compose(
             to its middle. None for none: a shadow is then measured or drawn, and lies on nothing.
         shadow: which.
         floor: the key light of a background that has a floor to stand on.
-        placement: where the subject is to stand; None: where it stood, in its photograph's size.
+        placement: where the subject is to stand, or the place that was found for it; None: where it stood, in its
+            photograph's size.
         threads: the most to use.
 
     Raises:
@@ -140,11 +141,11 @@ def compose(
     measured = cut.known.layer if cut.known else None
     cast = choose_shadow(shadow, measured, cut.outline, drawing=cut.is_drawing, floor=floor)
     rows, columns = cut.alpha.shape
-    if placement is None or placement.is_as_photographed:
+    if placement is None or (isinstance(placement, Placement) and placement.is_as_photographed):
         place = Place(columns, rows, 1.0, 0.0, 0.0, (0.0, 0.0, float(columns), float(rows)))
         shade = cast.layer
     else:
-        place = find_place(cut.alpha, placement, shadow=cast.layer)
+        place = placement if isinstance(placement, Place) else find_place(cut.alpha, placement, shadow=cast.layer)
         shade = None if cast.layer is None else place_shadow(cast.layer, cut.alpha.shape, place)
     clear = background is None
     behind = np.zeros((1, 1, 3), np.uint8) if background is None else background

@@ -1,0 +1,191 @@
+"""The clean plate of a still camera: what its frames show between them without their subject.
+
+Where a subject moves, other frames show what is behind it. The median of the frames in which a mask leaves a pixel
+empty is the plate there; how far these frames lie apart is how far it can be trusted: leaves in the wind are no plate.
+Where no frame shows it, the plate is guessed from its surroundings, as well as these are plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.core.areas import grown
+from vivid_assets.imaging.core.arrays import RGB8, Area, LinearRGB, Matte, Plane, Planes
+from vivid_assets.imaging.core.color import srgb_to_linear
+from vivid_assets.imaging.core.noise import NOISE
+
+_MARGIN = 0.012
+"""Share of the longer side about the subject that is no sure background."""
+_UNSURE, _SURE = 0.15, 0.97
+"""Probability up to which a pixel may be background, and from which it is subject for sure."""
+_OTHER = 9.0
+"""Mean squared difference from the plate, in its spread, from which a pixel is something else."""
+_MOVING = 0.003
+"""Share of the picture that moves, on average, where a subject moves at all."""
+_VAGUE = 8.0
+"""Levels of 8 bits by which a guess may be off, from which what never changes is the better one."""
+_FIXED = 1.6
+"""Spread, in the background's, up to which a pixel that a network takes for subject never changes."""
+_FIXED_CHANCE = 0.22
+"""How often a subject that moves has pixels that never do: a plain shirt has, so that a sure network is believed."""
+_BINS = 16
+"""Of the subject's colours, a channel."""
+_LEAST_CHANCE = 0.05
+_LEAST_SEEN = 0.2
+"""Share of the frames that must show a pixel."""
+_STILL = 0.7
+"""Share of what is seen that must agree with the plate for the camera to stand still."""
+_AGREES = 3.5
+"""Noise within which it agrees."""
+_STEADY = 4.0
+"""Levels of 8 bits by which a still camera's frames differ, codecs included, in half of the background."""
+_BUSY = 24.0
+"""Levels of 8 bits by which a guess may be off, beside what its surroundings vary by."""
+
+
+@dataclass(frozen=True, eq=False)
+class CleanPlate:
+    """The original background of a clip's scene."""
+
+    color: Planes
+    """float32 H×W×3, levels of gamma-encoded sRGB, 0..255."""
+    spread: Plane
+    """float32 H×W: standard deviation of a frame's pixel about it, in levels."""
+    seen: Area
+    """bool H×W: where frames show it; elsewhere it is guessed."""
+    chance: Plane
+    """float32 H×W, 0..1: share of the subject that has the plate's colour there by chance; high for white on white."""
+
+    def packed(self) -> list[NDArray[Any]]:
+        """Itself as arrays to store, of 8 and 16 bits."""
+        color = np.rint(self.color).astype(np.uint8)
+        return [color, self.spread.astype(np.float16), self.seen, self.chance.astype(np.float16)]
+
+    @classmethod
+    def unpacked(cls, stored: Sequence[NDArray[Any]]) -> CleanPlate:
+        """The plate that ``packed`` gave."""
+        color, spread, seen, chance = stored
+        return cls(*(plane.astype(np.float32) for plane in (color, spread)), seen, chance.astype(np.float32))
+
+    @cached_property
+    def light(self) -> LinearRGB:
+        """float32 H×W×3, linear light."""
+        return srgb_to_linear(self.color / np.float32(255))
+
+
+def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> CleanPlate | None:
+    """Find the plate of a scene, or None where the camera moves or hardly any background is seen.
+
+    Args:
+        frames: uint8 H×W×3 sRGB each, some of the scene, from its beginning to its end.
+        probabilities: float32 H×W each, 0..1: of the subject.
+
+    >>> frames = [np.full((64, 64, 3), 90, np.uint8) for _ in range(5)]
+    >>> for place, frame in enumerate(frames): frame[:, 12 * place : 12 * place + 12] = 200
+    >>> plate = clean_plate(frames, [(frame[..., 0] == 200).astype(np.float32) for frame in frames])
+    >>> float(plate.color.max())
+    90.0
+    """
+    margin = _MARGIN * max(probabilities[0].shape)
+    empty = [~grown(probability > _UNSURE, margin) for probability in probabilities]
+    color, spread, count = _median(frames, empty)
+    seen = count >= max(2.0, _LEAST_SEEN * len(frames))
+    if not seen.any() or float(np.median(spread[seen])) > _STEADY:
+        return None
+    if _agreement(frames, empty, color, spread, seen) < _STILL:
+        return None
+    typical, moves = float(np.median(spread[seen])), _moves(frames, probabilities, color, spread, seen)
+    color, guessed = _spread_out(color, seen)
+    spread = np.where(seen, spread, guessed).astype(np.float32)
+    fixed = np.zeros_like(seen)
+    if moves and (vague := guessed > _VAGUE).any():
+        always, steady, _ = _median(frames, [np.ones_like(seen)] * len(frames))
+        fixed = ~seen & vague & (steady <= _FIXED * typical)
+        color[fixed], spread[fixed] = always[fixed], steady[fixed]
+    chance = np.where(fixed, np.float32(_FIXED_CHANCE), _chance(color, _palette(frames, probabilities)))
+    return CleanPlate(color, spread, seen | fixed, chance)
+
+
+def _median(frames: Sequence[RGB8], empty: Sequence[Area]) -> tuple[Planes, Plane, Plane]:
+    """Give the median of the empty pixels, their spread and how many they are; some rows at a time."""
+    height, width = empty[0].shape
+    color, spread = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    count = np.sum(empty, axis=0, dtype=np.float32)
+    for top in range(0, height, 64):
+        rows = slice(top, top + 64)
+        there = np.stack([area[rows] for area in empty])[..., None]
+        values = np.where(there, np.stack([frame[rows] for frame in frames]), 255)
+        middle = np.maximum(count[rows].astype(np.int64) - 1, 0)[None, ..., None] // 2
+        ordered = np.sort(values, axis=0)
+        found = np.take_along_axis(ordered, np.broadcast_to(middle, (1, *values.shape[1:])), axis=0)
+        apart = np.where(there, np.abs(values.astype(np.int16) - found), 255).astype(np.uint8).max(axis=3)
+        half = np.take_along_axis(np.sort(apart, axis=0), middle[..., 0], axis=0)
+        color[rows], spread[rows] = found[0], half[0]
+    return color, np.maximum(1.1 * spread, NOISE).astype(np.float32), count
+
+
+def _agreement(frames: Sequence[RGB8], empty: Sequence[Area], color: Planes, spread: Plane, seen: Area) -> float:
+    """Share of the seen background, over all frames, that is as the plate has it and where that means something."""
+    typical = float(np.median(spread[seen]))
+    agree = total = 0
+    for frame, area in zip(frames, empty, strict=True):
+        where = area & seen
+        off = np.abs(frame[where] - color[where]).max(axis=1)
+        agree += int((off < _AGREES * typical + 2.0).sum())
+        total += int(where.sum())
+    return agree / max(total, 1)
+
+
+def _moves(frames: Sequence[RGB8], probabilities: Sequence[Matte], color: Planes, spread: Plane, seen: Area) -> bool:
+    """Whether a subject covers and uncovers the background that is seen."""
+    moving = 0
+    for frame, probability in zip(frames, probabilities, strict=True):
+        where = seen & (probability > 0.5)
+        apart = ((frame[where] - color[where]) ** 2).mean(axis=1)
+        moving += int((apart > _OTHER * (spread[where] ** 2 + 1)).sum())
+    return moving > _MOVING * seen.size * len(frames)
+
+
+def _palette(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Planes:
+    """Share of the sure subject's pixels within a bin of each colour: float32, one axis a channel."""
+    counts: Planes = np.zeros((_BINS, _BINS, _BINS), np.float32)
+    for frame, probability in zip(frames, probabilities, strict=True):
+        bins = frame[probability > _SURE][::7].astype(np.int64) * _BINS // 256
+        np.add.at(counts, tuple(bins.T), 1)
+    shares = counts / max(float(counts.sum()), 1.0)
+    for axis in range(3):
+        wider = np.pad(shares, [(1, 1) if axis == other else (0, 0) for other in range(3)])
+        shares = sum(np.take(wider, range(step, step + _BINS), axis) for step in range(3))
+    return np.asarray(shares, np.float32)
+
+
+def _chance(color: Planes, palette: Planes) -> Plane:
+    bins = np.clip(color, 0, 255).astype(np.int64) * _BINS // 256
+    found = palette[bins[..., 0], bins[..., 1], bins[..., 2]]
+    return np.clip(found, _LEAST_CHANCE, 1 - _LEAST_CHANCE).astype(np.float32)
+
+
+def _spread_out(color: Planes, seen: Area) -> tuple[Planes, Plane]:
+    """Fill in what no frame shows from what is nearest, coarse to fine, with the spread of its surroundings."""
+    weight = seen.astype(np.float32)
+    level = np.dstack([color * weight[..., None], (color**2).sum(axis=2) * weight / 3, weight])
+    levels = [level]
+    while min(levels[-1].shape[:2]) > 2 and (levels[-1][..., 4] < 0.05).any():
+        levels.append(cv2.pyrDown(levels[-1]))
+    filled = levels[-1][..., :4] / np.maximum(levels[-1][..., 4:], 1e-4)
+    for level in levels[-2::-1]:
+        up = cv2.pyrUp(filled, dstsize=level.shape[1::-1])
+        share = np.clip(level[..., 4:] * 2, 0, 1)
+        filled = share * (level[..., :4] / np.maximum(level[..., 4:], 1e-4)) + (1 - share) * up
+    mean = filled[..., :3]
+    variance = np.maximum(filled[..., 3] - (mean**2).mean(axis=2), 0)
+    away = cv2.distanceTransform((~seen).astype(np.uint8), cv2.DIST_L2, 3) / max(seen.shape)
+    guessed = np.sqrt(variance + NOISE**2) + _BUSY * away
+    return np.where(seen[..., None], color, mean).astype(np.float32), guessed.astype(np.float32)

@@ -1,0 +1,179 @@
+"""The alpha of a frame against its scene's clean plate.
+
+What looks as the plate does is background, what differs is subject, as far as the network, smoothed over time, agrees:
+each has its say as a log-likelihood. What is as the plate but darker is its shadow, for which the network alone
+speaks. Along the contour the matting equation I = αF + (1 − α)B is solved in linear light with F from the subject
+nearby and B from the plate.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numba
+import numpy as np
+
+from vivid_assets.imaging.clips.clean_plate import CleanPlate
+from vivid_assets.imaging.core.areas import dilated, distance_to, joined
+from vivid_assets.imaging.core.arrays import RGB8, Area, Matte, Plane, Planes, Vector
+from vivid_assets.imaging.core.color import srgb_to_linear
+from vivid_assets.imaging.core.interpolate import smoothstep
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
+
+_SAME, _OTHER = 3.0, 9.0
+"""Mean squared difference from the plate, in its spread, up to which a pixel looks as it does, and from which not."""
+_FALSE = 0.05
+"""Share of the background that does not."""
+_TRUST, _DISTRUST = 3.0, 2.0
+"""Log-likelihood of what the network is sure is subject, and sure is none: it misses cables and legs."""
+_VAGUE = 8.0
+"""Spread of the plate, in levels of 8 bits, that halves what it says."""
+_GAP = 0.006
+"""Share of the longer side over which parts of the subject belong together."""
+_DARKEST = 0.5
+"""Share of the plate's level, gamma-encoded, that a shadow leaves at least."""
+_UNSURE = 0.7
+"""Probability below which a pixel is solved wherever it lies: smoke, glass."""
+_BAND = 0.006
+"""Depth of a soft edge, as a share of the longer side; at least three pixels."""
+_CORE = 50.0
+"""How much more the subject's inside tells of its colour than its edge does."""
+_MIXED = 0.5
+"""How much the variance of the subject's colours nearby takes from the trust in their mean."""
+_DEEP = 3.0
+"""Pixels from a sharp edge at which the subject's colour is pure."""
+_SHARP = 2.0
+"""Pixels over which a lens draws an edge."""
+_MISFIT = 16.0
+"""Squared distance from the line between F and B, in spreads, from which a pixel is another colour of the subject."""
+
+
+class Compared(NamedTuple):
+    """How a frame compares with the plate."""
+
+    off: Plane
+    """float32 H×W: mean squared difference of the channels, in the plate's spread."""
+    shaded: Area
+    """bool H×W: as the plate, but darker."""
+
+
+def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
+    """Solve a frame's alpha.
+
+    Args:
+        frame: uint8 H×W×3 sRGB.
+        probability: float32 H×W, 0..1, smoothed over time.
+        plate: of the frame's size.
+
+    Returns:
+        float32 H×W, 0..1.
+    """
+    found = compare(frame, plate)
+    differs = smoothstep(found.off, _SAME, _OTHER).astype(np.float32)
+    same, other = np.log(plate.chance / (1 - _FALSE)), np.log((1 - plate.chance) / _FALSE)
+    says = same + differs * (other - same)
+    # A plate that is guessed says little; so does one that leaves in the wind change.
+    says = np.where(found.shaded, np.minimum(says, 0), says) / (1 + (plate.spread / _VAGUE) ** 2)
+    sure = np.clip(probability, 0.03, 0.97)
+    logit = np.log(sure / (1 - sure)) / np.float32(np.log(0.97 / 0.03))
+    subject = np.where(logit > 0, _TRUST, _DISTRUST) * logit + says > 0
+    near = dilated(subject, max(1, round(_GAP * max(subject.shape))))
+    subject &= joined(near, subject & (probability > 0.5), connectivity=8)
+    return _solve(frame, subject, differs, probability < _UNSURE, plate)
+
+
+def compare(frame: RGB8, plate: CleanPlate) -> Compared:
+    """Compare a frame with the plate, over windows of 3 × 3 pixels."""
+    height, width = frame.shape[:2]
+    off, ray, share = (np.empty((height, width), np.float32) for _ in range(3))
+    parallel_rows(_compare, height, frame, plate.color, plate.spread, off, ray, share)
+    off, ray = cv2.blur(off, (3, 3)), cv2.blur(ray, (3, 3))
+    return Compared(off, (ray < _SAME) & (off > _SAME) & (share < 1) & (share > _DARKEST))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _compare(frame, plate, spread, off, ray, share, first, end):  # type: ignore[no-untyped-def]
+    for y in range(first, end):
+        for x in range(frame.shape[1]):
+            dot, square = np.float32(0.0), np.float32(1.0)
+            for c in range(3):
+                dot += frame[y, x, c] * plate[y, x, c]
+                square += plate[y, x, c] * plate[y, x, c]
+            part = dot / square
+            # Rounding to 8 bits adds a twelfth, chroma subsampling about one.
+            variance = spread[y, x] * spread[y, x] + np.float32(1.0)
+            apart, beside = np.float32(0.0), np.float32(0.0)
+            for c in range(3):
+                d = frame[y, x, c] - plate[y, x, c]
+                e = frame[y, x, c] - part * plate[y, x, c]
+                apart += d * d
+                beside += e * e
+            off[y, x] = apart / (3 * variance)
+            ray[y, x] = beside / (3 * variance)
+            share[y, x] = part
+
+
+def _solve(frame: RGB8, subject: Area, differs: Plane, unsure: Area, plate: CleanPlate) -> Matte:
+    """Solve the matting equation in the band within the contour; 0 outside of it, 1 deeper inside."""
+    depth = max(3.0, _BAND * max(subject.shape))
+    inside = distance_to(~subject)
+    core = (inside > depth) & ~unsure
+    band = subject & ~core
+    alpha = subject.astype(np.float32)
+    if not band.any():
+        return alpha
+    light = srgb_to_linear(frame)
+    wide, variance = (plane[band] for plane in _nearby(light, subject, core, differs, depth))
+    close = _deeper(light, inside)[band]
+    # Levels of 8 bits tell how far F and B can be told apart, light how they are mixed.
+    back, spread = plate.light[band], np.maximum(plate.spread[band], 1.0)
+    grain = (spread / 255) ** 2 * 5 * np.maximum(back.mean(axis=1), 0.01) ** 1.17
+    # The inside's colour where it explains the pixel, else that of the pixels next to it, else one of its own.
+    part, other = _mixture(light[band], wide, back, grain)
+    near, alien = _mixture(light[band], close, back, grain)
+    most = np.where(unsure[band], _least(light[band], back), 1) * differs[band]
+    solved = part + other * (near + alien * (most - near) - part)
+    length = ((wide - back) ** 2).sum(axis=1)
+    trust = length / (length + 30 * grain + _MIXED * variance * (1 - other))
+    # Where colours say nothing, an edge is as wide as a lens draws it.
+    alpha[band] = trust * solved + (1 - trust) * np.clip((inside[band] - 0.5) / _SHARP, 0, 1)
+    return alpha
+
+
+def _mixture(seen: Vector, front: Vector, back: Vector, grain: Vector) -> tuple[Vector, Vector]:
+    """Give alpha of each pixel (N×3 colours), and 0..1 how little a mixture of ``front`` and ``back`` explains it."""
+    line = front - back
+    length = (line**2).sum(axis=1)
+    part = np.clip(((seen - back) * line).sum(axis=1) / np.maximum(length, 1e-9), 0, 1)
+    beside = ((seen - back - part[:, None] * line) ** 2).sum(axis=1)
+    return part, smoothstep(beside / (grain + 0.002 * length), _MISFIT, 3 * _MISFIT)
+
+
+def _least(seen: Vector, back: Vector) -> Vector:
+    """Give the least alpha of each pixel: with less, F would be darker than black or brighter than white."""
+    room = np.where(seen > back, 1 - back, back)
+    return np.asarray((np.abs(seen - back) / np.maximum(room, 0.02)).max(axis=1).clip(0, 1))
+
+
+def _deeper(light: Planes, inside: Plane) -> Planes:
+    """Give each pixel the colour of the one that lies ``_DEEP`` pixels inside of the contour."""
+    slope_x, slope_y = (cv2.Sobel(inside, cv2.CV_32F, dx, 1 - dx, ksize=3) for dx in (1, 0))
+    steep = np.maximum(np.hypot(slope_x, slope_y), 1e-3)
+    step = np.maximum(_DEEP - inside, 0) / steep
+    y, x = np.mgrid[: inside.shape[0], : inside.shape[1]].astype(np.float32)
+    at = x + step * slope_x, y + step * slope_y
+    return np.asarray(cv2.remap(light, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _nearby(light: Planes, subject: Area, core: Area, differs: Plane, depth: float) -> tuple[Planes, Plane]:
+    """Spread the subject's colours to its edge: of its inside, where there is one, else of what differs most.
+
+    Returns their mean (float32 H×W×3) and variance (float32 H×W).
+    """
+    weight = subject * differs * (1 + _CORE * core).astype(np.float32) + np.float32(1e-6)
+    planes = np.dstack([light * weight[..., None], (light**2).sum(axis=2) * weight])
+    half = [cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in (planes, weight)]
+    planes, weight = (cv2.GaussianBlur(plane, (0, 0), depth / 2) for plane in half)
+    planes /= np.maximum(weight, 1e-9)[..., None]
+    planes = np.asarray(cv2.resize(planes, subject.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    mean = planes[..., :3]
+    return mean, np.maximum(planes[..., 3] - (mean**2).sum(axis=2), 0)

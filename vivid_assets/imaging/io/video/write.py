@@ -1,0 +1,217 @@
+"""Writing clips: H.264 in MP4, cut-outs with alpha as ProRes 4444 or VP9, or numbered pictures.
+
+A frame is written when it comes. Times are kept, so that a clip of variable frame rate stays one; sound is copied, or
+encoded as AAC where the container cannot hold it as it is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.io.codec import encode
+from vivid_assets.imaging.io.video.read import opened
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
+
+COMPOSITE_SUFFIXES = (".mp4", ".mov", ".mkv")
+CUTOUT_SUFFIXES = (".mov", ".webm")
+_TICKS = 90_000
+"""Of a second, that times are written in."""
+_COPIED = frozenset({"aac", "ac3", "alac", "mp3"})
+"""Sound that MP4, MOV and MKV hold as it is."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A codec and what it is to be asked for."""
+
+    codec: str
+    pixels: str
+    options: dict[str, str]
+
+
+def h264(quality: int = 18) -> Encoding:
+    """H.264 that every player shows; ``quality`` is its CRF, 0 (lossless) to 51, lower is better."""
+    return Encoding("libx264", "yuv420p", {"crf": str(quality), "preset": "medium"})
+
+
+_WITH_ALPHA = {
+    ".mov": Encoding("prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}),
+    ".webm": Encoding("libvpx-vp9", "yuva420p", {"crf": "18", "b": "0", "row-mt": "1", "cpu-used": "4"}),
+}
+
+
+class FrameSink(Protocol):
+    """What takes frames one after the other."""
+
+    def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
+        """Take a frame (uint8 H×W×3, or H×W×4 with straight alpha) at a time in seconds, later than the last."""
+
+
+@contextmanager
+def writing(
+    path: Path, encoding: Encoding, rate: Fraction, *, sound: Path | None = None, comment: str = ""
+) -> Iterator[FrameSink]:
+    """A sink for a video file, which is there when the block ends without an error, and whole.
+
+    Args:
+        path: its suffix decides the container.
+        encoding: of the frames.
+        rate: frames a second, on average.
+        sound: the clip whose first sound track is copied.
+        comment: written into the file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    import av
+
+    part = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        options = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
+        with av.open(str(part), "w", options=options) as container, _sound_of(sound) as source:
+            if comment:
+                container.metadata["comment"] = comment
+            sink = _VideoSink(container, encoding, rate, source)
+            yield sink
+            sink.finish()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def with_alpha(path: Path) -> Encoding:
+    """The encoding of a cut-out by its file's suffix: ``.mov`` or ``.webm``."""
+    return _WITH_ALPHA[path.suffix.lower()]
+
+
+@dataclass
+class NumberedPictures:
+    """A sink that writes PNG pictures named by six digits, from 000000 on."""
+
+    folder: Path
+    provenance: str
+    number: int = 0
+
+    def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
+        """See ``FrameSink``; the time is not kept."""
+        del time
+        alpha: Matte | None = None
+        if pixels.shape[2] == 4:
+            alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
+        data = encode(np.ascontiguousarray(pixels[..., :3]), format="png", alpha=alpha, provenance=self.provenance)
+        (self.folder / f"{self.number:06d}.png").write_bytes(data)
+        self.number += 1
+
+
+def even(pixels: RGB8) -> RGB8:
+    """Repeat the last row or column of a frame of odd size, which H.264 cannot hold."""
+    height, width = pixels.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return pixels
+    return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+class _VideoSink:
+    """Encodes frames, and copies the sound beside them as far as they have come."""
+
+    def __init__(self, container: OutputContainer, encoding: Encoding, rate: Fraction, sound: _Sound | None) -> None:
+        self._container, self._encoding, self._rate = container, encoding, rate
+        self._stream: Any = None
+        self._sound = sound.into(container) if sound else None
+
+    def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
+        from av import VideoFrame
+
+        pixels = np.ascontiguousarray(even(pixels))
+        if self._stream is None:
+            self._stream = self._begun(pixels.shape[1], pixels.shape[0])
+        frame = VideoFrame.from_ndarray(pixels, format="rgba" if pixels.shape[2] == 4 else "rgb24")
+        frame = frame.reformat(format=self._encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame.pts, frame.time_base = round(time * _TICKS), Fraction(1, _TICKS)
+        self._container.mux(self._stream.encode(frame))
+        if self._sound:
+            self._sound.copy_until(time)
+
+    def finish(self) -> None:
+        if self._stream is not None:
+            self._container.mux(self._stream.encode())
+        if self._sound:
+            self._sound.copy_until(None)
+
+    def _begun(self, width: int, height: int) -> Any:
+        stream: Any = self._container.add_stream(self._encoding.codec, rate=self._rate, options=self._encoding.options)
+        stream.width, stream.height, stream.pix_fmt = width, height, self._encoding.pixels
+        context = stream.codec_context
+        context.time_base = stream.time_base = Fraction(1, _TICKS)
+        context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+        context.color_range = 1
+        return stream
+
+
+class _Sound:
+    """The sound of a clip, read beside its frames."""
+
+    def __init__(self, source: Any) -> None:
+        self._source, self._stream = source, source.streams.audio[0]
+        self._packets = source.demux(self._stream)
+        self._waiting: Any = None
+        self._out: AudioStream | Any = None
+        self._container: OutputContainer | Any = None
+
+    def into(self, container: OutputContainer) -> _Sound:
+        self._container = container
+        self._is_copied = self._stream.codec_context.name in _COPIED
+        if self._is_copied:
+            self._out = container.add_stream_from_template(self._stream)
+        else:
+            self._out = container.add_stream("aac", rate=self._stream.codec_context.sample_rate)
+        return self
+
+    def copy_until(self, time: Fraction | None) -> None:
+        """Write what sounds up to ``time``; all that is left where it is None."""
+        while True:
+            packet, self._waiting = self._waiting or next(self._packets, None), None
+            if packet is None or (packet.dts is None and self._is_copied):
+                break
+            if time is not None and packet.dts is not None and packet.dts * packet.time_base > time:
+                self._waiting = packet
+                return
+            self._write(packet)
+        if time is None and not self._is_copied:
+            self._container.mux(self._out.encode())
+
+    def _write(self, packet: Any) -> None:
+        if self._is_copied:
+            packet.stream = self._out
+            self._container.mux(packet)
+            return
+        for frame in packet.decode():
+            self._container.mux(self._out.encode(frame))
+
+
+@contextmanager
+def _no_sound() -> Iterator[None]:
+    yield None
+
+
+def _sound_of(path: Path | None) -> AbstractContextManager[_Sound | None]:
+    return _no_sound() if path is None else _opened_sound(path)
+
+
+@contextmanager
+def _opened_sound(path: Path) -> Iterator[_Sound]:
+    with opened(path) as source:
+        yield _Sound(source)

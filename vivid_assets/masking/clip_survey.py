@@ -1,0 +1,98 @@
+"""What the first reading of a clip leaves for the second, on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vivid_assets.imaging.clips.clean_plate import CleanPlate, clean_plate
+from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.matte.quality import GOOD
+
+SAMPLES = 24
+"""Frames of a scene that its plate is made of, at most."""
+
+
+@dataclass
+class Survey:
+    """What the first reading leaves of a clip."""
+
+    folder: Path
+    tier: str
+    size: tuple[int, int]
+    """Width and height of the small frames."""
+    verdicts: list[tuple[str, str]] = field(default_factory=list)
+    """Name and reason by frame."""
+    starts: list[int] = field(default_factory=list)
+    """The first frame of each scene."""
+    still: list[bool] = field(default_factory=list)
+    """By scene: whether the camera stands still, so that it has a plate."""
+    broken: int = 0
+    """Frames for which the tier gave no mask."""
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return len(self.verdicts)
+
+    @property
+    def good(self) -> float:
+        """Share of the frames whose verdict is good."""
+        return sum(name == GOOD for name, _ in self.verdicts) / max(self.count, 1)
+
+    def scene_of(self, frame: int) -> int:
+        """The scene that a frame belongs to."""
+        return int(np.searchsorted(self.starts, frame, side="right")) - 1
+
+    def write(self, frame: RGB8, probability: Matte) -> None:
+        """Append a small frame and its probability."""
+        for name, values in (("frames", frame), ("masks", np.rint(probability * 255).astype(np.uint8))):
+            with (self.folder / name).open("ab") as file:
+                file.write(np.ascontiguousarray(values).tobytes())
+
+    def frames(self) -> NDArray[np.uint8]:
+        """All small frames, on disk: uint8 N×h×w×3."""
+        return np.memmap(self.folder / "frames", np.uint8, "r", shape=(self.count, self.size[1], self.size[0], 3))
+
+    def probabilities(self) -> NDArray[np.uint8]:
+        """All small probabilities, on disk: uint8 N×h×w."""
+        return np.memmap(self.folder / "masks", np.uint8, "r", shape=(self.count, self.size[1], self.size[0]))
+
+    def keep_plate(self, plate: CleanPlate | None) -> None:
+        """Store the plate of the scene that ends."""
+        if plate is not None:
+            np.savez(self.folder / f"plate{len(self.still)}", *plate.packed())
+        self.still.append(plate is not None)
+
+    def plate(self, scene: int) -> CleanPlate | None:
+        """The plate of a scene, where its camera stands still."""
+        if not self.still[scene]:
+            return None
+        with np.load(self.folder / f"plate{scene}.npz") as stored:
+            return CleanPlate.unpacked([stored[name] for name in stored.files])
+
+
+class Samples:
+    """Frames of a scene, evenly spaced however long it is."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[RGB8, NDArray[np.uint8]]] = []
+        self._every, self._seen = 1, 0
+
+    def add(self, image: RGB8, probability: Matte) -> None:
+        if self._seen % self._every == 0:
+            self._kept.append((image, np.rint(probability * 255).astype(np.uint8)))
+            if len(self._kept) > SAMPLES:
+                self._kept = self._kept[::2]
+                self._every *= 2
+        self._seen += 1
+
+    def plate(self) -> CleanPlate | None:
+        """The scene's plate; None where the camera moves, or there are too few frames to tell."""
+        if len(self._kept) < 3:
+            return None
+        images = [image for image, _ in self._kept]
+        return clean_plate(images, [mask / np.float32(255) for _, mask in self._kept])
