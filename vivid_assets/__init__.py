@@ -1,7 +1,8 @@
 """Background replacement for whole image catalogues, as a Dagster pipeline.
 
 Single pictures need no pipeline: ``find_mask``, ``blend`` and ``replace_background`` take and return NumPy arrays or
-Pillow images. Importing this package loads none of the libraries that they need; the first use of a name does.
+Pillow images; ``find_clip_masks`` and ``replace_clip_background`` take the frames of a clip. Importing this package
+loads none of the libraries that they need; the first use of a name does.
 
 Example:
     >>> import vivid_assets
@@ -28,19 +29,25 @@ if TYPE_CHECKING:
         keep_models,
         replace_background,
     )
+    from vivid_assets.one_picture.clip_api import ClipMask, find_clip_masks, replace_clip_background
+    from vivid_assets.one_picture.clips import Composed
 
     __version__: str
 
 __all__ = [
     "Blended",
     "CataloguePipeline",
+    "ClipMask",
+    "Composed",
     "FoundMask",
     "Replaced",
     "__version__",
     "blend",
+    "find_clip_masks",
     "find_mask",
     "keep_models",
     "replace_background",
+    "replace_clip_background",
 ]
 
 # Before numba is imported, which looks for its folder once.
@@ -58,9 +65,9 @@ def __getattr__(name: str) -> Any:
         from vivid_assets.component import CataloguePipeline
 
         return CataloguePipeline
-    from vivid_assets.one_picture import api
+    from vivid_assets.one_picture import api, clip_api
 
-    return getattr(api, name)
+    return getattr(api if hasattr(api, name) else clip_api, name)
 
 
 def __dir__() -> list[str]:

@@ -26,9 +26,8 @@ from vivid_assets.imaging.io.video.write import (
     with_alpha,
     writing,
 )
-from vivid_assets.one_picture.clips import ClipReport, Clips
-from vivid_assets.one_picture.scenes import Scenes
-from vivid_assets.settings import Settings
+from vivid_assets.one_picture.clips import ClipReport, Clips, Making
+from vivid_assets.settings import Rendition, Settings
 
 if TYPE_CHECKING:
     from vivid_assets.imaging.core.arrays import RGB8
@@ -73,7 +72,8 @@ def replace_clip(
     output: Path | None,
     cutout: Path | None,
     settings: Settings,
-    make_scenes: Callable[[ExitStack], Scenes],
+    rendition: Rendition,
+    making: Making,
     tiers: tuple[str, ...] | None,
     *,
     force: bool,
@@ -88,16 +88,17 @@ def replace_clip(
     _check_file(composite, mark, path, force=force)
     if cutout is not None:
         _check_cutout(cutout, mark, path, force=force)
+    settings = settings.model_copy(update={"composites": rendition.composites(settings.composites)})
     clip, report = _opened(path), ClipReport()
     sound = path if clip.has_audio else None
     with ExitStack() as leases:
-        maker, scenes = Clips(settings, leases, tiers), make_scenes(leases)
+        maker, scenes = Clips(settings, leases, tiers), making.scenes(settings, leases, rendition)
         with (
             _progress(clip) as progress,
             writing(composite, h264(), clip.rate, sound=sound, comment=mark) as composites,
             _cutout_sink(cutout, clip, sound, mark) as cutouts,
         ):
-            done = maker.composites(_Pixels(clip), scenes, report, progress)
+            done = maker.composites(_Pixels(clip), settings, scenes, report, progress)
             for frame, made in zip(clip, done, strict=True):
                 composites.add(made.composite, frame.time)
                 if cutouts:
@@ -120,7 +121,8 @@ class _Pixels:
 
 
 def _opened(path: Path) -> Clip:
-    return read_folder(path) if path.is_dir() else read_video(path)
+    clip: Clip = read_folder(path) if path.is_dir() else read_video(path)
+    return clip
 
 
 def _report(clip: Clip, report: ClipReport) -> None:

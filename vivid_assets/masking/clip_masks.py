@@ -22,6 +22,7 @@ from resources.masks.tier import MaskModel
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
 from vivid_assets.imaging.clips.cuts import CutFinder
 from vivid_assets.imaging.clips.plate_alpha import plate_alpha
+from vivid_assets.imaging.clips.smoothing import steadied
 from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit, shrink
@@ -29,7 +30,7 @@ from vivid_assets.imaging.matte.quality import GOOD, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 from vivid_assets.masking.clip_survey import Samples, Survey
-from vivid_assets.masking.clip_window import smoothed_probabilities
+from vivid_assets.masking.clip_window import Smoothed, smoothed_probabilities
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.model import Tier
 
@@ -102,19 +103,26 @@ class ClipMasks:
             raise ModelUnavailable(f"No mask tier is available. {' '.join(self.notes)}")
         return best
 
-    def smoothed(self, survey: Survey, clip: Iterable[RGB8], first: int = 0) -> Iterator[FrameMask]:
-        """Read a clip the second time, from frame ``first`` on, and yield the masks."""
+    def smoothed(self, survey: Survey, clip: Iterable[RGB8]) -> Iterator[FrameMask]:
+        """Read a clip the second time, and yield the masks, each when the frame after it has been read."""
+        before: Matte | None = None
+        here: tuple[Smoothed, Matte, int] | None = None
+        for found, alpha, scene in self._alphas(survey, clip):
+            if here is not None:
+                yield _steadied(here, before, alpha, survey.tier)
+                before = here[1]
+            here = found, alpha, scene
+        if here is not None:
+            yield _steadied(here, before, None, survey.tier)
+
+    def _alphas(self, survey: Survey, clip: Iterable[RGB8]) -> Iterator[tuple[Smoothed, Matte, int]]:
         scene, plate = -1, None
         flow = smoothed_probabilities(survey, self._models[survey.tier], self._settings.thresholds)
-        for number, frame in enumerate(clip):
-            probability, verdict, reason = next(flow)
-            if number < first:
-                continue
+        for number, (frame, found) in enumerate(zip(clip, flow, strict=True)):
             if survey.scene_of(number) != scene:
                 scene = survey.scene_of(number)
                 plate = survey.plate(scene)
-            image = resize_to_fit(frame, self._longest)
-            yield FrameMask(self._alpha(image, probability, plate), verdict, reason, scene, survey.tier)
+            yield found, self._alpha(resize_to_fit(frame, self._longest), found.probability, plate), scene
 
     def _alpha(self, image: RGB8, probability: Matte, plate: CleanPlate | None) -> Matte:
         height, width = image.shape[:2]
@@ -175,3 +183,10 @@ class ClipMasks:
         probability = np.clip(np.nan_to_num(answer), 0, 1).astype(np.float32)
         verdict = judge(measure(probability), self._settings.thresholds)
         return probability, (verdict.name, verdict.reason)
+
+
+def _steadied(here: tuple[Smoothed, Matte, int], before: Matte | None, after: Matte | None, tier: str) -> FrameMask:
+    found, alpha, scene = here
+    past = None if before is None or found.back is None else (before, found.back)
+    future = None if after is None or found.onward is None else (after, found.onward)
+    return FrameMask(steadied(alpha, past, future), found.verdict, found.reason, scene, tier)

@@ -11,7 +11,7 @@ import numpy as np
 from resources.masks.tier import MaskModel
 from vivid_assets.imaging.clips.motion import Motion, motion_between
 from vivid_assets.imaging.clips.smoothing import AHEAD, Past, smooth
-from vivid_assets.imaging.core.areas import box_of
+from vivid_assets.imaging.core.areas import box_of, without_small_parts
 from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.matte.quality import GOOD, Thresholds, agreement, judge, measure
 from vivid_assets.masking.clip_survey import Survey
@@ -30,14 +30,29 @@ _CLOSER = 1.6, 2.5
 """Sides of what is looked at, in those of the subject's box: one cuts off too much, the other shows it too small."""
 _SHARED = 0.6
 """Overlap with the smoothed mask under which a frame's own is lost."""
+_PART = 0.1
+"""Share of what is seen that a part of it has at least."""
 _SEEN = 0.3
 """Smoothed probability from which a pixel belongs to the place where the subject is looked for."""
 
 
-def smoothed_probabilities(
-    survey: Survey, model: MaskModel, thresholds: Thresholds
-) -> Iterator[tuple[Matte, str, str]]:
-    """Yield each frame's smoothed probability (float32 h×w, small), and the name and reason of the verdict on its own.
+@dataclass(frozen=True, eq=False)
+class Smoothed:
+    """A frame's smoothed probability, and what is known of the frame."""
+
+    probability: Matte
+    """float32 h×w, small."""
+    verdict: str
+    """On the frame's own mask."""
+    reason: str
+    back: Motion | None
+    """To the frame before; None for a scene's first."""
+    onward: Motion | None
+    """To the next frame; None for a scene's last."""
+
+
+def smoothed_probabilities(survey: Survey, model: MaskModel, thresholds: Thresholds) -> Iterator[Smoothed]:
+    """Yield each frame's smoothed probability.
 
     Args:
         survey: of the clip.
@@ -67,7 +82,7 @@ class _Window:
     box: tuple[int, int, int, int] | None = None
     """Where the subject was seen last."""
 
-    def smoothed(self, first: int, last: int, ahead: int) -> Iterator[tuple[Matte, str, str]]:
+    def smoothed(self, first: int, last: int, ahead: int) -> Iterator[Smoothed]:
         """Smooth the frames from ``first`` to before ``last``, which are the next ones, with those before ``ahead``.
 
         It is done twice: the second time without the frames that contradict the first, and with what was found in
@@ -84,12 +99,15 @@ class _Window:
             if name == GOOD and (smoothed > 0.5).any() and agreement(own[index], smoothed) < _SHARED:
                 name, weights[index] = LOST, _BAD
                 verdicts[index] = (LOST, "its own mask contradicts those of the frames about it")
-            self.box = box_of(smoothed > _SEEN) or self.box
+            seen = smoothed > _SEEN
+            self.box = box_of(without_small_parts(seen, _PART * float(seen.sum()))) or self.box
             if name in _LOOKED_FOR and (found := self._look_closer(first + index)) is not None:
                 own[index], weights[index] = found, _FOUND
         made = self._smooth(self.doubted, own, weights, (first, last, ahead), whole=False)
-        for smoothed, (name, reason) in zip(made, verdicts, strict=False):
-            yield smoothed, name, reason
+        for index, smoothed in enumerate(made, start=first):
+            back = self.moves[index - 1][1] if index > self.start else None
+            onward = self.moves[index][0] if index in self.moves else None
+            yield Smoothed(smoothed, *verdicts[index - first], back, onward)
 
     def _smooth(
         self, past: Past, own: list[Matte], weights: list[float], span: tuple[int, int, int], *, whole: bool

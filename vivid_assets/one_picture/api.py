@@ -251,7 +251,7 @@ def blend(
     """
     read = read_settings(settings, mode=mode, shadow=shadow)
     done, notes = blended(
-        _picture(image, read), Alpha(mask_of(alpha), "person"), _scene(background, read), read, deep=_is_deep(image)
+        _picture(image, read), Alpha(mask_of(alpha), "person"), scene_of(background, read), read, deep=_is_deep(image)
     )
     return Blended(**_parts(done, isinstance(image, Pillow.Image)), notes=notes)
 
@@ -330,7 +330,7 @@ def replace_background(
     if not prompt and background is None:
         raise ValueError("There is neither a prompt nor a background: give one of them.")
     read = read_settings(settings, shadow=shadow)
-    own = None if background is None else _scene(background, read)
+    own = None if background is None else scene_of(background, read)
     given = None if mask is None else Alpha(mask_of(mask), "person")
     with _models() as models:
         masks = models.masks(read, tiers)
@@ -346,7 +346,7 @@ def _picture(image: Image, settings: Settings) -> Picture:
     return picture_of(image, max_pixels=round(settings.prepared_images.max_megapixels * 1e6))
 
 
-def _scene(background: Image | str, settings: Settings) -> Scene:
+def scene_of(background: Image | str, settings: Settings) -> Scene:
     if not isinstance(background, str):
         return picture_scene(_picture(background, settings), "your own")
     if not is_plain(background):

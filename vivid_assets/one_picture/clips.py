@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resources.masks.tiers import MASK_TIERS
-from vivid_assets.imaging.blend.composite import Blend, blend
-from vivid_assets.imaging.blend.placement import Place, find_place, mix_layers, place_layers
+from vivid_assets.imaging.blend.composite import Blend, compose
+from vivid_assets.imaging.blend.cutout import emptied
+from vivid_assets.imaging.blend.placement import Place, find_place
+from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
-from vivid_assets.imaging.core.resize import cover, resize_to_fit
+from vivid_assets.imaging.core.resize import resize_to_fit
 from vivid_assets.masking.clip_masks import ClipMasks, FrameMask
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import Mask
 from vivid_assets.masking.tiers import make_tiers
-from vivid_assets.one_picture.composites import cutout_colors
 from vivid_assets.one_picture.images import picture_of
-from vivid_assets.one_picture.masks import Solved, tiers_of
-from vivid_assets.one_picture.scenes import Scene, Scenes
-from vivid_assets.settings import BLEND_OPTIONS, Settings, find_model
+from vivid_assets.one_picture.masks import Solved, check_tiers, tiers_of
+from vivid_assets.one_picture.scenes import Scene, Scenes, own_background
+from vivid_assets.settings import Rendition, Settings, find_model
 
 Progress = Callable[[str, int], None]
 
@@ -41,6 +42,28 @@ class ClipReport:
     frames: int = 0
     tier: str = ""
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Making:
+    """Where a clip's background comes from, where its rendition does not say it."""
+
+    prompt: str
+    own: Scene | None
+    seed: int
+    generator: str | None
+
+    def scenes(self, settings: Settings, leases: ExitStack, rendition: Rendition) -> Scenes:
+        """What makes it. Raises ModelUnavailable when a model is requested by name and cannot be had."""
+        words, behind = rendition.entries.get("prompt"), rendition.entries.get("background")
+        return Scenes(
+            settings,
+            leases,
+            prompt=words or self.prompt,
+            own=self.own or (own_background(behind) if behind else None),
+            seed=self.seed if rendition.seed is None else rendition.seed,
+            generator=rendition.generator or self.generator,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +82,7 @@ class Clips:
     def __init__(self, settings: Settings, leases: ExitStack, tiers: tuple[str, ...] | None) -> None:
         """Nothing is loaded yet. Raises ValueError for a tier that does not exist."""
         names = tiers or tiers_of(settings.masks)
-        if unknown := [name for name in names if name not in MASK_TIERS.names()]:
-            raise ValueError(f"There is no mask tier {unknown[0]!r}; there are {', '.join(MASK_TIERS.names())}.")
+        check_tiers(names)
         self._settings = settings
         made = make_tiers(names, lambda name: find_model(MASK_TIERS, name, settings), leases)
         self._masks = ClipMasks(made, ladder_settings(settings.masks), settings.prepared_images.longest)
@@ -87,48 +109,56 @@ class Clips:
             yield upsample_alpha(mask.alpha, frame)
 
     def composites(
-        self, clip: Iterable[RGB8], scenes: Scenes, report: ClipReport, progress: Progress
+        self, clip: Iterable[RGB8], settings: Settings, scenes: Scenes, report: ClipReport, progress: Progress
     ) -> Iterator[Composed]:
         """Yield each frame before one background, in a place that is the same for all; the clip is iterated often.
 
+        Args:
+            clip: its frames.
+            settings: how the composites are made.
+            scenes: what makes the background.
+            report: filled in.
+            progress: as for the masks; its step is ``compositing`` then.
+
         Raises:
-            ValueError: the clip has no frames, or a shadow is to be kept.
+            ValueError: the clip has no frames, its shadow is to be kept, or there is to be no background.
         """
+        if settings.composites.shadow == "keep":
+            raise ValueError("A clip's own shadow cannot be kept: choose --shadow soft or none.")
+        if scenes.is_transparent:
+            raise ValueError("A clip has no transparent composite: write its cut-out with --cutout.")
         with tempfile.TemporaryDirectory(prefix="vivid-clip-") as place:
             alphas = _Stored(Path(place) / "alphas")
             for mask in self.masks(clip, report, progress):
                 alphas.add(mask.alpha)
-            yield from self._composed(clip, alphas, scenes, report, progress)
+            yield from self._composed(clip, alphas, settings, scenes, report, progress)
 
     def _composed(
-        self, clip: Iterable[RGB8], alphas: _Stored, scenes: Scenes, report: ClipReport, progress: Progress
+        self,
+        clip: Iterable[RGB8],
+        alphas: _Stored,
+        settings: Settings,
+        scenes: Scenes,
+        report: ClipReport,
+        progress: Progress,
     ) -> Iterator[Composed]:
-        scene: Scene | None = None
-        behind: RGB8 | None = None
-        where: Place | None = None
-        wanted = self._settings.composites
-        for number, (frame, small) in enumerate(zip(clip, alphas, strict=True), start=1):
-            if scene is None or behind is None:
-                scene = scenes.scene(_solved(frame, small, report.tier, self._settings))
-                behind = cover(scene.rgb, *frame.shape[:2])
-                report.notes.extend([f"background: {scene.by}", *scene.notes])
-            done = blend(frame, upsample_alpha(small, frame), behind, **self._options(scene), mode=wanted.mode)
-            if wanted.placement.is_as_photographed:
-                yield _layers(done)
-            else:
-                where = where or find_place(upsample_alpha(alphas.union, frame), wanted.placement)
-                yield _on_canvas(done, scene, where)
-            progress("compositing", number)
-
-    def _options(self, scene: Scene) -> Mapping[str, Any]:
-        options = self._settings.composites.model_dump(include=BLEND_OPTIONS)
-        if options["shadow"] == "keep":
-            raise ValueError("A clip's own shadow cannot be kept: choose --shadow soft or none.")
-        shadow = options["shadow"]
-        if shadow == "auto":
-            shadow = "none" if scene.floor is None else "soft"
+        wanted = settings.composites
         # Spill is measured, and so comes and goes from one frame to the next.
-        return {**options, "refine": False, "spill": False, "shadow": shadow}
+        options = replace(wanted.blend, refine=False, spill=False, shadow="none")
+        scene: Scene | None = None
+        place: Place | None = None
+        for number, (frame, small) in enumerate(zip(clip, alphas, strict=True), start=1):
+            if scene is None:
+                scene = scenes.scene(_solved(frame, small, report.tier, settings))
+                report.notes.extend([f"background: {scene.by}", *scene.notes])
+                if not wanted.placement.is_as_photographed:
+                    place = find_place(upsample_alpha(alphas.union, frame), wanted.placement)
+            shadow = wanted.shadow
+            if shadow == "auto":
+                shadow = "none" if scene.floor is None else "soft"
+            cut = separate(frame, Alpha(upsample_alpha(small, frame), "person"), options)
+            yield _layers(compose(cut, scene.rgb, shadow=shadow, floor=scene.floor, placement=place))
+            progress("compositing", number)
 
 
 class _Stored:
@@ -199,13 +229,5 @@ def _solved(frame: RGB8, alpha: Matte, tier: str, settings: Settings) -> Solved:
 
 def _layers(done: Blend) -> Composed:
     alpha = np.rint(done.alpha.clip(0, 1) * 255).astype(np.uint8)
-    composite, colors = done.composite.astype(np.uint8, copy=False), cutout_colors(done)
-    return Composed(composite, np.dstack([colors, alpha]))
-
-
-def _on_canvas(done: Blend, scene: Scene, place: Place) -> Composed:
-    foreground, alpha, shadow = place_layers(done.foreground, done.alpha, done.shadow.layer, place)
-    behind = cover(scene.rgb, place.height, place.width)
-    composite = mix_layers(foreground, alpha, behind, shadow)
-    cutout = np.dstack([foreground, np.rint(alpha * 255).astype(np.uint8)])
-    return Composed(composite.astype(np.uint8, copy=False), cutout.astype(np.uint8, copy=False))
+    colors = emptied(done.foreground, done.alpha).astype(np.uint8, copy=False)
+    return Composed(done.composite.astype(np.uint8, copy=False), np.dstack([colors, alpha]))

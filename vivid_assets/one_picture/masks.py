@@ -68,10 +68,7 @@ class Masks:
         self._settings = settings
         self._leases = leases
         names = tiers or tiers_of(settings.masks)
-        for name in names:
-            if family(name) not in MASK_TIERS.names():
-                raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(MASK_TIERS.names())}.")
-            tier_name(name)
+        check_tiers(names)
         self._names = names
         self.note: str | None = None
         """What is not installed of the tiers, once one was needed."""
@@ -121,6 +118,14 @@ class Masks:
             notes += (found.reason,)
         by = {"person": "your own", "own": OWN_ALPHA}.get(found.origin, found.tier)
         return Solved(picture, small, found, used or Alpha(found.alpha, found.origin), by, notes)
+
+
+def check_tiers(names: tuple[str, ...]) -> None:
+    """Raise ValueError for a tier that does not exist."""
+    for name in names:
+        if family(name) not in MASK_TIERS.names():
+            raise ValueError(f"There is no mask tier {name!r}; there are {', '.join(MASK_TIERS.names())}.")
+        tier_name(name)
 
 
 def tiers_of(wanted: MasksSettings) -> tuple[str, ...]:

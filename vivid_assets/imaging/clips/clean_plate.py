@@ -72,7 +72,7 @@ class CleanPlate:
     def unpacked(cls, stored: Sequence[NDArray[Any]]) -> CleanPlate:
         """The plate that ``packed`` gave."""
         color, spread, seen, chance = stored
-        return cls(*(plane.astype(np.float32) for plane in (color, spread)), seen, chance.astype(np.float32))
+        return cls(color.astype(np.float32), spread.astype(np.float32), seen, chance.astype(np.float32))
 
     @cached_property
     def light(self) -> LinearRGB:
@@ -117,7 +117,7 @@ def _median(frames: Sequence[RGB8], empty: Sequence[Area]) -> tuple[Planes, Plan
     """Give the median of the empty pixels, their spread and how many they are; some rows at a time."""
     height, width = empty[0].shape
     color, spread = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    count = np.sum(empty, axis=0, dtype=np.float32)
+    count = np.asarray(np.sum(empty, axis=0), np.float32)
     for top in range(0, height, 64):
         rows = slice(top, top + 64)
         there = np.stack([area[rows] for area in empty])[..., None]
@@ -162,7 +162,7 @@ def _palette(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Planes:
     shares = counts / max(float(counts.sum()), 1.0)
     for axis in range(3):
         wider = np.pad(shares, [(1, 1) if axis == other else (0, 0) for other in range(3)])
-        shares = sum(np.take(wider, range(step, step + _BINS), axis) for step in range(3))
+        shares = np.sum([np.take(wider, range(step, step + _BINS), axis) for step in range(3)], axis=0)
     return np.asarray(shares, np.float32)
 
 

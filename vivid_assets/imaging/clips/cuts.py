@@ -8,7 +8,7 @@ from vivid_assets.imaging.core.arrays import RGB8, Planes
 _THUMBNAIL = (32, 18)
 _APART = 22.0
 """Mean difference of thumbnails, in levels of 8 bits, that a cut has at least."""
-_LEAP = 4.0
+_LEAP = 2.0
 """How many times the difference between the frames before it."""
 _ALIKE = 0.6
 """Correlation of thumbnails up to which two scenes are two."""

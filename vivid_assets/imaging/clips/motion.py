@@ -42,7 +42,7 @@ def motion_between(first: RGB8, second: RGB8) -> tuple[Motion, Motion]:
     >>> float(np.abs(there.shift).max()) < 0.1, float(back.trust.min()) > 0.9
     (True, True)
     """
-    grey, other = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second))
+    grey, other = (np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8) for frame in (first, second))
     there, back = _shift(grey, other), _shift(other, grey)
     return Motion(there, _trust(there, back, first, second)), Motion(back, _trust(back, there, second, first))
 
@@ -52,9 +52,20 @@ def fetched(plane: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
     return _moved(plane, motion.shift)
 
 
+def at_size(motion: Motion, height: int, width: int) -> Motion:
+    """Bring a motion to frames of another size."""
+    rows, columns = motion.trust.shape
+    if (rows, columns) == (height, width):
+        return motion
+    shift = cv2.resize(motion.shift, (width, height), interpolation=cv2.INTER_LINEAR)
+    trust = cv2.resize(motion.trust, (width, height), interpolation=cv2.INTER_LINEAR)
+    scaled = np.asarray(shift, np.float32) * np.array([width / columns, height / rows], np.float32)
+    return Motion(scaled, np.asarray(trust, np.float32))
+
+
 def _shift(grey: NDArray[np.uint8], other: NDArray[np.uint8]) -> Planes:
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.asarray(flow.calc(grey, other, None), np.float32)  # type: ignore[call-overload]
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.asarray(flow.calc(grey, other, np.zeros((*grey.shape, 2), np.float32)), np.float32)
 
 
 def _trust(shift: Planes, back: Planes, frame: RGB8, other: RGB8) -> Plane:

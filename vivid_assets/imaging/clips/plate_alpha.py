@@ -23,7 +23,7 @@ _SAME, _OTHER = 3.0, 9.0
 """Mean squared difference from the plate, in its spread, up to which a pixel looks as it does, and from which not."""
 _FALSE = 0.05
 """Share of the background that does not."""
-_TRUST, _DISTRUST = 3.0, 2.0
+_TRUST, _DISTRUST = 2.4, 2.0
 """Log-likelihood of what the network is sure is subject, and sure is none: it misses cables and legs."""
 _VAGUE = 8.0
 """Spread of the plate, in levels of 8 bits, that halves what it says."""
@@ -86,8 +86,8 @@ def compare(frame: RGB8, plate: CleanPlate) -> Compared:
     height, width = frame.shape[:2]
     off, ray, share = (np.empty((height, width), np.float32) for _ in range(3))
     parallel_rows(_compare, height, frame, plate.color, plate.spread, off, ray, share)
-    off, ray = cv2.blur(off, (3, 3)), cv2.blur(ray, (3, 3))
-    return Compared(off, (ray < _SAME) & (off > _SAME) & (share < 1) & (share > _DARKEST))
+    near, along = (np.asarray(cv2.blur(plane, (3, 3)), np.float32) for plane in (off, ray))
+    return Compared(near, (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -172,8 +172,8 @@ def _nearby(light: Planes, subject: Area, core: Area, differs: Plane, depth: flo
     weight = subject * differs * (1 + _CORE * core).astype(np.float32) + np.float32(1e-6)
     planes = np.dstack([light * weight[..., None], (light**2).sum(axis=2) * weight])
     half = [cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in (planes, weight)]
-    planes, weight = (cv2.GaussianBlur(plane, (0, 0), depth / 2) for plane in half)
-    planes /= np.maximum(weight, 1e-9)[..., None]
-    planes = np.asarray(cv2.resize(planes, subject.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    sums, weights = (np.asarray(cv2.GaussianBlur(plane, (0, 0), depth / 2), np.float32) for plane in half)
+    sums /= np.maximum(weights, 1e-9)[..., None]
+    planes = np.asarray(cv2.resize(sums, subject.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     mean = planes[..., :3]
     return mean, np.maximum(planes[..., 3] - (mean**2).sum(axis=2), 0)

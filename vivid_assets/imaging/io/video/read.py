@@ -7,7 +7,7 @@ and nothing else, so that none can name other files or addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -58,18 +58,28 @@ class Frame:
 class Clip(Protocol):
     """Frames that can be iterated again and again, one in memory at a time."""
 
-    path: Path
-    size: tuple[int, int]
-    """Width and height, as shown."""
-    rate: Fraction
-    """Frames a second, on average."""
-    count: int
-    """Frames, as far as the file declares it; 0 where it does not."""
-    has_audio: bool
-    notes: list[str]
-    """What was done to the frames and what is wrong with them; complete when they have been read."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, as shown."""
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, on average."""
+
+    @property
+    def count(self) -> int:
+        """Frames, as far as the file declares it; 0 where it does not."""
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether it has sound."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to the frames and what is wrong with them; complete when they have been read."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Begin again."""
 
 
 def is_clip(path: Path) -> bool:
@@ -95,40 +105,29 @@ class VideoFile:
             yield from self._frames(container)
 
     def _frames(self, container: InputContainer) -> Iterator[Frame]:
-        from av.error import EOFError as Ended
-        from av.error import FFmpegError
-
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        shown, start, made, broken = _Shown(stream, self), None, 0, 0
-        last = Fraction(-1)
-        for packet in container.demux(stream):
-            try:
-                decoded = packet.decode()
-            except Ended:
-                break
-            except FFmpegError:
-                broken += 1
-                continue
-            for raw in decoded:
-                for frame in shown.frames(raw):
-                    at = _time(frame, made, self.rate)
-                    start = at if start is None else start
-                    # Two frames of one time, or times that run backwards, are none that a file can be written with.
-                    last = max(at - start, last + Fraction(1, 100_000))
-                    made += 1
-                    self._check(made, last)
-                    yield Frame(shown.pixels(frame), last)
+        shown, start, made, last = _Shown(stream, self), None, 0, Fraction(-1)
+        decoded = _Decoded(container, stream)
+        for frame in shown.frames(decoded):
+            at = _time(frame, made, self.rate)
+            start = at if start is None else start
+            # Two frames of one time, or times that run backwards, are none that a file can be written with.
+            last = max(at - start, last + Fraction(1, 100_000))
+            made += 1
+            if made > self.limits.frames or last > self.limits.seconds:
+                raise UnreadableClip(
+                    f"The clip has more than {self.limits.frames:,} frames or {self.limits.seconds:,.0f} seconds: "
+                    "cut it."
+                )
+            yield Frame(shown.pixels(frame), last)
+        broken = decoded.broken
         if not made or broken > _MOST_BROKEN * (made + broken):
-            raise UnreadableClip(f"{broken} of {made + broken} parts of the clip are damaged; copy it again.")
+            raise UnreadableClip(f"{broken} of {made + broken} frames of the clip are damaged: copy it again.")
+        if made + broken < (1 - _MOST_BROKEN) * stream.frames:
+            raise UnreadableClip(f"The clip ends after {made:,} of {stream.frames:,} frames: copy it again.")
         if broken:
             self._remark(f"{broken} damaged frames of the file are left out")
-
-    def _check(self, made: int, time: Fraction) -> None:
-        if made > self.limits.frames or time > self.limits.seconds:
-            raise UnreadableClip(
-                f"The clip has more than {self.limits.frames:,} frames or {self.limits.seconds:,.0f} seconds: cut it."
-            )
 
     def _remark(self, note: str) -> None:
         if note not in self.notes:
@@ -179,7 +178,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         if not kind:
             raise UnreadableClip("The file is no clip that can be read: save it as MP4, MOV, WebM, MKV or GIF.")
         try:
-            with av.open(file, format=kind, metadata_errors="ignore") as container:
+            with av.open(file, "r", format=kind, metadata_errors="ignore") as container:
                 if not container.streams.video:
                     raise UnreadableClip("The file has no picture, only sound.")
                 yield container
@@ -203,7 +202,31 @@ def _check_colors(context: Any) -> None:
 
 
 def _time(frame: VideoFrame, number: int, rate: Fraction) -> Fraction:
-    return Fraction(number) / rate if frame.pts is None else Fraction(frame.pts) * Fraction(frame.time_base)
+    if frame.pts is None or frame.time_base is None:
+        return Fraction(number) / rate
+    return Fraction(frame.pts) * Fraction(frame.time_base)
+
+
+class _Decoded:
+    """The frames of a stream; those that cannot be decoded are counted."""
+
+    def __init__(self, container: InputContainer, stream: Any) -> None:
+        self._container, self._stream = container, stream
+        self.broken = 0
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        from av.error import EOFError as Ended
+        from av.error import FFmpegError
+
+        for packet in self._container.demux(self._stream):
+            try:
+                decoded = packet.decode()
+            except Ended:
+                return
+            except FFmpegError:
+                self.broken += 1
+                continue
+            yield from decoded
 
 
 class _Shown:
@@ -215,21 +238,29 @@ class _Shown:
         aspect = stream.sample_aspect_ratio
         self._stretch = Fraction(aspect) if aspect and Fraction(aspect) > 0 else Fraction(1)
 
-    def frames(self, frame: VideoFrame) -> Iterator[VideoFrame]:
-        """The frame, or what its fields make of it."""
-        from av.error import BlockingIOError as NotYet
+    def frames(self, decoded: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """The frames, or what their fields make of them."""
+        for frame in decoded:
+            if self._graph is None and not frame.interlaced_frame:
+                yield frame
+                continue
+            if self._graph is None:
+                self._graph = self._deinterlacer()
+                self._clip._remark("the clip is interlaced: its fields are woven into whole frames")
+            self._graph.push(frame)
+            yield from self._woven(self._graph)
+        if self._graph is not None:
+            self._graph.push(None)
+            yield from self._woven(self._graph)
 
-        if self._graph is None and not frame.interlaced_frame:
-            yield frame
-            return
-        if self._graph is None:
-            self._graph = self._deinterlacer()
-            self._clip._remark("the clip is interlaced: its fields are woven into whole frames")
-        self._graph.push(frame)
+    def _woven(self, graph: av.filter.Graph) -> Iterator[VideoFrame]:
+        from av.error import BlockingIOError as NotYet
+        from av.error import EOFError as Ended
+
         while True:
             try:
-                yield self._graph.pull()  # type: ignore[misc]
-            except (NotYet, EOFError):
+                yield graph.pull()  # type: ignore[misc]
+            except (NotYet, Ended):
                 return
 
     def pixels(self, frame: VideoFrame) -> RGB8:

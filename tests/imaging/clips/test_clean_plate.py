@@ -1,0 +1,86 @@
+import cv2
+import numpy as np
+
+from vivid_assets.imaging.clips.clean_plate import CleanPlate, clean_plate
+from vivid_assets.imaging.clips.plate_alpha import compare, plate_alpha
+
+SIZE = 120, 160
+
+
+def background(seed=0):
+    coarse = np.random.default_rng(seed).integers(40, 215, (12, 16, 3), np.uint8)
+    return cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def walk(frames=12, behind=None, color=(230, 30, 30)):
+    """A disc that walks over a busy background, with a capture's noise, and its exact alpha."""
+    behind = background() if behind is None else behind
+    rng = np.random.default_rng(3)
+    made, truth = [], []
+    for index in range(frames):
+        large = np.zeros((4 * SIZE[0], 4 * SIZE[1]), np.float32)
+        cv2.circle(large, (4 * (30 + 8 * index), 4 * 60), 4 * 22, 1, -1)
+        alpha = cv2.resize(large, SIZE[::-1], interpolation=cv2.INTER_AREA)
+        mixed = alpha[..., None] * np.float32(color) ** 2.2 + (1 - alpha[..., None]) * behind.astype(np.float32) ** 2.2
+        made.append(np.clip(mixed ** (1 / 2.2) + rng.normal(0, 1, (*SIZE, 3)) + 0.5, 0, 255).astype(np.uint8))
+        truth.append(alpha)
+    return made, truth
+
+
+def coarse(alpha):
+    """What a network answers: blurred, and a little too wide."""
+    return np.clip(1.3 * cv2.GaussianBlur(alpha, (0, 0), 3), 0, 1)
+
+
+def test_the_median_of_what_is_seen_is_the_plate():
+    frames, truth = walk()
+    plate = clean_plate(frames, [coarse(alpha) for alpha in truth])
+    assert np.abs(plate.color - background())[plate.seen].mean() < 1
+    assert plate.seen.mean() > 0.95
+
+
+def test_a_moving_camera_has_no_plate():
+    frames, truth = walk()
+    moved = [np.roll(frame, 7 * index, axis=1) for index, frame in enumerate(frames)]
+    assert clean_plate(moved, [np.roll(coarse(alpha), 7 * index, axis=1) for index, alpha in enumerate(truth)]) is None
+
+
+def test_nothing_but_subject_has_no_plate():
+    frames, _ = walk()
+    assert clean_plate(frames, [np.ones(SIZE, np.float32)] * len(frames)) is None
+
+
+def test_alpha_before_a_busy_background_is_exact():
+    frames, truth = walk()
+    answers = [coarse(alpha) for alpha in truth]
+    plate = clean_plate(frames, answers)
+    before = np.mean([np.abs(answer - alpha).mean() for answer, alpha in zip(answers, truth, strict=True)])
+    after = np.mean([np.abs(plate_alpha(frame, answer, plate) - alpha).mean() for frame, answer, alpha in
+                     zip(frames, answers, truth, strict=True)])  # fmt: skip
+    assert after < 0.003 < 0.01 < before
+
+
+def test_what_a_network_misses_of_a_subject_joins_it():
+    frames, truth = walk()
+    half = [coarse(alpha) * (np.arange(SIZE[0]) < 66)[:, None] for alpha in truth]
+    plate = clean_plate(frames, [coarse(alpha) for alpha in truth])
+    made = plate_alpha(frames[6], half[6].astype(np.float32), plate)
+    assert np.abs(made - truth[6]).mean() < 0.01
+
+
+def test_a_shadow_is_no_subject():
+    frames, truth = walk()
+    plate = clean_plate(frames, [coarse(alpha) for alpha in truth])
+    frame = frames[2].copy()
+    frame[100:116, 90:150] = (frame[100:116, 90:150] * 0.8).astype(np.uint8)
+    assert compare(frame, plate).shaded[104:112, 95:145].mean() > 0.9
+    assert plate_alpha(frame, coarse(truth[2]), plate)[100:116, 90:150].max() == 0
+
+
+def test_a_plate_is_stored_in_small_numbers():
+    frames, truth = walk()
+    plate = clean_plate(frames, [coarse(alpha) for alpha in truth])
+    again = CleanPlate.unpacked(plate.packed())
+    assert np.abs(again.color - plate.color).max() <= 0.5
+    assert np.array_equal(again.seen, plate.seen)
+    assert sum(part.nbytes for part in plate.packed()) <= 8 * SIZE[0] * SIZE[1]

@@ -1,0 +1,243 @@
+"""Clips in files: what is read is what was written, as it is shown."""
+
+import importlib
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vivid_assets.imaging.io.video.folder import read_folder
+from vivid_assets.imaging.io.video.read import ClipLimits, UnreadableClip, is_clip, read_video
+from vivid_assets.imaging.io.video.write import NumberedPictures, h264, with_alpha, writing
+
+av = importlib.import_module("av")
+COLORS = np.array([(200, 40, 30), (10, 180, 90), (255, 255, 255), (20, 30, 160)], np.uint8)
+
+
+def bars(number=0, height=64, width=96):
+    """Four bars of colour; the first is darker by the frame's number."""
+    frame = np.repeat(COLORS, width // 4, axis=0)[None].repeat(height, axis=0)
+    frame[:, : width // 4] -= np.uint8(number)
+    return frame
+
+
+def middles(frame):
+    width = frame.shape[1]
+    return frame[frame.shape[0] // 2, [width * (2 * bar + 1) // 8 for bar in range(4)]].astype(int)
+
+
+def written(path, times, rate=25, **options):
+    with writing(path, h264(6), Fraction(rate), **options) as sink:
+        for number, time in enumerate(times):
+            sink.add(bars(number), Fraction(time))
+    return path
+
+
+def raw(path, frames=3, codec="libx264", pixels="yuv420p", size=(96, 64), **context):
+    """A file with what it declares set by hand."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"crf": "6"})
+        stream.width, stream.height, stream.pix_fmt = *size, pixels
+        for name, value in context.items():
+            setattr(stream.codec_context, name, value)
+        matrix = {1: "ITU709", 5: "ITU601"}.get(context.get("colorspace"), "ITU601")
+        wide = "JPEG" if context.get("color_range") == 2 else "MPEG"
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(bars(number, size[1], size[0]), "rgb24")
+            frame = frame.reformat(format=pixels, dst_colorspace=matrix, dst_color_range=wide)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def with_sound(path, codec="aac"):
+    rate = 48000
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream(codec, rate=rate)
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(bars(), "rgb24").reformat(format="yuv420p")
+            frame.pts = number
+            container.mux(picture.encode(frame))
+        wave = np.sin(np.arange(rate) * 0.06).astype(np.float32)[None]
+        for start in range(0, rate, 960):
+            samples = av.AudioFrame.from_ndarray(wave[:, start : start + 960].copy(), format="fltp", layout="mono")
+            samples.sample_rate, samples.pts = rate, start
+            for one in av.AudioResampler(format=sound.format.name, layout="mono", rate=rate).resample(samples):
+                container.mux(sound.encode(one))
+        container.mux(picture.encode())
+        container.mux(sound.encode())
+    return path
+
+
+def sound_of(path):
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.audio
+        return stream.codec_context.name, float(sum(frame.samples for frame in container.decode(stream)))
+
+
+def test_colors_come_back(tmp_path):
+    clip = read_video(written(tmp_path / "a.mp4", [Fraction(n, 25) for n in range(4)]))
+    assert (clip.size, clip.rate, clip.count, clip.notes) == ((96, 64), 25, 4, [])
+    for number, frame in enumerate(clip):
+        assert np.abs(middles(frame.rgb) - middles(bars(number))).max() <= 3
+    assert sum(1 for _ in clip) == 4  # again, from the beginning
+
+
+@pytest.mark.parametrize("declared", [{"colorspace": 1, "color_range": 1}, {"colorspace": 5, "color_range": 1},
+                                      {"colorspace": 5, "color_range": 2}, {}])  # fmt: skip
+def test_matrix_and_range_are_the_ones_that_the_file_declares(tmp_path, declared):
+    (first, *_) = read_video(raw(tmp_path / "a.mp4", **declared))
+    assert np.abs(middles(first.rgb) - middles(bars())).max() <= 4
+
+
+def test_times_of_a_variable_frame_rate_are_kept(tmp_path):
+    times = [Fraction(0), Fraction(1, 25), Fraction(1, 5), Fraction(1, 4), Fraction(2)]
+    assert [frame.time for frame in read_video(written(tmp_path / "a.mp4", times))] == times
+
+
+@pytest.mark.parametrize("declared, name", [({"color_trc": 16}, "PQ"), ({"color_trc": 18}, "HLG"),
+                                            ({"color_primaries": 9}, "BT.2020")])  # fmt: skip
+def test_hdr_is_refused_by_name(tmp_path, declared, name):
+    with pytest.raises(UnreadableClip, match=f"{name}.*export it"):
+        read_video(raw(tmp_path / "a.mp4", **declared))
+
+
+def test_a_turned_clip_is_shown_upright(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "6"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(90)
+        frame = av.VideoFrame.from_ndarray(bars(), "rgb24").reformat(format="yuv420p")
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    clip = read_video(path)
+    (frame,) = clip
+    assert clip.size == (64, 96)
+    # Turned against the clock, the bar on the right comes to the top.
+    assert np.abs(frame.rgb[6, 32].astype(int) - COLORS[3]).max() <= 6
+    assert clip.notes == ["the clip is turned by 90 degrees, as it declares"]
+
+
+def test_pixels_that_are_not_square_are_stretched(tmp_path):
+    clip = read_video(raw(tmp_path / "a.mp4", sample_aspect_ratio=Fraction(4, 3)))
+    assert clip.size == (128, 64)
+
+
+def test_fields_become_whole_frames(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "6", "x264-params": "tff=1"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(bars(number), "rgb24").reformat(format="yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    clip = read_video(path)
+    frames = list(clip)
+    assert len(frames) == 5
+    assert clip.notes == ["the clip is interlaced: its fields are woven into whole frames"]
+
+
+def test_what_is_no_clip_is_refused(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"#EXTM3U\nhttp://example.invalid/secret.ts\n")
+    with pytest.raises(UnreadableClip, match="no clip that can be read"):
+        read_video(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(4000))
+    with pytest.raises(UnreadableClip, match="damaged"):
+        read_video(tmp_path / "b.mp4")
+
+
+def test_a_clip_that_is_cut_off_is_damaged(tmp_path):
+    whole = written(tmp_path / "a.mp4", [Fraction(n, 25) for n in range(30)])
+    cut = tmp_path / "b.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(UnreadableClip, match=r"damaged|ends after"):
+        list(read_video(cut))
+
+
+def test_limits(tmp_path):
+    path = written(tmp_path / "a.mp4", [Fraction(n, 25) for n in range(30)])
+    for limits, word in ((ClipLimits(seconds=1), "seconds"), (ClipLimits(pixels=1000), "pixels"),
+                         (ClipLimits(frames=20), "frames")):  # fmt: skip
+        with pytest.raises(UnreadableClip, match=word):
+            read_video(path, limits)
+
+
+def test_sound_is_copied(tmp_path):
+    source = with_sound(tmp_path / "a.mp4")
+    target = written(tmp_path / "b.mp4", [Fraction(n, 25) for n in range(25)], sound=source, comment="mine")
+    assert sound_of(target) == sound_of(source)
+    assert read_video(target).has_audio
+
+
+def test_sound_that_the_container_cannot_hold_is_encoded(tmp_path):
+    source = with_sound(tmp_path / "a.mkv", "libopus")
+    target = written(tmp_path / "b.mov", [Fraction(n, 25) for n in range(25)], sound=source)
+    codec, samples = sound_of(target)
+    assert codec == "aac"
+    assert samples == pytest.approx(48000, rel=0.1)
+
+
+def test_odd_sizes_are_written(tmp_path):
+    with writing(tmp_path / "a.mp4", h264(), Fraction(25)) as sink:
+        sink.add(bars()[:63, :95], Fraction(0))
+    assert read_video(tmp_path / "a.mp4").size == (96, 64)
+
+
+@pytest.mark.parametrize("suffix, decoder", [(".mov", "prores"), (".webm", "libvpx-vp9")])
+def test_cut_outs_keep_their_alpha(tmp_path, suffix, decoder):
+    path = tmp_path / f"a{suffix}"
+    cutout = np.dstack([bars(), np.zeros((64, 96), np.uint8)])
+    cutout[:, 24:72, 3] = 255
+    with writing(path, with_alpha(path), Fraction(25)) as sink:
+        sink.add(cutout, Fraction(0))
+    with av.open(str(path)) as container:
+        context = av.CodecContext.create(decoder, "r")
+        frames = [frame for packet in container.demux(video=0) for frame in context.decode(packet)]
+    alpha = frames[0].to_ndarray(format="rgba")[..., 3]
+    assert alpha[32, [8, 48, 88]].tolist() == [0, 255, 0]
+
+
+def test_nothing_is_left_of_a_clip_that_fails(tmp_path):
+    with pytest.raises(RuntimeError, match="in the middle"), writing(tmp_path / "a.mp4", h264(), Fraction(25)) as sink:
+        sink.add(bars(), Fraction(0))
+        raise RuntimeError("in the middle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbered_pictures(tmp_path):
+    sink = NumberedPictures(tmp_path, "mine")
+    for number in range(3):
+        sink.add(bars(number), Fraction(number, 25))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000000.png", "000001.png", "000002.png"]
+    clip = read_folder(tmp_path)
+    assert (clip.count, clip.size) == (3, (96, 64))
+    assert [frame.rgb[0, 0, 0] for frame in clip] == [200, 199, 198]
+
+
+def test_frames_are_ordered_by_their_numbers(tmp_path):
+    for number in (10, 9, 100):
+        Image.fromarray(bars(number)).save(tmp_path / f"shot_{number}.png")
+    assert [200 - int(frame.rgb[0, 0, 0]) for frame in read_folder(tmp_path)] == [9, 10, 100]
+
+
+def test_frames_of_two_sizes_and_pictures_without_numbers_are_refused(tmp_path):
+    Image.fromarray(bars()).save(tmp_path / "1.png")
+    Image.fromarray(bars()[:32]).save(tmp_path / "2.png")
+    with pytest.raises(UnreadableClip, match=r"2\.png is 96 × 32 pixels, the first one 96 × 64"):
+        list(read_folder(tmp_path))
+    Image.fromarray(bars()).save(tmp_path / "cover.png")
+    with pytest.raises(UnreadableClip, match=r"cover\.png has no number"):
+        read_folder(tmp_path)
+
+
+def test_suffixes(tmp_path):
+    assert is_clip(tmp_path / "A.MP4")
+    assert not is_clip(tmp_path / "a.jpg")

@@ -1,0 +1,121 @@
+import cv2
+import numpy as np
+import pytest
+
+from resources.errors import ModelUnavailable
+from vivid_assets.imaging.matte.quality import GOOD
+from vivid_assets.masking.clip_masks import ClipMasks
+from vivid_assets.masking.ladder_settings import LadderSettings
+from vivid_assets.masking.model import Tier
+
+SIZE = 96, 128
+
+
+def clip(frames=10, seed=0):
+    """A disc that walks over a busy background while the camera pans, and where it is."""
+    wide = cv2.resize(
+        np.random.default_rng(seed).integers(40, 215, (12, 32, 3), np.uint8), (256, 96), interpolation=cv2.INTER_LINEAR
+    )
+    made, truth = [], []
+    for index in range(frames):
+        frame, where = wide[:, 4 * index : 4 * index + 128].copy(), np.zeros(SIZE, np.uint8)
+        cv2.circle(where, (40 + 3 * index, 48), 20, 1, -1)
+        frame[where > 0] = (230, 30, 30)
+        cv2.circle(frame, (36 + 3 * index, 44), 6, (40, 200, 60), -1)
+        made.append(frame)
+        truth.append(where > 0)
+    return made, truth
+
+
+class Model:
+    """Sees the disc by its colours, but not in some frames; ``asked`` are the sizes that it was asked for."""
+
+    def __init__(self, blind=()):
+        self.blind, self.asked = set(blind), []
+
+    def probabilities(self, images):
+        found = []
+        for image in images:
+            number = len(self.asked)
+            self.asked.append(image.shape)
+            red = (image[..., 0] > 215) & (image[..., 1] < 60) | ((image[..., 1] > 185) & (image[..., 0] < 60))
+            closed = cv2.morphologyEx(red.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+            found.append((closed * 0.98 if number not in self.blind else closed * 0).astype(np.float32))
+        return found
+
+
+def masks_of(frames, *models):
+    tiers = [Tier(f"tier{number}", lambda model=model: model, "1") for number, model in enumerate(models)]
+    maker = ClipMasks(tiers, LadderSettings(), 1024)
+    return list(maker.masks(frames, lambda step, frame: None)), maker
+
+
+def overlap(alpha, truth):
+    return ((alpha > 0.5) & truth).sum() / ((alpha > 0.5) | truth).sum()
+
+
+def test_each_frame_has_a_mask_of_its_own():
+    frames, truth = clip()
+    made, _ = masks_of(frames, Model())
+    assert [mask.verdict for mask in made] == [GOOD] * 10
+    assert min(overlap(mask.alpha, where) for mask, where in zip(made, truth, strict=True)) > 0.85
+
+
+def test_a_frame_in_which_the_subject_is_lost_is_bridged_and_flagged():
+    frames, truth = clip()
+    made, _ = masks_of(frames, Model(blind={4, 5}))
+    assert [index for index, mask in enumerate(made) if mask.flagged] == [4, 5]
+    assert made[4].verdict == "empty"
+    assert min(overlap(made[index].alpha, truth[index]) for index in (4, 5)) > 0.8
+
+
+def test_a_lost_subject_is_looked_for_where_its_neighbours_have_it():
+    frames, _ = clip()
+    model = Model(blind={4})
+    masks_of(frames, model)
+    assert len(model.asked) == 12  # a frame each, and two closer looks
+    # Enlarged twice, but a part of the frame.
+    assert min(width for _, width, _ in model.asked[10:]) < 1.7 * SIZE[1]
+
+
+def test_scenes_do_not_mix():
+    one, _ = clip(6)
+    other = [np.full((*SIZE, 3), 90, np.uint8)] * 6
+    model = Model()
+    made, _ = masks_of(one + other, model)
+    assert [mask.scene for mask in made] == [0] * 6 + [1] * 6
+    # The second scene has nothing red, whatever the first one had.
+    assert max(mask.alpha.max() for mask in made[6:]) < 0.5
+    assert all(mask.flagged for mask in made[6:])
+
+
+def test_the_next_tier_is_asked_when_one_sees_no_subject():
+    frames, truth = clip()
+    made, maker = masks_of(frames, Model(blind=range(100)), Model())
+    assert {mask.tier for mask in made} == {"tier1"}
+    assert "tier tier0 sees the subject in 0% of the frames" in maker.notes
+    assert overlap(made[3].alpha, truth[3]) > 0.85
+
+
+def test_a_frame_for_which_the_tier_breaks_is_bridged():
+    frames, truth = clip()
+
+    class Broken(Model):
+        def probabilities(self, images):
+            found = super().probabilities(images)
+            return [ValueError("no such picture")] if len(self.asked) == 4 else found
+
+    made, _ = masks_of(frames, Broken())
+    assert (made[3].verdict, made[3].reason) == ("broke", "no such picture")
+    assert overlap(made[3].alpha, truth[3]) > 0.8
+
+
+def test_no_tier_and_no_frames_are_errors():
+    def absent():
+        raise ModelUnavailable("no weights here")
+
+    maker = ClipMasks([Tier("absent", absent, "1")], LadderSettings(), 1024)
+    with pytest.raises(ModelUnavailable, match="no weights here"):
+        list(maker.masks(clip(3)[0], lambda step, frame: None))
+    with pytest.raises(ValueError, match="no frames"):
+        masks_of([], Model())
