@@ -1,8 +1,8 @@
 """Background replacement for whole image catalogues, as a Dagster pipeline.
 
-Single pictures need no pipeline: ``find_mask``, ``blend`` and ``replace_background`` take and return NumPy arrays or
-Pillow images; ``find_clip_masks`` and ``replace_clip_background`` take the frames of a clip. Importing this package
-loads none of the libraries that they need; the first use of a name does.
+Single pictures need no pipeline: ``find_mask``, ``blend``, ``replace_background`` and ``make_renditions`` take and
+return NumPy arrays or Pillow images; ``find_clip_masks`` and ``replace_clip_background`` take the frames of a clip.
+Importing this package loads none of the libraries that they need; the first use of a name does.
 
 Example:
     >>> import vivid_assets
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         blend,
         find_mask,
         keep_models,
+        make_renditions,
         replace_background,
     )
     from vivid_assets.one_picture.clip_api import ClipMask, find_clip_masks, replace_clip_background
@@ -46,6 +47,7 @@ __all__ = [
     "find_clip_masks",
     "find_mask",
     "keep_models",
+    "make_renditions",
     "replace_background",
     "replace_clip_background",
 ]

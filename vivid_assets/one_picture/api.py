@@ -21,6 +21,7 @@ from vivid_assets.imaging.io.codec import Picture
 from vivid_assets.one_picture.composites import blended, replaced
 from vivid_assets.one_picture.images import Array, Image, mask_of, picture_of, pillow_of
 from vivid_assets.one_picture.masks import Masks, Solved
+from vivid_assets.one_picture.renditions import Renditions
 from vivid_assets.one_picture.scenes import Scene, Scenes, picture_scene, plain_scene
 from vivid_assets.settings import Settings, SettingsFile
 
@@ -340,6 +341,99 @@ def replace_background(
     found = _found(solved, masks, as_pillow=as_pillow)
     notes = (*found.notes, *scene.notes, *done.notes)
     return Replaced(**_parts(done, as_pillow), notes=notes, mask=found, background=scene.by)
+
+
+@overload
+def make_renditions(
+    image: Pillow.Image,
+    renditions: Sequence[str],
+    prompt: str = "",
+    *,
+    background: Image | str | None = None,
+    mask: Image | None = None,
+    seed: int = 42,
+    generator: str | None = None,
+    tiers: Sequence[str] | None = None,
+    settings: SettingsTables | None = None,
+) -> dict[str, Replaced[Pillow.Image]]: ...
+@overload
+def make_renditions(
+    image: Array,
+    renditions: Sequence[str],
+    prompt: str = "",
+    *,
+    background: Image | str | None = None,
+    mask: Image | None = None,
+    seed: int = 42,
+    generator: str | None = None,
+    tiers: Sequence[str] | None = None,
+    settings: SettingsTables | None = None,
+) -> dict[str, Replaced[Array]]: ...
+def make_renditions(
+    image: Image,
+    renditions: Sequence[str],
+    prompt: str = "",
+    *,
+    background: Image | str | None = None,
+    mask: Image | None = None,
+    seed: int = 42,
+    generator: str | None = None,
+    tiers: Sequence[str] | None = None,
+    settings: SettingsTables | None = None,
+) -> dict[str, Replaced[Any]]:
+    """Make several composites of one picture from one mask, as ``vivid replace --rendition`` does.
+
+    Args:
+        image: as in ``find_mask``.
+        renditions: names of presets (``amazon-main``, ``google-shopping``, ``square-white``, ``cut-out``, ``story``),
+            or of ``[renditions]`` in the settings.
+        prompt: the background in words, for those with neither words nor a background of their own.
+        background: in the prompt's place, as in ``replace_background``.
+        mask: as in ``replace_background``.
+        seed: for those without one.
+        generator: as in ``replace_background``, for those without one.
+        tiers: as in ``find_mask``.
+        settings: as in ``find_mask``; ``{"renditions": {"brand": {"background": "#3a7d12"}}}`` declares one here.
+
+    Returns:
+        By name, what ``replace_background`` returns. ``notes`` have the rules of its preset that a composite breaks.
+
+    Raises:
+        TypeError: something is no array and no Pillow image.
+        ValueError: there is no such rendition, one has neither prompt nor background, something does not fit, or no
+            tier can answer.
+        resources.errors.ModelUnavailable: the requested generator cannot be used here; the message says why.
+        resources.errors.MachineFault: no picture can be processed, such as for want of memory.
+
+    Example:
+        >>> import numpy as np
+        >>> from vivid_assets import make_renditions
+        >>> photo = np.full((48, 64, 3), 214, np.uint8)
+        >>> photo[12:36, 20:44] = (180, 40, 30)
+        >>> brand = {"background": "#3a7d12", "canvas": "80x80", "fit": "subject", "padding": 0.1}
+        >>> done = make_renditions(
+        ...     photo, ["brand", "cut-out"], tiers=["gradients"], settings={"renditions": {"brand": brand}}
+        ... )
+        >>> done["brand"].composite.shape, done["brand"].composite[1, 1].tolist(), done["cut-out"].composite.shape
+        ((80, 80, 3), [58, 125, 18], (48, 64, 4))
+    """
+    read = read_settings(settings)
+    wanted = [(name, read.rendition(name)) for name in renditions]
+    own = None if background is None else scene_of(background, read)
+    given = None if mask is None else Alpha(mask_of(mask), "person")
+    as_pillow = isinstance(image, Pillow.Image)
+    made: dict[str, Replaced[Any]] = {}
+    with _models() as models:
+        masks = models.masks(read, tiers)
+        several = Renditions(read, models.leases, wanted, prompt=prompt, own=own, seed=seed, generator=generator)
+        solved = masks.solve(_picture(image, read), given)
+        found = _found(solved, masks, as_pillow=as_pillow)
+        for laid in several.of(solved, deep=renditions if _is_deep(image) else ()):
+            notes = (*found.notes, *laid.notes)
+            made[laid.rendition] = Replaced(
+                **_parts(laid.done, as_pillow), notes=notes, mask=found, background=laid.scene.by
+            )
+    return made
 
 
 def _picture(image: Image, settings: Settings) -> Picture:
