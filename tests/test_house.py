@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import vivid_assets
+from vivid_assets.flow import PER_RENDITION
+from vivid_assets.stages.stage import all_stages
 
 PACKAGE = Path(vivid_assets.__file__).parent
 IMAGING = PACKAGE / "imaging"
@@ -46,3 +48,7 @@ def test_every_module_of_imaging_lies_in_a_room() -> None:
     ]
     assert outside == []
     assert {path.name for path in IMAGING.iterdir() if path.is_dir() and path.name != "__pycache__"} == ROOMS
+
+
+def test_the_list_of_what_has_a_row_per_rendition_is_what_the_stages_say():
+    assert {stage.name for stage in all_stages() if stage.per_rendition} == PER_RENDITION

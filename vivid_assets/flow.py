@@ -18,6 +18,9 @@ STAGE_NAMES = (
     "review",
 )
 
+PER_RENDITION = frozenset({"enhanced_prompts", "backgrounds", "composites", "review"})
+"""Those with a row per picture and rendition (``Stage.per_rendition``): rows are counted without importing stages."""
+
 
 @cache
 def stage_named(name: str) -> Any:

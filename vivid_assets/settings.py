@@ -33,7 +33,6 @@ from resources.resource import Model as NamedModel
 from resources.resource import Resource
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
-from resources.store.store import as_path
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.blend.options import (
     ALIGNED,
@@ -610,6 +609,8 @@ class SettingsFile(Resource):
     @property
     def place(self) -> str:
         """Where the file is looked for now: it may appear in the store while others read it. Empty for nowhere."""
+        from resources.store.store import as_path  # pyarrow, which a single picture does not need
+
         return self.path or (str(as_path(self.store) / VIVID_TOML) if self.store else "")
 
     def _text(self, place: str) -> str:

@@ -192,8 +192,8 @@ def test_a_read_only_installation_without_a_home_works(home, tmp_path):
         before = _files(store)
         status = _bound_by_modes("catalogue", "status", **place)
         assert status.returncode == 0 and "spring" in status.stdout, status.stderr
-        for command in ("run", "forget"):
-            refused = _bound_by_modes("catalogue", command, "spring", **place)
+        for command in (["run", "spring"], ["remove", "spring", "--yes"]):
+            refused = _bound_by_modes("catalogue", *command, **place)
             assert refused.returncode == 1
             assert "this user may not write to" in refused.stderr and "Traceback" not in refused.stderr
         assert _files(store) == before

@@ -188,7 +188,7 @@ def test_a_forgotten_catalogue_is_known_no_more_and_can_come_back(vivid, folder,
     for name in ("spring", "spring-2"):
         vivid("catalogue", "add", name, folder)
         assert vivid("catalogue", "run", name)[0] == 0
-    assert vivid("catalogue", "forget", "spring")[0] == 0
+    assert vivid("catalogue", "remove", "spring", "--yes")[0] == 0
     assert vivid("catalogue", "run", "spring")[0] == 1
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert instance.get_dynamic_partitions("vivid_shards") == ["spring-2-00000"]

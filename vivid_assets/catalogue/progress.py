@@ -25,7 +25,7 @@ from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, newest_generation, read_ledger
 from vivid_assets.catalogue.renditions import each_rendition
-from vivid_assets.flow import stage_named
+from vivid_assets.flow import PER_RENDITION
 from vivid_assets.rows.stage import name_of
 from vivid_assets.rows.tables import read_statuses
 
@@ -110,7 +110,7 @@ def counts_of(store: Store, catalogue: str, stages: Collection[str]) -> dict[str
         each = each_rendition(live)
         for stage in changed:
             statuses = read_statuses(store, stage, shard) if live else {}
-            asked = each if stage_named(stage).per_rendition else live
+            asked = each if stage in PER_RENDITION else live
             counts[stage].update(statuses.get(name_of(one), "to do") for one in asked)
     return counts
 
@@ -130,7 +130,7 @@ class Wanted:
 
     def rows(self, stage: str) -> int:
         """How many rows the stage of that name has when it is done."""
-        return self.renditions if stage_named(stage).per_rendition else self.pictures
+        return self.renditions if stage in PER_RENDITION else self.pictures
 
 
 def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:

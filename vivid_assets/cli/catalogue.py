@@ -139,42 +139,21 @@ def move(
 
 
 @catalogue_app.command()
-def forget(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
-    """Unregister a catalogue: it is no longer scanned, and its shards leave Dagster's lists.
-
-    No file is deleted. If you add it again under its name, it continues with the existing results.
-
-    Example: `vivid catalogue forget spring`
-    """
-    from vivid_assets.catalogue.source import find, take_off
-    from vivid_assets.cli.runs import forget_shards
-
-    opened = open_store(store, to_write=True)
-    catalogue = find(opened, name)
-    instance = open_instance(opened)
-    forget_shards(instance, name)
-    take_off(opened, name)
-    say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is no longer registered. Its results stay in {opened.root}")
-
-
-@catalogue_app.command()
 def purge(
     name: Name,
     pictures: Annotated[
-        list[str] | None,
-        typer.Argument(help="Names of pictures, relative to the folder. Default: all that are gone."),
-    ] = None,
+        list[str], typer.Argument(help="Names of pictures, relative to the folder.", show_default=False)
+    ],
     yes: Annotated[
         bool, typer.Option("--yes", help="Delete. Without it the command only prints what it would delete.")
     ] = False,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Delete the results of pictures that are no longer in the catalogue, for example after a takedown.
+    """Delete the results of single pictures that are no longer in the catalogue: a takedown.
 
-    They are kept so that a picture that returns costs nothing. First remove the picture from the folder and scan.
-    Deleted: its rows, small pictures, mask, composites with their published names, and scenes that nothing else uses;
-    without names of pictures also files that no row uses, once they are two days old.
-    Not deleted: trials (`trials/` in the store), and the contact sheets in Dagster's run records.
+    First remove the picture from the folder and scan. Deleted: its rows, small pictures, mask, composites with their
+    published names, and scenes that nothing else uses. Not deleted: trials (`trials/` in the store), and the contact
+    sheets in Dagster's run records. `vivid catalogue prune` deletes what is left of all pictures that are gone.
 
     Example: `vivid catalogue purge spring shoes/red.jpg --yes`
     """
@@ -186,21 +165,15 @@ def purge(
 
     opened = open_store(store, to_write=yes)
     find(opened, name)
-    only = pictures or []
-    found = find_rubbish(opened, name, all_stages(), only)
+    found = find_rubbish(opened, name, all_stages(), pictures)
     what = (
         f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
         f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
     )
-    if found.orphans:
-        what += (
-            f"; and {len(found.orphans)} files that killed runs left or nothing uses any more, "
-            f"{sum(found.orphans.values()) / 1e6:.1f} MB"
-        )
     if not yes:
         say(f"The store has results of {what}. Nothing was deleted: add --yes to delete them.")
         return
-    delete_rubbish(opened, found, REVIEW, only)
+    delete_rubbish(opened, found, REVIEW, pictures)
     publish_catalogue(opened, name)
     say(f"Deleted the results of {what}.")
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vivid_assets.assets.composites import COMPOSITES
+from vivid_assets.catalogue.source import find, register
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.tables import read_shelf
@@ -28,8 +29,8 @@ def done(pipeline):
     return pipeline
 
 
-def vivid(pipeline, *arguments):
-    return CliRunner().invoke(app, ["catalogue", "purge", "spring", *arguments, "--store", pipeline.store.root])
+def vivid(pipeline, *arguments, command="purge"):
+    return CliRunner().invoke(app, ["catalogue", command, "spring", *arguments, "--store", pipeline.store.root])
 
 
 def sizes_kept(pipeline):
@@ -39,23 +40,28 @@ def sizes_kept(pipeline):
 
 
 @pytest.mark.slow
-def test_a_purge_says_first_and_deletes_when_it_is_told(done):
+def test_pruning_says_first_and_deletes_when_it_is_told(done):
     stray = done.store.path("artefacts/spring/masks/00/of a killed run.bin")
     stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(b"half")
     os.utime(stray.path, (1e9, 1e9))
     before = sizes_kept(done)
-    said = vivid(done)
+    unused = done.store.path("scenes/00/unused.png")
+    unused.parent.mkdir(exist_ok=True)
+    unused.write_bytes(b"twelve bytes")
+    os.utime(unused.path, (1e9, 1e9))
+    said = vivid(done, command="prune")
     assert "Nothing was deleted: add --yes" in said.output
     assert "1 files that killed runs left" in said.output
+    assert "1 that no catalogue uses" in said.output
     assert sizes_kept(done) == before == {(48, 48), (56, 56)}
-    assert vivid(done, "--yes").exit_code == 0
+    assert vivid(done, "--yes", command="prune").exit_code == 0
     assert sizes_kept(done) == {(48, 48)}
-    assert not stray.exists()
+    assert not stray.exists() and not unused.exists()
     assert [read_shelf(done.store, stage, "spring-00000") for stage in all_stages()] == [{}] * len(all_stages())
     assert set(done.run().values()) == {0}, "what lives is as it was"
     assert done.published() == {"a.png"}
-    assert "0 files" in vivid(done).output
+    assert "0 files, 0.0 MB. Nothing was deleted" in vivid(done, command="prune").output
 
 
 @pytest.mark.slow
@@ -85,3 +91,23 @@ def test_a_picture_that_is_in_the_catalogue_is_not_purged(done):
     assert refused.exit_code == 1
     assert "is in spring: remove it from the folder" in refused.output
     assert "was never in spring" in vivid(done, "x.png").output
+
+
+@pytest.mark.slow
+def test_a_catalogue_that_is_removed_with_its_files_leaves_nothing_of_its_own(done, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(Path(done.store.root).parent))
+    other = done.folder.parent / "other"
+    other.mkdir()
+    register(done.store, "spring-2", str(other))
+    listed = CliRunner().invoke(app, ["catalogue", "list", "--store", done.store.root]).output
+    assert "spring-2" in listed and "one composite a picture" in listed
+    refused = CliRunner().invoke(
+        app, ["catalogue", "remove", "spring", "--files", "--store", done.store.root], input="n\n"
+    )
+    assert refused.exit_code == 1 and "Nothing was changed" in refused.output
+    assert done.published() == {"a.png"}
+    assert vivid(done, "--files", "--yes", command="remove").exit_code == 0
+    left = [str(path) for path in Path(done.store.root).rglob("*") if path.is_file() and "spring" in str(path)]
+    assert [path for path in left if "spring-2" not in path and "claims" not in path] == []
+    assert (done.folder / "a.png").exists(), "the pictures themselves are not touched"
+    assert find(done.store, "spring-2").url == str(other)

@@ -1,0 +1,130 @@
+"""``vivid catalogue list``, ``remove`` and ``prune``: what catalogues there are, and what the store keeps of them."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from vivid_assets.cli.console import console, say
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+def list_command(store: StoreOption = DEFAULT_STORE) -> None:
+    """List the catalogues: folder, pictures and renditions.
+
+    Example: `vivid catalogue list`
+    """
+    from vivid_assets.catalogue.progress import summary_of
+    from vivid_assets.catalogue.scan import catalogue_settings
+    from vivid_assets.catalogue.source import each_registered
+
+    opened = open_store(store)
+    table = Table(box=None, header_style="bold")
+    for column in ("catalogue", "folder", "pictures", "renditions", "shards"):
+        table.add_column(column, overflow="fold")
+    count = 0
+    for name, catalogue in each_registered(opened):
+        count += 1
+        if isinstance(catalogue, ValueError):
+            table.add_row(name, str(catalogue), "", "", "")
+            continue
+        shards = [one for one in summary_of(opened, name).values() if one.pictures]
+        renditions = ", ".join(catalogue_settings(opened, name).renditions) or "one composite a picture"
+        pictures = sum(one.pictures for one in shards)
+        table.add_row(name, catalogue.url, f"{pictures}", renditions, f"{len(shards)}")
+    if not count:
+        say("There is no catalogue yet. Add one with: vivid catalogue add NAME FOLDER")
+        return
+    console.print(table)
+
+
+def remove_command(
+    name: Annotated[str, typer.Argument(help="The catalogue's name.", show_default=False)],
+    files: Annotated[bool, typer.Option("--files", help="Also delete all that was made of it.")] = False,
+    yes: Yes = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Remove a catalogue from the list: it is no longer scanned, and its shards leave Dagster's lists.
+
+    The folder of the pictures is not touched. Results stay, and added again under its name the catalogue continues with
+    them; with `--files` they are deleted: composites, masks, rows, the dataset, review pages. Scenes stay for other
+    catalogues until `vivid catalogue prune`. Asks first.
+
+    Examples: `vivid catalogue remove spring`, `vivid catalogue remove spring --files`
+    """
+    from vivid_assets.catalogue.source import find, take_off
+    from vivid_assets.cli.runs import forget_shards
+    from vivid_assets.export.outputs import outputs_of
+    from vivid_assets.stages.stage import all_stages
+
+    opened = open_store(store, to_write=True)
+    catalogue = find(opened, name)
+    outputs = outputs_of(opened, name, all_stages()) if files else {}
+    also = f" and delete {len(outputs)} files, {_megabytes(outputs)}, that were made of it" if files else ""
+    if not (yes or typer.confirm(f"Remove {name} ({catalogue.url}){also}?")):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
+    instance = open_instance(opened)
+    forget_shards(instance, name)
+    take_off(opened, name)
+    opened.remove(outputs)
+    rest = f"Deleted {len(outputs)} files, {_megabytes(outputs)}." if files else f"Its results stay in {opened.root}"
+    say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is no longer registered. {rest}")
+
+
+def prune_command(
+    name: Annotated[str | None, typer.Argument(help="A catalogue's name. Default: all.", show_default=False)] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete. Without it the command only prints what it would delete.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Delete what nothing needs: results of pictures and renditions that are gone, of earlier settings, unused scenes.
+
+    They are kept so that a picture, a rendition or a setting that returns costs nothing. Also deleted are files that
+    killed runs left; these and scenes only once they are two days old. Not deleted: trials (`trials/` in the store).
+
+    Examples: `vivid catalogue prune`, `vivid catalogue prune spring --yes`
+    """
+    from vivid_assets.assets.export import publish_catalogue
+    from vivid_assets.assets.review import REVIEW
+    from vivid_assets.catalogue.source import find, registered
+    from vivid_assets.export.outputs import unused_scenes
+    from vivid_assets.export.purge import delete_rubbish, find_rubbish
+    from vivid_assets.stages.stage import all_stages
+
+    opened = open_store(store, to_write=yes)
+    freed: dict[str, int] = {}
+    for catalogue in [find(opened, name)] if name else registered(opened):
+        found = find_rubbish(opened, catalogue.name, all_stages())
+        files = found.files | found.orphans
+        say(
+            (catalogue.name, "bold"),
+            f": {len(found.files)} files of {len(found.pictures)} pictures in {len(found.tables)} tables, "
+            f"{_megabytes(found.files)}; {len(found.orphans)} files that killed runs left or nothing uses any more, "
+            f"{_megabytes(found.orphans)}",
+        )
+        freed |= files
+        if yes:
+            delete_rubbish(opened, found, REVIEW)
+            publish_catalogue(opened, catalogue.name)
+    # After the rows that named them: these may be what kept a scene.
+    scenes = {
+        path: size
+        for path, size in unused_scenes(opened, all_stages(), now=datetime.now(UTC)).items()
+        if path not in freed
+    }
+    say(("scenes", "bold"), f": {len(scenes)} that no catalogue uses, {_megabytes(scenes)}")
+    freed |= scenes
+    if not yes:
+        say(f"{len(freed)} files, {_megabytes(freed)}. Nothing was deleted: add --yes to delete them.")
+        return
+    opened.remove(scenes)
+    say(f"Deleted {len(freed)} files, {_megabytes(freed)}.")
+
+
+def _megabytes(files: dict[str, int]) -> str:
+    return f"{sum(files.values()) / 1e6:.1f} MB"
