@@ -609,9 +609,11 @@ class SettingsFile(Resource):
     @property
     def place(self) -> str:
         """Where the file is looked for now: it may appear in the store while others read it. Empty for nowhere."""
+        if self.path or not self.store:
+            return self.path
         from resources.store.store import as_path  # pyarrow, which a single picture does not need
 
-        return self.path or (str(as_path(self.store) / VIVID_TOML) if self.store else "")
+        return str(as_path(self.store) / VIVID_TOML)
 
     def _text(self, place: str) -> str:
         path = UPath(place) if place else None
