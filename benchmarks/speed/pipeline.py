@@ -40,7 +40,7 @@ from vivid_assets.masking.ladder import Ladder
 from vivid_assets.masking.mask import MaskRequest
 from vivid_assets.masking.tiers import make_tiers
 
-# The command itself, without its siblings, which import a web server. It needs the packages filetype and watchdog.
+# The command itself, without its siblings, which import a web server.
 REMBG_P = """
 import sys, types, rembg
 sys.modules["rembg.commands"] = commands = types.ModuleType("rembg.commands")
@@ -148,7 +148,7 @@ def against_rembg(count: int, size: int, photographs: Path | None, model: str) -
             rows.append((f"rembg p {' '.join(options)}", *timed(rembg), len(list(out.glob("*.png")))))
         (root / "catalogue.toml").rename(catalogue.folder / "catalogue.toml")
         ours = timed([sys.executable, "-m", "benchmarks.speed.pipeline", "--masks-of", str(root)])
-        rows.append(("prepared_images and masks", *ours, len(list((root / "store" / "masks").rglob("*.png")))))
+        rows.append(("prepared_images and masks", *ours, sum("masks" in path.parts for path in (root / "store").rglob("*.png"))))
     print(f"\nmasks of {count} pictures {what} by {model}, start to end of a process")
     for name, wall, cpu, made in rows:
         times = f"{wall / ours[0]:.2f}× our time, {cpu / ours[1]:.2f}× our CPU time"
