@@ -148,7 +148,8 @@ def against_rembg(count: int, size: int, photographs: Path | None, model: str) -
             rows.append((f"rembg p {' '.join(options)}", *timed(rembg), len(list(out.glob("*.png")))))
         (root / "catalogue.toml").rename(catalogue.folder / "catalogue.toml")
         ours = timed([sys.executable, "-m", "benchmarks.speed.pipeline", "--masks-of", str(root)])
-        rows.append(("prepared_images and masks", *ours, sum("masks" in path.parts for path in (root / "store").rglob("*.png"))))
+        made = sum("masks" in path.parts for path in (root / "store").rglob("*.png"))
+        rows.append(("prepared_images and masks", *ours, made))
     print(f"\nmasks of {count} pictures {what} by {model}, start to end of a process")
     for name, wall, cpu, made in rows:
         times = f"{wall / ours[0]:.2f}× our time, {cpu / ours[1]:.2f}× our CPU time"
