@@ -6,7 +6,7 @@ the manifest says; from then on it is a request like any other.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -83,6 +83,22 @@ def read_judged(store: Store, catalogue: str) -> dict[str, Judged]:
 def keep_judged(store: Store, catalogue: str, picture: str, judged: Judged | None) -> None:
     """Record what somebody said of a picture; None takes it back."""
     _change(store, catalogue, "judged", picture, asdict(judged) if judged else {})
+
+
+def forget_pictures(store: Store, catalogue: str, live: Collection[str], only: Collection[str] = ()) -> None:
+    """Delete what was said of pictures that are not ``live``, of those of them named in ``only``; masks with it."""
+    wishes = read_wishes(store, catalogue)
+    gone = {name for name in wishes if name not in live and (not only or name in only)}
+    for name in gone:
+        keep_wish(store, catalogue, name, Wish())
+    used = {wish.mask for name, wish in wishes.items() if name not in gone}
+    kept = store.names(f"desk/{catalogue}/masks")
+    store.remove(_mask_path(catalogue, one) for name in kept if (one := name.removesuffix(".png")) not in used)
+    for name in read_judged(store, catalogue):
+        # Of a picture, or of a rendition in brackets behind its name.
+        names = {name, name.rpartition(" (")[0]}
+        if not names & {*live} and (not only or names & {*only}):
+            keep_judged(store, catalogue, name, None)
 
 
 def with_wishes(manifest: pa.Table, wishes: Mapping[str, Wish]) -> pa.Table:

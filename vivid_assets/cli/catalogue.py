@@ -159,7 +159,9 @@ def purge(
     """
     from vivid_assets.assets.export import publish_catalogue
     from vivid_assets.assets.review import REVIEW
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
     from vivid_assets.catalogue.source import find
+    from vivid_assets.catalogue.wishes import forget_pictures
     from vivid_assets.export.purge import delete_rubbish, find_rubbish
     from vivid_assets.stages.stage import all_stages
 
@@ -174,6 +176,8 @@ def purge(
         say(f"The store has results of {what}. Nothing was deleted: add --yes to delete them.")
         return
     delete_rubbish(opened, found, REVIEW, pictures)
+    live = {one["picture"] for shard in shards_of(opened, name) for one in live_pictures(opened, shard)}
+    forget_pictures(opened, name, live, pictures)
     publish_catalogue(opened, name)
     say(f"Deleted the results of {what}.")
 

@@ -8,6 +8,15 @@ from typer.testing import CliRunner
 
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.catalogue.source import find, register
+from vivid_assets.catalogue.wishes import (
+    Judged,
+    Wish,
+    keep_judged,
+    keep_mask,
+    keep_wish,
+    read_judged,
+    read_wishes,
+)
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.tables import read_shelf
@@ -84,6 +93,16 @@ def test_a_takedown_takes_one_picture_and_leaves_what_else_is_kept(done):
     done.scan()
     assert done.run()["prepared_images"] == 0, "b returns at no cost"
     assert sorted(done.rows(COMPOSITES)) == ["a.png", "b.png"]
+
+
+def test_a_purge_takes_what_was_said_of_the_picture_at_the_desk(done):
+    for name in ("a.png", "b.png"):
+        mask = keep_mask(done.store, "spring", name.encode())
+        keep_wish(done.store, "spring", name, Wish(mask=mask))
+        keep_judged(done.store, "spring", name, Judged("key", is_right=False))
+    assert vivid(done, "b.png", "--yes").exit_code == 0
+    assert {*read_wishes(done.store, "spring")} == {*read_judged(done.store, "spring")} == {"a.png"}
+    assert len(done.store.names("desk/spring/masks")) == 1
 
 
 def test_a_picture_that_is_in_the_catalogue_is_not_purged(done):
