@@ -1,7 +1,8 @@
-"""A small catalogue on disk, a store, and a Dagster instance in memory that runs the whole graph over it."""
+"""A small catalogue on disk and a store, over which the whole graph runs: by its stages alone, or in Dagster."""
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from resources.store.store import Store
+from tests.support.shards import run_shard
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import Catalogue, find, register
@@ -29,23 +31,41 @@ def product(color, size=160):
 
 
 class Pipeline:
-    """A catalogue, its store and its instance; ``run`` materialises a shard and counts what was computed.
+    """A catalogue, its store and its instance.
 
-    In a new folder, or in one that another ``Pipeline`` has left.
+    ``run`` brings a shard up to date and counts what was computed; ``materialize`` and ``run_in_dagster`` do so in
+    Dagster, which takes longer than the work on a few small pictures. In a new folder, or in one that another
+    ``Pipeline`` has left.
     """
 
-    def __init__(self, root: Path, instance: dg.DagsterInstance):
+    def __init__(self, root: Path, instance: dg.DagsterInstance | None = None):
         self.folder = root / "pictures"
         self.store = Store(root=str(root / "store"))
         self.settings_file = root / "vivid.toml"
-        self.instance = instance
         self.catalogue: Catalogue | None = None
+        self._instance = instance
+        self._shards: list[str] = []
+        """Those that the instance is still to be told of."""
         if self.folder.exists():
             self.catalogue = find(self.store, "spring")
-            instance.add_dynamic_partitions("vivid_shards", shards_of(self.store, "spring"))
+            self._shards += shards_of(self.store, "spring")
         else:
             self.folder.mkdir()
             self.say('[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n')
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        """It knows the shards; made when it is first asked for."""
+        if self._instance is None:
+            # In memory: records in files would take most of a run's time.
+            self._instance = dg.DagsterInstance.ephemeral()
+        self._instance.add_dynamic_partitions("vivid_shards", self._shards)
+        self._shards.clear()
+        return self._instance
+
+    def close(self) -> None:
+        if self._instance is not None:
+            self._instance.dispose()
 
     def say(self, settings: str) -> None:
         self.settings_file.write_text(settings)
@@ -59,11 +79,15 @@ class Pipeline:
         if self.catalogue is None:
             self.catalogue = register(self.store, "spring", str(self.folder))
         found = scan(self.store, self.catalogue)
-        self.instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
+        self._shards += found.assignment.new_shards
         return found
 
-    def run(self, shard: str = "spring-00000", **options) -> dict[str, int]:
-        """How many rows each stage computed; every step must succeed."""
+    def run(self, shard: str = "spring-00000", *, selection=None) -> dict[str, int]:
+        """How many rows each stage computed; none may fail its checks."""
+        return run_shard(self.store, shard, self.settings_file, selection=selection)
+
+    def run_in_dagster(self, shard: str = "spring-00000", **options) -> dict[str, int]:
+        """As ``run``; every step must succeed."""
         result = self.materialize(shard, **options)
         assert result.success
         return {
@@ -99,9 +123,8 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(tmp_path):
-    # Records in files would take most of a run's time.
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Pipeline(tmp_path, instance)
+    with closing(Pipeline(tmp_path)) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +135,8 @@ def left_by(tmp_path_factory):
     def restored(prepare: Callable[[Pipeline], None]) -> Path:
         if prepare not in copies:
             root, copy = tmp_path_factory.mktemp("prepared"), tmp_path_factory.mktemp("copy") / "root"
-            with dg.DagsterInstance.ephemeral() as instance:
-                prepare(Pipeline(root, instance))
+            with closing(Pipeline(root)) as pipeline:
+                prepare(pipeline)
             shutil.copytree(root, copy)
             copies[prepare] = root, copy
         root, copy = copies[prepare]
@@ -128,5 +151,5 @@ def left_by(tmp_path_factory):
 @pytest.fixture
 def pipeline_after(left_by):
     """``pipeline_after(prepare)``: a pipeline that goes on from where ``prepare`` left one; see ``left_by``."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield lambda prepare: Pipeline(left_by(prepare), instance)
+    with ExitStack() as made:
+        yield lambda prepare: made.enter_context(closing(Pipeline(left_by(prepare))))

@@ -75,8 +75,8 @@ def test_a_scene_of_its_own_is_shared_and_no_mask_touches_it(ready, painter):
 @pytest.mark.slow
 def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(ready, painter):
     say(ready, place="inpaint")
-    # One run from nothing: the masks are there before the backgrounds that read them.
-    assert ready.run()["backgrounds"] == 3
+    # In Dagster, which knows that masks come before the backgrounds that read them: also in one run from nothing.
+    assert ready.run_in_dagster()["backgrounds"] == 3
     assert generators(ready) == ["sdxl_inpaint", "sdxl_inpaint", "own"]
     assert len(painter) == 1, "equal pictures with equal masks"
     subject = painter[0].subject
@@ -84,19 +84,19 @@ def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(re
     assert subject.alpha.shape == (160, 160)
     assert subject.alpha[80, 80] == 1
     assert subject.alpha[2, 2] == 0
-    assert set(ready.run().values()) == {0}
+    assert set(ready.run_in_dagster().values()) == {0}
     demand = demand_of(ready.store, "spring", "sdxl", SDXL(), Settings(), in_place=True)
     assert (demand.own, SceneCache(ready.store).estimate(demand.keys).to_make) == (1, 0)
 
     (ready.folder / "overrides").mkdir()
     (ready.folder / "overrides" / "b.png").write_bytes(ready.store.read(ready.rows(MASKS)["a.png"]["file"]))
     ready.scan()
-    counts = ready.run()
+    counts = ready.run_in_dagster()
     assert (counts["masks"], counts["backgrounds"], counts["composites"]) == (1, 1, 1)
     say(ready, place="inpaint", masks=OTHER_MASKS)
-    assert ready.run()["backgrounds"] == 2 + 1
+    assert ready.run_in_dagster()["backgrounds"] == 2 + 1
     say(ready, OTHER_MASKS)
-    assert ready.run()["backgrounds"] == 3
+    assert ready.run_in_dagster()["backgrounds"] == 3
     assert generators(ready) == ["sdxl", "sdxl", "own"]
 
 
@@ -106,7 +106,7 @@ def test_a_picture_without_a_mask_has_no_background_in_place_and_says_why(ready,
     (ready.folder / "overrides" / "b.png").write_bytes(b"no picture")
     ready.scan()
     say(ready, place="inpaint")
-    ready.run()
+    ready.run_in_dagster()
     row = ready.rows(BACKGROUNDS)["b.png"]
     assert row["status"] == "skipped"
     assert row["error"] == f"masks failed: {ready.rows(MASKS)['b.png']['error']}"
@@ -116,7 +116,7 @@ def test_a_picture_without_a_mask_has_no_background_in_place_and_says_why(ready,
         shutil.rmtree(ready.store.path(f"tables/{stage}/spring-00000").path)
     assert not ready.materialize("spring-00000", selection=["backgrounds"]).success
     assert "materialise masks first" in ready.rows(BACKGROUNDS)["a.png"]["error"]
-    ready.run()
+    ready.run_in_dagster()
     assert ready.rows(BACKGROUNDS)["a.png"]["status"] == "ok"
 
 
@@ -279,7 +279,7 @@ def test_with_the_real_pipeline_the_scene_keeps_the_subject(ready, tiny_sdxl):
     say(ready, place="inpaint")
     sdxl = f'[sdxl]\nmodel = "{tiny_sdxl}"\nvae = "{tiny_sdxl}/vae-fix"\nsize = 64\nsteps = 2\ndevice = "cpu"\n'
     ready.say(ready.settings_file.read_text() + sdxl)
-    ready.run()
+    ready.run_in_dagster()
     assert generators(ready) == ["sdxl_inpaint", "sdxl_inpaint", "own"]
     composite = decode(ready.store.read(ready.rows(COMPOSITES)["a.png"]["file"])).rgb
     assert np.abs(composite[80, 80].astype(int) - (180, 40, 30)).max() <= 4

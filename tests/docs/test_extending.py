@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import cv2
-import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -41,8 +41,8 @@ def package(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pipeline(tmp_path):
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Pipeline(tmp_path, instance)
+    with closing(Pipeline(tmp_path)) as pipeline:
+        yield pipeline
 
 
 @pytest.mark.slow

@@ -189,7 +189,7 @@ def driver():
     driver.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def another_driver():
     driver = Driver()
     yield driver

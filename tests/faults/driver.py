@@ -1,11 +1,13 @@
 """A process that runs catalogues in children of its own, so that a test can kill one every second.
 
 Started once (imports take seconds), it reads a request a line from standard input, forks, says the child's number,
-and, once the child has ended, how. The child is what a run worker is: the shipped definitions, over the store on disk.
+and, once the child has ended, how. The child runs the stages over the store on disk, or, where the request asks for
+it, what a run worker runs: the shipped definitions in Dagster.
 """
 
 import importlib
 import json
+import logging
 import os
 import random
 import signal
@@ -20,11 +22,9 @@ QUIETER = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 def run(request: dict) -> None:
     """Scan the catalogue and bring its shards up to date, as the request says."""
+    # For the definitions, which are wired when they are imported, and so only in a child.
     os.environ["VIVID_STORE"] = request["store"]
     os.environ["VIVID_SETTINGS"] = request["settings"]
-    # Wired only now: the definitions read where the store is.
-    from vivid_assets.definitions import defs
-
     if request.get("die_at"):
         die_at_operation(request["die_at"], request["store"])
     tables._FLUSH_SECONDS = request.get("flush_seconds", tables._FLUSH_SECONDS)
@@ -38,9 +38,20 @@ def run(request: dict) -> None:
     store = Store(root=request["store"])
     if request.get("scan", True):
         scan(store, find(store, request["catalogue"]))
+    shards = shards_of(store, request["catalogue"])
+    if request.get("dagster"):
+        run_in_dagster(shards)
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        for shard in shards:
+            run_shard(store, shard, Path(request["settings"]))
+
+
+def run_in_dagster(shards: list[str]) -> None:
+    from vivid_assets.definitions import defs
+
     job = defs.resolve_job_def("vivid_catalogue")
     with dg.DagsterInstance.ephemeral() as instance:
-        shards = shards_of(store, request["catalogue"])
         instance.add_dynamic_partitions("vivid_shards", shards)
         for shard in shards:
             job.execute_in_process(instance=instance, partition_key=shard, run_config=QUIETER)
@@ -172,6 +183,7 @@ if __name__ == "__main__":
         importlib.import_module(name)
     from resources.store.processes import this_process
     from resources.store.store import Store
+    from tests.support.shards import run_shard
     from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.catalogue.scan import scan
     from vivid_assets.catalogue.source import find
@@ -179,10 +191,12 @@ if __name__ == "__main__":
     from vivid_assets.prompts import tokens
     from vivid_assets.rows import tables
     from vivid_assets.scheduling.lost_runs import PROCESS
+    from vivid_assets.stages.stage import all_stages
 
     # No threads of OpenCV's: a forked child would wait for them.
     cv2.setNumThreads(0)
     compile_kernels()
+    all_stages()
     tokens.read("red paper")
     with dg.DagsterInstance.ephemeral():
         serve()

@@ -34,7 +34,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(driver, make_small, unlike_clea
     # From hardly any room to enough: each run stops somewhere else.
     for room in (0, 16, 80):
         fill(ballast, leaving=room << 10)
-        status = driver.run(catalogue, flush_seconds=-1.0)
+        status = driver.run(catalogue, dagster=True, flush_seconds=-1.0)
         ballast.unlink()
         assert status in (0, 1)
         stopped += status

@@ -47,10 +47,10 @@ def kill(small, driver, dice, seconds_of_a_run):
     # With every row noted at once a killed stage's rows are there; else the whole stage is done again.
     flush = dice.choice([-1.0, 2.0])
     if dice.random() < 0.5:
-        ended = driver.run(small, die_at=dice.randint(1, 80), flush_seconds=flush)
+        ended = driver.run(small, dagster=True, die_at=dice.randint(1, 80), flush_seconds=flush)
         way = "before a file operation"
     else:
-        child = driver.start(small, flush_seconds=flush)
+        child = driver.start(small, dagster=True, flush_seconds=flush)
         time.sleep(dice.uniform(0, seconds_of_a_run))
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)

@@ -23,7 +23,7 @@ def test_whatever_the_store_does_the_end_is_that_of_a_clean_run(small, driver, u
     url = f"faulty://{small.store.root}"
     for seed in range(4):
         small.put("4.png", seed)
-        ended[driver.run(small, store=url, faults=plan | {"seed": seed})] += 1
+        ended[driver.run(small, dagster=True, store=url, faults=plan | {"seed": seed})] += 1
         faults.update(json.loads((small.root / "faults.json").read_text()))
     assert set(ended) <= {0, 1}
     assert set(faults) and sum(faults.values()) > 0

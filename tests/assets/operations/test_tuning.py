@@ -24,7 +24,7 @@ def done(pipeline):
         pipeline.put(name)
     pipeline.scan()
     observe(pipeline)
-    pipeline.run()
+    pipeline.run_in_dagster()
     return pipeline
 
 
@@ -52,7 +52,7 @@ def test_a_blending_setting_puts_composites_out_of_date_and_nothing_upstream(don
     assert observe(done) == {"composites"}
     assert out_of_date(done) == {"composites"}
     before = done.rows(BACKGROUNDS)
-    done.run(selection=["composites"])
+    done.run_in_dagster(selection=["composites"])
     assert "composites" not in out_of_date(done)
     assert done.rows(BACKGROUNDS) == before
     assert done.rows(COMPOSITES)["a.png"]["mode"] == "lab-deprojection"
