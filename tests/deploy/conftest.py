@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.store.store import Store
+from tests.support.shards import run_shard
 from tests.support.waiting import HANG_S, until
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find, register
@@ -38,29 +39,30 @@ class Deployed:
 
     def __init__(self, store: str, pictures: str, settings: Path):
         self.store = Store(root=store)
-        self.settings = SettingsFile(path=str(settings))
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.settings_file = settings
+        self.instance: dg.DagsterInstance | None = None
         register(self.store, "spring", pictures)
 
     def scan(self) -> list[str]:
         """The shards that have work."""
         found = scan(self.store, find(self.store, "spring"))
-        self.instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
+        if self.instance:
+            self.instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
         return found.shards_to_run
 
     def run(self, shard: str) -> dict[str, int]:
         """How many rows each stage computed."""
+        return run_shard(self.store, shard, self.settings_file)
+
+    def run_in_dagster(self, shard: str) -> None:
         from vivid_assets.definitions import PIPELINE, defs
 
-        result = defs.resolve_job_def("vivid_catalogue").execute_in_process(
+        settings = SettingsFile(path=str(self.settings_file))
+        defs.resolve_job_def("vivid_catalogue").execute_in_process(
             instance=self.instance,
             partition_key=shard,
-            resources={**(defs.resources or {}), **PIPELINE.resources(store=self.store, settings=self.settings)},
+            resources={**(defs.resources or {}), **PIPELINE.resources(store=self.store, settings=settings)},
         )
-        events = result.get_asset_materialization_events()
-        metadata = {event.asset_key.path[-1]: event.materialization.metadata for event in events}
-        assert "export" in metadata
-        return {stage: values["computed"].value for stage, values in metadata.items() if "computed" in values}
 
 
 def product(number: int) -> bytes:
@@ -138,16 +140,16 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def launch_shards():
-    """``launch_shards(instance, shards)``: a run a shard, by the instance's run launcher; the runs' numbers."""
+    """``launch_shards(instance, {shard: tags})``: a run a shard, by the instance's run launcher; the runs' numbers."""
     return launch
 
 
-def launch(instance: dg.DagsterInstance, shards: list[str], tags: dict[str, str] | None = None) -> list[str]:
+def launch(instance: dg.DagsterInstance, shards: dict[str, dict[str, str]]) -> list[str]:
     """As Dagster's daemon launches: from a code location in a process of its own."""
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import ModuleTarget
 
-    instance.add_dynamic_partitions("vivid_shards", shards)
+    instance.add_dynamic_partitions("vivid_shards", [*shards])
     # The daemon makes a pool known before it launches; two first runs at once would both, and one of them fail.
     if instance.event_log_storage.supports_global_concurrency_limits:
         instance.event_log_storage.initialize_concurrency_limit_to_default("gpu")
@@ -162,7 +164,7 @@ def launch(instance: dg.DagsterInstance, shards: list[str], tags: dict[str, str]
                 run_id=None,
                 run_config={},
                 status=None,
-                tags={"dagster/partition": shard} | dict(job.run_tags) | (tags or {}),
+                tags={"dagster/partition": shard} | dict(job.run_tags) | tags,
                 root_run_id=None,
                 parent_run_id=None,
                 step_keys_to_execute=None,
@@ -177,7 +179,7 @@ def launch(instance: dg.DagsterInstance, shards: list[str], tags: dict[str, str]
                 job_code_origin=job.get_python_origin(),
                 asset_graph=repository.asset_graph,
             ).run_id
-            for shard in shards
+            for shard, tags in shards.items()
         ]
         for run in runs:
             instance.launch_run(run, workspace)

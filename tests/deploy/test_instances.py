@@ -40,7 +40,7 @@ def test_records_on_postgresql_are_there_for_the_next_process(
     deployed = make_deployed(str(tmp_path / "store"), str(pictures), settings)
     with dg.DagsterInstance.from_config(str(tmp_path)) as deployed.instance:
         deployed.scan()
-        deployed.run("spring-00000")
+        deployed.run_in_dagster("spring-00000")
     with dg.DagsterInstance.from_config(str(tmp_path)) as another:
         assert [run.status for run in another.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
         assert another.get_materialized_partitions(dg.AssetKey(["vivid", "composites"])) == {"spring-00000"}

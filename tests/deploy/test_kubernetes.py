@@ -96,8 +96,8 @@ def jobs(launch_shards, tmp_path_factory):
         patch.setenv("DAGSTER_CURRENT_IMAGE", IMAGE)
         patch.setenv("DAGSTER_CONTAINER_CONTEXT", container_context())
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            launched = launch_shards(instance, ["spring-00000"])
-            launch_shards(instance, ["spring-00001"], {"dagster-k8s/config": json.dumps(no_gpu_tag())})
+            no_gpu = {"dagster-k8s/config": json.dumps(no_gpu_tag())}
+            launched = launch_shards(instance, {"spring-00000": {}, "spring-00001": no_gpu})
             assert instance.get_run_by_id(launched[0]).tags["dagster/partition"] == "spring-00000"
     assert server.jobs[0]["body"]["metadata"]["labels"]["dagster/run-id"] == launched[0]
     server.shutdown()

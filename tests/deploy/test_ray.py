@@ -96,7 +96,7 @@ def ran(cluster, environment, pictures, settings, make_deployed, launch_shards, 
         environment.setenv(name, value)
     shards = make_deployed(str(root / "store"), str(pictures), settings).scan()
     with dg.DagsterInstance.get() as instance:
-        launched = launch_shards(instance, shards)
+        launched = launch_shards(instance, {shard: {} for shard in shards})
         client = instance.run_launcher.client
 
         def ended():
