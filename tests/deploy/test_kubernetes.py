@@ -116,7 +116,7 @@ def test_a_run_is_a_pod_with_a_gpu_and_all_that_it_needs(jobs):
     assert sent["path"].startswith("/apis/batch/v1/namespaces/vivid/jobs")
     job = sent["body"]
     assert job["metadata"]["name"].startswith("dagster-run-")
-    assert job["metadata"]["labels"]["dagster/job"] == "catalogue"
+    assert job["metadata"]["labels"]["dagster/job"] == "vivid_catalogue"
     assert job["metadata"]["labels"]["dagster/code-location"] == "vivid_assets"
     assert (job["spec"]["backoffLimit"], job["spec"]["ttlSecondsAfterFinished"]) == (0, 86400)
     pod = job["spec"]["template"]["spec"]

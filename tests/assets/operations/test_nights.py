@@ -45,6 +45,11 @@ def shards(found):
     return [request.partition_key for request in found.requests]
 
 
+def names(request):
+    """The assets that it is for."""
+    return [key.path[-1] for key in request.asset_selection]
+
+
 def submit(pipeline, found, *, status=dg.DagsterRunStatus.STARTED):
     """Record the requests' runs as the daemon does."""
     pipeline.instance.add_dynamic_partitions("vivid_shards", found.new_partitions)
@@ -190,7 +195,7 @@ def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(
     assert shards(found) == ["spring-00001"]
     assert night.published() == {"a.png", "b.png", "c.png", "d.png"}
     (request,) = found.requests
-    assert night.run_in_dagster("spring-00001", tags=request.tags, selection=request.asset_selection) == {}
+    assert night.run_in_dagster("spring-00001", tags=request.tags, selection=names(request)) == {}
     assert night.published() == {"a.png", "d.png"}
     assert requested(night, name="night 1").requests == []
 
@@ -247,8 +252,7 @@ def test_a_shard_stopped_by_its_failed_pictures_waits_for_a_new_file(night):
     assert night.scan().shards_to_run == ["spring-00000"]
     assert not night.materialize("spring-00000").success
     (request,) = requested(night, name="night 1").requests
-    computed = night.run_in_dagster("spring-00000", selection=request.asset_selection)
-    assert computed == {}, "it is only published as it is"
+    assert night.run_in_dagster("spring-00000", selection=names(request)) == {}, "it is only published as it is"
     assert shards(requested(night, name="night 1")) == []
     night.put("corrupt.png")
     assert shards(requested(night, name="night 1")) == ["spring-00000"]
