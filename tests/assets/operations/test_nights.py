@@ -45,11 +45,6 @@ def shards(found):
     return [request.partition_key for request in found.requests]
 
 
-def names(request):
-    """The assets that it is for."""
-    return [key.path[-1] for key in request.asset_selection]
-
-
 def submit(pipeline, found, *, status=dg.DagsterRunStatus.STARTED):
     """Record the requests' runs as the daemon does."""
     pipeline.instance.add_dynamic_partitions("vivid_shards", found.new_partitions)
@@ -79,7 +74,7 @@ def test_a_tick_that_died_after_its_scan_loses_nothing(night):
 @pytest.mark.slow
 def test_nothing_new_after_the_run_requests_nothing(night):
     submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
-    night.run_in_dagster()
+    night.run()
     found = requested(night, name="night 1")
     assert (found.requests, found.new_partitions) == ([], [])
 
@@ -98,13 +93,13 @@ def test_a_failed_run_is_requested_again_the_next_night_and_not_the_same(night):
 @pytest.mark.slow
 def test_a_changed_prompt_requests_the_shard_that_has_it(night):
     submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
-    night.run_in_dagster()
+    night.run()
     (night.folder / "catalogue.toml").write_text('prompt = "teal paper"')
     assert shards(requested(night)) == ["spring-00000"]
     # Running one stage alone does not settle it.
     night.materialize("spring-00000", selection=["composites"])
     assert shards(requested(night)) == ["spring-00000"]
-    night.run_in_dagster()
+    night.run()
     assert shards(requested(night, name="night 1")) == []
 
 
@@ -115,7 +110,7 @@ def test_a_request_that_is_taken_back_within_the_day_is_met_at_once(night):
         found = requested(night)
         assert shards(found) == ["spring-00000"], prompt
         submit(night, found, status=dg.DagsterRunStatus.SUCCESS)
-        night.run_in_dagster()
+        night.run()
         assert shards(requested(night)) == []
 
 
@@ -176,7 +171,7 @@ def test_a_changed_picture_requests_its_new_shard_alone(night):
     requested(night)
     night.scan()
     night.instance.add_dynamic_partitions("vivid_shards", ["spring-00000"])
-    night.run_in_dagster()
+    night.run()
     (night.folder / "catalogue.toml").write_text("shard_size = 1")
     night.put("b.png", (10, 120, 40))
     assert shards(requested(night)) == ["spring-00001"]
@@ -188,14 +183,14 @@ def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(
     for name in ("c.png", "d.png"):
         night.put(name)
     for shard in night.scan().shards_to_run:
-        night.run_in_dagster(shard)
+        night.run(shard)
     for name in ("b.png", "c.png"):
         (night.folder / name).unlink()
     found = requested(night)
     assert shards(found) == ["spring-00001"]
     assert night.published() == {"a.png", "b.png", "c.png", "d.png"}
     (request,) = found.requests
-    assert night.run_in_dagster("spring-00001", tags=request.tags, selection=names(request)) == {}
+    assert night.run_in_dagster("spring-00001", tags=request.tags, selection=request.asset_selection) == {}
     assert night.published() == {"a.png", "d.png"}
     assert requested(night, name="night 1").requests == []
 
@@ -226,19 +221,19 @@ def test_a_cancelled_shard_is_asked_for_again_the_same_night(night):
 def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(night, monkeypatch):
     (night.folder / "corrupt.png").write_bytes(b"no picture")
     night.scan()
-    night.run_in_dagster()
+    night.run()
     assert shards(requested(night, name="night 1")) == []
 
     night.put("c.png", (20, 60, 90))
     night.put("d.png", (60, 20, 90))
     night.scan()
     (night.folder / "c.png").rename(night.folder / "away.png")  # as if the share were gone for a while
-    night.run_in_dagster("spring-00000")
+    night.run("spring-00000")
     (night.folder / "away.png").rename(night.folder / "c.png")
     assert night.rows(PREPARED_IMAGES, "spring-00000")["c.png"]["transient"]
     assert shards(requested(night)) == [], "by day only what is new"
     assert shards(requested(night, name="night 1")) == ["spring-00000"]
-    night.run_in_dagster("spring-00000")
+    night.run("spring-00000")
     assert night.rows(MASKS, "spring-00000")["c.png"]["status"] == "ok"
     assert shards(requested(night, name="night 2")) == []
 
@@ -246,13 +241,14 @@ def test_pictures_worth_another_try_are_tried_by_night_and_corrupt_ones_are_not(
 @pytest.mark.slow
 def test_a_shard_stopped_by_its_failed_pictures_waits_for_a_new_file(night):
     night.scan()
-    night.run_in_dagster()
+    night.run()
     (night.folder / "corrupt.png").write_bytes(b"no picture")
     night.say(night.settings_file.read_text() + "[checks]\ntolerated_share = 0.0\ntolerated_pictures = 0\n")
     assert night.scan().shards_to_run == ["spring-00000"]
     assert not night.materialize("spring-00000").success
     (request,) = requested(night, name="night 1").requests
-    assert night.run_in_dagster("spring-00000", selection=names(request)) == {}, "it is only published as it is"
+    computed = night.run_in_dagster("spring-00000", selection=request.asset_selection)
+    assert computed == {}, "it is only published as it is"
     assert shards(requested(night, name="night 1")) == []
     night.put("corrupt.png")
     assert shards(requested(night, name="night 1")) == ["spring-00000"]
