@@ -141,12 +141,16 @@ def test_what_is_no_place_for_dagster_is_refused_and_nothing_is_made(home, monke
 
 @pytest.mark.slow
 def test_the_definitions_find_the_store_where_the_commands_do(home):
-    code = "import os; from vivid_assets.definitions import STORE; print(STORE.path('x').path)"
-    for written, meant in (("", "here/vivid_store"), ("~/s t", "home/s t"), ("s", "here/s")):
-        out = subprocess.run(
-            [sys.executable, "-c", code], env=os.environ | {"VIVID_STORE": written}, capture_output=True, text=True
-        )
-        assert out.stdout.strip() == str(home.parent / meant / "x"), out.stderr
+    code = """
+import importlib, os, sys
+from vivid_assets import definitions
+for written in sys.argv[1:]:
+    os.environ["VIVID_STORE"] = written
+    print(importlib.reload(definitions).STORE.path("x").path)
+"""
+    places = {"": "here/vivid_store", "~/s t": "home/s t", "s": "here/s"}
+    out = subprocess.run([sys.executable, "-c", code, *places], capture_output=True, text=True)
+    assert out.stdout.splitlines() == [str(home.parent / meant / "x") for meant in places.values()], out.stderr
 
 
 def _bound_by_modes(*arguments, **environment):

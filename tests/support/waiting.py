@@ -11,7 +11,11 @@ _Found = TypeVar("_Found")
 
 
 def until(
-    what: Callable[[], _Found], *, alive: Callable[[], bool] = lambda: True, log: Callable[[], str] = lambda: ""
+    what: Callable[[], _Found],
+    *,
+    alive: Callable[[], bool] = lambda: True,
+    log: Callable[[], str] = lambda: "",
+    every: float = 0.2,
 ) -> _Found:
     """``what()`` as soon as it is truthy.
 
@@ -19,6 +23,7 @@ def until(
         what: asked again and again; an ``OSError``, such as a server that does not listen yet, is no answer yet.
         alive: whether what is waited for can still come, such as ``lambda: process.poll() is None``.
         log: what the error shows.
+        every: seconds between two questions; those that cost whoever answers are asked less often.
 
     Raises:
         AssertionError: it can come no more.
@@ -34,4 +39,4 @@ def until(
             pass
         assert could_come, f"what should bring it has ended:\n{log()}"
         assert time.monotonic() < deadline, f"it hangs:\n{log()}"
-        time.sleep(0.2)
+        time.sleep(every)

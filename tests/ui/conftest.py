@@ -47,9 +47,12 @@ class LiveDagster:
         assert "errors" not in result, result
         return result["data"]
 
-    def wait(self, what):
+    def wait(self, what, every=1.0):
         """``what()`` as soon as it is truthy; an error with the server's log when the server has ended."""
-        return until(what, alive=lambda: self._process.poll() is None, log=lambda: self._log.read_text()[-3000:])
+        return until(what, alive=self.is_alive, log=lambda: self._log.read_text()[-3000:], every=every)
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
 
     def location(self) -> str | None:
         nodes = self.query("{repositoriesOrError{...on RepositoryConnection{nodes{name location{name}}}}}")

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -117,7 +118,7 @@ class Operator:
         cv2.circle(wall, (100, 100), 60, (30, 40, 90 + len(name)), -1, cv2.LINE_AA)
         cv2.imwrite(str(self.pictures / name), wall)
 
-    @property
+    @cached_property
     def repository(self):
         return {"repositoryName": "__repository__", "repositoryLocationName": self.dagster.location()}
 
