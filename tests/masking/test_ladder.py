@@ -371,10 +371,12 @@ def hostile(index: int) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_five_hundred_hostile_pictures():
+@pytest.mark.parametrize("number", [3 * 6 * 8, pytest.param(500, marks=pytest.mark.soak)])
+def test_hostile_pictures(number):
+    """Three of each kind and shape, at least."""
     unsure = Says("best", lambda image: np.random.default_rng(image.size).random(image.shape[:2], dtype=np.float32))
     ladder = Ladder([unsure.tier, gradient_tier()])
-    pictures = [hostile(index) for index in range(500)]
+    pictures = [hostile(index) for index in range(number)]
     for picture, mask in zip(pictures, ladder.masks(pictures), strict=True):
         assert mask.alpha.shape == picture.shape[:2]
         assert np.isfinite(mask.alpha).all()

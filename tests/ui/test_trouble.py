@@ -28,7 +28,8 @@ from vivid_assets.rows.tables import read_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=4)]
 
-PICTURES = 60
+PICTURES = 20 * (os.cpu_count() or 1)
+"""So many that their masks take a few seconds: the first are noted after two."""
 LAUNCH = """mutation($params: ExecutionParams!) {launchRun(executionParams: $params) {
     __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}}}"""
 RUNS = """query {runsOrError(filter: {pipelineName: "vivid_catalogue"}) {
@@ -92,11 +93,11 @@ def environment(tmp_path_factory, told):
 
 @pytest.fixture
 def many(environment, tmp_path):
-    """A catalogue that has been scanned and not run, large enough for masks to take a few seconds; then forgotten."""
+    """A catalogue that has been scanned and not run; then forgotten."""
     for number in range(PICTURES):
         # Each another one: of equal pictures the mask of one is taken for all.
         wall = np.full((600, 600, 3), 215, np.uint8)
-        cv2.circle(wall, (300, 300), 200, (30, 40, 100 + number), -1, cv2.LINE_AA)
+        cv2.circle(wall, (300, 300), 200, (30, 40 + number // 100, 100 + number % 100), -1, cv2.LINE_AA)
         cv2.imwrite(str(tmp_path / f"{number:03}.png"), wall)
     (tmp_path / "catalogue.toml").write_text('prompt = "teal paper"\n')
     store = Store(root=environment["VIVID_STORE"])
