@@ -207,7 +207,8 @@ def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_ni
 
 
 def test_the_asset_graph_opens(after_a_night, page):
-    page.goto(f"{after_a_night.dagster.url}/asset-groups")
+    location = after_a_night.repository["repositoryLocationName"]
+    page.goto(f"{after_a_night.dagster.url}/locations/{location}/asset-groups/vivid/lineage")
     for stage in STAGES:
         page.get_by_text(stage, exact=True).first.wait_for()
 
