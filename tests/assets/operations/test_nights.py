@@ -201,7 +201,7 @@ def test_a_row_of_a_removed_picture_is_tidied_by_night_and_nothing_is_computed(n
     night.run()
     (night.folder / "b.png").unlink()
     (publishing,) = requested(night).requests
-    night.run("spring-00000", tags=publishing.tags, selection=publishing.asset_selection)
+    night.run_in_dagster("spring-00000", tags=publishing.tags, selection=publishing.asset_selection)
     assert requested(night).requests == []
     assert shards(requested(night, name="night 1")) == ["spring-00000"]
     assert set(night.run().values()) == {0}
