@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from resources.errors import MachineFault
 from resources.store.store import Store
+from tests.support.waiting import until
 from vivid_assets.rows.columns import Degraded, SharedFile, StoredFile
 from vivid_assets.rows.engine import ShardRun, materialize_rows
 from vivid_assets.rows.failures import PictureFailure
@@ -595,3 +596,36 @@ def test_a_limit_that_is_raised_tries_what_failed_by_it_again_and_nothing_else(t
     assert run(3) == (["ok", "failed"], ["b"])
     assert run(4) == (["ok", "ok"], ["b"])
     assert run(2) == (["ok", "ok"], [])
+
+
+def test_long_work_is_said_before_its_first_row_and_what_is_counted_is_saved(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("vivid_assets.rows.engine._PROGRESS_SECONDS", 0.01)
+    caplog.set_level(logging.INFO)
+    store = Store(root=str(tmp_path))
+    pictures = [{"picture": f"{number}.jpg", "content": str(number), "prompt": ""} for number in range(6)]
+
+    def slowly(rows):
+        # As long as it takes until it is said.
+        until(lambda: "draw s: at work for" in caplog.text)
+        return rows
+
+    def drawn(row, _):
+        path = artefact("c", DRAW, row.key, ".txt")
+        store.write(path, b"x")
+        return Drawn(path, 1)
+
+    work = Work(lambda row: row, slowly, drawn, batch_size=2)
+    with monkeypatch.context() as patch:
+        # The line is written while the row after it waits: what it counts is in the journal.
+        counted = []
+        info = LOG.info
+
+        def said(message, *arguments):
+            if len(arguments) == 2 and " of 6 pictures" in str(arguments[1]):
+                noted, _ = Journal(store, DRAW, "s").earlier()
+                counted.append((int(arguments[1].split()[0]), len(noted)))
+            info(message, *arguments)
+
+        patch.setattr(LOG, "info", said)
+        materialize(DRAW, pictures, lambda: work, store=store)
+    assert counted and all(count == saved for count, saved in counted)

@@ -1,8 +1,10 @@
 """The incremental engine: which rows of a shard are still good, and the work for those that are not."""
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +13,7 @@ import pyarrow as pa
 from resources.errors import MachineFault
 from resources.runtime.device import GpuMemory, GpuUse
 from resources.runtime.environment import environment
-from resources.runtime.rate import Progress
+from resources.runtime.rate import Progress, duration
 from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.rows.columns import as_columns
@@ -19,7 +21,7 @@ from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import degraded_key, digest, row_key
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage, name_of
 from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows, read_shelf, shelve, write_rows
-from vivid_assets.rows.work import Work, perform
+from vivid_assets.rows.work import Done, Work, perform
 
 _PROGRESS_SECONDS = 10.0
 _COMPUTE = "compute"
@@ -255,31 +257,60 @@ def _work_off(
     gpu: GpuUse,
 ) -> dict[str, dict[str, Any]]:
     """The finished rows of ``due``, each noted in the journal as it is done."""
-    stage, shard, log = run.stage, run.shard, run.log
+    stage, log = run.stage, run.log
     rows: dict[str, dict[str, Any]] = {}
-    told = time.monotonic()
     try:
-        for done in perform(due, work):
-            name = done.row.name
-            if isinstance(done.result, PictureFailure):
-                key = run.failed_key(done.row.key)
-                row = _row(stage, _of(done.row), FAILED, str(done.result), key, done.seconds, done.result.transient)
-                log.warning("%s %s failed: %s", stage.name, name, done.result)
-                progress.add(failed=1)
-            else:
-                row = _ok_row(stage, done.row, done.result, done.seconds)
-                progress.add(done=1)
-            rows[name] = row
-            journal.append(row)
-            # A batch comes out all at once: after its first row there is no rate to speak of.
-            if time.monotonic() - told > _PROGRESS_SECONDS and len(rows) >= work.batch_size:
-                told = time.monotonic()
-                memory = gpu.now()
-                log.info("%s %s: %s", stage.name, shard, progress.line(memory.figures() if memory else None))
+        with closing(_paced(run, perform(due, work), journal, progress, gpu, batch=work.batch_size)) as paced:
+            for done in paced:
+                name = done.row.name
+                if isinstance(done.result, PictureFailure):
+                    key, failure = run.failed_key(done.row.key), done.result
+                    row = _row(stage, _of(done.row), FAILED, str(failure), key, done.seconds, failure.transient)
+                    log.warning("%s %s failed: %s", stage.name, name, failure)
+                    progress.add(failed=1)
+                else:
+                    row = _ok_row(stage, done.row, done.result, done.seconds)
+                    progress.add(done=1)
+                rows[name] = row
+                journal.append(row)
     except BaseException:
         journal.flush()
         raise
     return rows
+
+
+def _paced(
+    run: ShardRun, done: Iterator[Done], journal: Journal, progress: Progress, gpu: GpuUse, *, batch: int
+) -> Generator[Done]:
+    """``done``, with a line in the log every ten seconds; what a line counts is saved.
+
+    Where nothing is finished for so long, since a model is loaded or a batch takes its time, a thread says so.
+    """
+    prefix, saved = f"{run.stage.name} {run.shard}", 0
+    started = told = time.monotonic()
+    ended = threading.Event()
+
+    def wait() -> None:
+        last = started
+        while not ended.wait(_PROGRESS_SECONDS / 10):
+            if (now := time.monotonic()) - max(told, last) > _PROGRESS_SECONDS:
+                last = now
+                run.log.info("%s: at work for %s, %d pictures finished", prefix, duration(now - started), saved)
+
+    watcher = threading.Thread(target=wait, name="progress", daemon=True)
+    watcher.start()
+    try:
+        for count, one in enumerate(done):
+            # The row before is in the journal by now. After a batch's first row there is no rate to speak of.
+            if time.monotonic() - told > _PROGRESS_SECONDS and count >= batch:
+                told, saved = time.monotonic(), count
+                journal.flush()
+                memory = gpu.now()
+                run.log.info("%s: %s", prefix, progress.line(memory.figures() if memory else None))
+            yield one
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _columns(stage: Stage, made: Any) -> dict[str, Any]:
