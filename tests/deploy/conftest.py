@@ -29,7 +29,7 @@ from vivid_assets.settings import SettingsFile
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
 
 # How long something took, and who of several came first: what two good runs differ in.
-_CHANCE = {"seconds", "reused"}
+_CHANCE = {"seconds", "seconds_each", "reused"}
 # Records of who works on what, and Dagster's own where the instance lies in the store.
 _ASIDE = ("claims/", "scenes/claims/", "dagster/")
 
@@ -82,6 +82,11 @@ def contents(root: str) -> dict[str, object]:
 
 
 def _content(name: str, data: bytes) -> object:
+    if name.startswith("progress/"):
+        stages = json.loads(data)
+        return {
+            stage: {key: value for key, value in one.items() if key not in _CHANCE} for stage, one in stages.items()
+        }
     if not name.endswith(".parquet"):
         return hashlib.sha256(data).hexdigest()
     table = pq.read_table(io.BytesIO(data), page_checksum_verification=True)

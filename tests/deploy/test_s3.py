@@ -87,8 +87,8 @@ def test_two_runs_on_the_same_shards_share_the_work(
 
     make_deployed("s3://vivid/two/store", str(pictures), settings).scan()
     environment = os.environ | {"VIVID_STORE": "s3://vivid/two/store", "VIVID_SETTINGS": str(settings)}
-    workers = Path(__file__).with_name("two_runs.py")
-    ran = subprocess.run([sys.executable, workers], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-m", "tests.deploy.two_runs"]
+    ran = subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
     told = json.loads(ran.stdout)
     assert told["statuses"] == [0, 0], ran.stderr[-3000:]

@@ -1,32 +1,22 @@
-"""Two run workers over the same shards at once, in processes of their own; prints what each computed, as JSON.
+"""Two runs over the same shards at once, in processes of their own; prints how many rows each computed, as JSON.
 
-Their store and settings are what the environment says, as in a deployment. They are forked, since the imports take
-longer than the work.
+Their store and settings are what the environment says. They are forked, since the imports take longer than the work.
 """
 
 import json
 import os
-import sys
 from pathlib import Path
 
-import dagster as dg
-
+from resources.store.store import Store
+from tests.support.shards import run_shard
 from vivid_assets.catalogue.ledger import shards_of
-from vivid_assets.definitions import STORE, defs
 
 
 def run(report: int) -> None:
     """Every shard once; the rows computed go to the pipe ``report``."""
-    computed = 0
-    job = defs.resolve_job_def("vivid_catalogue")
-    with dg.DagsterInstance.ephemeral() as instance:
-        shards = shards_of(STORE, "spring")
-        instance.add_dynamic_partitions("vivid_shards", shards)
-        for shard in shards:
-            result = job.execute_in_process(instance=instance, partition_key=shard)
-            for event in result.get_asset_materialization_events():
-                if "computed" in event.materialization.metadata:
-                    computed += event.materialization.metadata["computed"].value
+    store = Store(root=os.environ["VIVID_STORE"])
+    settings = Path(os.environ["VIVID_SETTINGS"])
+    computed = sum(sum(run_shard(store, shard, settings).values()) for shard in shards_of(store, "spring"))
     os.write(report, f"{computed}\n".encode())
 
 
@@ -47,5 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     main()
