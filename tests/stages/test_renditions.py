@@ -14,6 +14,7 @@ from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.progress import counts_of, summary_of
 from vivid_assets.checks.presets import PRESETS
+from vivid_assets.imaging.blend.separate import separate
 
 THREE = """
 prompt = "blue paper"
@@ -205,3 +206,24 @@ def test_a_colour_is_exact_in_every_pixel_without_subject(spring, color):
     clear = cut[..., 3] == 0
     assert clear.mean() > 0.2
     assert (picture[clear] == tuple(bytes.fromhex(color[1:]))).all()
+
+
+def test_a_subject_is_taken_off_its_photograph_once_for_all_that_can_share_it(spring, monkeypatch):
+    taken = []
+
+    def counted(image, alpha, options, **others):
+        taken.append(options.mode)
+        return separate(image, alpha, options, **others)
+
+    monkeypatch.setattr("vivid_assets.stages.composites.separate", counted)
+    spring.say(THREE.replace('format = "png"\n', ""))
+    spring.run()
+    assert len(taken) == 4, "of each picture one for JPEG, and one for PNG, which may have 16 bits"
+    with_one = {name: spring.store.read(f"composites/spring/{name}") for name in spring.published()}
+    monkeypatch.setattr("vivid_assets.stages.composites._KEPT_PIXELS", 0)
+    spring.say(THREE.replace('format = "png"\n', "").replace("padding = 0.1", "padding = 0.2"))
+    spring.run()
+    spring.say(THREE.replace('format = "png"\n', ""))
+    assert not spring.run()["composites"]
+    assert len(taken) == 6, "main's two, by themselves"
+    assert {name: spring.store.read(f"composites/spring/{name}") for name in spring.published()} == with_one

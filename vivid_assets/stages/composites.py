@@ -1,10 +1,12 @@
 """Composites: the subject before its new background, at the source's own size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from threading import Lock
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,13 @@ from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import compose
 from vivid_assets.imaging.blend.measures import Measures
-from vivid_assets.imaging.blend.options import Rules
+from vivid_assets.imaging.blend.options import BlendOptions, Rules
 from vivid_assets.imaging.blend.rules import broken_rules
-from vivid_assets.imaging.blend.separate import separate
+from vivid_assets.imaging.blend.separate import CutOut, separate
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha, Origin
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.own_alpha import shown_alpha
+from vivid_assets.imaging.io.carried import Carried
 from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.pixel_budget import budget_of_memory
@@ -41,6 +44,9 @@ is soft 64 and 83, before a plain background 90 and 107 (``tests/imaging/blend/t
 """
 
 _MAKING = budget_of_memory(BYTES_PER_PIXEL)
+_KEPT_PIXELS = 24_000_000
+"""Of subjects off their sources that are kept for the next renditions, beside those in hand: up to 50 bytes a pixel,
+1.2 GB, which no budget counts. A source of more than half of it is taken apart for each rendition."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +105,37 @@ class MaskOf:
     origin: Origin
 
 
+class _Taken(NamedTuple):
+    """A subject off its source, and what of the source goes on into the files."""
+
+    cut: CutOut
+    carried: Carried
+
+
+class _CutOuts:
+    """The last subjects that were taken off their sources: the renditions of a picture share one."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._made: dict[Hashable, tuple[Future[_Taken], int]] = {}
+
+    def get(self, key: Hashable, pixels: int, make: Callable[[], _Taken]) -> _Taken:
+        """What ``make`` makes for that key, of so many pixels; who comes while it is made waits for it."""
+        with self._lock:
+            is_first = key not in self._made
+            if is_first:
+                self._made[key] = Future(), pixels
+                while sum(size for _, size in self._made.values()) > _KEPT_PIXELS:
+                    del self._made[next(iter(self._made))]
+            future, _ = self._made[key]
+        if is_first:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
+
+
 class Compose(EachPicture[Composite]):
     """Blend each picture, as many at a time as memory allows."""
 
@@ -106,6 +143,7 @@ class Compose(EachPicture[Composite]):
         super().__init__(stage, shard, leases)
         self.settings = shard.settings.composites.model_dump(mode="json")
         self._looks: dict[str, CompositesSettings] = {}
+        self._cut_outs = _CutOuts()
 
     def settings_of(self, row: RowInput) -> Mapping[str, Any]:
         wanted, origin = self._look(row), row.read(MaskOf).origin
@@ -145,25 +183,16 @@ class Compose(EachPicture[Composite]):
             if wanted.format == "jpeg":
                 raise PictureFailure("JPEG holds no transparency: set the format of [composites] to png or webp.")
             file_format = "png"
-        data = self.shard.source.read(row.picture, row.read(Given).content)
-        picture = decode(data, max_pixels=self.shard.max_pixels)
-        # Of the formats that come out, PNG alone holds 16 bits.
-        deep = picture.rgb16 if file_format == "png" else None
         source_type: SourceType = (
             "composite" if background.generator in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
         )
-        alpha = self._alpha(row, picture)
-        height, width = picture.rgb.shape[:2]
+        # Of the formats that come out, PNG alone holds 16 bits.
+        taken = self._taken(row, replace(wanted.blend, mode=mode), deep=file_format == "png")
+        height, width = taken.cut.alpha.shape
         if wanted.placement.canvas:
             width, height = wanted.placement.canvas
-        cut = separate(
-            picture.rgb if deep is None else deep,
-            alpha,
-            replace(wanted.blend, mode=mode).for_alpha(alpha.origin),
-            visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
-        )
         scene = self._scene(background, height, width)
-        blended = compose(cut, scene, shadow=wanted.shadow, floor=_floor(background), placement=wanted.placement)
+        blended = compose(taken.cut, scene, shadow=wanted.shadow, floor=_floor(background), placement=wanted.placement)
         encoded = encode(
             blended.composite,
             format=file_format,
@@ -171,7 +200,7 @@ class Compose(EachPicture[Composite]):
             quality=None if file_format == "png" else wanted.quality,
             source_type=source_type,
             provenance=row.key,
-            carried=picture.carried,
+            carried=taken.carried,
         )
         file = self.keep(row.key, SUFFIXES[file_format], encoded)
         shadow, shadow_file = blended.shadow, None
@@ -192,6 +221,29 @@ class Compose(EachPicture[Composite]):
             broken_rules=broken_rules(blended, self.shard.rendition(row.rendition).rules),
             **asdict(blended.measures),
         )
+
+    def _taken(self, row: RowInput, options: BlendOptions, *, deep: bool) -> _Taken:
+        """The subject off its source: once for those renditions of a picture that can share it."""
+
+        def take() -> _Taken:
+            data = self.shard.source.read(row.picture, row.read(Given).content)
+            picture = decode(data, max_pixels=self.shard.max_pixels)
+            alpha = self._alpha(row, picture)
+            cut = separate(
+                picture.rgb16 if deep and picture.rgb16 is not None else picture.rgb,
+                alpha,
+                options.for_alpha(alpha.origin),
+                visible=None if picture.alpha is None or alpha.origin == "own" else shown_alpha(picture.alpha),
+            )
+            return _Taken(cut, picture.carried)
+
+        source = row.read(PreparedSource)
+        pixels = source.source_width * source.source_height
+        if not row.rendition or 2 * pixels > _KEPT_PIXELS:
+            return take()
+        # Of the shadow only whether it is measured.
+        shadow: Literal["keep", "none"] = "keep" if options.shadow in ("auto", "keep") else "none"
+        return self._cut_outs.get((row.picture, replace(options, shadow=shadow), deep), pixels, take)
 
     def _look(self, row: RowInput) -> CompositesSettings:
         """The settings as they hold for the row's rendition."""

@@ -8,6 +8,7 @@ from vivid_assets.imaging.blend.options import BlendOptions, Padding, Placement,
 from vivid_assets.imaging.blend.rules import broken_rules
 from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.io.codec import decode, encode
 
 
 def composite(background=(255, 255, 255), side=60, placement=None):
@@ -62,3 +63,16 @@ def test_a_smaller_canvas_keeps_its_shape():
     done = composite(placement=Placement((1080, 1920), fit="subject", most_enlarged=2.0, least_canvas=(10, 10)))
     assert done.place.width / done.place.height == pytest.approx(1080 / 1920, abs=0.01)
     assert done.place.scale == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("level", [255, 0])
+def test_a_jpeg_keeps_white_and_black_in_every_block_without_subject(level):
+    """At quality 92, in full colour resolution. A block that holds a part of the edge is blurred by the format."""
+    done = composite(background=(level,) * 3, side=50)
+    seen = decode(encode(done.composite, format="jpeg", quality=92)).rgb
+    held = np.zeros((13, 13), bool)
+    rows, columns = np.nonzero(done.alpha > 0)
+    held[rows // 8, columns // 8] = True
+    away = ~np.kron(held, np.ones((8, 8), bool))[:100, :100]
+    assert away.mean() > 0.5
+    assert (seen[away] == level).all()
