@@ -24,7 +24,7 @@ from vivid_assets.cli.review import review_app
 from vivid_assets.cli.settings import settings_command
 from vivid_assets.cli.stopping import Stopped, stoppable
 from vivid_assets.cli.ui import ui_command
-from vivid_assets.cli.upkeep import list_command, prune_command, remove_command
+from vivid_assets.cli.upkeep import list_command, prune_command, remove_command, rename_command
 
 _UsageError: Any = typer.BadParameter.__base__
 """A command that is not written as it must be; Typer exports this kind of it alone."""
@@ -104,6 +104,7 @@ app.command("mask")(mask_command)
 app.command("blend")(blend_command)
 catalogue_app.command("estimate")(estimate_command)
 catalogue_app.command("list")(list_command)
+catalogue_app.command("rename")(rename_command)
 catalogue_app.command("remove")(remove_command)
 catalogue_app.command("prune")(prune_command)
 app.add_typer(catalogue_app, name="catalogue")

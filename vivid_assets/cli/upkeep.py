@@ -1,4 +1,4 @@
-"""``vivid catalogue list``, ``remove`` and ``prune``: what catalogues there are, and what the store keeps of them."""
+"""``vivid catalogue list``, ``rename``, ``remove`` and ``prune``: what there is, and what the store keeps of it."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -73,6 +73,35 @@ def remove_command(
     opened.remove(outputs)
     rest = f"Deleted {len(outputs)} files, {_megabytes(outputs)}." if files else f"Its results stay in {opened.root}"
     say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is no longer registered. {rest}")
+
+
+def rename_command(
+    name: Annotated[str, typer.Argument(help="The catalogue's name now.", show_default=False)],
+    to: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Give a catalogue another name. Its results are taken along, and nothing is computed again.
+
+    Composites, dataset and review pages are published under the new name, and gone under the old one. Let its runs end
+    first.
+
+    Example: `vivid catalogue rename spring spring-2027`
+    """
+    from partitions.shards import check_catalogue_name
+    from vivid_assets.assets.export import publish_catalogue
+    from vivid_assets.assets.review import REVIEW
+    from vivid_assets.catalogue.ledger import shards_of
+    from vivid_assets.cli.runs import forget_shards, register_shards
+    from vivid_assets.export.rename import rename
+    from vivid_assets.stages.stage import all_stages
+
+    opened = open_store(store, to_write=True)
+    rename(opened, name, check_catalogue_name(to), all_stages(), REVIEW)
+    instance = open_instance(opened)
+    forget_shards(instance, name)
+    register_shards(instance, shards_of(opened, to))
+    publish_catalogue(opened, to)
+    say("Catalogue ", (name, "bold"), " is ", (to, "bold"), " now.")
 
 
 def prune_command(

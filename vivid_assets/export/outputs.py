@@ -9,7 +9,7 @@ from vivid_assets.rows.orphans import GRACE, files_of
 from vivid_assets.rows.stage import Stage
 from vivid_assets.rows.tables import Journal, read_rows, read_shelf, shards_with_tables
 
-_OF_CATALOGUE = ("artefacts", "catalogues", "composites", "export", "progress", "published")
+_OF_CATALOGUE = ("artefacts", "catalogues", "composites", "desk", "export", "progress", "published")
 """Folders of the store in which each catalogue has one of its own."""
 _BY_SHARD = ("review",)
 """Those whose files are named by shards."""

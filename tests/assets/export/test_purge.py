@@ -130,3 +130,25 @@ def test_a_catalogue_that_is_removed_with_its_files_leaves_nothing_of_its_own(do
     assert [path for path in left if "spring-2" not in path and "claims" not in path] == []
     assert (done.folder / "a.png").exists(), "the pictures themselves are not touched"
     assert find(done.store, "spring-2").url == str(other)
+
+
+@pytest.mark.slow
+def test_a_renamed_catalogue_has_its_results_under_the_new_name_and_computes_nothing(done, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(Path(done.store.root).parent))
+    before = {stage.name: set(done.rows(stage)) for stage in all_stages()}
+    register(done.store, "taken", str(done.folder.parent))
+    assert "choose another name" in vivid(done, "taken", command="rename").output
+    renamed = vivid(done, "summer", command="rename")
+    assert renamed.exit_code == 0, renamed.output
+    assert {stage.name: set(done.rows(stage, "summer-00000")) for stage in all_stages()} == before
+    assert done.store.exists("composites/summer/a.png") and not done.store.exists("composites/spring/a.png")
+    assert "summer" in done.store.read("review/summer-00000.html").decode()
+    left = [path for path in Path(done.store.root).rglob("*spring*") if path.is_file() and "claims" not in str(path)]
+    assert left == []
+    done.catalogue = find(done.store, "summer")
+    (done.folder.parent / "b.png").rename(done.folder / "b.png")
+    done.scan()
+    done.instance.add_dynamic_partitions("vivid_shards", ["summer-00000"])
+    worked = {stage: rows for stage, rows in done.run("summer-00000").items() if rows}
+    assert worked == {"backgrounds": 1, "composites": 1, "review": 1}, "of b, which another prompt was asked for once"
+    assert done.store.exists("composites/summer/b.png")
