@@ -1,3 +1,5 @@
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -119,3 +121,35 @@ def test_no_tier_and_no_frames_are_errors():
         list(maker.masks(clip(3)[0], lambda step, frame: None))
     with pytest.raises(ValueError, match="no frames"):
         masks_of([], Model())
+
+
+class Drawn:
+    """As many frames as asked for, drawn anew each time."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __iter__(self):
+        background = np.random.default_rng(0).integers(60, 200, (96, 128, 3), np.uint8)
+        for index in range(self.count):
+            frame = background.copy()
+            cv2.circle(frame, (30 + index % 60, 48), 20, (230, 30, 30), -1)
+            yield frame
+
+
+def peak(count):
+    tracemalloc.start()
+    made = sum(1 for _ in ClipMasks([Tier("red", Model, "1")], LadderSettings(), 1024).masks(Drawn(count), _nothing))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert made == count
+    return most
+
+
+def _nothing(step, frame):
+    pass
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_clip():
+    assert peak(1000) < 1.2 * peak(150)

@@ -68,6 +68,17 @@ def test_what_a_network_misses_of_a_subject_joins_it():
     assert np.abs(made - truth[6]).mean() < 0.01
 
 
+def test_white_parts_before_a_white_background_stay_where_the_network_is_sure():
+    white = np.full((*SIZE, 3), 255, np.uint8)
+    frames, truth = walk(behind=white)
+    for index, frame in enumerate(frames):
+        frame[55:60, 25 + 8 * index : 35 + 8 * index] = 255
+        frame[truth[index] == 0] = 255
+    answers = [np.clip(alpha, 0.02, 0.96) for alpha in truth]
+    plate = clean_plate(frames, answers)
+    assert plate_alpha(frames[5], answers[5], plate)[57, 70] == 1
+
+
 def test_a_shadow_is_no_subject():
     frames, truth = walk()
     plate = clean_plate(frames, [coarse(alpha) for alpha in truth])

@@ -38,6 +38,8 @@ _FIXED_CHANCE = 0.22
 _BINS = 16
 """Of the subject's colours, a channel."""
 _LEAST_CHANCE = 0.05
+_WHITE, _BLACK, _BURNT_CHANCE = 250.0, 6.0, 0.3
+"""Levels beyond which all things look alike, and how often a subject has such parts there."""
 _LEAST_SEEN = 0.2
 """Share of the frames that must show a pixel."""
 _STILL = 0.7
@@ -169,6 +171,8 @@ def _palette(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Planes:
 def _chance(color: Planes, palette: Planes) -> Plane:
     bins = np.clip(color, 0, 255).astype(np.int64) * _BINS // 256
     found = palette[bins[..., 0], bins[..., 1], bins[..., 2]]
+    burnt = (color.min(axis=2) > _WHITE) | (color.max(axis=2) < _BLACK)
+    found = np.where(burnt, np.maximum(found, _BURNT_CHANCE), found)
     return np.clip(found, _LEAST_CHANCE, 1 - _LEAST_CHANCE).astype(np.float32)
 
 
