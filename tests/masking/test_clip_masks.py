@@ -152,4 +152,5 @@ def _nothing(step, frame):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_clip():
-    assert peak(1000) < 1.2 * peak(150)
+    peak(20)  # what is imported and compiled
+    assert peak(1000) < 1.1 * peak(150)
