@@ -112,6 +112,21 @@ def test_a_frame_for_which_the_tier_breaks_is_bridged():
     assert overlap(made[3].alpha, truth[3]) > 0.8
 
 
+def test_a_matte_is_not_stretched():
+    frames, truth = clip()
+
+    class Glass(Model):
+        def probabilities(self, images):
+            found = super().probabilities(images)
+            for alpha in found:
+                alpha[:, :64] *= 0.9  # a probability of 0.9 is subject, an alpha of 0.9 is not all of it
+            return found
+
+    made = list(ClipMasks([Tier("glass", Glass, "1", answers="matte")], LadderSettings(), 1024).masks(frames, _nothing))
+    assert made[0].alpha[48, 40] < 0.95
+    assert overlap(made[0].alpha, truth[0]) > 0.85
+
+
 def test_no_tier_and_no_frames_are_errors():
     def absent():
         raise ModelUnavailable("no weights here")

@@ -19,6 +19,7 @@ import numpy as np
 
 from resources.errors import ModelUnavailable
 from resources.masks.tier import MaskModel
+from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
 from vivid_assets.imaging.clips.cuts import CutFinder
 from vivid_assets.imaging.clips.plate_alpha import plate_alpha
@@ -117,17 +118,21 @@ class ClipMasks:
 
     def _alphas(self, survey: Survey, clip: Iterable[RGB8]) -> Iterator[tuple[Smoothed, Matte, int]]:
         scene, plate = -1, None
+        mattes = {tier.name for tier in self._tiers if tier.answers == "matte"}
         flow = smoothed_probabilities(survey, self._models[survey.tier], self._settings.thresholds)
         for number, (frame, found) in enumerate(zip(clip, flow, strict=True)):
             if survey.scene_of(number) != scene:
                 scene = survey.scene_of(number)
                 plate = survey.plate(scene)
-            yield found, self._alpha(resize_to_fit(frame, self._longest), found.probability, plate), scene
+            image = resize_to_fit(frame, self._longest)
+            yield found, self._alpha(image, found.probability, plate, matte=survey.tier in mattes), scene
 
-    def _alpha(self, image: RGB8, probability: Matte, plate: CleanPlate | None) -> Matte:
+    def _alpha(self, image: RGB8, probability: Matte, plate: CleanPlate | None, *, matte: bool) -> Matte:
         height, width = image.shape[:2]
         if plate is not None:
             return plate_alpha(image, fit_alpha(probability, height, width), plate)
+        if matte:
+            return upsample_alpha(probability, image)
         low, high = self._settings.stretch_low, self._settings.stretch_high
         if not self._settings.refine:
             return alpha_of_probability(fit_alpha(probability, height, width), low, high)
