@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
@@ -18,6 +20,13 @@ from PIL import Image
 from xdist.scheduler import LoadFileScheduling
 
 from resources.weights import pull as weights
+
+# What starts the tests may ignore signals, as a shell does for what it runs in the background, and every process that
+# they start would inherit that.
+if threading.current_thread() is threading.main_thread():
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 # On a busy machine any example may take long: what is slow is not wrong.
 hypothesis.settings.register_profile("vivid", deadline=None)

@@ -14,7 +14,7 @@ def test_every_part_is_measured_against_the_plain_way(tmp_path, capsys, hub_code
     rows = models.main(
         ["--tiny", "--device=cpu", "--pictures=1", "--steps=1", "--batches=2", "--compile=off", f"--output={written}"]
     )
-    assert {row.model for row in rows} == {"SDXL", "BiRefNet", "OpenCLIP"}
+    assert {row.model for row in rows} == {"SDXL", "Z-Image", "BiRefNet", "OpenCLIP"}
     assert all(row.per_second > 0 for row in rows)
     assert written.read_text() in capsys.readouterr().out
     assert "CPU" in written.read_text()
