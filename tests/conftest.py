@@ -36,6 +36,10 @@ MODELS = {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_fami
 """The fixtures whose libraries take half a minute to import."""
 
 
+LONG = 4
+"""Minutes of a live Dagster that come first. All that are live at once would leave the processors idle."""
+
+
 class ByFile(LoadFileScheduling):
     """A file's tests share a worker and what it has set up.
 
@@ -59,11 +63,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that none of the workers waits for another at the end."""
+    """The longest first, so that none of the workers waits for another at the end; what computes beside what waits."""
 
     def order(item: pytest.Item) -> tuple[float, bool]:
         live = item.get_closest_marker("live")
-        return -live.kwargs["minutes"] if live else 0, item.get_closest_marker("slow") is None
+        minutes = live.kwargs["minutes"] if live else 0
+        return -minutes if minutes >= LONG else 0, item.get_closest_marker("slow") is None
 
     items.sort(key=order)
 

@@ -5,7 +5,8 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,23 +107,24 @@ class SceneCache:
         found: dict[str, CachedScene | Exception] = {}
         self._look(wanted, found)
         waited = False
-        while missing := [name for name in wanted if name not in found]:
-            groups = {name: alike(wanted[name]) for name in missing}
-            missing.sort(key=lambda name: (groups[name], name))
-            claims = self._take(missing, groups)
-            # Another run may have finished one between the look and the claim.
-            self._look([claim.key for claim in claims], found)
+        with ThreadPoolExecutor(8) as pool:
+            writing: _Writing | None = None
             try:
-                self._make([claim for claim in claims if claim.key not in found], wanted, found, generate)
+                while missing := [name for name in wanted if name not in found and not (writing and name in writing)]:
+                    groups = {name: alike(wanted[name]) for name in missing}
+                    missing.sort(key=lambda name: (groups[name], name))
+                    claims = self._take(missing, groups)
+                    last, writing = writing, self._made(claims, wanted, found, generate, pool)
+                    # While the model made these, the last were encoded and written.
+                    self._written(last, found)
+                    if not claims:
+                        if not waited:
+                            _log.info("Waiting for %d scenes that another run is making", len(missing))
+                            waited = True
+                        time.sleep(self._poll_s)
+                        self._look(missing, found)
             finally:
-                for claim in claims:
-                    self._claims.release(claim)
-            if not claims:
-                if not waited:
-                    _log.info("Waiting for %d scenes that another run is making", len(missing))
-                    waited = True
-                time.sleep(self._poll_s)
-                self._look(missing, found)
+                self._written(writing, found)
         return [found[name] for name in keys]
 
     def _take(self, missing: list[str], groups: Mapping[str, Any]) -> list[Claim]:
@@ -145,20 +147,38 @@ class SceneCache:
             if there:
                 found[key] = CachedScene(key, path, False, {})
 
-    def _make(
+    def _made(
         self,
         claims: list[Claim],
         wanted: dict[str, SceneRequest],
         found: dict[str, CachedScene | Exception],
         generate: Generate,
-    ) -> None:
+        pool: ThreadPoolExecutor,
+    ) -> "_Writing | None":
+        """Make the claimed scenes; they are being written when this returns, and their claims are held."""
         if not claims:
-            return
-        with self._claims.kept_fresh(claims), ThreadPoolExecutor(min(8, len(claims))) as pool:
-            keys = [claim.key for claim in claims]
+            return None
+        with ExitStack() as held:
+            for claim in claims:
+                held.callback(self._claims.release, claim)
+            # Another run may have finished one between the look and the claim.
+            self._look([claim.key for claim in claims], found)
+            held.enter_context(self._claims.kept_fresh(claims))
+            keys = [claim.key for claim in claims if claim.key not in found]
             requests = [wanted[key] for key in keys]
-            scenes = generate(requests)
-            found.update(zip(keys, pool.map(self._keep, keys, scenes, requests), strict=True))
+            scenes = generate(requests) if keys else []
+            futures = {
+                key: pool.submit(self._keep, key, scene, request)
+                for key, scene, request in zip(keys, scenes, requests, strict=True)
+            }
+            return _Writing(futures, held.pop_all())
+
+    @staticmethod
+    def _written(writing: "_Writing | None", found: dict[str, CachedScene | Exception]) -> None:
+        """Wait until scenes are written, and let go of their claims."""
+        if writing is not None:
+            with writing.held:
+                found.update((key, future.result()) for key, future in writing.futures.items())
 
     def _keep(self, key: str, scene: Scene | Exception, request: SceneRequest) -> CachedScene | Exception:
         if isinstance(scene, Exception):
@@ -166,6 +186,18 @@ class SceneCache:
         path = self.path(key)
         self._store.write(path, _png(scene, request))
         return CachedScene(key, path, True, dict(scene.figures))
+
+
+@dataclass
+class _Writing:
+    """Scenes that are being written."""
+
+    futures: dict[str, Future[CachedScene | Exception]]
+    held: ExitStack
+    """Their claims."""
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.futures
 
 
 def is_whole(store: Store, path: str) -> bool:

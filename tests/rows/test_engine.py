@@ -325,7 +325,7 @@ step = st.fixed_dictionaries(
 
 @pytest.mark.slow
 @given(steps=st.lists(step, min_size=1, max_size=5))
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_ends_like_a_clean_run(tmp_path_factory, steps):
     """Adds, changes, removals, settings, lost files, failures and kills in any order leave no trace."""
     house = House(Store(root=str(tmp_path_factory.mktemp("lived"))))
