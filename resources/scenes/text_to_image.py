@@ -170,5 +170,5 @@ class TextToImage(SceneGenerator):
 
         free, _ = torch.cuda.mem_get_info(device.name)
         way, why = choose(sizes(folder, self.variant, device.torch_dtype.itemsize), free)
-        (_log.info if way == "off" else _log.warning)("%s: %s", self.model, why)
+        _log.log(logging.INFO if way == "off" else logging.WARNING, "%s: %s", self.model, why)
         return way

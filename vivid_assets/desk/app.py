@@ -136,9 +136,7 @@ def _guard(hosts: set[str], token: str, *, read_only: bool) -> Callable[..., Awa
                 answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
                 return answer
             if not hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), token.encode()):
-                return JSONResponse(
-                    {"said": "Open the address with ?token=… that the desk printed."}, 401, headers=_SAFE
-                )
+                return JSONResponse({"said": _NEEDS_TOKEN}, 401, headers=_SAFE)
         answer = await call_next(request)
         answer.headers.update(_SAFE)
         return answer

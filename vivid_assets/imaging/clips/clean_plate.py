@@ -99,11 +99,11 @@ def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Clean
     empty = [~grown(probability > _UNSURE, margin) for probability in probabilities]
     color, spread, count = _median(frames, empty)
     seen = count >= max(2.0, _LEAST_SEEN * len(frames))
-    if not seen.any() or float(np.median(spread[seen])) > _STEADY:
+    if not seen.any() or (typical := float(np.median(spread[seen]))) > _STEADY:
         return None
-    if _agreement(frames, empty, color, spread, seen) < _STILL:
+    if _agreement(frames, empty, color, typical, seen) < _STILL:
         return None
-    typical, moves = float(np.median(spread[seen])), _moves(frames, probabilities, color, spread, seen)
+    moves = _moves(frames, probabilities, color, spread, seen)
     color, guessed = _spread_out(color, seen)
     spread = np.where(seen, spread, guessed).astype(np.float32)
     fixed = np.zeros_like(seen)
@@ -133,9 +133,8 @@ def _median(frames: Sequence[RGB8], empty: Sequence[Area]) -> tuple[Planes, Plan
     return color, np.maximum(1.1 * spread, NOISE).astype(np.float32), count
 
 
-def _agreement(frames: Sequence[RGB8], empty: Sequence[Area], color: Planes, spread: Plane, seen: Area) -> float:
-    """Share of the seen background, over all frames, that is as the plate has it and where that means something."""
-    typical = float(np.median(spread[seen]))
+def _agreement(frames: Sequence[RGB8], empty: Sequence[Area], color: Planes, typical: float, seen: Area) -> float:
+    """Share of the seen background, over all frames, that is as the plate has it, within its ``typical`` spread."""
     agree = total = 0
     for frame, area in zip(frames, empty, strict=True):
         where = area & seen

@@ -69,9 +69,9 @@ def _shift(grey: NDArray[np.uint8], other: NDArray[np.uint8]) -> Planes:
 
 
 def _trust(shift: Planes, back: Planes, frame: RGB8, other: RGB8) -> Plane:
-    returned = shift + _moved(back, shift)
-    squared = (returned**2).sum(axis=2)
-    size = (shift**2).sum(axis=2) + (_moved(back, shift) ** 2).sum(axis=2)
+    home = _moved(back, shift)
+    squared = ((shift + home) ** 2).sum(axis=2)
+    size = (shift**2).sum(axis=2) + (home**2).sum(axis=2)
     off = squared / (_ROUND_TRIP[0] * size + _ROUND_TRIP[1])
     apart = cv2.blur(_moved(other.astype(np.float32), shift) - frame, (3, 3))
     colors = np.sqrt((apart**2).mean(axis=2)) / _COLOR

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -202,13 +202,8 @@ class _Sound:
             self._container.mux(self._out.encode(frame))
 
 
-@contextmanager
-def _no_sound() -> Iterator[None]:
-    yield None
-
-
 def _sound_of(path: Path | None) -> AbstractContextManager[_Sound | None]:
-    return _no_sound() if path is None else _opened_sound(path)
+    return nullcontext() if path is None else _opened_sound(path)
 
 
 @contextmanager
