@@ -5,6 +5,7 @@ resources (``vivid_store``) and the list of shards.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from partitions.definition import shards_of_pipeline
+from partitions.shards import catalogue_of, is_shard
 
 _PART = re.compile(r"[a-z][a-z0-9_]*")
 CATALOGUES = "catalogues"
@@ -97,9 +99,23 @@ class Pipeline:
         """Resources by the names that they have in Dagster, such as ``store=Store(…)``."""
         return {self.named(name): resource for name, resource in given.items()}
 
+    def keys(self, *names: str) -> set[str]:
+        """The names in Dagster of the resources that a step, a sensor or a schedule requires."""
+        return {*map(self.named, names)}
+
     def resource(self, context: Any, name: str) -> Any:
         """One of its resources, of a step, a sensor or a schedule."""
         return getattr(context.resources, self.named(name))
+
+    def models(self, context: Any, names: Iterable[str]) -> dict[str, Any]:
+        """Several of them, by name, as a run is given them."""
+        return {name: self.resource(context, name) for name in names}
+
+    def forget_shards(self, instance: dg.DagsterInstance, catalogue: str) -> None:
+        """Remove a catalogue's shards from the list of partitions."""
+        for shard in instance.get_dynamic_partitions(self.shards_name):
+            if is_shard(shard) and catalogue_of(shard) == catalogue:
+                instance.delete_dynamic_partition(self.shards_name, shard)
 
     def owns(self, run: dg.DagsterRun) -> bool:
         """Whether a run is of one of its jobs or assets, and not somebody else's in the same deployment."""

@@ -45,7 +45,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         code_version="3",
         metadata={"dagster/column_schema": column_schema(schema())},
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-        required_resource_keys={pipeline.named("store")},
+        required_resource_keys=pipeline.keys("store"),
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store: Store = pipeline.resource(context, "store")

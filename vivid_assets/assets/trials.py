@@ -61,7 +61,7 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         kinds={"numpy"},
         pool=pipeline.pool("gpu"),
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-        required_resource_keys={*map(pipeline.named, ("store", "settings", *_MODELS))},
+        required_resource_keys=pipeline.keys("store", "settings", *_MODELS),
     )
     def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store: Store = pipeline.resource(context, "store")
@@ -71,7 +71,7 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         # Said here and not by the first stage that reads the bad entry.
         tried.read(catalogue_settings(store, catalogue_of(shard)))
         trial_store = TrialStore(root=store.root, trial=config.name)
-        models = {name: pipeline.resource(context, name) for name in _MODELS}
+        models = pipeline.models(context, _MODELS)
         with retried_where_it_helps(context):
             computed = _run(pipeline, shard, pipeline.resources(store=trial_store, settings=tried, **models))
         metadata: dict[str, Any] = {

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
-from partitions.shards import catalogue_of, is_shard
 from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
@@ -32,9 +31,7 @@ def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None
 
 def forget_shards(instance: dg.DagsterInstance, catalogue: str) -> None:
     """Remove the catalogue's shards from the list of partitions."""
-    for shard in instance.get_dynamic_partitions(_PIPELINE.shards_name):
-        if is_shard(shard) and catalogue_of(shard) == catalogue:
-            instance.delete_dynamic_partition(_PIPELINE.shards_name, shard)
+    _PIPELINE.forget_shards(instance, catalogue)
 
 
 def run_shards(

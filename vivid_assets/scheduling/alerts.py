@@ -32,7 +32,7 @@ def failures_sensor(pipeline: Pipeline, status: dg.DefaultSensorStatus) -> dg.Se
         minimum_interval_seconds=15,
         description="Reports runs that failed and checks that did not pass, with shard, step and message, and their "
         "recovery. Each is reported once, until it changes.",
-        required_resource_keys={*pipeline.resources(store=None, alerts=None)},
+        required_resource_keys=pipeline.keys("store", "alerts"),
     )
     def failures(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if not context.cursor:

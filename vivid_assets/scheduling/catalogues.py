@@ -3,7 +3,6 @@
 import dagster as dg
 from pydantic import Field
 
-from partitions.shards import catalogue_of, is_shard
 from resources.models import own_models
 from resources.store.store import Store
 from vivid_assets.catalogue.scan import scan
@@ -43,7 +42,7 @@ class RemoveConfig(dg.Config):
 
 def catalogue_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
     """The jobs for catalogues."""
-    keys = {*map(pipeline.named, ("store", "settings", *own_models()))}
+    keys = pipeline.keys("store", "settings", *own_models())
 
     @dg.op(name=pipeline.named("add_folder"), required_resource_keys=keys)
     def add_folder(context: dg.OpExecutionContext, config: AddConfig) -> None:
@@ -56,13 +55,11 @@ def catalogue_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
         catalogue = find(pipeline.resource(context, "store"), config.name)
         _scan(pipeline, context, catalogue, accept_removals=config.accept_removals, run=config.run)
 
-    @dg.op(name=pipeline.named("remove_name"), required_resource_keys={pipeline.named("store")})
+    @dg.op(name=pipeline.named("remove_name"), required_resource_keys=pipeline.keys("store"))
     def remove_name(context: dg.OpExecutionContext, config: RemoveConfig) -> None:
         store: Store = pipeline.resource(context, "store")
         catalogue = find(store, config.name)
-        for shard in context.instance.get_dynamic_partitions(pipeline.shards_name):
-            if is_shard(shard) and catalogue_of(shard) == config.name:
-                context.instance.delete_dynamic_partition(pipeline.shards_name, shard)
+        pipeline.forget_shards(context.instance, config.name)
         take_off(store, config.name)
         context.log.info("%s (%s) is no longer scanned; its results stay.", catalogue.name, catalogue.url)
 
@@ -97,7 +94,7 @@ def _scan(
     context.log.info("%s", found)
     for note in found.refused[:_SHOWN_NOTES]:
         context.log.warning("%s", note)
-    models = {name: pipeline.resource(context, name) for name in own_models()}
+    models = pipeline.models(context, own_models())
     wanted = updates(standings(store, catalogue.name, pipeline.resource(context, "settings"), models), (STALE, WAITING))
     shards = sorted({*found.assignment.new_shards, *(one.shard for one in wanted)})
     context.instance.add_dynamic_partitions(pipeline.shards_name, shards)

@@ -78,7 +78,7 @@ def lost_runs_sensor(pipeline: Pipeline, status: dg.DefaultSensorStatus) -> dg.S
         minimum_interval_seconds=60,
         default_status=status,
         description="Closes the records of runs whose command was killed, so that their shards can run again.",
-        required_resource_keys={pipeline.named("store")},
+        required_resource_keys=pipeline.keys("store"),
     )
     def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         store, now = pipeline.resource(context, "store"), datetime.now().astimezone()

@@ -228,9 +228,9 @@ _CHECKS = {
 
 
 def _resources(pipeline: Pipeline) -> set[str]:
-    return {*map(pipeline.named, ("store", "settings", *own_models()))}
+    return pipeline.keys("store", "settings", *own_models())
 
 
 def _given(pipeline: Pipeline, context: Any) -> tuple[Store, SettingsFile, dict[str, Resource]]:
-    models = {name: pipeline.resource(context, name) for name in own_models()}
+    models = pipeline.models(context, own_models())
     return pipeline.resource(context, "store"), pipeline.resource(context, "settings"), models

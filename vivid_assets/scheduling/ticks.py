@@ -210,7 +210,7 @@ def arrivals_sensor(
         default_status=status,
         minimum_interval_seconds=seconds,
         description="Finds pictures that arrived, changed or have new requests, and requests runs.",
-        required_resource_keys={*pipeline.resources(store=None, settings=None, alerts=None)},
+        required_resource_keys=pipeline.keys("store", "settings", "alerts"),
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         store, settings = pipeline.resource(context, "store"), pipeline.resource(context, "settings")
@@ -244,7 +244,7 @@ def nightly_schedule(
         execution_timezone=timezone,
         description="Scans all catalogues; requests runs for new, changed and failed shards, and for pictures to "
         "retry.",
-        required_resource_keys={*pipeline.resources(store=None, settings=None, alerts=None)},
+        required_resource_keys=pipeline.keys("store", "settings", "alerts"),
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         store, settings = pipeline.resource(context, "store"), pipeline.resource(context, "settings")

@@ -80,7 +80,7 @@ def update_job(pipeline: Pipeline) -> dg.JobDefinition:
     @dg.op(
         name=pipeline.named("find_updates"),
         description="What is out of date, by the stages' records: the runs that it takes.",
-        required_resource_keys={*map(pipeline.named, ("store", "settings", *models))},
+        required_resource_keys=pipeline.keys("store", "settings", *models),
     )
     def find_updates(context: dg.OpExecutionContext, config: UpdateConfig) -> None:
         store: Store = pipeline.resource(context, "store")
@@ -90,7 +90,7 @@ def update_job(pipeline: Pipeline) -> dg.JobDefinition:
         wanted: list[ShardUpdate] = []
         for catalogue in catalogues:
             try:
-                given = {name: pipeline.resource(context, name) for name in models}
+                given = pipeline.models(context, models)
                 found = standings(store, catalogue.name, settings, given)
             except (ValueError, MachineFault) as error:
                 if config.catalogue:
@@ -160,7 +160,7 @@ def updates_sensor(pipeline: Pipeline, catalogue_job: Any, status: dg.DefaultSen
         default_status=status,
         minimum_interval_seconds=5,
         description="Requests the runs that the job update has found, some at a time.",
-        required_resource_keys={pipeline.named("store")},
+        required_resource_keys=pipeline.keys("store"),
     )
     def requested_updates(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         store: Store = pipeline.resource(context, "store")

@@ -63,13 +63,13 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
         code_version=stage.version,
         check_specs=check_specs(pipeline, stage),
         metadata={"dagster/column_schema": column_schema(stage.schema)},
-        required_resource_keys={*map(pipeline.named, ("store", "settings", *models))},
+        required_resource_keys=pipeline.keys("store", "settings", *models),
     )
     def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store: Store = pipeline.resource(context, "store")
         with retried_where_it_helps(context):
             check_shard(pipeline, context, store)
-            given = {name: pipeline.resource(context, name) for name in models}
+            given = pipeline.models(context, models)
             settings = settings_of(context, store, pipeline.resource(context, "settings"))
             shard = Shard(context.partition_key, store, settings, context.log, given)
             with stage.at_work(shard) as work:

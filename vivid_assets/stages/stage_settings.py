@@ -27,7 +27,7 @@ def _settings_asset(pipeline: Pipeline, stage: str, tables: Sequence[str]) -> dg
             f"The settings of `{stage}` that hold: the tables {', '.join(tables)} of vivid.toml, and where a "
             f"catalogue's own catalogue.toml differs. Its version changes with them, and puts `{stage}` out of date."
         ),
-        required_resource_keys={*pipeline.resources(store=None, settings=None)},
+        required_resource_keys=pipeline.keys("store", "settings"),
     )
     def stage_settings(context: Any) -> dg.DataVersion:
         held = what_holds(pipeline.resource(context, "store"), pipeline.resource(context, "settings"))
