@@ -1,6 +1,5 @@
 """``vivid mask`` and ``vivid replace`` for clips."""
 
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from vivid_assets.cli.console import complain, console, say
-from vivid_assets.imaging.io.codec import read_provenance
+from vivid_assets.cli.results import mark_in, mark_of
 from vivid_assets.imaging.io.mask_files import encode_mask
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
 from vivid_assets.imaging.io.video.folder import read_folder
@@ -26,7 +25,9 @@ from vivid_assets.imaging.io.video.write import (
     with_alpha,
     writing,
 )
-from vivid_assets.one_picture.clips import ClipReport, Clips, Making
+from vivid_assets.one_picture.clips import ClipReport, Clips
+from vivid_assets.one_picture.renditions import background_of
+from vivid_assets.one_picture.scenes import Scenes
 from vivid_assets.settings import Rendition, Settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def mask_clip(
 ) -> None:
     """Write a clip's masks, a grey PNG a frame, into a folder."""
     folder = output or path.with_name(f"{path.stem}-masks")
-    mark = _mark("mask", path)
+    mark = mark_of("mask", "clip", path)
     _check_folder(folder, mark, path, force=force)
     clip, report = _opened(path), ClipReport()
     with ExitStack() as leases:
@@ -73,26 +74,29 @@ def replace_clip(
     cutout: Path | None,
     settings: Settings,
     rendition: Rendition,
-    making: Making,
     tiers: tuple[str, ...] | None,
     *,
+    seed: int,
+    generator: str | None,
     force: bool,
 ) -> None:
-    """Write a clip before a new background, and its cut-out where one is asked for."""
+    """Write a clip before the background of a ``rendition``, and its cut-out where one is asked for."""
     composite = output or path.with_name(f"{path.stem}-composite.mp4")
     if composite.is_dir():
         composite = composite / f"{path.stem}-composite.mp4"
     if composite.suffix.lower() not in COMPOSITE_SUFFIXES:
         raise ValueError(f"A clip's composite is a {', '.join(COMPOSITE_SUFFIXES)}, not {composite.name!r}.")
-    mark = _mark("replace", path)
+    mark = mark_of("replace", "clip", path)
     _check_file(composite, mark, path, force=force)
     if cutout is not None:
         _check_cutout(cutout, mark, path, force=force)
     settings = settings.model_copy(update={"composites": rendition.composites(settings.composites)})
+    words, own = background_of(rendition)
     clip, report = _opened(path), ClipReport()
     sound = path if clip.has_audio else None
     with ExitStack() as leases:
-        maker, scenes = Clips(settings, leases, tiers), making.scenes(settings, leases, rendition)
+        maker = Clips(settings, leases, tiers)
+        scenes = Scenes(settings, leases, prompt=words, own=own, seed=seed, generator=generator)
         with (
             _progress(clip) as progress,
             writing(composite, h264(), clip.rate, sound=sound, comment=mark) as composites,
@@ -187,11 +191,6 @@ def _cutout_sink(path: Path | None, clip: Clip, sound: Path | None, mark: str) -
     return nullcontext(sink)
 
 
-def _mark(command: str, path: Path) -> str:
-    known = "\0".join((command, "clip", str(path.resolve())))
-    return "one-picture:" + hashlib.blake2b(known.encode(errors="surrogateescape"), digest_size=16).hexdigest()
-
-
 def _check_folder(folder: Path, mark: str, source: Path, *, force: bool) -> None:
     """Check that numbered pictures can be written, and make the folder. Raises ValueError."""
     if folder.exists() and not folder.is_dir():
@@ -200,7 +199,7 @@ def _check_folder(folder: Path, mark: str, source: Path, *, force: bool) -> None
         raise ValueError(f"{str(folder)!r} is the clip itself: choose another folder with --output.")
     folder.mkdir(parents=True, exist_ok=True)
     there = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".png")
-    if not force and any(_mark_of(path) != mark for path in there[:1] + there[-1:]):
+    if not force and any(mark_in(path) != mark for path in there[:1] + there[-1:]):
         raise ValueError(
             f"{str(folder)!r} has pictures that this command did not write: choose another folder with --output, or "
             "replace them with --force."
@@ -229,13 +228,6 @@ def _remove_beyond(folder: Path, frames: int) -> None:
     for path in folder.iterdir():
         if _NUMBERED.fullmatch(path.name) and int(path.stem) >= frames:
             path.unlink()
-
-
-def _mark_of(path: Path) -> str:
-    try:
-        return read_provenance(path.read_bytes()).get("provenance", "")
-    except (OSError, UnreadablePicture):
-        return ""
 
 
 def _comment_of(path: Path) -> str:

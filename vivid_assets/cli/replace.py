@@ -206,7 +206,6 @@ def replace_command(
     from vivid_assets.imaging.io.codec import decode
     from vivid_assets.imaging.io.read_mask import read_mask
     from vivid_assets.one_picture.api import read_settings
-    from vivid_assets.one_picture.clips import Making
     from vivid_assets.one_picture.masks import Masks
     from vivid_assets.one_picture.renditions import Renditions
     from vivid_assets.one_picture.scenes import own_background
@@ -224,8 +223,8 @@ def replace_command(
     if clip is not None:
         from vivid_assets.cli.clips import replace_clip
 
-        making = Making(prompt, own_background(background) if background else None, seed, generator)
-        replace_clip(clip, output, cutout, settings, wanted[0][1], making, _names(tiers), force=force)
+        (_, laid), asked = wanted[0], _names(tiers)
+        replace_clip(clip, output, cutout, settings, laid, asked, seed=seed, generator=generator, force=force)
         return
     with ExitStack() as leases:
         maker = Masks(settings, leases, _names(tiers))
@@ -234,7 +233,8 @@ def replace_command(
             leases,
             wanted,
             prompt=prompt,
-            own=own_background(background) if background else None,
+            # The only one has it itself.
+            own=own_background(background) if background and rendition else None,
             seed=seed,
             generator=generator,
         )

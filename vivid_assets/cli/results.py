@@ -29,6 +29,12 @@ WITH_ALPHA = (".png", ".webp")
 _MARK = "one-picture:"
 
 
+def mark_of(command: str, what: str, source: Path) -> str:
+    """The mark of a file that is made of ``source`` by a command."""
+    known = "\0".join((command, what, str(source.resolve())))
+    return _MARK + hashlib.blake2b(known.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
 @dataclass(frozen=True)
 class Result:
     """A file that is to be written."""
@@ -50,8 +56,7 @@ class Job:
 
     def mark(self, result: Result) -> str:
         """The mark in ``result``'s file that names this picture and this command."""
-        known = "\0".join((self.command, result.what, str(self.picture.resolve())))
-        return _MARK + hashlib.blake2b(known.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+        return mark_of(self.command, result.what, self.picture)
 
     def check(self, reads: Iterable[Path], *, force: bool) -> None:
         """Check that every result can be written, and make its folder. Raises ValueError or OSError with advice.
@@ -93,7 +98,7 @@ class Job:
                 part.unlink(missing_ok=True)
 
     def _check_free(self, result: Result, *, force: bool) -> None:
-        if os.path.lexists(result.path) and not force and _mark_of(result.path) != self.mark(result):
+        if os.path.lexists(result.path) and not force and mark_in(result.path) != self.mark(result):
             raise ValueError(
                 f"{str(result.path)!r} exists, and is not this command's {result.what} of "
                 f"{str(self.picture)!r}: choose another file with --output, or replace it with --force."
@@ -124,7 +129,7 @@ def find_pictures(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 others.append(entry.name)
                 if what is not None:
                     whats[entry.name] = what
-            elif _mark_of(entry).startswith(_MARK):
+            elif mark_in(entry).startswith(_MARK):
                 results.append(entry.name)
             else:
                 found.setdefault(entry.resolve(), entry)
@@ -201,7 +206,7 @@ def _are_one(path: Path, other: Path) -> bool:
     return first == second
 
 
-def _mark_of(path: Path) -> str:
+def mark_in(path: Path) -> str:
     """The mark in a file; empty where there is none, or no picture."""
     try:
         return read_provenance(path.read_bytes()).get("provenance", "")

@@ -27,8 +27,8 @@ from vivid_assets.masking.mask import Mask
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.one_picture.images import picture_of
 from vivid_assets.one_picture.masks import Solved, check_tiers, tiers_of
-from vivid_assets.one_picture.scenes import Scene, Scenes, own_background
-from vivid_assets.settings import Rendition, Settings, find_model
+from vivid_assets.one_picture.scenes import Scene, Scenes
+from vivid_assets.settings import Settings, find_model
 
 Progress = Callable[[str, int], None]
 
@@ -42,28 +42,6 @@ class ClipReport:
     frames: int = 0
     tier: str = ""
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, eq=False)
-class Making:
-    """Where a clip's background comes from, where its rendition does not say it."""
-
-    prompt: str
-    own: Scene | None
-    seed: int
-    generator: str | None
-
-    def scenes(self, settings: Settings, leases: ExitStack, rendition: Rendition) -> Scenes:
-        """What makes it. Raises ModelUnavailable when a model is requested by name and cannot be had."""
-        words, behind = rendition.entries.get("prompt"), rendition.entries.get("background")
-        return Scenes(
-            settings,
-            leases,
-            prompt=words or self.prompt,
-            own=self.own or (own_background(behind) if behind else None),
-            seed=self.seed if rendition.seed is None else rendition.seed,
-            generator=rendition.generator or self.generator,
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,16 @@ class Laid:
     notes: tuple[str, ...]
 
 
+def background_of(rendition: Rendition) -> tuple[str, Scene | None]:
+    """The words, or the picture, that a rendition names for its background; neither where it names none.
+
+    Raises:
+        ValueError, OSError: the picture cannot be read.
+    """
+    words, behind = rendition.entries.get("prompt") or "", rendition.entries.get("background") or ""
+    return words, own_background(behind) if behind else None
+
+
 class Renditions:
     """What is made of each picture: one composite, or one for each rendition."""
 
@@ -61,11 +71,9 @@ class Renditions:
         self._wanted = dict(wanted)
         for name, rendition in wanted:
             here = settings.model_copy(update={"composites": rendition.composites(settings.composites)})
-            entries = rendition.entries
-            words, behind = entries.get("prompt") or "", entries.get("background") or ""
-            if not (words or behind):
-                words = prompt
-            given = own_background(behind) if behind else (None if entries.get("prompt") else own)
+            words, given = background_of(rendition)
+            if not words and given is None:
+                words, given = prompt, own
             if not words and given is None:
                 raise ValueError(f"There is neither a prompt nor a background for {name or 'the picture'}: give one.")
             self.settings[name] = here
