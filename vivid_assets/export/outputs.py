@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from partitions.shards import catalogue_of
 from resources.store.store import Store
-from vivid_assets.rows.orphans import GRACE, files_of
+from vivid_assets.rows.orphans import GRACE, every_row, files_of
 from vivid_assets.rows.stage import Stage
-from vivid_assets.rows.tables import Journal, read_rows, read_shelf, shards_with_tables
+from vivid_assets.rows.tables import shards_with_tables
 
 _OF_CATALOGUE = ("artefacts", "catalogues", "composites", "desk", "export", "progress", "published")
 """Folders of the store in which each catalogue has one of its own."""
@@ -20,17 +20,22 @@ def outputs_of(store: Store, catalogue: str, stages: Sequence[Stage]) -> dict[st
 
     Scenes are not among them: they are for all catalogues (``unused_scenes``).
     """
-    ever = datetime.now(UTC) + timedelta(days=1)
     found: dict[str, int] = {}
     for folder in _OF_CATALOGUE:
-        found |= store.written_before(f"{folder}/{catalogue}", ever)
+        found |= files_below(store, f"{folder}/{catalogue}")
     for folder in (*_BY_SHARD, *(f"tables/{stage.name}" for stage in stages)):
-        for path, size in store.written_before(folder, ever).items():
+        for path, size in files_below(store, folder).items():
             shard = path.removeprefix(f"{folder}/").partition("/")[0].partition(".")[0]
             if catalogue_of(shard) == catalogue:
                 found[path] = size
     labels = f"judgements/{catalogue}.jsonl"
     return found | store.sizes([labels])
+
+
+def files_below(store: Store, folder: str) -> dict[str, int]:
+    """The files anywhere below a folder of the store, by their paths, and their sizes in bytes."""
+    # A day of room for clocks that differ.
+    return store.written_before(folder, datetime.now(UTC) + timedelta(days=1))
 
 
 def unused_scenes(store: Store, stages: Sequence[Stage], *, now: datetime, grace: timedelta = GRACE) -> dict[str, int]:
@@ -48,7 +53,5 @@ def unused_scenes(store: Store, stages: Sequence[Stage], *, now: datetime, grace
     named: set[str] = set()
     for stage in stages:
         for shard in shards_with_tables(store, stage):
-            journal, _ = Journal(store, stage, shard).earlier()
-            rows = [*journal, *read_rows(store, stage, shard).values(), *read_shelf(store, stage, shard).values()]
-            named |= {*files_of(stage, rows)}
+            named |= {*files_of(stage, every_row(store, stage, shard))}
     return {path: size for path, size in found.items() if path not in named and not path.startswith("scenes/claims/")}

@@ -1,7 +1,6 @@
 """A catalogue under another name: its rows, files and records are taken along, so that nothing is computed again."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ from resources.store.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, read_ledger
 from vivid_assets.catalogue.progress import EXPORT, note_progress, read_progress
 from vivid_assets.catalogue.source import each_registered, find, register, take_off
-from vivid_assets.export.outputs import outputs_of
+from vivid_assets.export.outputs import files_below, outputs_of
 from vivid_assets.review.page import review_page
 from vivid_assets.rows.orphans import files_of
 from vivid_assets.rows.stage import OK, Stage
@@ -54,7 +53,7 @@ def rename(store: Store, old: str, new: str, stages: Sequence[Stage], review: St
             if stage_name != EXPORT:
                 note_progress(store, named, stage_name, entry)
     kept = [f"catalogues/{old}/{name}" for name in _RECORDS]
-    kept += [*store.written_before(f"desk/{old}", datetime.now(UTC) + timedelta(days=1)), f"judgements/{old}.jsonl"]
+    kept += [*files_below(store, f"desk/{old}"), f"judgements/{old}.jsonl"]
     for source in kept:
         if store.exists(source):
             folder, _, rest = source.partition(f"/{old}")

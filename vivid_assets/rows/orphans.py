@@ -36,7 +36,7 @@ def find_orphans(
     """
     # Listed first: what is written and noted meanwhile is not in it.
     found = store.written_before(f"artefacts/{catalogue}", now - grace)
-    named = {path for shard in shards for stage in stages for path in files_of(stage, _rows(store, stage, shard))}
+    named = {path for shard in shards for stage in stages for path in files_of(stage, every_row(store, stage, shard))}
     return {path: size for path, size in found.items() if path not in named}
 
 
@@ -46,7 +46,8 @@ def files_of(stage: Stage, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from (row[name] for name in stage.files if row[name])
 
 
-def _rows(store: Store, stage: Stage, shard: str) -> list[dict[str, Any]]:
+def every_row(store: Store, stage: Stage, shard: str) -> list[dict[str, Any]]:
+    """The rows of a shard in a stage, wherever they are: in a journal, in the table, on the shelf."""
     # The journal first: a run that ends meanwhile has its rows in the table then.
     journal, _ = Journal(store, stage, shard).earlier()
     return [*journal, *read_rows(store, stage, shard).values(), *read_shelf(store, stage, shard).values()]
