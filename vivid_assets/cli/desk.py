@@ -1,13 +1,12 @@
 """``vivid desk``: the review desk on a store."""
 
-import os
 import secrets
 from typing import Annotated
 
 import typer
 
 from vivid_assets.cli.console import say
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store, settings_file
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -35,13 +34,13 @@ def desk_command(
 
     from vivid_assets.desk.app import desk_app
     from vivid_assets.desk.desk import Desk
-    from vivid_assets.settings import SettingsFile
 
     opened = open_store(store, to_write=not read_only)
-    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=opened.root)
     if host not in _LOOPBACK and not token:
         token = secrets.token_urlsafe(24)
-    app = desk_app(Desk(opened, settings), hosts={*_LOOPBACK, host, *(name or [])}, token=token, read_only=read_only)
+    app = desk_app(
+        Desk(opened, settings_file(opened)), hosts={*_LOOPBACK, host, *(name or [])}, token=token, read_only=read_only
+    )
     say(
         f"Review desk: http://{host if host not in ('0.0.0.0', '::') else 'localhost'}:{port}/"
         + (f"?token={token}" if token else "")

@@ -1,6 +1,5 @@
 """``vivid catalogue estimate``: how many scenes a run would generate."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ import typer
 from rich.table import Table
 
 from vivid_assets.cli.console import console
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store, settings_file
 
 if TYPE_CHECKING:
     from resources.scenes.generator import SceneGenerator
@@ -50,12 +49,11 @@ def estimate_command(
     from resources.scenes.generators import choose_generator
     from vivid_assets.catalogue.scan import catalogue_settings
     from vivid_assets.catalogue.source import find
-    from vivid_assets.settings import SettingsFile, scene_generators
+    from vivid_assets.settings import scene_generators
 
     opened = open_store(store)
     find(opened, name)
-    here = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=opened.root)
-    settings = here.read(catalogue_settings(opened, name))
+    settings = settings_file(opened).read(catalogue_settings(opened, name))
     in_place = settings.backgrounds.place == "inpaint"
     models = scene_generators(settings)
     choice = choose_generator(settings.backgrounds.generator, models)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from resources.store.store import Store
+    from vivid_assets.settings import SettingsFile
 
 DEFAULT_STORE = "vivid_store"
 
@@ -47,6 +48,13 @@ def open_store(root: str, *, to_write: bool = False) -> "Store":
         _check_folder(Path(root), "store", "with --store or VIVID_STORE", to_write=to_write)
     os.environ["VIVID_STORE"] = root
     return store
+
+
+def settings_file(store: "Store") -> "SettingsFile":
+    """The settings file that ``VIVID_SETTINGS`` names, or the store's."""
+    from vivid_assets.settings import SettingsFile
+
+    return SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=store.root)
 
 
 def instance_home(store: "Store") -> Path:

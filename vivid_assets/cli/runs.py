@@ -1,7 +1,6 @@
 """Running shards from the command line: in this process, recorded in the Dagster instance."""
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,9 +12,9 @@ from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.cli.console import listening, say, say_logged, was_said
+from vivid_assets.cli.home import settings_file
 from vivid_assets.cli.stopping import Stopped, stop_if_interrupted
 from vivid_assets.pipeline import Pipeline
-from vivid_assets.settings import SettingsFile
 
 _PIPELINE = Pipeline()
 """The one of ``vivid_assets.definitions``."""
@@ -47,7 +46,7 @@ def run_shards(
 
     # Runs of earlier commands that were killed.
     close_lost_runs(_PIPELINE, instance, store, datetime.now(UTC))
-    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=store.root)
+    settings = settings_file(store)
     # Before the runs, so that each is recorded with the settings that it ran with.
     for observation in observations(_PIPELINE, instance, store, settings):
         instance.report_runless_asset_event(observation)

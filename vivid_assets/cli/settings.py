@@ -1,12 +1,11 @@
 """``vivid settings``: every setting, its meaning, and the value that holds now."""
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vivid_assets.cli.console import say
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store, settings_file
 
 if TYPE_CHECKING:
     from vivid_assets.settings_page import Entry
@@ -24,7 +23,6 @@ def settings_command(
     Example: `vivid settings masks`
     """
     from resources.models import model_named
-    from vivid_assets.settings import SettingsFile
     from vivid_assets.settings_page import entries, heading, page, tables
 
     if markdown:
@@ -32,7 +30,7 @@ def settings_command(
         return
     named = [table] if table else tables()
     listed = {name: entries(name) for name in named}
-    settings = SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=open_store(store).root).read()
+    settings = settings_file(open_store(store)).read()
     for name, own in listed.items():
         if name == "renditions":
             held_by = {f"renditions.{one}": held for one, held in settings.renditions.items()}
