@@ -2,8 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -13,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resources.errors import ModelUnavailable, first_line
 from resources.masks.letterbox import fitted
-from resources.masks.onnx_net import OnnxMasks, OnnxNet, Reading, decide_provider
-from resources.masks.tier import MaskModel, MaskTier
-from resources.runtime.device import Device, DeviceName
-from resources.runtime.lease import lease
+from resources.masks.onnx_net import OnnxNet, Reading
+from resources.masks.onnx_tier import OnnxTier
+from resources.runtime.device import Device
 from resources.runtime.packages import demand
 from resources.weights.hub import fingerprint
 
@@ -79,14 +77,12 @@ class Described(BaseModel):
 _EXAMPLE = 'size = 1024, normalisation = "imagenet" and output = "logits"'
 
 
-class OnnxFile(MaskTier):
+class OnnxFile(OnnxTier):
     """A network in an ONNX file of the user's; how it is used is in the TOML file beside it."""
 
     purpose: ClassVar[str] = "masks by an ONNX file of yours"
 
     model: str = Field(default="", description="The file; a tier's name has it after the colon: onnx:/a/file.onnx.")
-    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
-    batch_size: int = Field(default=4, ge=1, description="Pictures at once; halved when memory runs out.")
 
     def of_model(self, model: str) -> "OnnxFile":
         """The tier of that file. Raises ValueError: its name does not end in .onnx."""
@@ -119,11 +115,6 @@ class OnnxFile(MaskTier):
         how = self._described().model_dump_json(exclude={"licence"})
         return f"onnx-{fingerprint(self._file())}-{hashlib.blake2b(how.encode(), digest_size=8).hexdigest()}"
 
-    @property
-    def at_once(self) -> int:
-        """A batch."""
-        return self.batch_size
-
     def missing(self) -> str | None:
         """Which file is not there, or what the TOML file lacks, in a sentence."""
         try:
@@ -134,16 +125,14 @@ class OnnxFile(MaskTier):
             return str(error)
         return None
 
-    @contextmanager
-    def lease(self) -> Iterator[MaskModel]:
-        """The network for as long as the block runs: loaded on its first call, freed when the block ends."""
-        how = self._described()
-        load = partial(OnnxNet, self._file(), reading=how.output, output=how.output_name)
-        with lease(f"{self.revision} {self.device}", load, self._device, what=self.title) as shared:
-            yield OnnxMasks(shared, partial(_prepared, how), self.batch_size, self.title)
+    def prepared(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Stretched to the network's size and normalised, as the TOML file has it."""
+        return partial(_prepared, self._described())
 
-    def _device(self) -> Device:
-        return decide_provider(self.device)
+    def load(self, device: Device) -> OnnxNet:
+        """Load the file, read as the TOML file has it."""
+        how = self._described()
+        return OnnxNet(self._file(), device, how.output, how.output_name)
 
     def _file(self) -> Path:
         if not self.model:

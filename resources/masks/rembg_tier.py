@@ -1,31 +1,28 @@
 """Any of rembg's networks as a mask tier: ``rembg:isnet-general-use``."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from resources.errors import ModelUnavailable
 from resources.masks import rembg_sessions as rembg
-from resources.masks.onnx_net import OnnxMasks, OnnxNet, decide_provider
-from resources.masks.tier import MaskModel, MaskTier
-from resources.runtime.device import Device, DeviceName
-from resources.runtime.lease import lease
+from resources.masks.onnx_net import OnnxNet
+from resources.masks.onnx_tier import OnnxTier
+from resources.runtime.device import Device
 from resources.runtime.packages import demand
 from resources.weights.hub import fingerprint
 
 
-class Rembg(MaskTier):
+class Rembg(OnnxTier):
     """A network of the installed rembg, with rembg's own preparation of pictures and without its stretching."""
 
     purpose: ClassVar[str] = "masks"
 
     model: str = Field(default="", description="rembg's name; a tier's name has it after the colon, as rembg:silueta.")
-    device: DeviceName = Field(default="auto", description="auto, cpu, cuda, cuda:N or mps.")
-    batch_size: int = Field(default=4, ge=1, description="Pictures at once; halved when memory runs out.")
     non_commercial: bool = Field(
         default=False, description="Consent to networks whose licence forbids commercial use, such as bria-rmbg."
     )
@@ -92,25 +89,15 @@ class Rembg(MaskTier):
         """Let rembg fetch it. Raises ModelUnavailable."""
         return [rembg.pull(self._named())]
 
-    @property
-    def at_once(self) -> int:
-        """A batch."""
-        return self.batch_size
-
-    @contextmanager
-    def lease(self) -> Iterator[MaskModel]:
-        """The network for as long as the block runs: loaded on its first call, freed when the block ends."""
+    def prepared(self) -> Callable[[np.ndarray], np.ndarray]:
+        """As rembg does it. Raises ModelUnavailable without the consent that the licence needs."""
         if refusal := self.refusal():
             raise ModelUnavailable(refusal)
-        prepare = partial(rembg.fed, self._named())
-        with lease(f"{self.revision} {self.device}", self._load, self._device, what=self.title) as shared:
-            yield OnnxMasks(shared, prepare, self.batch_size, self.title)
+        return partial(rembg.fed, self._named())
 
-    def _load(self, device: Device) -> OnnxNet:
+    def load(self, device: Device) -> OnnxNet:
+        """Load rembg's file, read as rembg reads it."""
         return OnnxNet(self._file(), device, rembg.reading_of(self.model))
-
-    def _device(self) -> Device:
-        return decide_provider(self.device)
 
     def _named(self) -> str:
         """The network's name, of one that can be used. Raises ModelUnavailable."""
