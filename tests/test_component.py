@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import cv2
@@ -61,6 +62,12 @@ def test_group_owners_and_what_runs_by_itself_are_as_they_are_given(tmp_path):
     assert running == {"vivid_nightly"}
     assert {one.name.removeprefix("vivid_") for one in (*defs.sensors, *defs.schedules)} == {*SWITCHES}
     assert defs.resolve_schedule_def("vivid_nightly").execution_timezone == "Europe/Berlin"
+
+
+def test_nobody_is_warned_of_what_we_rely_on(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_definitions(Store(root=str(tmp_path)))
 
 
 def test_models_are_in_a_pool_only_where_the_deployment_has_one(tmp_path):

@@ -33,18 +33,15 @@ have moved here are updated too. Stale when a row of any stage changes.
 def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
     """The asset that publishes a shard."""
 
-    @dg.asset(
-        key=pipeline.key("export"),
+    @pipeline.over_shards(
+        "export",
         description=_DESCRIPTION,
-        partitions_def=pipeline.shards,
         # The last of the stages that are read: naming all would only tangle the graph.
         deps=[pipeline.key(stage.name) for stage in last_of(EXPORTED)],
         group_name=pipeline.group_name,
-        owners=pipeline.owners,
         kinds={"parquet", "huggingface"},
         code_version="3",
         metadata={"dagster/column_schema": column_schema(schema())},
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         required_resource_keys=pipeline.keys("store"),
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]

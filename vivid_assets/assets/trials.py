@@ -50,17 +50,14 @@ computed, into `trials/<name>/` of the store; no table, picture or materialisati
 def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
     """The asset that tries settings."""
 
-    @dg.asset(
-        key=pipeline.key("trials"),
+    @pipeline.over_shards(
+        "trials",
         description=_DESCRIPTION,
-        partitions_def=pipeline.shards,
         deps=[pipeline.key(stage.name) for stage in last_of(_TRIED)],
         # Apart, so that "Materialize all" in the group of the stages leaves it out.
         group_name=f"{pipeline.group_name}_trials",
-        owners=pipeline.owners,
         kinds={"numpy"},
         pool=pipeline.pool("gpu"),
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         required_resource_keys=pipeline.keys("store", "settings", *_MODELS),
     )
     def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -48,17 +48,13 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
     earlier = [reads.stage.name for reads in stage.reads]
     models = stage.resources()
 
-    @dg.asset(
-        key=pipeline.key(stage.name),
+    @pipeline.over_shards(
+        stage.name,
         description=stage.description.strip(),
-        partitions_def=pipeline.shards,
         deps=[*map(pipeline.key, earlier or [CATALOGUES]), *own_settings],
         group_name=pipeline.group_name,
-        owners=pipeline.owners,
         kinds={*stage.kinds},
         pool=pipeline.pool(stage.pool),
-        # One shard a run: several in one lose failures, data version and checks by partition.
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
         op_tags={"dagster/priority": str(stage.priority)},
         code_version=stage.version,
         check_specs=check_specs(pipeline, stage),
