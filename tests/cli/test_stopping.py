@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 
 from resources.store.store import Store
+from tests.support.ports import free_ports
 from tests.support.waiting import HANG_S, until
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.source import register
@@ -156,10 +156,8 @@ def _desk_of(process):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.soak)])
 def test_no_server_outlives_the_ui(place, number):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = _start(place, VIVID, "ui", "--port", str(port), "--desk-port", str(port + 1))
+    port, desk_port = free_ports(2)
+    process = _start(place, VIVID, "ui", "--port", str(port), "--desk-port", str(desk_port))
     session = None
     try:
         session = until(lambda: _serves(process), alive=lambda: process.poll() is None, log=lambda: _said(place))

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from resources.store.store import Store
+from tests.support.ports import free_ports
 from tests.support.shards import run_shard
 from tests.support.waiting import HANG_S, until
 from vivid_assets.catalogue.scan import scan
@@ -194,9 +194,7 @@ def launch(instance: dg.DagsterInstance, shards: dict[str, dict[str, str]]) -> l
 @pytest.fixture(scope="session")
 def s3():
     """A bucket, ``s3://vivid``, of an S3 server in a process of its own; told to all clients by the environment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, Path(__file__).with_name("s3_server.py"), str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,12 +1,14 @@
 """``vivid desk``: the review desk on a store."""
 
 import secrets
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from vivid_assets.cli.console import say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store, settings_file
+from vivid_assets.cli.servers import listen
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -14,7 +16,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 def desk_command(
     store: StoreOption = DEFAULT_STORE,
     host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine with a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the desk.")] = 3001,
+    port: Annotated[int, typer.Option(max=65535, help="Port of the desk.")] = 3001,
     name: Annotated[
         list[str] | None,
         typer.Option(help="Further names that it answers under.", show_default=False),
@@ -41,8 +43,10 @@ def desk_command(
     app = desk_app(
         Desk(opened, settings_file(opened)), hosts={*_LOOPBACK, host, *(name or [])}, token=token, read_only=read_only
     )
+    listening = listen(host, port, "--port")
     say(
         f"Review desk: http://{host if host not in ('0.0.0.0', '::') else 'localhost'}:{port}/"
         + (f"?token={token}" if token else "")
     )
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listening])

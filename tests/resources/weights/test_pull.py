@@ -4,7 +4,6 @@ import hashlib
 import importlib.util
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from resources.masks.rembg_sessions import sessions
 from resources.weights import download
 from resources.weights import pull as weights
 from resources.weights.hub import Weights as HubFiles
+from tests.support.ports import free_ports
 
 CONTENT = bytes(range(256)) * 4000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -298,19 +298,13 @@ def test_without_any_network_both_reasons_are_given(tiny, server, home):
         weights.pull("tiny")
 
 
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.mark.parametrize("place", ["a stalled server", "a closed port", "a host without a name"])
 def test_a_place_that_does_not_answer_costs_only_the_timeout(server, tmp_path, monkeypatch, place):
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
     server.stall = True
     url = {
         "a stalled server": f"{server.url}/tiny.onnx",
-        "a closed port": f"http://127.0.0.1:{closed_port()}/tiny.onnx",
+        "a closed port": f"http://127.0.0.1:{free_ports(1)[0]}/tiny.onnx",
         "a host without a name": "http://nowhere.invalid/tiny.onnx",
     }[place]
     # The stalled server never answers: without the timeout this would not end.
@@ -478,7 +472,7 @@ def test_the_hub_s_list_of_a_repository(hub):
 def test_a_hub_that_cannot_be_reached_says_so(hub, monkeypatch):
     import huggingface_hub.constants
 
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(ModelUnavailable, match=r"org could not be fetched from the hub .*HF_ENDPOINT"):
         weights.pull("org")
 
