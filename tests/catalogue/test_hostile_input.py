@@ -86,6 +86,10 @@ def test_ordinary_names_pass(name):
         (["Shoes/a.jpg", "shoes/a.jpg"], {"shoes/a.jpg": "Shoes/a.jpg"}),
         (["e\u0301.jpg", "\u00e9.jpg"], {"\u00e9.jpg": "e\u0301.jpg"}),
         (["cup.jpg", "cup.jpg.png"], {"cup.jpg.png": "cup.jpg"}),
+        (["cup", "cup.jpg/front.jpg"], {"cup": "cup.jpg/front.jpg"}),
+        (["cup.JPG", "cup.jpg/a/front.jpg"], {"cup.JPG": "cup.jpg/a/front.jpg"}),
+        (["a/cup.jpg", "a/cup.jpg.webp/front.jpg"], {"a/cup.jpg": "a/cup.jpg.webp/front.jpg"}),
+        (["cup.jpg", "cup.png", "cup/front.jpg"], {}),
         (["a.jpg", "a.png", "a.b.jpg", "b/a.jpg"], {}),
     ],
 )

@@ -144,6 +144,46 @@ def test_the_manifest_gives_a_picture_its_own_words_and_leaves_renditions_out(sp
     assert backgrounds["a.jpg (cut)"]["generator"] == "transparent"
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_rendition_is_not_called_as_a_folder_of_pictures_is(spring, listed):
+    spring.put("Main/a.jpg")
+    if listed:
+        spring.manifest("image,digest\na.jpg,version:1\nMain/a.jpg,version:2\n")
+    spring.say('prompt = "sand"\n')
+    spring.scan()
+    spring.say(THREE)
+    with pytest.raises(ValueError, match=r"a rendition 'main', and 'Main' is a folder of pictures"):
+        spring.scan()
+    spring.say(THREE.replace("[renditions.main]", "[renditions.con]"))
+    with pytest.raises(ValueError, match=r"renditions\.con: 'con' has a part that names a device"):
+        spring.scan()
+
+
+def test_a_name_that_a_rendition_takes_over_from_a_folder_stays_published(spring):
+    (spring.folder / "shoes").rename(spring.folder / "main")
+    (spring.folder / "main/b.jpg").rename(spring.folder / "main/a.jpg")
+    spring.say('prompt = "blue paper"\nshard_size = 1\n')
+    spring.run()
+    assert spring.published() == {"a.jpg", "main/a.jpg"}
+    (spring.folder / "main").rename(spring.folder / "other")
+    spring.say('prompt = "blue paper"\nshard_size = 1\n[renditions.main]\n')
+    spring.run()
+    assert spring.published() == {"main/a.jpg", "main/other/a.jpg"}
+    spring.say('prompt = "blue paper"\nshard_size = 1\n')
+    (spring.folder / "other").rename(spring.folder / "main")
+    spring.run()
+    assert spring.published() == {"a.jpg", "main/a.jpg"}
+
+
+def test_a_picture_that_changes_as_its_rendition_is_dropped_leaves_nothing_behind(spring):
+    spring.say(f"shard_size = 1\n{THREE}")
+    spring.run()
+    spring.put("a.jpg", subject=(20, 120, 60))
+    spring.say(f"shard_size = 1\n{THREE.partition('[renditions.cut]')[0]}")
+    spring.run()
+    assert spring.published() == {"main/a.jpg", "main/shoes/b.jpg", "beach/a.jpg", "beach/shoes/b.jpg"}
+
+
 def test_a_scene_has_the_shape_of_its_canvas(spring):
     spring.say('prompt = "blue paper"\n[renditions.story]\ncanvas = "90x160"\n[renditions.own]\n')
     spring.run()

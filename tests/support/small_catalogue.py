@@ -41,9 +41,12 @@ class SmallCatalogue:
     def manifest(self, text: str) -> None:
         (self.folder / "manifest.csv").write_text(text)
 
+    def scan(self) -> None:
+        self.found = scan(self.store, register(self.store, "spring", str(self.folder)))
+
     def run(self, *stages: str) -> dict[str, int]:
         """Scan, run the stages (all of them, if none is named) over every shard, and publish: the rows computed."""
-        self.found = scan(self.store, register(self.store, "spring", str(self.folder)))
+        self.scan()
         settings = SettingsFile(trial=_SETTINGS).read(catalogue_settings(self.store, "spring"))
         computed = {}
         for name in shards_of(self.store, "spring"):

@@ -5,7 +5,7 @@ renaming the file is all it takes.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from vivid_assets.spelling import plain
 
@@ -47,7 +47,7 @@ def collisions(names: Iterable[str]) -> dict[str, str]:
 
     Names that differ only in case or Unicode form are one name on many systems. A result that changes its format has
     a suffix appended, so ``cup.jpg`` may become ``cup.jpg.png``, and ``cup`` may become ``cup.jpg``, which another
-    picture must not have as its name.
+    picture, or a folder of pictures, must not have as its name.
     """
     first: dict[str, str] = {}
     refused = {}
@@ -62,4 +62,20 @@ def collisions(names: Iterable[str]) -> dict[str, str]:
             # Of these the name with a suffix stays.
             has_suffix = "." in stem.rpartition("/")[2]
             refused |= {longer: shorter} if has_suffix else {shorter: longer}
-    return refused
+    return refused | _named_like_folders(first)
+
+
+def _named_like_folders(first: Mapping[str, str]) -> dict[str, str]:
+    """Of names by their spelling those whose result could have the path of a folder, each with a name in that."""
+    inside: dict[str, str] = {}
+    for spelt, name in first.items():
+        folder = spelt.rpartition("/")[0]
+        while folder and folder not in inside:
+            inside[folder] = name
+            folder = folder.rpartition("/")[0]
+    return {
+        first[spelt]: name
+        for folder, name in inside.items()
+        for spelt in (folder, *(folder.removesuffix(suffix) for suffix in _APPENDED if folder.endswith(suffix)))
+        if spelt in first
+    }

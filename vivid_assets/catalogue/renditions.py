@@ -5,14 +5,14 @@ request, as JSON: ``[{"rendition": "beach", "prompt": "a pebble beach"}, …]``;
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from vivid_assets.catalogue.requests import scene_seed
 from vivid_assets.settings import Rendition
-from vivid_assets.spelling import did_you_mean
+from vivid_assets.spelling import did_you_mean, plain
 
 _WORDS = ("prompt", "negative_prompt", "seed", "scene", "background")
 """What a manifest's line may say of one rendition."""
@@ -34,6 +34,22 @@ def each_rendition(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
             continue
         rows += [{**own, **one} for one in json.loads(picture["renditions"])]
     return rows
+
+
+def assert_apart(pictures: Iterable[str], declared: Mapping[str, Rendition]) -> None:
+    """Raises ValueError where a rendition has the name of a folder of pictures: composites of both could have one path.
+
+    Both are looked for without regard to case and Unicode form, which other systems do not tell apart.
+    """
+    if not declared:
+        return
+    folders = {plain(folder): folder for folder, slash, _ in (name.partition("/") for name in pictures) if slash}
+    for name in declared:
+        if folder := folders.get(name):
+            raise ValueError(
+                f"catalogue.toml declares a rendition {name!r}, and {folder!r} is a folder of pictures: their "
+                "composites could have the same paths. Give one of them another name. Nothing was changed."
+            )
 
 
 def one_line_each(manifest: pa.Table, declared: Mapping[str, Rendition]) -> tuple[pa.Table, list[str]]:

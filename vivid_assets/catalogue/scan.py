@@ -23,7 +23,7 @@ from vivid_assets.catalogue.listing import Listing, content_digests, file_state,
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
 from vivid_assets.catalogue.matching import ALSO_COMPARED, match_images, match_overrides, without_collisions
 from vivid_assets.catalogue.outcomes import record_outcome
-from vivid_assets.catalogue.renditions import as_column, fill_renditions, one_line_each
+from vivid_assets.catalogue.renditions import as_column, assert_apart, fill_renditions, one_line_each
 from vivid_assets.catalogue.requests import choose_backgrounds, fill_requests
 from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, CatalogueFile
 from vivid_assets.catalogue.wishes import AT_DESK, MASK_CONTENT, read_wishes, with_wishes
@@ -203,6 +203,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     wishes = read_wishes(store, catalogue.name)
     manifest = with_wishes(manifest, wishes)
     pictures = manifest["image"]
+    assert_apart(pictures.to_pylist(), declared)
     identity["content"] = _settled(catalogue, ledger, pictures, identity["content"])
 
     available = _folder(store, catalogue, file.background_folder, refused)

@@ -84,6 +84,8 @@ class CatalogueFile(BaseModel):
         if self.background and self.background_folder:
             raise ValueError("background and background_folder exclude each other: keep one of them")
         for name, rendition in self.settings.renditions.items():
+            if why := why_refused(name):
+                raise ValueError(f"renditions.{name}: {name!r} {why}")
             try:
                 self._is_below(rendition.background)
             except ValueError as error:

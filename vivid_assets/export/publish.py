@@ -113,6 +113,7 @@ class _Publisher:
         kept = {picture: before[picture] for picture in staying & before.keys()}
         part, changed = self._write_part(shard, live, rows, named, without)
         gone = _all(before) - _all(named | kept)
+        gone -= self._of_others(shard, gone, live, before)
         for name in sorted(gone):
             self.assert_held()
             self.store.remove([name])
@@ -176,10 +177,24 @@ class _Publisher:
         others = {}
         for other in sorted({one for shards in places.values() for one in shards} - {shard}):
             names = self._names(other)
-            if taken := moved & names.keys():
+            # Those of renditions too that it has no more: nobody else would take them away.
+            if taken := {key for key in names if _picture(key) in places}:
                 before.update({picture: names[picture] for picture in taken})
                 others[other] = {picture: name for picture, name in names.items() if picture not in taken}
         return others
+
+    def _of_others(self, shard: str, gone: set[str], live: "Live", before: "Names") -> set[str]:
+        """Those of the names that another shard has given since.
+
+        A rendition may get the name that a folder of pictures had, or a folder that of a rendition.
+        """
+        if not gone or {_BETWEEN in key for key in live} == {_BETWEEN in key for key in before}:
+            return set()
+        below = [name.removeprefix(f"{COMPOSITES}/{self.catalogue}/") for name in gone]
+        below += [name.partition("/")[2] for name in below]
+        pictures = {*below, *(name.rpartition(".")[0] for name in below)} - {""}
+        shards = {one for places in places_of(self.store, self.catalogue, pictures).values() for one in places}
+        return {name for other in shards - {shard} for name in _all(self._names(other)) & gone}
 
     def _write_part(
         self,
