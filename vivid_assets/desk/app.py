@@ -23,7 +23,6 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from resources.errors import MachineFault
-from resources.masks.tiers import MASK_TIERS
 from vivid_assets.catalogue.source import registered
 from vivid_assets.desk.desk import LARGEST_MASK, SHOWN, Desk, as_entry
 from vivid_assets.review.page import filled
@@ -83,11 +82,15 @@ class _Answers:
         name, asked = request.path_params["catalogue"], request.query_params.get("after", "")
         after = int(asked) if asked.isdecimal() else 0
         entries, count = await run_in_threadpool(self._desk.entries, name, after)
-        panel = "" if self._read_only else _part("panel.html").replace("{{tiers}}", _tiers())
+        panel = "" if self._read_only else await run_in_threadpool(self._panel, name)
         if after + SHOWN < count:
             panel += f'<p><a href="/{name}?after={after + SHOWN}">The next {min(SHOWN, count - after - SHOWN)}</a></p>'
         key = digest([[one["name"], one["key"]] for one in entries])
-        return HTMLResponse(filled(name, entries, key, panel=panel, script=_part("desk.js"), from_="'self'"))
+        return HTMLResponse(filled(name, entries, key, panel=panel, script=_script(), from_="'self'"))
+
+    def _panel(self, catalogue: str) -> str:
+        tiers = (f'<option value="{html.escape(tier)}">' for tier in self._desk.tiers(catalogue))
+        return _part("panel.html").replace("{{tiers}}", "".join(tiers))
 
     async def small(self, request: Request) -> Response:
         parts = request.path_params
@@ -113,8 +116,8 @@ class _Answers:
 
     async def mask(self, request: Request) -> Response:
         data = await _body(request, LARGEST_MASK)
-        await run_in_threadpool(self._desk.mask, request.path_params["catalogue"], _names(request)[0], data)
-        return JSONResponse({"said": "The mask is kept."})
+        asked = await run_in_threadpool(self._desk.mask, request.path_params["catalogue"], _names(request)[0], data)
+        return JSONResponse({"wish": as_entry(asked), "said": "The mask is kept." if data else "It is taken back."})
 
     async def launch(self, request: Request) -> Response:
         await _body(request, _LARGEST_BODY)
@@ -194,8 +197,9 @@ def _names(request: Request) -> tuple[str, str]:
     return picture, request.query_params.get("name", picture)
 
 
-def _tiers() -> str:
-    return "".join(f"<option>{html.escape(name)}</option>" for name in MASK_TIERS.names())
+def _script() -> str:
+    """Both in one: what draws comes first, as what uses it expects."""
+    return _part("draw.js") + _part("desk.js")
 
 
 @cache

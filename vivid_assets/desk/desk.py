@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from resources.errors import MachineFault
-from resources.masks.tiers import MASK_TIERS
 from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.ledger import live_pictures, places_of, shards_of
-from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.scan import catalogue_settings, scan
 from vivid_assets.catalogue.source import find
 from vivid_assets.catalogue.wishes import (
     Judged,
@@ -22,14 +21,16 @@ from vivid_assets.catalogue.wishes import (
     keep_mask,
     keep_wish,
     read_judged,
+    read_kept_mask,
     read_wishes,
 )
 from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.mask_files import encode_mask
 from vivid_assets.imaging.io.read_mask import read_mask
 from vivid_assets.review.judgements import Label, keep
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import LONGEST_TEXT, SettingsFile
+from vivid_assets.settings import LONGEST_TEXT, SettingsFile, tier_name
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 
 SHOWN = 400
@@ -86,6 +87,8 @@ class Desk:
             data = find(self.store, catalogue).read(picture, asked["content"])
             # Encoded anew: what a stranger's file holds besides pixels is not shown to a browser.
             return encode(decode(data, max_pixels=pixels).rgb, format="jpeg", quality=92), "image/jpeg"
+        if part == "own" and (own := read_wishes(self.store, catalogue).get(picture, Wish()).mask):
+            return encode_mask(read_mask(read_kept_mask(self.store, catalogue, own)).values), "image/png"
         # A mask is the picture's, a composite that of one rendition.
         stage, row = {"mask": (MASKS, picture), "after": (COMPOSITES, name)}.get(part, (None, ""))
         file = read_rows(self.store, stage, shard).get(row, {}).get("file") if stage else None
@@ -109,8 +112,10 @@ class Desk:
     def wish(self, catalogue: str, picture: str, tier: str, prompt: str, background: str) -> Wish:
         """Ask for a tier, prompt and background of a picture; a mask that was given stays. Raises ValueError."""
         self._shard(catalogue, picture)
-        if tier and tier not in MASK_TIERS.names():
-            raise ValueError(f"There is no tier {tier!r}. There are {', '.join(MASK_TIERS.names())}.")
+        if (tier := tier.strip()) and tier_name(tier) not in (known := self.tiers(catalogue)):
+            raise ValueError(
+                f"The tier {tier} is not among those of {catalogue}: {', '.join(known)}. Add it to tiers in [masks]."
+            )
         if len(prompt) > LONGEST_TEXT or len(background) > LONGEST_TEXT:
             raise ValueError(f"A prompt or background has at most {LONGEST_TEXT} characters.")
         before = read_wishes(self.store, catalogue).get(picture, Wish())
@@ -118,7 +123,11 @@ class Desk:
         keep_wish(self.store, catalogue, picture, wish)
         return wish
 
-    def mask(self, catalogue: str, picture: str, data: bytes) -> None:
+    def tiers(self, catalogue: str) -> tuple[str, ...]:
+        """The mask tiers that may be asked for: those of the settings that hold for the catalogue."""
+        return self.settings.read(catalogue_settings(self.store, catalogue)).masks.tiers
+
+    def mask(self, catalogue: str, picture: str, data: bytes) -> Wish:
         """Ask for a mask of a person's, white on black; an empty one takes it back. Raises ValueError."""
         self._shard(catalogue, picture)
         if len(data) > LARGEST_MASK:
@@ -127,7 +136,9 @@ class Desk:
             read_mask(data)
         before = read_wishes(self.store, catalogue).get(picture, Wish())
         digest = keep_mask(self.store, catalogue, data) if data else ""
-        keep_wish(self.store, catalogue, picture, replace(before, mask=digest))
+        wish = replace(before, mask=digest)
+        keep_wish(self.store, catalogue, picture, wish)
+        return wish
 
     def launch(self, catalogue: str) -> str:
         """Have the pictures run for which something is asked; what will run, in a sentence. Raises ValueError."""
@@ -139,7 +150,8 @@ class Desk:
         if not wanted:
             return "Nothing has changed: every picture is as it was asked for."
         ask_for(self.store, f"desk-{uuid.uuid4().hex}", wanted)
-        return f"{len(wanted)} runs are requested; only pictures that changed are computed."
+        runs = "1 run is" if len(wanted) == 1 else f"{len(wanted)} runs are"
+        return f"{runs} requested; only pictures that changed are computed."
 
     def _shard(self, catalogue: str, picture: str) -> str:
         find(self.store, catalogue)
@@ -170,4 +182,4 @@ def _entry(
 
 def as_entry(wish: Wish) -> dict[str, Any]:
     """What is asked for a picture, as the page's script sees it."""
-    return {"tier": wish.tier, "prompt": wish.prompt, "background": wish.background, "mask": bool(wish.mask)}
+    return {"tier": wish.tier, "prompt": wish.prompt, "background": wish.background, "mask": wish.mask}

@@ -339,16 +339,16 @@ const KEYS = {
   f: toggleFlag, a: toggleAccepted, z: cycleZoom, x: openList, v: () => cycle("verdict"), t: () => cycle("tier"),
   l: () => setFilter("only", filter.only === "look" ? "" : "look"),
   1: () => setView("after"), 2: () => setView("mask"), 3: () => setView("three"), 4: () => setView("edges"),
-  o: () => find("#full").href && find("#full").click(), "/": () => find("#search").focus(),
+  o: () => find("#full").href && find("#full").click(), d: () => desk?.draw(), "/": () => find("#search").focus(),
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || find("#list").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
   if (event.target === find("#search")) {
     if (event.key === "Escape" || event.key === "Enter") find("#search").blur();
     return;
   }
-  if (event.target.closest("#desk")) return;
+  if (event.target.closest("#desk input")) return;
   if (event.shiftKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
     setWipe(Number(find("#wipe").value) + (event.key === "ArrowRight" ? 5 : -5));
   } else {

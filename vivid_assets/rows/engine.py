@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +24,7 @@ from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows
 from vivid_assets.rows.work import Done, Work, perform
 
 _PROGRESS_SECONDS = 10.0
+_COMPUTE = "compute"
 _NONE: dict[str, Any] = {"key": None}
 
 
@@ -126,7 +127,7 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
         if plan.due:
             run.log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(plan.due), len(run.pictures))
             progress = Progress(len(plan.due))
-            rows = rows | _work_off(run, plan.due, work, journal, progress, gpu)
+            rows = rows | _work_off(run, plan.due, _measured(run, work(), progress), journal, progress, gpu)
         else:
             run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
         ordered = [rows[name_of(picture)] for picture in run.pictures]
@@ -138,7 +139,7 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
             write_rows(store, stage, shard, ordered, after=plan.number, made_with=made_with)
         journal.clear(plan.journals)
     seconds = time.perf_counter() - started
-    return Outcome(table, len(plan.due), seconds, computing=progress.computing, gpu=gpu.now())
+    return Outcome(table, len(plan.due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
 
 
 def _plan(run: ShardRun) -> _Plan:
@@ -233,7 +234,7 @@ def _measured(run: ShardRun, work: Work[Any, Any], progress: Progress) -> Work[A
     stage, store = run.stage, run.store
 
     def compute(batch: Sequence[Any]) -> Sequence[Any]:
-        with progress.batch(len(batch)):
+        with progress.stage(_COMPUTE):
             return work.compute(batch)
 
     def save(row: RowInput, computed: Any) -> dict[str, Any]:
@@ -250,7 +251,7 @@ def _measured(run: ShardRun, work: Work[Any, Any], progress: Progress) -> Work[A
 def _work_off(
     run: ShardRun,
     due: Sequence[RowInput],
-    work: Callable[[], Work[Any, Any]],
+    work: Work[Any, Any],
     journal: Journal,
     progress: Progress,
     gpu: GpuUse,
@@ -259,7 +260,7 @@ def _work_off(
     stage, log = run.stage, run.log
     rows: dict[str, dict[str, Any]] = {}
     try:
-        with closing(_paced(run, due, work, journal, progress, gpu)) as paced:
+        with closing(_paced(run, perform(due, work), journal, progress, gpu, batch=work.batch_size)) as paced:
             for done in paced:
                 name = done.row.name
                 if isinstance(done.result, PictureFailure):
@@ -279,14 +280,9 @@ def _work_off(
 
 
 def _paced(
-    run: ShardRun,
-    due: Sequence[RowInput],
-    work: Callable[[], Work[Any, Any]],
-    journal: Journal,
-    progress: Progress,
-    gpu: GpuUse,
+    run: ShardRun, done: Iterator[Done], journal: Journal, progress: Progress, gpu: GpuUse, *, batch: int
 ) -> Generator[Done]:
-    """What is done of ``due``, with a line in the log every ten seconds; what a line counts is saved.
+    """``done``, with a line in the log every ten seconds; what a line counts is saved.
 
     Where nothing is finished for so long, since a model is loaded or a batch takes its time, a thread says so.
     """
@@ -298,16 +294,15 @@ def _paced(
         last = started
         while not ended.wait(_PROGRESS_SECONDS / 10):
             if (now := time.monotonic()) - max(told, last) > _PROGRESS_SECONDS:
-                last, left = now, progress.seconds_left
-                rest = f", {duration(left)} left" if left else ""
-                run.log.info("%s: at work for %s, %d pictures finished%s", prefix, duration(now - started), saved, rest)
+                last = now
+                run.log.info("%s: at work for %s, %d pictures finished", prefix, duration(now - started), saved)
 
     watcher = threading.Thread(target=wait, name="progress", daemon=True)
     watcher.start()
     try:
-        for count, one in enumerate(perform(due, _measured(run, work(), progress))):
-            # The rows before are in the journal by now.
-            if count and time.monotonic() - told > _PROGRESS_SECONDS:
+        for count, one in enumerate(done):
+            # The row before is in the journal by now. After a batch's first row there is no rate to speak of.
+            if time.monotonic() - told > _PROGRESS_SECONDS and count >= batch:
                 told, saved = time.monotonic(), count
                 journal.flush()
                 memory = gpu.now()

@@ -92,7 +92,9 @@ def test_what_is_no_wish_is_said_and_changes_nothing(pipeline):
         assert answer.status_code in (400, 404), answer.text
         return answer.json()["said"]
 
-    assert "There is no tier 'magic'" in refused("/spring/wish", json={"picture": "a.png", "tier": "magic"})
+    assert "and not 'magic'" in refused("/spring/wish", json={"picture": "a.png", "tier": "magic"})
+    said = refused("/spring/wish", json={"picture": "a.png", "tier": "rembg:silueta"})
+    assert "rembg:silueta is not among those of spring: gradients" in said
     assert "There is no picture" in refused("/spring/wish", json={"picture": HOSTILE, "tier": "gradients"})
     assert "is no JSON" in refused("/spring/wish", content=b"{")
     assert "is no text" in refused("/spring/wish", json={"picture": 3})
@@ -110,12 +112,17 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
     wish = {"picture": "shoes/b & c.png", "tier": "", "prompt": "teal paper", "background": ""}
     assert asked.post("/spring/wish", json=wish, headers=OURS).json()["wish"]["prompt"] == "teal paper"
     said = asked.post("/spring/launch", content=b"{}", headers=OURS).json()["said"]
-    assert said == "1 runs are requested; only pictures that changed are computed."
+    assert said == "1 run is requested; only pictures that changed are computed."
     assert len(pipeline.store.names("updates")) == 1
     computed = pipeline.run()
     assert (computed["masks"], computed["backgrounds"], computed["composites"]) == (1, 1, 2)
     row = pipeline.rows(MASKS)["a.png"]
     assert (row["origin"], row["verdict"]) == ("person", "override")
+    own = asked.get("/spring/full/own", params={"picture": "a.png"})
+    assert np.array_equal(
+        cv2.imdecode(np.frombuffer(own.content, np.uint8), 0), cv2.imdecode(np.frombuffer(mask_file(), np.uint8), 0)
+    )
+    assert asked.get("/spring/full/own", params={"picture": "shoes/b & c.png"}).status_code == 404
     assert not (pipeline.folder / "overrides").exists(), "the folder is never written to"
     assert pipeline.rows(ENHANCED_PROMPTS)["shoes/b & c.png"]["user_prompt"] == "teal paper"
     # Taken back, everything is as it was and nothing is computed.
@@ -124,6 +131,17 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
     asked.post("/spring/launch", content=b"{}", headers=OURS)
     assert set(pipeline.run().values()) <= {0, 2}
     assert pipeline.rows(MASKS)["a.png"]["origin"] != "person"
+
+
+def test_the_tiers_of_the_settings_may_be_asked_for_whatever_their_models_are(pipeline):
+    names = ["rembg:silueta", f"birefnet:ORG/NAME@{40 * 'a'}", "onnx:/a/file.onnx"]
+    pipeline.say(f"[masks]\ntiers = {names}\n")
+    asked = client(pipeline)
+    page = asked.get("/spring").text
+    for name in names:
+        assert f'<option value="{name}">' in page
+        answer = asked.post("/spring/wish", json={"picture": "a.png", "tier": name}, headers=OURS)
+        assert (answer.status_code, answer.json().get("wish", {}).get("tier")) == (200, name)
 
 
 def test_what_was_said_is_there_for_the_next_person_until_the_picture_is_made_anew(pipeline):

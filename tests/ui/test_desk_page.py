@@ -1,0 +1,228 @@
+"""The review desk in a real browser: a wrong mask made again by a tier, an upload and a drawing; clicks are counted.
+
+What the desk asks for is run here; tests/scheduling/test_alerts.py has the sensor that requests it in Dagster.
+"""
+
+import json
+import threading
+
+import cv2
+import numpy as np
+import pytest
+import uvicorn
+
+from resources.store.store import Store
+from tests.support.shards import run_shard
+from vivid_assets.assets.masks import MASKS
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import register
+from vivid_assets.catalogue.wishes import read_kept_mask, read_wishes
+from vivid_assets.desk.app import desk_app
+from vivid_assets.desk.desk import Desk
+from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.imaging.io.read_mask import read_mask
+from vivid_assets.rows.tables import read_rows
+from vivid_assets.settings import SettingsFile
+
+pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=0.5)]
+
+SIZE = 240
+SHARD = "spring-00000"
+PICTURES = {"bricks.png": "brick", "gravel.png": "gravel", "grass.png": "grass"}
+MOST_CLICKS = 6
+COUNT = "window.clicks = 0; addEventListener('pointerdown', () => { window.clicks += 1; }, true);"
+
+
+def subject() -> np.ndarray:
+    disc = np.zeros((SIZE, SIZE), np.uint8)
+    return cv2.circle(disc, (SIZE // 2, SIZE // 2), SIZE // 4, 255, -1, cv2.LINE_AA)
+
+
+def photograph(wall: np.ndarray) -> np.ndarray:
+    """A red disc before a wall of a pattern, which the tier of the drawn gradients cannot tell from it."""
+    weight = subject()[..., None] / 255
+    wall = np.repeat(cv2.resize(wall, (SIZE, SIZE))[..., None], 3, axis=2)
+    return (wall * (1 - weight) + np.array((30, 40, 200)) * weight).astype(np.uint8)
+
+
+def overlap(alpha: np.ndarray) -> float:
+    """Of a mask and the disc: intersection over union."""
+    found, true = alpha > 0.5, subject() > 127
+    return float((found & true).sum() / (found | true).sum())
+
+
+class Studio:
+    """A catalogue with wrong masks, its desk, and the runs that are asked for there."""
+
+    def __init__(self, root):
+        self.store, self.settings_file = Store(root=str(root / "store")), root / "vivid.toml"
+        self.settings_file.write_text(
+            '[masks]\ntiers = ["u2netp", "gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+        )
+        from skimage import data
+
+        folder = root / "pictures"
+        folder.mkdir()
+        for name, wall in PICTURES.items():
+            cv2.imwrite(str(folder / name), photograph(getattr(data, wall)()))
+        (folder / "manifest.csv").write_text("image,tier\n" + "".join(f"{name},gradients\n" for name in PICTURES))
+        scan(self.store, register(self.store, "spring", str(folder)))
+        run_shard(self.store, SHARD, self.settings_file)
+        desk = Desk(self.store, SettingsFile(path=str(self.settings_file)))
+        config = uvicorn.Config(desk_app(desk, hosts={"127.0.0.1"}), port=0, log_level="warning")
+        self.server, self.socket = uvicorn.Server(config), config.bind_socket()
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/spring"
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+
+    def stop(self):
+        self.server.should_exit = True
+        self.thread.join()
+
+    def mask(self, picture):
+        """The tier and the alpha."""
+        row = read_rows(self.store, MASKS, SHARD)[picture]
+        return row["tier"], decode_mask(self.store.read(row["file"]))
+
+    def run_what_was_asked(self):
+        """The rows that were computed, by stage."""
+        (waiting,) = self.store.names("updates")
+        ((shard, stages, _),) = json.loads(self.store.read(f"updates/{waiting}"))
+        self.store.remove([f"updates/{waiting}"])
+        return run_shard(self.store, shard, self.settings_file, selection=stages)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    studio = Studio(tmp_path_factory.mktemp("studio"))
+    yield studio
+    studio.stop()
+
+
+@pytest.fixture
+def desk(browser, studio):
+    page = browser.new_page(viewport={"width": 1400, "height": 850})
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.add_init_script(COUNT)
+    page.goto(studio.url)
+    yield page
+    assert page.complaints == []
+    page.close()
+
+
+def choose(page, picture):
+    page.locator(f".tile[title='{picture}']").click()
+
+
+def make_again(page):
+    """The clicks that it took since the page was opened."""
+    page.get_by_role("button", name="Make again now").click()
+    page.locator("#notice", has_text="1 run is requested").wait_for()
+    return page.evaluate("window.clicks")
+
+
+def drag(page, *points):
+    """With the pressed button over the picture, by its own pixels."""
+    box = page.locator("#draw-mask").bounding_box()
+    scale = box["width"] / SIZE
+    for at, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x * scale, box["y"] + y * scale, steps=4)
+        if not at:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def kept(studio, picture):
+    return read_mask(read_kept_mask(studio.store, "spring", read_wishes(studio.store, "spring")[picture].mask)).values
+
+
+def test_a_wrong_mask_is_made_again_by_another_tier(studio, desk, u2netp):
+    assert overlap(studio.mask("bricks.png")[1]) < 0.5
+    choose(desk, "bricks.png")
+    desk.locator("#desk-tier").click()
+    desk.keyboard.type("u2netp")
+    assert make_again(desk) <= MOST_CLICKS
+    assert studio.run_what_was_asked()["masks"] == 1
+    tier, alpha = studio.mask("bricks.png")
+    assert (tier, overlap(alpha) > 0.95) == ("u2netp", True)
+    desk.reload()
+    choose(desk, "bricks.png")
+    assert "u2netp" in desk.locator("#facts").inner_text()
+
+
+def test_a_wrong_mask_is_made_again_by_one_that_is_uploaded(studio, desk, tmp_path):
+    cv2.imwrite(str(tmp_path / "mine.png"), subject())
+    choose(desk, "gravel.png")
+    with desk.expect_file_chooser() as chooser:
+        desk.locator("#desk-mask").click()
+    chooser.value.set_files(tmp_path / "mine.png")
+    in_the_file_dialog = 2
+    assert make_again(desk) + in_the_file_dialog <= MOST_CLICKS
+    assert studio.run_what_was_asked()["masks"] == 1
+    tier, alpha = studio.mask("gravel.png")
+    assert (tier, overlap(alpha) > 0.99) == ("override", True)
+
+
+def test_a_wrong_mask_is_drawn_anew(studio, desk):
+    choose(desk, "grass.png")
+    desk.get_by_role("button", name="Draw the mask").click()
+    desk.locator("#draw[open]").wait_for()
+    for _ in range(16):
+        desk.keyboard.press("]")
+    desk.keyboard.press("r")
+    drag(desk, (0, 120), (240, 120))
+    for _ in range(3):
+        desk.keyboard.press("[")
+    desk.keyboard.press("a")
+    drag(desk, (120, 120))
+    desk.get_by_role("button", name="Keep this mask").click()
+    desk.locator("#draw[open]").wait_for(state="detached")
+    assert make_again(desk) <= MOST_CLICKS
+    assert studio.run_what_was_asked()["masks"] == 1
+    tier, alpha = studio.mask("grass.png")
+    assert (tier, alpha.shape) == ("override", (SIZE, SIZE))
+    assert overlap(alpha) > 0.9
+    desk.locator("#desk-own").get_by_role("button").click()
+    desk.locator("#desk-own").wait_for(state="hidden")
+    assert "grass.png" not in read_wishes(studio.store, "spring")
+
+
+def test_what_is_drawn_goes_onto_the_mask_that_was_given_and_undo_takes_just_the_last_stroke(studio, desk, tmp_path):
+    shades = np.tile(np.linspace(0, 255, SIZE).astype(np.uint8), (SIZE, 1))
+    cv2.imwrite(str(tmp_path / "soft.png"), shades)
+    choose(desk, "grass.png")
+    desk.locator("#desk-mask").set_input_files(tmp_path / "soft.png")
+    desk.get_by_role("button", name="Keep for later").click()
+    desk.locator("#desk-own").wait_for()
+    desk.keyboard.press("d")
+    desk.locator("#draw[open]").wait_for()
+    drag(desk, (40, 60), (60, 60))
+    desk.keyboard.press("r")
+    drag(desk, (200, 180), (220, 180))
+    desk.keyboard.press("Escape")
+    drag(desk, (40, 180), (220, 60))
+    desk.keyboard.press("Control+z")
+    desk.mouse.wheel(0, -100)
+    desk.keyboard.press("Enter")
+    desk.locator("#draw[open]").wait_for(state="detached")
+    alpha = np.rint(255 * kept(studio, "grass.png"))
+    assert alpha[58:62, 42:58].min() == 255, "added"
+    assert alpha[178:182, 202:218].max() == 0, "removed"
+    untouched = np.ones((SIZE, SIZE), bool)
+    untouched[50:70, 30:70] = untouched[170:190, 190:230] = False
+    assert np.array_equal(alpha[untouched], shades[untouched]), "soft edges stay as they were, the third stroke is gone"
+
+
+def test_no_key_of_the_page_works_while_a_mask_is_drawn_and_an_untouched_one_is_left_by_escape(studio, desk):
+    choose(desk, "bricks.png")
+    desk.keyboard.press("d")
+    desk.locator("#draw[open]").wait_for()
+    for key in ("f", "ArrowRight", "x", "a"):
+        desk.keyboard.press(key)
+    desk.keyboard.press("Escape")
+    desk.locator("#draw[open]").wait_for(state="detached")
+    assert desk.locator("#name").inner_text() == "bricks.png"
+    assert desk.locator(".tile.flagged, .tile.accepted").count() == 0
+    assert not desk.locator("#list[open]").count()
+    assert not read_wishes(studio.store, "spring")["bricks.png"].mask
