@@ -32,8 +32,11 @@ if threading.current_thread() is threading.main_thread():
 hypothesis.settings.register_profile("vivid", deadline=None)
 hypothesis.settings.load_profile("vivid")
 
-MODELS = {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_families"}
-"""The fixtures whose libraries take half a minute to import."""
+SHARED = {
+    "models": {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_families"},
+    "live Dagster": {"tests.support.operator"},
+}
+"""What takes long to set up and is shared by tests of several files is set up once, in one worker."""
 
 
 LONG = 4
@@ -43,18 +46,18 @@ LONG = 4
 class ByFile(LoadFileScheduling):
     """A file's tests share a worker and what it has set up.
 
-    Those with models share one, too, which imports diffusers once.
+    Those with models share one, too, which imports diffusers once, and those with a live Dagster, which starts once.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        return "models" if _uses_models(file) else file
+        return next((kind for kind in SHARED if _shares(file, kind)), file)
 
 
 @cache
-def _uses_models(file: str) -> bool:
+def _shares(file: str, kind: str) -> bool:
     text = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
-    return any(name in text for name in MODELS)
+    return any(name in text for name in SHARED[kind])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

@@ -1,16 +1,19 @@
-"""A live Dagster (web server, daemon, code server), and a real browser."""
+"""One live Dagster (web server, daemon, code server) for all that is told on one, and a real browser."""
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from tests.support.operator import SETTINGS, Operator, Webhook
 from tests.support.ports import free_ports
 from tests.support.waiting import HANG_S, until
 
@@ -65,15 +68,56 @@ class LiveDagster:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def webhook():
+    server = Webhook()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def storage(request):
+    """What dagster.yaml says of the storage: a PostgreSQL server of these tests' own where CI has one, else SQLite."""
+    if not os.environ.get("VIVID_REQUIRE_POSTGRES"):
+        return ""
+    url = request.getfixturevalue("new_database")()
+    return f'\nstorage:\n  postgres:\n    postgres_url: "{url}"\n'
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory, webhook, storage):
+    """Of the live Dagster: nights come each minute, and a dead worker is looked for every three seconds."""
+    root = tmp_path_factory.mktemp("live")
+    home = root / "dagster"
+    home.mkdir()
+    shipped = files("vivid_assets.cli").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    (home / "dagster.yaml").write_text(re.sub(r"seconds: 15$", "seconds: 3", shipped, flags=re.MULTILINE) + storage)
+    (root / "vivid.toml").write_text(SETTINGS)
+    return os.environ | {
+        "VIVID_GPU_POOL": "gpu",
+        "VIVID_STORE": str(root / "store"),
+        "VIVID_SETTINGS": str(root / "vivid.toml"),
+        "VIVID_NIGHT_CRON": "* * * * *",
+        "VIVID_SENSOR_SECONDS": "5",
+        "VIVID_ALERT_WEBHOOK": f"http://127.0.0.1:{webhook.server_port}/",
+        "DAGSTER_HOME": str(home),
+    }
+
+
+@pytest.fixture(scope="session")
 def dagster(environment, tmp_path_factory):
-    """On the store and with the records that the module's ``environment`` names."""
     server = LiveDagster(environment, tmp_path_factory.mktemp("log") / "dg.log")
     try:
         server.wait(server.location)
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def operator(dagster, environment, webhook):
+    """Modules share it: each has catalogues of its own, forgets them at its end, and puts the settings back."""
+    return Operator(dagster, environment, webhook)
 
 
 @pytest.fixture(scope="session")
