@@ -19,6 +19,7 @@ from vivid_assets.scheduling.lost_runs import lost_runs_sensor
 from vivid_assets.scheduling.state_of_work import catalogues_asset, state_of_work_checks, state_of_work_sensor
 from vivid_assets.scheduling.ticks import arrivals_sensor, nightly_schedule
 from vivid_assets.scheduling.updates import update_job, updates_sensor
+from vivid_assets.scheduling.upkeep import upkeep_jobs
 from vivid_assets.settings import SettingsFile
 from vivid_assets.spelling import did_you_mean
 from vivid_assets.stages.shard_asset import shard_asset
@@ -94,7 +95,7 @@ def build_definitions(
             trials_asset(pipeline),
         ],
         asset_checks=[state_of_work_checks(pipeline)],
-        jobs=[*catalogue_jobs(pipeline), shard_job, update_job(pipeline)],
+        jobs=[*catalogue_jobs(pipeline), *upkeep_jobs(pipeline), shard_job, update_job(pipeline)],
         schedules=[nightly_schedule(pipeline, shard_job, night, automation.night_cron, automation.timezone)],
         sensors=[
             arrivals_sensor(pipeline, shard_job, sensor("arrivals"), automation.sensor_seconds),

@@ -345,6 +345,7 @@ class TestSeveral:
         result = vivid("replace", folder, "--background", "#ffffff", "--output", tmp_path / "out", *TIERS)
         assert result.exit_code == 1
         assert "3 of 4 pictures succeeded, 1 failed" in result.output
+        assert f"{tmp_path / 'out' / 'a-composite.png'}, {tmp_path / 'out' / 'a-cutout.png'}  mask by" in result.output
         assert "broken.png: " in result.output
         assert "'layers.psd' (a Photoshop document; export it as PNG or TIFF)" in result.output
         assert "notes.txt" not in result.output

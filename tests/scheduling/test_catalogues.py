@@ -1,4 +1,6 @@
-"""Catalogues are added, scanned and removed by jobs, whose messages are those of the commands."""
+"""Catalogues are added, scanned, renamed, pruned and removed by jobs, whose messages are those of the commands."""
+
+import os
 
 import cv2
 import dagster as dg
@@ -8,6 +10,7 @@ import pytest
 from resources.store.store import Store
 from vivid_assets.catalogue.source import registered
 from vivid_assets.definitions import PIPELINE, defs
+from vivid_assets.export.outputs import files_below
 from vivid_assets.scheduling.updates import updates_sensor
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.faults import reasons
@@ -92,3 +95,36 @@ def test_a_removed_catalogue_leaves_the_lists_and_can_come_back(deployment):
     again = deployment.launch("add_catalogue", "add_folder", name="spring", folder=str(deployment.folder))
     assert "0 new" in again["found"]
     assert {*deployment.partitions()} == {"spring-2-00000", "spring-00000"}
+
+
+def test_pruning_says_the_bytes_first_and_deletes_when_it_is_told(deployment):
+    deployment.launch("add_catalogue", "add_folder", name="spring", folder=str(deployment.folder), run=False)
+    stray = deployment.store.path("artefacts/spring/masks/00/of a killed run.bin")
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(bytes(100_000))
+    os.utime(stray.path, (1e9, 1e9))
+    assert "There is no catalogue 'winter' here" in deployment.launch("prune", "delete_unneeded", name="winter")
+    said = deployment.launch("prune", "delete_unneeded")
+    assert (said["what"], said["bytes"]) == ("1 files, 0.1 MB, would be deleted.", 100_000)
+    assert "spring: 0 files of 0 pictures" in said["of"] and "scenes: 0 that no catalogue uses" in said["of"]
+    assert stray.exists()
+    said = deployment.launch("prune", "delete_unneeded", name="spring", dry_run=False)
+    assert said["what"] == "1 files, 0.1 MB, were deleted."
+    assert not stray.exists()
+
+
+def test_a_catalogue_is_moved_renamed_and_removed_with_all_that_was_made_of_it(deployment):
+    deployment.launch("add_catalogue", "add_folder", name="spring", folder=str(deployment.folder), run=False)
+    elsewhere = deployment.folder.rename(deployment.folder.with_name("elsewhere"))
+    deployment.launch("move_catalogue", "move_folder", name="spring", folder=str(elsewhere))
+    assert "cannot be a catalogue's name" in deployment.launch(
+        "rename_catalogue", "rename", name="spring", new_name="Spring 1"
+    )
+    deployment.launch("rename_catalogue", "rename", name="spring", new_name="summer")
+    assert [(one.name, one.url) for one in registered(deployment.store)] == [("summer", str(elsewhere))]
+    assert deployment.partitions() == ["summer-00000"]
+    again = deployment.launch("scan_catalogue", "scan_folder", name="summer", run=False)
+    assert "0 new" in again["found"]
+    deployment.launch("remove_catalogue", "remove_name", name="summer", files=True)
+    assert deployment.partitions() == [] == registered(deployment.store)
+    assert files_below(deployment.store, "catalogues") == {}

@@ -460,7 +460,7 @@ def _do(
         say(
             count,
             ("✓ ", "green"),
-            f"{job.results[0].path}  mask by {solved.by} ({solved.mask.verdict})",
+            f"{', '.join(str(result.path) for result in job.results)}  mask by {solved.by} ({solved.mask.verdict})",
             (" check it" if doubtful else "", "yellow"),
             f"  {time.perf_counter() - started:.1f} s",
         )

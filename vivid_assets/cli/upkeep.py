@@ -1,6 +1,5 @@
 """``vivid catalogue list``, ``rename``, ``remove`` and ``prune``: what there is, and what the store keeps of it."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -58,12 +57,13 @@ def remove_command(
     from vivid_assets.catalogue.source import find, take_off
     from vivid_assets.cli.runs import forget_shards
     from vivid_assets.export.outputs import outputs_of
+    from vivid_assets.scheduling.upkeep import megabytes
     from vivid_assets.stages.stage import all_stages
 
     opened = open_store(store, to_write=True)
     catalogue = find(opened, name)
     outputs = outputs_of(opened, name, all_stages()) if files else {}
-    also = f" and delete {len(outputs)} files, {_megabytes(outputs)}, that were made of it" if files else ""
+    also = f" and delete {len(outputs)} files, {megabytes(outputs)}, that were made of it" if files else ""
     if not (yes or typer.confirm(f"Remove {name} ({catalogue.url}){also}?")):
         say("Nothing was changed.")
         raise typer.Exit(1)
@@ -71,7 +71,7 @@ def remove_command(
     forget_shards(instance, name)
     take_off(opened, name)
     opened.remove(outputs)
-    rest = f"Deleted {len(outputs)} files, {_megabytes(outputs)}." if files else f"Its results stay in {opened.root}"
+    rest = f"Deleted {len(outputs)} files, {megabytes(outputs)}." if files else f"Its results stay in {opened.root}"
     say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is no longer registered. {rest}")
 
 
@@ -87,20 +87,14 @@ def rename_command(
 
     Example: `vivid catalogue rename spring spring-2027`
     """
-    from partitions.shards import check_catalogue_name
-    from vivid_assets.assets.export import publish_catalogue
-    from vivid_assets.assets.review import REVIEW
-    from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.cli.runs import forget_shards, register_shards
-    from vivid_assets.export.rename import rename
-    from vivid_assets.stages.stage import all_stages
+    from vivid_assets.scheduling.upkeep import rename_catalogue
 
     opened = open_store(store, to_write=True)
-    rename(opened, name, check_catalogue_name(to), all_stages(), REVIEW)
+    shards = rename_catalogue(opened, name, to)
     instance = open_instance(opened)
     forget_shards(instance, name)
-    register_shards(instance, shards_of(opened, to))
-    publish_catalogue(opened, to)
+    register_shards(instance, shards)
     say("Catalogue ", (name, "bold"), " is ", (to, "bold"), " now.")
 
 
@@ -118,42 +112,11 @@ def prune_command(
 
     Examples: `vivid catalogue prune`, `vivid catalogue prune spring --yes`
     """
-    from vivid_assets.assets.export import publish_catalogue
-    from vivid_assets.assets.review import REVIEW
-    from vivid_assets.catalogue.source import find, registered
-    from vivid_assets.export.outputs import unused_scenes
-    from vivid_assets.export.purge import delete_rubbish, find_rubbish
-    from vivid_assets.stages.stage import all_stages
+    from vivid_assets.scheduling.upkeep import megabytes, prune
 
-    opened = open_store(store, to_write=yes)
     freed: dict[str, int] = {}
-    for catalogue in [find(opened, name)] if name else registered(opened):
-        found = find_rubbish(opened, catalogue.name, all_stages())
-        files = found.files | found.orphans
-        say(
-            (catalogue.name, "bold"),
-            f": {len(found.files)} files of {len(found.pictures)} pictures in {len(found.tables)} tables, "
-            f"{_megabytes(found.files)}; {len(found.orphans)} files that killed runs left or nothing uses any more, "
-            f"{_megabytes(found.orphans)}",
-        )
-        freed |= files
-        if yes:
-            delete_rubbish(opened, found, REVIEW)
-            publish_catalogue(opened, catalogue.name)
-    # After the rows that named them: these may be what kept a scene.
-    scenes = {
-        path: size
-        for path, size in unused_scenes(opened, all_stages(), now=datetime.now(UTC)).items()
-        if path not in freed
-    }
-    say(("scenes", "bold"), f": {len(scenes)} that no catalogue uses, {_megabytes(scenes)}")
-    freed |= scenes
-    if not yes:
-        say(f"{len(freed)} files, {_megabytes(freed)}. Nothing was deleted: add --yes to delete them.")
-        return
-    opened.remove(scenes)
-    say(f"Deleted {len(freed)} files, {_megabytes(freed)}.")
-
-
-def _megabytes(files: dict[str, int]) -> str:
-    return f"{sum(files.values()) / 1e6:.1f} MB"
+    for found in prune(open_store(store, to_write=yes), name or "", delete=yes):
+        say((found.of, "bold"), f": {found.sentence}")
+        freed |= found.files
+    said = f"{len(freed)} files, {megabytes(freed)}."
+    say(f"Deleted {said}" if yes else f"{said} Nothing was deleted: add --yes to delete them.")

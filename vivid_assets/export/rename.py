@@ -11,7 +11,7 @@ from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, read_ledger
 from vivid_assets.catalogue.progress import EXPORT, note_progress, read_progress
-from vivid_assets.catalogue.source import each_registered, find, register, take_off
+from vivid_assets.catalogue.source import Catalogue, each_registered, find, register, take_off
 from vivid_assets.export.outputs import files_below, outputs_of
 from vivid_assets.review.page import review_page
 from vivid_assets.rows.orphans import files_of
@@ -38,10 +38,11 @@ def rename(store: Store, old: str, new: str, stages: Sequence[Stage], review: St
 
     """
     catalogue = find(store, old)
-    if any(name == new and getattr(one, "url", "") != catalogue.url for name, one in each_registered(store)):
-        raise ValueError(f"There is a catalogue {new!r} already: choose another name.")
     ledger, _ = read_ledger(store, old)
     shards = {shard: shard_key(new, ordinal_of(shard)) for shard in sorted({*ledger["shard"].to_pylist()})}
+    places = pa.array([shards[shard] for shard in ledger["shard"].to_pylist()], pa.string())
+    moved = ledger.set_column(ledger.schema.get_field_index("shard"), LEDGER.field("shard"), places)
+    generation = _generation_before(store, catalogue, new, moved)
     for shard, named in shards.items():
         for stage in stages:
             with Claims(store, f"claims/{stage.name}").held(shard):
@@ -58,13 +59,25 @@ def rename(store: Store, old: str, new: str, stages: Sequence[Stage], review: St
         if store.exists(source):
             folder, _, rest = source.partition(f"/{old}")
             store.write(f"{folder}/{new}{rest}", store.read(source))
-    places = pa.array([shards[shard] for shard in ledger["shard"].to_pylist()], pa.string())
-    _, generation = read_ledger(store, new)
-    moved = ledger.set_column(ledger.schema.get_field_index("shard"), LEDGER.field("shard"), places)
     commit_ledger(store, new, moved, after=generation)
     register(store, new, catalogue.url)
     take_off(store, old)
     store.remove(outputs_of(store, old, stages))
+
+
+def _generation_before(store: Store, catalogue: Catalogue, new: str, moved: pa.Table) -> int:
+    """The generation of the ledger under the new name: 0, unless one that was interrupted has come that far."""
+    there, generation = read_ledger(store, new)
+    is_ours = bool(generation) and there.equals(moved) and new != catalogue.name
+    known = dict(each_registered(store)).get(new)
+    if known is not None and not (is_ours and known == Catalogue(name=new, url=catalogue.url)):
+        raise ValueError(f"There is a catalogue {new!r} already: choose another name.")
+    if generation and not is_ours:
+        raise ValueError(
+            f"The store has results of an earlier catalogue {new!r}: choose another name, or add it again and delete "
+            f"them with: vivid catalogue remove {new} --files"
+        )
+    return generation
 
 
 def _take_along(store: Store, stage: Stage, shard: str, named: str, folders: tuple[str, str]) -> None:

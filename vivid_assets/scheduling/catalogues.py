@@ -1,4 +1,4 @@
-"""The jobs that add, scan and remove a catalogue, so that nobody needs a shell for it."""
+"""The jobs that add and scan a catalogue, so that nobody needs a shell for it."""
 
 import dagster as dg
 from pydantic import Field
@@ -6,8 +6,9 @@ from pydantic import Field
 from resources.models import own_models
 from resources.store.store import Store
 from vivid_assets.catalogue.scan import scan
-from vivid_assets.catalogue.source import Catalogue, find, register, take_off
+from vivid_assets.catalogue.source import Catalogue, find, register
 from vivid_assets.pipeline import Pipeline
+from vivid_assets.scheduling.jobs import one_step
 from vivid_assets.scheduling.updates import summary
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 
@@ -34,14 +35,8 @@ class ScanConfig(dg.Config):
     run: bool = Field(True, description="Have what is new or changed run at once.")
 
 
-class RemoveConfig(dg.Config):
-    """Which catalogue to remove."""
-
-    name: str = Field(description="The catalogue's name. Its results stay in the store; added again, it continues.")
-
-
 def catalogue_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
-    """The jobs for catalogues."""
+    """The jobs that add and scan a catalogue."""
     keys = pipeline.keys("store", "settings", *own_models())
 
     @dg.op(name=pipeline.named("add_folder"), required_resource_keys=keys)
@@ -55,32 +50,16 @@ def catalogue_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
         catalogue = find(pipeline.resource(context, "store"), config.name)
         _scan(pipeline, context, catalogue, accept_removals=config.accept_removals, run=config.run)
 
-    @dg.op(name=pipeline.named("remove_name"), required_resource_keys=pipeline.keys("store"))
-    def remove_name(context: dg.OpExecutionContext, config: RemoveConfig) -> None:
-        store: Store = pipeline.resource(context, "store")
-        catalogue = find(store, config.name)
-        pipeline.forget_shards(context.instance, config.name)
-        take_off(store, config.name)
-        context.log.info("%s (%s) is no longer scanned; its results stay.", catalogue.name, catalogue.url)
-
-    def job(name: str, op: dg.OpDefinition, description: str) -> dg.JobDefinition:
-        return dg.GraphDefinition(name=pipeline.named(name), node_defs=[op]).to_job(
-            description=description, tags=pipeline.tags, executor_def=dg.in_process_executor
-        )
-
     return [
-        job(
+        one_step(
+            pipeline,
             "add_catalogue",
             add_folder,
             "Begin here: gives a folder of pictures a name, scans it, and has its shards run. Nothing is written "
             "to the folder.",
         ),
-        job("scan_catalogue", scan_folder, "Looks for new, changed and removed pictures of a catalogue now."),
-        job(
-            "remove_catalogue",
-            remove_name,
-            "Takes a catalogue off the list: it is no longer scanned, and its shards leave Dagster's list. No file is "
-            "deleted.",
+        one_step(
+            pipeline, "scan_catalogue", scan_folder, "Looks for new, changed and removed pictures of a catalogue now."
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The job that brings one shard through all stages."""
+"""The job that brings one shard through all stages, and how a job of one step is made."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,3 +26,10 @@ def catalogue_job(pipeline: Pipeline) -> Any:
 def retry_failed(pipeline: Pipeline, stages: Iterable[str] = STAGE_NAMES) -> dict[str, Any]:
     """The config of a run of ``stages`` that tries pictures again that failed for good."""
     return {"ops": {pipeline.step(name): {"config": {"retry_failed": True}} for name in stages}}
+
+
+def one_step(pipeline: Pipeline, name: str, op: dg.OpDefinition, description: str) -> dg.JobDefinition:
+    """A job that is one step, whose config has just that step's entries."""
+    return dg.GraphDefinition(name=pipeline.named(name), node_defs=[op]).to_job(
+        description=description, tags=pipeline.tags, executor_def=dg.in_process_executor
+    )

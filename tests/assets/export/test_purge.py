@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from partitions.assignment import LEDGER
 from vivid_assets.assets.composites import COMPOSITES
-from vivid_assets.catalogue.source import find, register
+from vivid_assets.catalogue.ledger import commit_ledger
+from vivid_assets.catalogue.source import find, register, take_off
 from vivid_assets.catalogue.wishes import (
     Judged,
     Wish,
@@ -23,9 +25,7 @@ from vivid_assets.rows.tables import read_shelf
 from vivid_assets.stages.stage import all_stages
 
 
-@pytest.fixture
-def done(pipeline):
-    """Two pictures, of which one is removed; the other's prompt was another once."""
+def _two_of_which_one_goes(pipeline):
     pipeline.put("a.png", size=48)
     pipeline.put("b.png", (20, 90, 40), size=56)
     (pipeline.folder / "catalogue.toml").write_text('prompt = "red paper"')
@@ -35,7 +35,12 @@ def done(pipeline):
     (pipeline.folder / "b.png").rename(pipeline.folder.parent / "b.png")
     pipeline.scan()
     pipeline.run()
-    return pipeline
+
+
+@pytest.fixture
+def done(pipeline_after):
+    """Two pictures, of which one is removed; the other's prompt was another once."""
+    return pipeline_after(_two_of_which_one_goes)
 
 
 def vivid(pipeline, *arguments, command="purge"):
@@ -137,7 +142,12 @@ def test_a_renamed_catalogue_has_its_results_under_the_new_name_and_computes_not
     monkeypatch.setenv("DAGSTER_HOME", str(Path(done.store.root).parent))
     before = {stage.name: set(done.rows(stage)) for stage in all_stages()}
     register(done.store, "taken", str(done.folder.parent))
-    assert "choose another name" in vivid(done, "taken", command="rename").output
+    register(done.store, "twin", str(done.folder))
+    take_off(done.store, register(done.store, "earlier", str(done.folder)).name)
+    commit_ledger(done.store, "earlier", LEDGER.empty_table(), after=0)
+    for name in ("taken", "twin", "spring", "earlier"):
+        refused = vivid(done, name, command="rename")
+        assert refused.exit_code == 1 and "choose another name" in refused.output
     renamed = vivid(done, "summer", command="rename")
     assert renamed.exit_code == 0, renamed.output
     assert {stage.name: set(done.rows(stage, "summer-00000")) for stage in all_stages()} == before

@@ -1,0 +1,188 @@
+"""Catalogues are moved, renamed, pruned and removed: what the commands do, and the jobs that do it in Dagster."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from partitions.shards import check_catalogue_name
+from resources.store.store import Store
+from vivid_assets.assets.export import publish_catalogue
+from vivid_assets.assets.review import REVIEW
+from vivid_assets.catalogue.ledger import shards_of
+from vivid_assets.catalogue.source import find, move_to, registered, take_off
+from vivid_assets.export.outputs import outputs_of, unused_scenes
+from vivid_assets.export.purge import delete_rubbish, find_rubbish
+from vivid_assets.export.rename import rename
+from vivid_assets.pipeline import Pipeline
+from vivid_assets.scheduling.jobs import one_step
+from vivid_assets.stages.stage import all_stages
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """What may be deleted of one catalogue, or of the scenes."""
+
+    of: str
+    sentence: str
+    files: Mapping[str, int]
+    """Their sizes in bytes, by their paths in the store."""
+
+
+def prune(store: Store, catalogue: str = "", *, delete: bool) -> Iterator[Unneeded]:
+    """What nothing needs of a catalogue, or of all of them, and of the scenes: each is deleted before it is said.
+
+    Args:
+        store: where.
+        catalogue: its name; empty: all.
+        delete: whether to delete it; otherwise it is only looked for.
+
+    Raises:
+        ValueError: there is no such catalogue.
+
+    """
+    freed: set[str] = set()
+    for one in [find(store, catalogue)] if catalogue else registered(store):
+        found = find_rubbish(store, one.name, all_stages())
+        freed |= found.files.keys() | found.orphans.keys()
+        if delete:
+            delete_rubbish(store, found, REVIEW)
+            publish_catalogue(store, one.name)
+        yield Unneeded(
+            one.name,
+            f"{len(found.files)} files of {len(found.pictures)} pictures in {len(found.tables)} tables, "
+            f"{megabytes(found.files)}; {len(found.orphans)} files that killed runs left or nothing uses any more, "
+            f"{megabytes(found.orphans)}",
+            found.files | found.orphans,
+        )
+    # After the rows that named them: these may be what kept a scene.
+    unused = unused_scenes(store, all_stages(), now=datetime.now(UTC))
+    scenes = {path: size for path, size in unused.items() if path not in freed}
+    if delete:
+        store.remove(scenes)
+    yield Unneeded("scenes", f"{len(scenes)} that no catalogue uses, {megabytes(scenes)}", scenes)
+
+
+def rename_catalogue(store: Store, old: str, new: str) -> list[str]:
+    """Have a catalogue under another name, with all that was made and published of it; its shards' names then.
+
+    Raises:
+        ValueError: there is no such catalogue, or the new name cannot be one or is taken.
+
+    """
+    rename(store, old, check_catalogue_name(new), all_stages(), REVIEW)
+    publish_catalogue(store, new)
+    return shards_of(store, new)
+
+
+def megabytes(files: Mapping[str, int]) -> str:
+    """What files take, as people read it."""
+    return f"{sum(files.values()) / 1e6:.1f} MB"
+
+
+class MoveConfig(dg.Config):
+    """Where a catalogue's folder is now."""
+
+    name: str = Field(description="The catalogue's name.")
+    folder: str = Field(description="Folder or URL of the pictures now, as the machine of the runs sees it.")
+
+
+class RenameConfig(dg.Config):
+    """A catalogue's name, and the one that it is to have."""
+
+    name: str = Field(description="The catalogue's name now. Let its runs end first.")
+    new_name: str = Field(description="Its new name: lower-case letters, digits, '-' and '_', such as spring-2027.")
+
+
+class PruneConfig(dg.Config):
+    """What to look through, and whether to delete."""
+
+    name: str = Field("", description="A catalogue's name; empty: all catalogues.")
+    dry_run: bool = Field(True, description="Only say what would be deleted, and its bytes. false: delete it.")
+
+
+class RemoveConfig(dg.Config):
+    """Which catalogue to remove."""
+
+    name: str = Field(description="The catalogue's name. Its results stay in the store; added again, it continues.")
+    files: bool = Field(False, description="Also delete all that was made of it: composites, masks, rows, the dataset.")
+
+
+def upkeep_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
+    """The jobs that move, rename, prune and remove a catalogue."""
+    only_store = pipeline.keys("store")
+
+    @dg.op(name=pipeline.named("move_folder"), required_resource_keys=only_store)
+    def move_folder(context: dg.OpExecutionContext, config: MoveConfig) -> None:
+        catalogue = move_to(pipeline.resource(context, "store"), config.name, config.folder)
+        context.log.info("Catalogue %s is %s now.", catalogue.name, catalogue.url)
+
+    @dg.op(name=pipeline.named("rename"), required_resource_keys=only_store)
+    def rename(context: dg.OpExecutionContext, config: RenameConfig) -> None:
+        shards = rename_catalogue(pipeline.resource(context, "store"), config.name, config.new_name)
+        pipeline.forget_shards(context.instance, config.name)
+        context.instance.add_dynamic_partitions(pipeline.shards_name, shards)
+        context.log.info("Catalogue %s is %s now.", config.name, config.new_name)
+
+    @dg.op(name=pipeline.named("delete_unneeded"), required_resource_keys=only_store)
+    def delete_unneeded(context: dg.OpExecutionContext, config: PruneConfig) -> None:
+        _prune(context, pipeline.resource(context, "store"), config)
+
+    @dg.op(name=pipeline.named("remove_name"), required_resource_keys=only_store)
+    def remove_name(context: dg.OpExecutionContext, config: RemoveConfig) -> None:
+        store: Store = pipeline.resource(context, "store")
+        catalogue = find(store, config.name)
+        outputs = outputs_of(store, config.name, all_stages()) if config.files else {}
+        pipeline.forget_shards(context.instance, config.name)
+        take_off(store, config.name)
+        store.remove(outputs)
+        rest = f"{len(outputs)} files, {megabytes(outputs)}, were deleted" if config.files else "its results stay"
+        context.log.info("%s (%s) is no longer scanned; %s.", catalogue.name, catalogue.url, rest)
+
+    return [
+        one_step(
+            pipeline,
+            "move_catalogue",
+            move_folder,
+            "Notes that a catalogue's folder is elsewhere now. Nothing is computed again.",
+        ),
+        one_step(
+            pipeline,
+            "rename_catalogue",
+            rename,
+            "Gives a catalogue another name. Its results are taken along, and nothing is computed again.",
+        ),
+        one_step(
+            pipeline,
+            "prune",
+            delete_unneeded,
+            "Says what nothing needs any more, and its bytes: results of pictures and renditions that are gone, of "
+            "earlier settings, unused scenes. With dry_run: false it deletes them.",
+        ),
+        one_step(
+            pipeline,
+            "remove_catalogue",
+            remove_name,
+            "Takes a catalogue off the list: it is no longer scanned, and its shards leave Dagster's list. No file is "
+            "deleted, unless files: true asks for that.",
+        ),
+    ]
+
+
+def _prune(context: dg.OpExecutionContext, store: Store, config: PruneConfig) -> None:
+    """Say what nothing needs, delete it where that is asked for, and note the bytes."""
+    found = []
+    for one in prune(store, config.name, delete=not config.dry_run):
+        context.log.info("%s: %s", one.of, one.sentence)
+        found.append(one)
+    files = {path: size for one in found for path, size in one.files.items()}
+    verb = "would be" if config.dry_run else "were"
+    context.add_output_metadata(
+        {
+            "what": f"{len(files)} files, {megabytes(files)}, {verb} deleted.",
+            "bytes": sum(files.values()),
+            "of": dg.MetadataValue.md("\n".join(f"* {one.of}: {one.sentence}" for one in found)),
+        }
+    )
