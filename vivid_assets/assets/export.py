@@ -12,7 +12,7 @@ from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import OK
 from vivid_assets.stages.faults import retried_where_it_helps
-from vivid_assets.stages.shard_asset import check_shard, column_schema
+from vivid_assets.stages.shard_asset import check_shard, column_schema, recorded_once
 from vivid_assets.stages.stage import all_stages, last_of
 
 EXPORTED = tuple(stage for stage in all_stages() if not stage.is_view)
@@ -54,7 +54,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             table, also = published.part, {*published.also}
             if PUBLISH in context.run.tags:
                 also |= {*publish_catalogue(store, catalogue)}
-        return dg.MaterializeResult(
+        result = dg.MaterializeResult(
             metadata={
                 "folder": dg.MetadataValue.path(str(store.path(f"export/{catalogue}"))),
                 "part": dg.MetadataValue.path(str(store.path(part_path(shard)))),
@@ -67,6 +67,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             },
             data_version=dg.DataVersion(digest(table.to_pylist())),
         )
+        return recorded_once(context, result)
 
     return export
 

@@ -20,7 +20,7 @@ from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.stage import OK, name_of
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.stages.faults import retried_where_it_helps
-from vivid_assets.stages.shard_asset import check_shard, shard_asset
+from vivid_assets.stages.shard_asset import check_shard, recorded_once, shard_asset
 from vivid_assets.stages.stage import all_stages, last_of
 
 _TRIED = tuple(stage for stage in all_stages() if not stage.is_view)
@@ -79,7 +79,7 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         if groups := list(_side_by_side(store, trial_store, shard)):
             sheet = contact_sheet(groups, columns=9, tile=112)
             metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{config.name} {shard}"))
-        return dg.MaterializeResult(metadata=metadata)
+        return recorded_once(context, dg.MaterializeResult(metadata=metadata))
 
     return trials
 

@@ -70,9 +70,22 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
             shard = Shard(context.partition_key, store, settings, context.log, given)
             with stage.at_work(shard) as work:
                 shows = stage.name == last_to_show(pipeline, context)
-                return materialize_shard(pipeline, stage, work, retry_failed=config.retry_failed, shows=shows)
+                return recorded_once(
+                    context, materialize_shard(pipeline, stage, work, retry_failed=config.retry_failed, shows=shows)
+                )
 
     return step
+
+
+def recorded_once(
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult[None]
+) -> dg.MaterializeResult[None]:
+    """``result`` whose metadata the event log gets with the materialization alone, and not with the step's output, too.
+
+    The event log keeps both of every run, and the UI shows the same in either place.
+    """
+    context.add_asset_metadata(result.metadata or {})
+    return result._replace(metadata=None)
 
 
 def settings_of(context: dg.AssetExecutionContext, store: Store, settings: SettingsFile) -> Settings:
