@@ -27,6 +27,8 @@ from resources.store import local_files
 from resources.store.reach import reached
 
 _LOCAL = ("", "file", "local")
+_WRITTEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
+"""What the clients of object stores, and of servers, call the time at which a file was written."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,20 +88,33 @@ class Store(Resource):
             return []
         return sorted(name for name in names if not name.startswith("."))
 
-    def written_before(self, folder: str, when: datetime) -> dict[str, int]:
-        """The files anywhere below ``folder`` that were last written before ``when``, and their sizes in bytes.
+    def files_below(self, folder: str) -> dict[str, int]:
+        """The files anywhere below ``folder``, and their sizes in bytes."""
+        return {path: int(info["size"]) for path, info in self._infos(folder).items()}
 
-        One of which the store does not tell when it was written is left out.
+    def written_before(self, folder: str, when: datetime) -> dict[str, int]:
+        """Those of the files anywhere below ``folder`` that were last written before ``when``, and their sizes.
+
+        Raises MachineFault where the store does not tell when a file was written.
         """
-        top = self.path(folder)
         found: dict[str, int] = {}
-        for path, info in top.fs.find(top.path, detail=True).items():
+        for path, info in self._infos(folder).items():
             written = _modified(info)
             if isinstance(written, (int, float)):
                 written = datetime.fromtimestamp(written, UTC)
-            if isinstance(written, datetime) and written < when:
-                found[f"{folder}/{path.removeprefix(top.path.rstrip('/')).lstrip('/')}"] = int(info["size"])
+            if not isinstance(written, datetime):
+                raise MachineFault(
+                    f"The store does not tell how old {self.path(path)} is, so nothing can be called unused."
+                )
+            if written < when:
+                found[path] = int(info["size"])
         return found
+
+    def _infos(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What the store tells of each file anywhere below ``folder``."""
+        top = self.path(folder)
+        found = top.fs.find(top.path, detail=True)
+        return {f"{folder}/{path.removeprefix(top.path.rstrip('/')).lstrip('/')}": one for path, one in found.items()}
 
     def read(self, relative: str) -> bytes:
         path = self.path(relative)
@@ -278,7 +293,7 @@ class Store(Resource):
 
 def _modified(info: dict[str, Any]) -> Any:
     """When an object was written, as its store tells; None where it does not."""
-    return next((info[name] for name in ("LastModified", "mtime", "updated", "created") if info.get(name)), None)
+    return next((info[name] for name in _WRITTEN if info.get(name)), None)
 
 
 def as_path(url: str) -> UPath:

@@ -82,9 +82,9 @@ class Pipeline:
         self._shards += found.assignment.new_shards
         return found
 
-    def run(self, shard: str = "spring-00000", *, selection=None) -> dict[str, int]:
-        """How many rows each stage computed; none may fail its checks."""
-        return run_shard(self.store, shard, self.settings_file, selection=selection)
+    def run(self, shard: str = "spring-00000", **options) -> dict[str, int]:
+        """How many rows each stage computed; none may fail its checks. ``options`` as ``run_shard`` takes them."""
+        return run_shard(self.store, shard, self.settings_file, **options)
 
     def run_in_dagster(self, shard: str = "spring-00000", **options) -> dict[str, int]:
         """As ``run``; every step must succeed."""

@@ -55,7 +55,8 @@ def test_a_catalogue_s_day(vivid, folder):
 
     again = vivid("catalogue", "run", "spring")
     assert "2 unchanged" in again.output
-    assert "pictures to do" not in again.output
+    assert "Nothing was computed" in again.output
+    assert "spring-00000 (1 of 1)" in first.output and "spring-00000 (1 of 1)" not in again.output
 
     (folder / "c.png").write_bytes(b"no picture")
     third = vivid("catalogue", "run", "spring")

@@ -59,17 +59,19 @@ def run_in_dagster(shards: list[str]) -> None:
 
 def automate(home: Path, night: int) -> None:
     """Night after night the shipped schedule ticks, and the runs that it requests are executed, until it rests."""
-    from vivid_assets.definitions import PIPELINE, defs
+    from vivid_assets.definitions import defs
 
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").touch()
     nightly, job = defs.resolve_schedule_def("vivid_nightly"), defs.resolve_job_def("vivid_catalogue")
-    resources = {PIPELINE.named(name): defs.resources[PIPELINE.named(name)] for name in ("store", "settings", "alerts")}
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for count in range(12):
             when = datetime(2026, 1, 1, 2, tzinfo=UTC) + timedelta(days=night + count)
             context = dg.build_schedule_context(
-                instance, scheduled_execution_time=when, resources=resources, repository_def=defs.get_repository_def()
+                instance,
+                scheduled_execution_time=when,
+                resources=defs.resources,
+                repository_def=defs.get_repository_def(),
             )
             tick = nightly.evaluate_tick(context)
             if not tick.run_requests:

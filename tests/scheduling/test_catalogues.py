@@ -10,7 +10,6 @@ import pytest
 from resources.store.store import Store
 from vivid_assets.catalogue.source import registered
 from vivid_assets.definitions import PIPELINE, defs
-from vivid_assets.export.outputs import files_below
 from vivid_assets.scheduling.updates import updates_sensor
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.faults import reasons
@@ -127,4 +126,4 @@ def test_a_catalogue_is_moved_renamed_and_removed_with_all_that_was_made_of_it(d
     assert "0 new" in again["found"]
     deployment.launch("remove_catalogue", "remove_name", name="summer", files=True)
     assert deployment.partitions() == [] == registered(deployment.store)
-    assert files_below(deployment.store, "catalogues") == {}
+    assert deployment.store.files_below("catalogues") == {}

@@ -1,12 +1,13 @@
 """A shard brought up to date by the stages alone: Dagster takes longer than the work on a few small pictures."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import dagster as dg
 
 from partitions.shards import catalogue_of
+from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.assets.export import publish
 from vivid_assets.catalogue.scan import catalogue_settings
@@ -20,14 +21,22 @@ LOG = logging.getLogger("shards")
 
 
 def run_shard(
-    store: Store, shard: str, settings_file: Path, *, selection: Collection[str] | None = None
+    store: Store,
+    shard: str,
+    settings_file: Path,
+    *,
+    selection: Collection[str] | None = None,
+    models: Mapping[str, Resource] | None = None,
 ) -> dict[str, int]:
-    """How many rows each stage computed, in the flow's order; as in Dagster an error of a check is an error."""
+    """How many rows each stage computed, in the flow's order; as in Dagster an error of a check is an error.
+
+    ``models`` are those that a deployment gives its runs, by name.
+    """
     settings = SettingsFile(path=str(settings_file)).read(catalogue_settings(store, catalogue_of(shard)))
     counts = {}
     for stage in all_stages():
         if selection is None or stage.name in selection:
-            with stage.at_work(Shard(shard, store, settings, LOG)) as work:
+            with stage.at_work(Shard(shard, store, settings, LOG, models or {})) as work:
                 result = materialize_shard(PIPELINE, stage, work, retry_failed=False, shows=False)
             refused = [one for one in result.check_results if not one.passed]
             assert not [one for one in refused if one.severity is dg.AssetCheckSeverity.ERROR], refused

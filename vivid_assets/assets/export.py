@@ -54,7 +54,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             table, also = published.part, {*published.also}
             if PUBLISH in context.run.tags:
                 also |= {*publish_catalogue(store, catalogue)}
-        result = dg.MaterializeResult(
+        result: dg.MaterializeResult[None] = dg.MaterializeResult(
             metadata={
                 "folder": dg.MetadataValue.path(str(store.path(f"export/{catalogue}"))),
                 "part": dg.MetadataValue.path(str(store.path(part_path(shard)))),

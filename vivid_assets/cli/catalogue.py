@@ -81,7 +81,7 @@ def scan_(
 
 @catalogue_app.command()
 def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
-    """Scan, then bring every shard up to date in this process. Rows that are up to date are reused.
+    """Scan, then bring every shard up to date in this process. What is up to date is reused.
 
     Exits with status 1 if a shard's run failed. Failed pictures are listed and do not fail the others.
 
@@ -244,15 +244,18 @@ def bring_up_to_date(store: "Store", name: str) -> list[str]:
     from vivid_assets.catalogue.ledger import shards_of
     from vivid_assets.catalogue.scan import scan
     from vivid_assets.catalogue.source import find
-    from vivid_assets.cli.runs import register_shards, run_shards
+    from vivid_assets.cli.runs import register_shards, run_shards, with_work
 
     catalogue = find(store, name)
     instance = open_instance(store)
     found = scan(store, catalogue)
-    shards = shards_of(store, name)
-    register_shards(instance, shards)
     _print_scan(found)
-    failed = run_shards(instance, store, shards)
+    shards = shards_of(store, name)
+    due = with_work(instance, store, name, shards)
+    register_shards(instance, shards)
+    if due and len(due) < len(shards):
+        say(f"{len(shards) - len(due)} of {len(shards)} shards are up to date.")
+    failed = run_shards(instance, store, due)
     # What has left the catalogue is of shards that nothing runs.
     from vivid_assets.assets.export import publish_catalogue
 

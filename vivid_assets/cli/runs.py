@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
+from resources.errors import MachineFault
 from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
@@ -31,6 +32,27 @@ def register_shards(instance: dg.DagsterInstance, shards: Sequence[str]) -> None
 def forget_shards(instance: dg.DagsterInstance, catalogue: str) -> None:
     """Remove the catalogue's shards from the list of partitions."""
     _PIPELINE.forget_shards(instance, catalogue)
+
+
+def with_work(instance: dg.DagsterInstance, store: Store, catalogue: str, shards: Sequence[str]) -> list[str]:
+    """Those of the catalogue's ``shards`` that a run would do anything for, or that Dagster does not know yet."""
+    from vivid_assets.assets.export import EXPORTED
+    from vivid_assets.catalogue.progress import state_of
+    from vivid_assets.flow import STAGE_NAMES
+    from vivid_assets.stages.out_of_date import is_up_to_date
+
+    known = {*instance.get_dynamic_partitions(_PIPELINE.shards_name)}
+    state = state_of(store, catalogue, STAGE_NAMES, [stage.name for stage in EXPORTED])
+    stale, settings = {one.shard for one in state.stale}, settings_file(store)
+
+    def is_idle(shard: str) -> bool:
+        try:
+            return shard in known and shard not in stale and is_up_to_date(store, shard, settings)
+        except (OSError, ValueError, MachineFault):
+            # The run meets it, too, and says it.
+            return False
+
+    return [shard for shard in shards if not is_idle(shard)]
 
 
 def run_shards(

@@ -1,13 +1,13 @@
 """All that the store keeps of a catalogue, and the scenes that no catalogue needs: what may be deleted as a whole."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from partitions.shards import catalogue_of
 from resources.store.store import Store
 from vivid_assets.rows.orphans import GRACE, every_row, files_of
 from vivid_assets.rows.stage import Stage
-from vivid_assets.rows.tables import shards_with_tables
+from vivid_assets.rows.tables import shards_with_rows
 
 _OF_CATALOGUE = ("artefacts", "catalogues", "composites", "desk", "export", "progress", "published")
 """Folders of the store in which each catalogue has one of its own."""
@@ -22,20 +22,14 @@ def outputs_of(store: Store, catalogue: str, stages: Sequence[Stage]) -> dict[st
     """
     found: dict[str, int] = {}
     for folder in _OF_CATALOGUE:
-        found |= files_below(store, f"{folder}/{catalogue}")
+        found |= store.files_below(f"{folder}/{catalogue}")
     for folder in (*_BY_SHARD, *(f"tables/{stage.name}" for stage in stages)):
-        for path, size in files_below(store, folder).items():
+        for path, size in store.files_below(folder).items():
             shard = path.removeprefix(f"{folder}/").partition("/")[0].partition(".")[0]
             if catalogue_of(shard) == catalogue:
                 found[path] = size
     labels = f"judgements/{catalogue}.jsonl"
     return found | store.sizes([labels])
-
-
-def files_below(store: Store, folder: str) -> dict[str, int]:
-    """The files anywhere below a folder of the store, by their paths, and their sizes in bytes."""
-    # A day of room for clocks that differ.
-    return store.written_before(folder, datetime.now(UTC) + timedelta(days=1))
 
 
 def unused_scenes(store: Store, stages: Sequence[Stage], *, now: datetime, grace: timedelta = GRACE) -> dict[str, int]:
@@ -52,6 +46,6 @@ def unused_scenes(store: Store, stages: Sequence[Stage], *, now: datetime, grace
     found = store.written_before("scenes", now - grace)
     named: set[str] = set()
     for stage in stages:
-        for shard in shards_with_tables(store, stage):
+        for shard in shards_with_rows(store, stage):
             named |= {*files_of(stage, every_row(store, stage, shard))}
     return {path: size for path, size in found.items() if path not in named and not path.startswith("scenes/claims/")}

@@ -16,7 +16,7 @@ from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures, places_of, read_ledger
 from vivid_assets.catalogue.renditions import each_rendition
 from vivid_assets.review.page import review_page
-from vivid_assets.rows.orphans import files_of, find_orphans
+from vivid_assets.rows.orphans import every_row, files_of, find_orphans
 from vivid_assets.rows.stage import OK, Stage
 from vivid_assets.rows.tables import (
     Journal,
@@ -24,7 +24,7 @@ from vivid_assets.rows.tables import (
     read_numbered,
     read_rows,
     read_shelf,
-    shards_with_tables,
+    shards_with_rows,
     shelf_path,
     shelve,
     write_rows,
@@ -125,9 +125,9 @@ def _goes(picture: str, only: Collection[str]) -> bool:
 
 
 def _scenes_of_others(store: Store, catalogue: str, stages: Sequence[Stage]) -> Iterator[str]:
-    """The scenes that other catalogues' rows name: those in the cache are for all."""
+    """The scenes that rows of other catalogues name, those of unfinished runs too: the cache is for all."""
     for stage in stages:
-        for shard in shards_with_tables(store, stage):
+        for shard in shards_with_rows(store, stage):
             if catalogue_of(shard) != catalogue:
-                rows = [*read_rows(store, stage, shard).values(), *read_shelf(store, stage, shard).values()]
-                yield from (path for path in files_of(stage, rows) if path.startswith(_SCENES))
+                named = files_of(stage, every_row(store, stage, shard))
+                yield from (path for path in named if path.startswith(_SCENES))

@@ -12,7 +12,7 @@ from resources.store.store import Store
 from vivid_assets.catalogue.ledger import commit_ledger, read_ledger
 from vivid_assets.catalogue.progress import EXPORT, note_progress, read_progress
 from vivid_assets.catalogue.source import Catalogue, each_registered, find, register, take_off
-from vivid_assets.export.outputs import files_below, outputs_of
+from vivid_assets.export.outputs import outputs_of
 from vivid_assets.review.page import review_page
 from vivid_assets.rows.orphans import files_of
 from vivid_assets.rows.stage import OK, Stage
@@ -54,7 +54,7 @@ def rename(store: Store, old: str, new: str, stages: Sequence[Stage], review: St
             if stage_name != EXPORT:
                 note_progress(store, named, stage_name, entry)
     kept = [f"catalogues/{old}/{name}" for name in _RECORDS]
-    kept += [*files_below(store, f"desk/{old}"), f"judgements/{old}.jsonl"]
+    kept += [*store.files_below(f"desk/{old}"), f"judgements/{old}.jsonl"]
     for source in kept:
         if store.exists(source):
             folder, _, rest = source.partition(f"/{old}")

@@ -40,6 +40,8 @@ class Outcome:
     """Of them, the seconds in ``Work.compute``, where the models work; the rest went by waiting for files."""
     gpu: GpuMemory | None = None
     """The GPU that the work took memory of, if any."""
+    uses: frozenset[str] = frozenset()
+    """Of the settings, and of the models' revision, the names of those that can change one of the rows."""
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -103,6 +105,8 @@ class _Plan:
     """The table's; 0 where there is none yet."""
     journals: list[str]
     """The paths of what earlier, unfinished runs have noted."""
+    uses: frozenset[str]
+    """As ``Outcome.uses``."""
 
 
 def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outcome:
@@ -130,16 +134,31 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
             rows = rows | _work_off(run, plan.due, _measured(run, work(), progress), journal, progress, gpu)
         else:
             run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
-        ordered = [rows[name_of(picture)] for picture in run.pictures]
+        ordered = _in_order(run, rows)
         table = as_table(stage, ordered)
-        if plan.due or ordered != [*plan.before.values()] or not plan.number:
+        if plan.due or not _stands(plan, ordered):
             shelve(store, stage, shard, _superseded(plan.before.values(), ordered))
             claims.assert_held(claim)
             made_with = {"settings": run.settings, "revision": run.revision}
             write_rows(store, stage, shard, ordered, after=plan.number, made_with=made_with)
         journal.clear(plan.journals)
-    seconds = time.perf_counter() - started
-    return Outcome(table, len(plan.due), seconds, computing=progress.stages.get(_COMPUTE, 0.0), gpu=gpu.now())
+    seconds, computing = time.perf_counter() - started, progress.stages.get(_COMPUTE, 0.0)
+    return Outcome(table, len(plan.due), seconds, computing, gpu.now(), plan.uses)
+
+
+def is_up_to_date(run: ShardRun) -> bool:
+    """Whether a run would find nothing to do: every row is good, its files are there, and the table has just these."""
+    plan = _plan(run)
+    return not plan.due and not plan.journals and _stands(plan, _in_order(run, plan.good))
+
+
+def _in_order(run: ShardRun, rows: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rows[name_of(picture)] for picture in run.pictures]
+
+
+def _stands(plan: _Plan, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the table there is has these rows."""
+    return plan.number > 0 and rows == [*plan.before.values()]
 
 
 def _plan(run: ShardRun) -> _Plan:
@@ -152,6 +171,7 @@ def _plan(run: ShardRun) -> _Plan:
 
     good: dict[str, dict[str, Any]] = {}
     asked: list[RowInput] = []
+    uses: set[str] = set()
     for picture in run.pictures:
         names = {reads.stage.name: reads.stage.name_for(picture) for reads in stage.reads}
         sources = {source: upstream[source][name] for source, name in names.items() if name in upstream[source]}
@@ -159,7 +179,7 @@ def _plan(run: ShardRun) -> _Plan:
             sentence, passes = obstacle
             good[name_of(picture)] = _row(stage, picture, SKIPPED, sentence, key="", transient=passes)
         else:
-            asked.append(_asked(run, picture, sources))
+            asked.append(_asked(run, picture, sources, uses))
     # In the order of trust: the picture's own row, one of another picture that asks for the same, one from the shelf;
     # then its own that is as near to what is asked for as this machine can come.
     own = {row.name: known.get(row.name, _NONE) for row in asked}
@@ -186,10 +206,13 @@ def _plan(run: ShardRun) -> _Plan:
             good[row.name] = one | {"picture": row.picture, "rendition": row.rendition}
         else:
             due.append(row)
-    return _Plan(due, good, table, number, journals)
+    return _Plan(due, good, table, number, journals, frozenset(uses))
 
 
-def _asked(run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]) -> RowInput:
+def _asked(
+    run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]], uses: set[str]
+) -> RowInput:
+    """What a row is made of; the names of the settings and revisions that are in its key are added to ``uses``."""
     stage = run.stage
     asked = stage.asked_of(picture)
     read = {reads.stage.name: reads.take(sources.get(reads.stage.name)) for reads in stage.reads}
@@ -200,6 +223,7 @@ def _asked(run: ShardRun, picture: Mapping[str, Any], sources: Mapping[str, Mapp
     row = RowInput(picture["picture"], "", values, picture.get("rendition", ""))
     settings = run.settings_of(row) if run.settings_of else run.settings
     revision = run.revision_of(row) if run.revision_of else run.revision
+    uses |= {*settings, *revision}
     return replace(row, key=row_key(stage, asked, read, upstream_keys, settings, revision))
 
 

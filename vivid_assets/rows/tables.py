@@ -47,9 +47,9 @@ def shelf_path(stage: Stage, shard: str) -> str:
     return f"tables/{stage.name}/{shard}.shelf.parquet"
 
 
-def shards_with_tables(store: Store, stage: Stage) -> list[str]:
-    """The shards of all catalogues of which the stage has a table."""
-    return [name for name in store.names(f"tables/{stage.name}") if "." not in name]
+def shards_with_rows(store: Store, stage: Stage) -> list[str]:
+    """The shards of all catalogues of which the stage has rows: in a table, on a shelf, in the journal of a run."""
+    return sorted({name.partition(".")[0] for name in store.names(f"tables/{stage.name}")})
 
 
 def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:

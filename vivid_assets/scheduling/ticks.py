@@ -5,6 +5,7 @@ result of a scan: if a tick dies after its scan was committed, or a run fails, t
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from dagster import DagsterRunStatus as Status
 
 from resources.alerts import Alerts
 from resources.errors import MachineFault
+from resources.models import own_models
+from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED, PUBLISH
 from vivid_assets.catalogue.outcomes import record_outcome, send_outcome
@@ -72,12 +75,14 @@ def plan_tick(
     night: str | None,
     now: datetime,
     log: _Log,
+    models: Mapping[str, Resource] | None = None,
 ) -> TickPlan:
     """Scan all catalogues and choose the shards to run.
 
     For the schedule (``night`` names its night) a shard whose run failed, or with pictures that are worth another try,
     is requested again, once a night. For the sensor (None) a shard is requested when it has something new, and after a
-    failed run only when 20 hours have passed.
+    failed run only when 20 hours have passed. ``models`` are those that runs are given, by name: with others than these
+    a shard would seem to be made with other settings.
     """
     states: dict[str, State] = {}
     faults: list[str] = []
@@ -95,7 +100,7 @@ def plan_tick(
                 record_outcome(store, name, fault=str(fault))
     nights = settings.read().nights
     if night and nights.changed_settings:
-        states = {name: _with_other_settings(store, settings, name, state) for name, state in states.items()}
+        states = {name: _with_other_settings(store, settings, models, name, state) for name, state in states.items()}
     if not any(state.stale or state.unpublished for state in states.values()):
         return TickPlan([], [], 0, faults, names)
     close_lost_runs(pipeline, instance, store, now)
@@ -155,10 +160,13 @@ def _wanted(state: State, night: str | None, taken: set[tuple[str, str]]) -> lis
     return [] if taken & {(one.shard, ""), (one.shard, attempt)} else [one]
 
 
-def _with_other_settings(store: Store, settings: SettingsFile, name: str, state: State) -> State:
+def _with_other_settings(
+    store: Store, settings: SettingsFile, models: Mapping[str, Resource] | None, name: str, state: State
+) -> State:
     """``state`` with the shards that were made with other settings than now; those it has already stay as they are."""
     known = {one.shard for one in state.stale}
-    other = dict.fromkeys(one.shard for one in standings(store, name, settings) if one.stale and one.shard not in known)
+    found = standings(store, name, settings, models)
+    other = dict.fromkeys(one.shard for one in found if one.stale and one.shard not in known)
     return replace(state, stale=[*state.stale, *(StaleShard(shard, "other settings") for shard in other)])
 
 
@@ -244,13 +252,19 @@ def nightly_schedule(
         execution_timezone=timezone,
         description="Scans all catalogues; requests runs for new, changed and failed shards, and for pictures to "
         "retry.",
-        required_resource_keys=pipeline.keys("store", "settings", "alerts"),
+        required_resource_keys=pipeline.keys("store", "settings", "alerts", *own_models()),
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         store, settings = pipeline.resource(context, "store"), pipeline.resource(context, "settings")
-        night = f"night {context.scheduled_execution_time:%Y-%m-%d}"
         found = plan_tick(
-            pipeline, context.instance, store, settings, night=night, now=datetime.now(UTC), log=context.log
+            pipeline,
+            context.instance,
+            store,
+            settings,
+            night=f"night {context.scheduled_execution_time:%Y-%m-%d}",
+            now=datetime.now(UTC),
+            log=context.log,
+            models=pipeline.models(context, own_models()),
         )
         send_alerts(store, found, pipeline.resource(context, "alerts"), context.log)
         found.assert_any_scanned()

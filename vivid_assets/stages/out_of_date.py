@@ -11,14 +11,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from partitions.shards import catalogue_of
 from resources.errors import MachineFault
 from resources.resource import Resource
 from resources.store.store import Store
+from vivid_assets.catalogue.ledger import live_pictures
 from vivid_assets.catalogue.progress import has_others, read_progress, summary_of
 from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.settings import Settings, SettingsFile
-from vivid_assets.stages.stage import PipelineStage, Shard, all_stages
+from vivid_assets.stages.stage import PipelineStage, Shard, StageWork, all_stages
 
 STALE, WAITING, FAILED, DEGRADED = "stale", "waiting", "failed", "degraded"
 KINDS = (STALE, WAITING, FAILED, DEGRADED)
@@ -53,6 +55,9 @@ class Standing:
         return min(self.pictures, sum(int(getattr(self, kind)) for kind in kinds))
 
 
+_Work = StageWork[Any, Any, Any]
+
+
 def standings(
     store: Store, catalogue: str, settings: SettingsFile, models: Mapping[str, Resource] | None = None
 ) -> list[Standing]:
@@ -72,7 +77,7 @@ def standings(
         return []
     stages = all_stages()
     holds = settings.read(catalogue_settings(store, catalogue))
-    now = _made_with_now(store, next(iter(shards)), holds, models or {})
+    now = _works_now(store, next(iter(shards)), holds, models or {})
     progress = read_progress(store, shards)
     found: list[Standing] = []
     for shard, wanted in shards.items():
@@ -89,13 +94,13 @@ def standings(
 
 
 def _standing(
-    shard: str, stage: PipelineStage, entry: Mapping[str, Any], pictures: int, asked: str, made_with: str | None
+    shard: str, stage: PipelineStage, entry: Mapping[str, Any], pictures: int, asked: str, work: _Work | None
 ) -> Standing:
     if not entry:
         return Standing(shard, stage.name, pictures, waiting=pictures)
     is_current = (
         entry.get("asked") == asked
-        and (made_with is None or entry.get("made_with") == made_with)
+        and (work is None or entry.get("made_with") == work.made_with(entry.get("uses")))
         and not has_others(entry, pictures)
     )
     counts = entry.get("counts", {})
@@ -111,19 +116,33 @@ def _standing(
     )
 
 
-def _made_with_now(
-    store: Store, shard: str, settings: Settings, models: Mapping[str, Resource]
-) -> dict[str, str | None]:
-    """By stage: what rows would be made with now; None where the stage could not run here to tell."""
-    found: dict[str, str | None] = {}
+def _works_now(store: Store, shard: str, settings: Settings, models: Mapping[str, Resource]) -> dict[str, _Work | None]:
+    """By stage: its work, which tells what rows would be made with now; None where it could not run here to tell."""
+    found: dict[str, _Work | None] = {}
     for stage in all_stages():
         try:
             with stage.at_work(Shard(shard, store, settings, _log, models)) as work:
-                found[stage.name] = work.made_with
+                found[stage.name] = work
         except (ValueError, MachineFault):
             # A model that has to be there and is not: the runs stop with the message, and a machine that has it knows.
             found[stage.name] = None
     return found
+
+
+def is_up_to_date(store: Store, shard: str, settings: SettingsFile) -> bool:
+    """Whether a run of the shard would do nothing at all: by its tables and files, which are looked at.
+
+    Raises:
+        ValueError: the settings cannot be read, or a stage could not run here. So may a run.
+        MachineFault: as a run does.
+    """
+    holds = settings.read(catalogue_settings(store, catalogue_of(shard)))
+    pictures = live_pictures(store, shard)
+    for stage in all_stages():
+        with stage.at_work(Shard(shard, store, holds, _log)) as work:
+            if not work.is_up_to_date(pictures):
+                return False
+    return True
 
 
 @dataclass(frozen=True)

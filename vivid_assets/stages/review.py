@@ -20,6 +20,7 @@ from vivid_assets.review.thumbnails import LONGEST_TO_JUDGE, LONGEST_TO_SEE, thu
 from vivid_assets.rows.columns import Int8, Int32
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK, RowInput, Stage, WhateverBecame
+from vivid_assets.rows.tables import read_rows
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
 _SURE = 0.9
@@ -139,6 +140,11 @@ class Review(EachPicture[Reviewed]):
         if not (made.after and made.before and made.mask):
             return ()
         return [decode(file, longest=112).rgb for file in (made.before, made.mask, made.after)]
+
+    def is_up_to_date(self, pictures: Sequence[Mapping[str, Any]]) -> bool:
+        rows = read_rows(self.shard.store, self.stage, self.shard.name).values()
+        shown = rows_digest([row for row in rows if row["status"] == OK], self._share)
+        return super().is_up_to_date(pictures) and self._written_with() == shown
 
     def report(self, outcome: Outcome) -> Mapping[str, Any]:
         """The page, which is written anew when one of its rows changed."""

@@ -77,9 +77,7 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
     return step
 
 
-def recorded_once(
-    context: dg.AssetExecutionContext, result: dg.MaterializeResult[None]
-) -> dg.MaterializeResult[None]:
+def recorded_once(context: dg.AssetExecutionContext, result: dg.MaterializeResult[None]) -> dg.MaterializeResult[None]:
     """``result`` whose metadata the event log gets with the materialization alone, and not with the step's output, too.
 
     The event log keeps both of every run, and the UI shows the same in either place.
@@ -152,7 +150,8 @@ def _standing(store: Store, shard: str, work: StageWork[Any, Any, Any], outcome:
     """What tells later whether the shard is out of date, and how long it took."""
     transient = [row["status"] for row in outcome.rows if row["transient"]]
     standing = {
-        "made_with": work.made_with,
+        "made_with": work.made_with(outcome.uses),
+        "uses": sorted(outcome.uses),
         "degraded": transient.count(OK),
         "waiting": transient.count(SKIPPED),
     }

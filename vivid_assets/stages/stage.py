@@ -1,7 +1,7 @@
 """What a stage of the pipeline is: what its rows hold and read, and the work on one shard, without Dagster."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +21,7 @@ from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.checks.check import Check
 from vivid_assets.export.columns import Exported
 from vivid_assets.flow import STAGE_NAMES, stage_named
-from vivid_assets.rows.engine import Outcome, ShardRun, materialize_rows
+from vivid_assets.rows.engine import Outcome, ShardRun, is_up_to_date, materialize_rows
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import RowInput, Stage, artefact
 from vivid_assets.rows.work import Work
@@ -100,11 +100,17 @@ class StageWork(Generic[Loaded, Computed, Made]):
         self.limits: Mapping[str, Any] = {}
         """Settings that can only make a picture fail."""
 
-    @property
-    def made_with(self) -> str:
-        """A digest of all that rows depend on besides pictures, requests and earlier stages."""
+    def made_with(self, uses: Collection[str] | None = None) -> str:
+        """A digest of all that rows depend on besides pictures, requests and earlier stages.
+
+        With ``uses`` (``Outcome.uses``) of the settings and revisions only those of these names.
+        """
         columns = [f"{column.name} {column.type}" for column in self.stage.columns]
-        return digest([self.stage.version, columns, self.settings, self.revision])
+        both = (self.settings, self.revision)
+        given = [{name: one for name, one in by.items() if uses is None or name in uses} for by in both]
+        is_laid_out = "renditions" in cast("PipelineStage", self.stage).tables()
+        renditions = self.shard.settings.renditions if is_laid_out else {}
+        return digest([self.stage.version, columns, *given, {name: one.entries for name, one in renditions.items()}])
 
     def run(self, pictures: Sequence[Mapping[str, Any]], *, retry_failed: bool = False) -> Outcome:
         """Bring the shard's rows up to date.
@@ -113,8 +119,18 @@ class StageWork(Generic[Loaded, Computed, Made]):
             pictures: the shard's live rows of the ledger.
             retry_failed: whether rows that failed for good are tried again.
         """
+        run = self._over(pictures, retry_failed=retry_failed)
+        return materialize_rows(
+            run, lambda: Work(self.load, self.compute, self.save, batch_size=self.batch_size, order=self.order)
+        )
+
+    def is_up_to_date(self, pictures: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether ``run`` would find nothing to do."""
+        return is_up_to_date(self._over(pictures))
+
+    def _over(self, pictures: Sequence[Mapping[str, Any]], *, retry_failed: bool = False) -> ShardRun:
         asked = each_rendition(pictures) if self.stage.per_rendition else pictures
-        run = ShardRun(
+        return ShardRun(
             self.stage,
             self.shard.name,
             asked,
@@ -127,9 +143,6 @@ class StageWork(Generic[Loaded, Computed, Made]):
             limits=self.limits,
             settings_of=self.settings_of,
             revision_of=self.revision_of,
-        )
-        return materialize_rows(
-            run, lambda: Work(self.load, self.compute, self.save, batch_size=self.batch_size, order=self.order)
         )
 
     def settings_of(self, row: RowInput) -> Mapping[str, Any]:  # noqa: ARG002

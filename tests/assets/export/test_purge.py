@@ -1,12 +1,15 @@
 """What is kept of pictures that are gone, and a takedown that leaves nothing of one."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from partitions.assignment import LEDGER
+from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.catalogue.ledger import commit_ledger
 from vivid_assets.catalogue.source import find, register, take_off
@@ -20,8 +23,11 @@ from vivid_assets.catalogue.wishes import (
     read_wishes,
 )
 from vivid_assets.cli.main import app
+from vivid_assets.export.purge import find_rubbish
 from vivid_assets.imaging.io.codec import decode
-from vivid_assets.rows.tables import read_shelf
+from vivid_assets.rows.columns import StoredFile
+from vivid_assets.rows.stage import OK, Stage
+from vivid_assets.rows.tables import Journal, read_shelf, shelve, write_rows
 from vivid_assets.stages.stage import all_stages
 
 
@@ -115,6 +121,38 @@ def test_a_picture_that_is_in_the_catalogue_is_not_purged(done):
     assert refused.exit_code == 1
     assert "is in spring: remove it from the folder" in refused.output
     assert "was never in spring" in vivid(done, "x.png").output
+
+
+@dataclass(frozen=True)
+class Scene:
+    scene: StoredFile
+
+
+SCENES = Stage(name="scenes", version="1", row=Scene)
+
+
+@pytest.mark.parametrize("where", ["journal", "table", "shelf", None])
+def test_a_scene_that_another_catalogue_names_stays(tmp_path, where):
+    store, scene = Store(root=str(tmp_path)), "scenes/00/one.png"
+    store.write(scene, b"shared")
+    row = dict.fromkeys(SCENES.schema.names) | {"picture": "a.png", "rendition": "", "status": OK, "key": "k"}
+    row |= {"scene": scene, "transient": False, "seconds": 0.0}
+    write_rows(store, SCENES, "spring-00000", [row], after=0)
+    gone = {"picture": "a.png", "content": "1", "shard": "spring-00000", "retired": "removed"}
+    known = {
+        name: [gone.get(name, "" if pa.types.is_string(type_) else 0)]
+        for name, type_ in zip(LEDGER.names, LEDGER.types, strict=True)
+    }
+    commit_ledger(store, "spring", pa.table(known, schema=LEDGER), after=0)
+    if where == "journal":
+        journal = Journal(store, SCENES, "summer-00000")
+        journal.append(row)
+        journal.flush()
+    elif where == "table":
+        write_rows(store, SCENES, "summer-00000", [row], after=0)
+    elif where == "shelf":
+        shelve(store, SCENES, "summer-00000", [row])
+    assert {*find_rubbish(store, "spring", [SCENES]).files} == (set() if where else {scene})
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import PIPELINE, defs
+from vivid_assets.masking.gradient_tier import Gradients
 from vivid_assets.scheduling.lost_runs import PROCESS, command_locks
 from vivid_assets.scheduling.ticks import ATTEMPT, plan_tick, send_alerts
 from vivid_assets.settings import SettingsFile
@@ -29,7 +30,7 @@ def night(pipeline):
     return pipeline
 
 
-def requested(pipeline, *, name=None, now=NOW):
+def requested(pipeline, *, name=None, now=NOW, models=None):
     return plan_tick(
         PIPELINE,
         pipeline.instance,
@@ -38,6 +39,7 @@ def requested(pipeline, *, name=None, now=NOW):
         night=name,
         now=now,
         log=LOG,
+        models=models,
     )
 
 
@@ -342,6 +344,23 @@ def test_changed_settings_start_a_run_by_night_where_the_deployment_says_so(nigh
     assert shards(requested(night, name="night 1")) == ["spring-00000"]
     night.run()
     assert shards(requested(night, name="night 2")) == []
+
+
+class FinerGradients(Gradients):
+    """What a deployment may give its runs in place of a tier."""
+
+    @property
+    def revision(self):
+        return f"{super().revision} finer"
+
+
+def test_by_night_settings_are_compared_with_the_models_that_runs_are_given(night):
+    submit(night, requested(night), status=dg.DagsterRunStatus.SUCCESS)
+    given = {"gradients": FinerGradients()}
+    night.say(night.settings_file.read_text() + "[nights]\nchanged_settings = true\n")
+    night.run(models=given)
+    assert shards(requested(night, name="night 1", models=given)) == []
+    assert shards(requested(night, name="night 1")) == ["spring-00000"], "with other models there is work"
 
 
 def test_the_requests_carry_what_the_next_tick_looks_for(night):

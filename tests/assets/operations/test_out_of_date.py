@@ -9,7 +9,7 @@ from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.scheduling.state_of_work import findings, state_of_work_sensor
 from vivid_assets.scheduling.updates import summary, update_job, updates_sensor
 from vivid_assets.settings import SettingsFile
-from vivid_assets.stages.out_of_date import KINDS, Standing, standings, updates
+from vivid_assets.stages.out_of_date import KINDS, Standing, is_up_to_date, standings, updates
 
 BASE = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
 SHARD = "spring-00000"
@@ -53,6 +53,38 @@ def test_a_changed_setting_makes_its_stage_stale_and_what_follows_as_the_run_agr
     pipeline.say(BASE.replace('["gradients"]', '["gradients"]\nstretch_low = 0.2'))
     assert {*wrong(pipeline, "stale")} == {"masks", "composites", "review"}
     assert updates(standing(pipeline), ["stale"], ["masks"])[0].stages == ("masks",), "just the stage that is asked"
+
+
+@pytest.mark.slow
+def test_a_setting_that_can_change_no_row_of_a_shard_makes_it_not_stale(pipeline_after):
+    pipeline = pipeline_after(done)
+    pipeline.say(BASE + "[composites]\nquality = 50\n")
+    assert wrong(pipeline, "stale") == {}, "its composites are PNG"
+    pipeline.say(BASE + '[composites]\nquality = 50\nformat = "webp"\n')
+    assert {*wrong(pipeline, "stale")} == {"composites", "review"}
+    pipeline.run(selection=["composites", "review"])
+    assert wrong(pipeline, "stale") == {}
+    pipeline.say(BASE + '[composites]\nquality = 60\nformat = "webp"\n')
+    assert {*wrong(pipeline, "stale")} == {"composites", "review"}
+
+
+def is_idle(pipeline):
+    return is_up_to_date(pipeline.store, SHARD, SettingsFile(path=str(pipeline.settings_file)))
+
+
+@pytest.mark.slow
+def test_a_shard_is_up_to_date_while_its_files_are_there_and_a_run_would_compute_nothing(pipeline_after):
+    pipeline = pipeline_after(done)
+    assert is_idle(pipeline)
+    pipeline.say(BASE + "[composites]\nquality = 50\n")
+    assert is_idle(pipeline)
+    for lost in (pipeline.rows(COMPOSITES)["a.png"]["file"], "review/spring-00000.html"):
+        pipeline.store.remove([lost])
+        assert not is_idle(pipeline), lost
+        pipeline.run(selection=["composites", "review"])
+        assert is_idle(pipeline)
+    pipeline.say(BASE + "[composites]\nspill_strength = 0.5\n")
+    assert not is_idle(pipeline)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fsspec
@@ -145,6 +146,32 @@ def test_a_store_that_lies_about_success_is_found_out(monkeypatch, keeps, said):
     store = Store(root="liar://store")
     with pytest.raises(MachineFault, match=said):
         store.write(f"{said[:3]}.bin", b"0123456789")
+
+
+class Ageless(MemoryFileSystem):
+    """Tells of no file when it was written."""
+
+    protocol = "ageless"
+
+    def find(self, path, **options):
+        found = super().find(path, **options)
+        return {name: {k: v for k, v in one.items() if k != "created"} for name, one in found.items()}
+
+
+def test_files_of_which_a_store_does_not_tell_the_age_are_listed_and_never_called_old():
+    fsspec.register_implementation("ageless", Ageless, clobber=True)
+    store = Store(root="ageless://ageless")
+    store.write("a/b/c.txt", b"four")
+    assert store.files_below("a") == {"a/b/c.txt": 4}
+    with pytest.raises(MachineFault, match=r"does not tell how old .*c\.txt is"):
+        store.written_before("a", datetime.now(UTC) + timedelta(days=1))
+
+
+def test_files_are_old_that_were_written_before(store):
+    assert store.files_below("a") == store.written_before("a", datetime.now(UTC)) == {}
+    store.write("a/b.txt", b"two")
+    assert store.written_before("a", datetime.now(UTC) + timedelta(days=1)) == {"a/b.txt": 3}
+    assert store.written_before("a", datetime.now(UTC) - timedelta(days=1)) == {}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
