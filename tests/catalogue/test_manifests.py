@@ -260,7 +260,7 @@ def test_very_many_names_that_are_nearly_right_are_counted(store, folder):
     (folder / "manifest.csv").write_text(f"image,prompt\nred.png,y\n{lines}")
     _, notes = asked(store, folder)
     assert len(notes) == 51
-    assert notes[-1] == "2950 more lines of the manifest name pictures that are not there."
+    assert notes[-1] == "And each of 2950 more lines names a picture that is not in the folder."
 
 
 def test_a_catalogue_file_of_any_size_is_not_read(store, folder):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from vivid_assets.catalogue.listing import Listing
 from vivid_assets.catalogue.manifest import seen_before
 from vivid_assets.catalogue.names import collisions
+from vivid_assets.catalogue.outcomes import NOT_THERE
 from vivid_assets.catalogue.source import OVERRIDES
 from vivid_assets.spelling import Nearest, plain
 
@@ -60,9 +61,9 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
     for name in absent[:ALSO_COMPARED]:
         found = near.to(name) if near else None
         meant = f"; did you mean {found!r}?" if found else "."
-        notes.append(f"The manifest's line for {name!r} names a picture that is not in the folder{meant}")
+        notes.append(f"The manifest's line for {name!r} {NOT_THERE}{meant}")
     if len(absent) > ALSO_COMPARED:
-        notes.append(f"{len(absent) - ALSO_COMPARED} more lines of the manifest name pictures that are not there.")
+        notes.append(f"And each of {len(absent) - ALSO_COMPARED} more lines {NOT_THERE}.")
     images = [renamed.get(name, name) for name in manifest["image"].to_pylist()]
     again = [bool(one) for one in seen_before(images).to_pylist()]
     notes += [

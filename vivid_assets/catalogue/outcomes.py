@@ -9,6 +9,8 @@ from typing import Any
 
 from resources.store.store import Store
 
+NOT_THERE = "names a picture that is not in the folder"
+"""What is noted of such a line. Its picture fails in its run, whose check is what tells: one alert for one cause."""
 _KEPT = 200
 
 
@@ -31,9 +33,11 @@ def send_outcome(store: Store, catalogue: str, send: Callable[[str, str], None])
     If ``send`` raises, the next call sends it again.
     """
     outcome = read_outcome(store, catalogue)
-    fault, notes, count = outcome.get("fault", ""), outcome.get("notes", []), outcome.get("count", 0)
+    fault, every = outcome.get("fault", ""), outcome.get("notes", [])
+    notes = [note for note in every if NOT_THERE not in note]
+    more = outcome.get("count", 0) - len(every)
     last = outcome.get("told", {"fault": "", "notes": []})
-    text = "\n".join([*notes, *([f"and {count - len(notes)} more"] if count > len(notes) else [])])
+    text = "\n".join([*notes, *([f"and {more} more"] if more else [])])
     # A failing scan knows nothing of what it would leave out: that stays as it was.
     news = {"fault": fault, "notes": last["notes"] if fault else notes}
     if news == last:
