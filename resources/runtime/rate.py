@@ -1,74 +1,94 @@
-"""How far a shard is, how fast it goes, how long it will take, and where the time went."""
+"""How far a shard is, how fast it goes, and how long it will take."""
 
 import time
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+_LEAST = 20
+_SHARE = 1 / 3
+"""The pace is that of the last third of the pictures, twenty at least: fewer would differ too much from the rest, and
+with all of them a tier that broke would be felt until the end."""
+
 
 class Progress:
-    """Counts pictures and times stages of the work, and says so in a line for the log.
+    """Counts pictures and times the work on them, and says so in a line for the log.
 
-    Pure but for the clock that it is given. The rate is that of the last ``window`` reports, so that loading
-    and compiling at the start do not spoil the time that is left. Pictures taken over from an earlier run
-    count as done but not towards the rate.
+    Pure but for the clock that it is given. Pictures are loaded ahead of the work and saved behind it, in bursts, so
+    the pace is that of the work's batches, and what is saved after the last one is added. The first batch loads and
+    compiles: there is no pace before the second.
     """
 
-    def __init__(
-        self, total: int, *, what: str = "pictures", clock: Callable[[], float] = time.monotonic, window: int = 20
-    ) -> None:
+    def __init__(self, total: int, *, what: str = "pictures", clock: Callable[[], float] = time.monotonic) -> None:
         self.total = total
         self.done = 0
         self.failed = 0
-        self.taken_over = 0
-        self.stages: dict[str, float] = {}
-        """Seconds per stage, as measured by ``stage``."""
+        self.computing = 0.0
+        """Seconds in batches."""
         self._what = what
         self._clock = clock
-        self._started = clock()
-        self._reports: deque[tuple[float, int]] = deque([(self._started, 0)], maxlen=window + 1)
+        self._counts: list[int] = []
+        """The pictures computed after each batch."""
+        self._times: list[float] = []
+        self._saves: list[float] = []
 
-    def add(self, done: int = 0, *, failed: int = 0, taken_over: int = 0) -> None:
-        """Count pictures that are finished: made, failed, or taken over without work."""
+    def add(self, done: int = 0, *, failed: int = 0) -> None:
+        """Count pictures that are finished: made, or failed."""
         self.done += done
         self.failed += failed
-        self.taken_over += taken_over
-        if done or failed:
-            self._reports.append((self._clock(), self.done + self.failed))
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to the stage ``name``."""
+    def batch(self, pictures: int) -> Iterator[None]:
+        """Time the work on a batch; its pictures count as computed unless it raises."""
         started = self._clock()
         try:
             yield
         finally:
-            self.stages[name] = self.stages.get(name, 0.0) + self._clock() - started
+            self.computing += self._clock() - started
+        self._counts.append(self.computed + pictures)
+        self._times.append(self._clock())
+
+    def saved(self, seconds: float) -> None:
+        """Count a picture whose files were written in so many seconds, less where several are at once."""
+        self._saves.append(seconds)
+
+    @property
+    def computed(self) -> int:
+        return self._counts[-1] if self._counts else 0
 
     @property
     def finished(self) -> int:
         """Pictures that need no more work."""
-        return self.done + self.failed + self.taken_over
+        return self.done + self.failed
 
     @property
     def rate(self) -> float | None:
-        """Pictures per second over the last reports; None before the first."""
-        (first, count), (last, latest) = self._reports[0], self._reports[-1]
-        return (latest - count) / (last - first) if last > first else None
+        """Pictures per second of the last batches; None before the second one."""
+        since = self.computed - max(_LEAST, self.computed * _SHARE)
+        first = max(0, bisect_right(self._counts, since) - 1)
+        if first >= len(self._times) - 1 or self._times[-1] <= self._times[first]:
+            return None
+        return (self.computed - self._counts[first]) / (self._times[-1] - self._times[first])
 
     @property
     def seconds_left(self) -> float | None:
         """Seconds until all is done at the present rate; None while there is no rate."""
-        left = self.total - self.finished
-        if left <= 0:
+        if self.finished >= self.total:
             return 0.0
-        return left / self.rate if self.rate else None
+        if not self.rate:
+            return None
+        left = self.total - max(self.computed, self.finished)
+        computing = max(0.0, left / self.rate - (self._clock() - self._times[-1]))
+        unsaved = self.total - max(len(self._saves), self.finished)
+        if left:
+            # By the end of the last batch those of the earlier ones are.
+            unsaved = min(unsaved, self._counts[-1] - self._counts[-2])
+        seconds_each = sum(self._saves) / len(self._saves) if self._saves else 0.0
+        return computing + unsaved * seconds_each
 
     def line(self, extra: Mapping[str, float] | None = None) -> str:
         """One line for the log, e.g. ``128 of 512 pictures, 3 failed, 2.10 a second, 3 min left``."""
         parts = [f"{self.finished} of {self.total} {self._what}"]
-        if self.taken_over:
-            parts.append(f"{self.taken_over} taken over")
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.rate:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +24,6 @@ from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows
 from vivid_assets.rows.work import Done, Work, perform
 
 _PROGRESS_SECONDS = 10.0
-_COMPUTE = "compute"
 _NONE: dict[str, Any] = {"key": None}
 
 
@@ -131,7 +130,7 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
         if plan.due:
             run.log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(plan.due), len(run.pictures))
             progress = Progress(len(plan.due))
-            rows = rows | _work_off(run, plan.due, _measured(run, work(), progress), journal, progress, gpu)
+            rows = rows | _work_off(run, plan.due, work, journal, progress, gpu)
         else:
             run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
         ordered = _in_order(run, rows)
@@ -142,8 +141,8 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
             made_with = {"settings": run.settings, "revision": run.revision}
             write_rows(store, stage, shard, ordered, after=plan.number, made_with=made_with)
         journal.clear(plan.journals)
-    seconds, computing = time.perf_counter() - started, progress.stages.get(_COMPUTE, 0.0)
-    return Outcome(table, len(plan.due), seconds, computing, gpu.now(), plan.uses)
+    seconds = time.perf_counter() - started
+    return Outcome(table, len(plan.due), seconds, progress.computing, gpu.now(), plan.uses)
 
 
 def is_up_to_date(run: ShardRun) -> bool:
@@ -254,19 +253,21 @@ def _superseded(before: Iterable[dict[str, Any]], now: Iterable[Mapping[str, Any
 
 
 def _measured(run: ShardRun, work: Work[Any, Any], progress: Progress) -> Work[Any, Any]:
-    """``work`` whose computing is timed, and whose rows carry the sizes of their files, looked at where saved."""
+    """``work`` whose parts are timed, and whose rows carry the sizes of their files, looked at where saved."""
     stage, store = run.stage, run.store
 
     def compute(batch: Sequence[Any]) -> Sequence[Any]:
-        with progress.stage(_COMPUTE):
+        with progress.batch(len(batch)):
             return work.compute(batch)
 
     def save(row: RowInput, computed: Any) -> dict[str, Any]:
+        started = time.perf_counter()
         columns = _columns(stage, work.save(row, computed))
         sizes = {columns[name]: store.size(columns[name]) for name in stage.files if columns.get(name)}
         lost = [path for path, size in sizes.items() if size is None]
         if lost:
             raise MachineFault(f"The store said that it took {lost[0]}, but does not have it.")
+        progress.saved((time.perf_counter() - started) / work.threads)
         return columns | {"sizes": [*sizes.values()]}
 
     return replace(work, compute=compute, save=save)
@@ -275,7 +276,7 @@ def _measured(run: ShardRun, work: Work[Any, Any], progress: Progress) -> Work[A
 def _work_off(
     run: ShardRun,
     due: Sequence[RowInput],
-    work: Work[Any, Any],
+    work: Callable[[], Work[Any, Any]],
     journal: Journal,
     progress: Progress,
     gpu: GpuUse,
@@ -284,7 +285,7 @@ def _work_off(
     stage, log = run.stage, run.log
     rows: dict[str, dict[str, Any]] = {}
     try:
-        with closing(_paced(run, perform(due, work), journal, progress, gpu, batch=work.batch_size)) as paced:
+        with closing(_paced(run, due, work, journal, progress, gpu)) as paced:
             for done in paced:
                 name = done.row.name
                 if isinstance(done.result, PictureFailure):
@@ -304,9 +305,14 @@ def _work_off(
 
 
 def _paced(
-    run: ShardRun, done: Iterator[Done], journal: Journal, progress: Progress, gpu: GpuUse, *, batch: int
+    run: ShardRun,
+    due: Sequence[RowInput],
+    work: Callable[[], Work[Any, Any]],
+    journal: Journal,
+    progress: Progress,
+    gpu: GpuUse,
 ) -> Generator[Done]:
-    """``done``, with a line in the log every ten seconds; what a line counts is saved.
+    """What is done of ``due``, with a line in the log every ten seconds; what a line counts is saved.
 
     Where nothing is finished for so long, since a model is loaded or a batch takes its time, a thread says so.
     """
@@ -318,15 +324,16 @@ def _paced(
         last = started
         while not ended.wait(_PROGRESS_SECONDS / 10):
             if (now := time.monotonic()) - max(told, last) > _PROGRESS_SECONDS:
-                last = now
-                run.log.info("%s: at work for %s, %d pictures finished", prefix, duration(now - started), saved)
+                last, left = now, progress.seconds_left
+                rest = f", {duration(left)} left" if left else ""
+                run.log.info("%s: at work for %s, %d pictures finished%s", prefix, duration(now - started), saved, rest)
 
     watcher = threading.Thread(target=wait, name="progress", daemon=True)
     watcher.start()
     try:
-        for count, one in enumerate(done):
-            # The row before is in the journal by now. After a batch's first row there is no rate to speak of.
-            if time.monotonic() - told > _PROGRESS_SECONDS and count >= batch:
+        for count, one in enumerate(perform(due, _measured(run, work(), progress))):
+            # The rows before are in the journal by now.
+            if count and time.monotonic() - told > _PROGRESS_SECONDS:
                 told, saved = time.monotonic(), count
                 journal.flush()
                 memory = gpu.now()
