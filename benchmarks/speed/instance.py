@@ -4,13 +4,14 @@
 
 The database must be empty. ``vivid ui`` runs on a catalogue that is all done, by its records: a manifest with digests,
 of pictures that nobody has, and one materialisation of each shard and stage. Pages are opened in Chromium. No run is
-launched (``max_concurrent_runs: 0``), since what a run costs is measured by others: of the backfill the first ``--runs``
-are waited for. CPU seconds are those of all processes of ``vivid ui``, so that they hold on a busy machine too.
+launched (``max_concurrent_runs: 0``), since others measure what a run costs: of the backfill the first ``--runs`` are
+waited for. CPU seconds are those of all processes of ``vivid ui``, so that they hold on a busy machine too.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -180,10 +181,11 @@ def pages(servers: Servers, page: Page, shards: int) -> None:
         page.get_by_text("Materialization").first.wait_for()
     with measured(servers, "graph of the group"):
         page.goto(f"{servers.url}/locations/vivid_assets.definitions/asset-groups/vivid")
-        page.get_by_text(f"{shards:,} partitions").first.wait_for()
+        page.get_by_role("button", name="Materialize all").wait_for()
     with measured(servers, "launch dialog of all stages"):
         page.get_by_role("button", name="Materialize all").click()
-        page.get_by_role("button", name="Launch").first.wait_for()
+        page.get_by_role("button", name="All", exact=True).click()
+        page.get_by_text(re.compile(f"^({shards}|{shards:,}) partitions$")).first.wait_for()
     with measured(servers, "GraphQL: partitions of an asset"):
         servers.query(PARTITIONS, key={"path": ["vivid", "composites"]})
 
@@ -221,7 +223,9 @@ def night(servers: Servers, root: Path, shards: int) -> None:
     with measured(servers, f"a night's tick, {changed} pictures changed"):
         found = until(tick)
     seconds = found["endTimestamp"] - found["timestamp"]
-    print(f"                {found['status']}: {len(found['runIds'])} runs requested, {seconds:.1f} s from its minute on")
+    print(
+        f"                {found['status']}: {len(found['runIds'])} runs requested, {seconds:.1f} s from its minute on"
+    )
 
 
 def main() -> None:
@@ -230,7 +234,6 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--port", type=int, default=3100)
-    parser.add_argument("--pictures-of-pages", type=Path, help="A folder for a picture of the last page.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         root = Path(temporary)

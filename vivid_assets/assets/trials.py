@@ -1,10 +1,10 @@
 """Trials: other settings on one shard, beside its current result."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from partitions.shards import catalogue_of
 from resources.models import own_models
@@ -20,24 +20,26 @@ from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
 from vivid_assets.rows.stage import OK, name_of
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.stages.faults import retried_where_it_helps
+from vivid_assets.stages.settings_schema import settings_schema
 from vivid_assets.stages.shard_asset import check_shard, recorded_once, shard_asset
 from vivid_assets.stages.stage import all_stages, last_of
 
 _TRIED = tuple(stage for stage in all_stages() if not stage.is_view)
 _MODELS = tuple(own_models())
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 _SHOWN = 24
 
 
-class TrialConfig(dg.Config):
-    """What is tried. The same name again goes on with that trial."""
-
-    name: str = Field(
-        "trial", pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$", description="Where it lands: trials/<name>/ in the store."
-    )
-    settings: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Entries by table, such as {composites: {mode: lab-deprojection}}; none: nothing changes.",
-    )
+def _config() -> dict[str, dg.Field]:
+    """What is tried, and where it lands."""
+    return {
+        "name": dg.Field(
+            str,
+            default_value="trial",
+            description="Where it lands: trials/<name>/ in the store. The same name again goes on with that trial.",
+        ),
+        "settings": dg.Field(settings_schema(tuple(stage.name for stage in _TRIED)), is_required=False),
+    }
 
 
 _DESCRIPTION = """Other settings on one shard: source, current composite and the trial's, side by side.
@@ -58,30 +60,40 @@ def trials_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         group_name=f"{pipeline.group_name}_trials",
         kinds={"numpy"},
         pool=pipeline.pool("gpu"),
+        config_schema=_config(),
         required_resource_keys=pipeline.keys("store", "settings", *_MODELS),
     )
-    def trials(context: dg.AssetExecutionContext, config: TrialConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def trials(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store: Store = pipeline.resource(context, "store")
         check_shard(pipeline, context, store)
         shard = context.partition_key
-        tried = pipeline.resource(context, "settings").tried(config.settings)
+        name, entries = _asked(context.op_execution_context.op_config)
+        tried = pipeline.resource(context, "settings").tried(entries)
         # Said here and not by the first stage that reads the bad entry.
         tried.read(catalogue_settings(store, catalogue_of(shard)))
-        trial_store = TrialStore(root=store.root, trial=config.name)
+        trial_store = TrialStore(root=store.root, trial=name)
         models = pipeline.models(context, _MODELS)
         with retried_where_it_helps(context):
             computed = _run(pipeline, shard, pipeline.resources(store=trial_store, settings=tried, **models))
         metadata: dict[str, Any] = {
-            "settings": dg.MetadataValue.json(config.settings),
+            "settings": dg.MetadataValue.json(entries),
             "computed": dg.MetadataValue.json(computed),
             "folder": dg.MetadataValue.path(trial_store.own.root),
         }
         if groups := list(_side_by_side(store, trial_store, shard)):
             sheet = contact_sheet(groups, columns=9, tile=112)
-            metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{config.name} {shard}"))
+            metadata["source, current, trial"] = dg.MetadataValue.md(as_markdown(sheet, f"{name} {shard}"))
         return recorded_once(context, dg.MaterializeResult(metadata=metadata))
 
     return trials
+
+
+def _asked(config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The trial's name, and its settings by table. Raises ValueError where the name cannot be a folder's."""
+    name = config["name"]
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be a trial's name: use small letters, digits, - and _, 60 at most.")
+    return name, dict(config.get("settings", {}))
 
 
 def _run(pipeline: Pipeline, shard: str, resources: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ _TILES = 12
 
 
 class ShardConfig(dg.Config):
-    """What may be asked of one run."""
+    """What may be asked of one run. Settings are vivid.toml's and the catalogue's; others are tried in trials."""
 
     retry_failed: bool = Field(False, description="Also try rows again that failed for good, such as corrupt files.")
 

@@ -2,8 +2,10 @@
 
 import dagster as dg
 import pytest
+from dagster._config import process_config
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
+from pydantic_core import to_jsonable_python
 
 from resources.store.store import Store
 from vivid_assets.assets.backgrounds import BACKGROUNDS
@@ -12,7 +14,9 @@ from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.trials import trials_asset
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.definitions import PIPELINE, defs
-from vivid_assets.settings import SettingsFile
+from vivid_assets.flow import STAGE_NAMES
+from vivid_assets.settings import SettingsFile, table_type
+from vivid_assets.stages.settings_schema import settings_schema
 
 BASE = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
 TRIALS = trials_asset(PIPELINE)
@@ -89,7 +93,6 @@ def try_out(pipeline, name, **settings):
         partition_key="spring-00000",
         instance=pipeline.instance,
         run_config={"ops": {"vivid__trials": {"config": {"name": name, "settings": settings}}}},
-        raise_on_error=False,
         resources=pipeline.resources(),
     )
 
@@ -137,8 +140,38 @@ def test_a_trial_goes_on_where_it_was_and_follows_other_settings(done):
 
 
 def test_a_trial_with_a_bad_entry_says_which(done):
-    result = try_out(done, "typo", composites={"mod": "alpha"})
-    assert not result.success
-    error = result.get_step_failure_events()[0].step_failure_data.error
-    assert "composites.mod" in str(error)
-    assert not done.store.exists("trials/typo")
+    for name, settings, why in (
+        ("typo", {"composites": {"mod": "alpha"}}, r'unexpected config entry "mod"'),
+        ("typo", {"composites": {"mode": "beta"}}, r"not in enum type .* got beta"),
+        ("typo", {"masks": {"tiers": ["nonsense"]}}, r"Input should be .* and not 'nonsense'"),
+        ("typo", {"nonsense": {"a": 1}}, "nonsense"),
+        ("../typo", {}, "'../typo' cannot be a trial's name: use small letters"),
+    ):
+        with pytest.raises((ValueError, dg.DagsterInvalidConfigError), match=why):
+            try_out(done, name, **settings)
+    assert not done.store.exists("trials")
+
+
+def test_the_launchpad_knows_every_setting_that_can_be_tried_with_its_meaning():
+    settings = TRIALS.op.config_schema.config_type.fields["settings"].config_type
+    assert {"prepared_images", "masks", "composites", "birefnet", "renditions"} <= settings.fields.keys()
+    assert not settings.fields.keys() & {"checks", "nights"}, "no row depends on them"
+    masks, composites = (settings.fields[table].config_type.fields for table in ("masks", "composites"))
+    assert masks["tiers"].description.endswith('Default: ["birefnet", "u2net", "gradients"]; at least 1 entries.')
+    assert [value.config_value for value in composites["fit"].config_type.enum_values] == ["subject", "photograph"]
+    for config in (
+        {"masks": {"stretch_low": 0, "thresholds": {"soft_share": 0.5}}},
+        {"composites": {"padding": 0.1}},
+        {"composites": {"padding": [0.1, 0.1, 0.1, 0.2]}, "renditions": {"white": {"background": "#ffffff"}}},
+        {"review": {"review_share": None}},
+        {"a_plugin": {"anything": 1}},
+    ):
+        assert process_config(settings, config).success, config
+
+
+def test_every_entry_s_schema_takes_its_own_default():
+    for name, table in settings_schema(STAGE_NAMES).fields.items():
+        for entry, field in getattr(table.config_type, "fields", {}).items():
+            declared = table_type(name).model_fields[entry]
+            default = to_jsonable_python(declared.get_default(call_default_factory=True))
+            assert process_config(field.config_type, default).success, (name, entry)
