@@ -11,6 +11,8 @@ import cv2
 import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests_with_backfill_policies
+from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from resources.store.store import Store
 from vivid_assets.catalogue.scan import scan
@@ -62,6 +64,20 @@ def test_group_owners_and_what_runs_by_itself_are_as_they_are_given(tmp_path):
     assert running == {"vivid_nightly"}
     assert {one.name.removeprefix("vivid_") for one in (*defs.sensors, *defs.schedules)} == {*SWITCHES}
     assert defs.resolve_schedule_def("vivid_nightly").execution_timezone == "Europe/Berlin"
+
+
+def test_a_backfill_is_a_run_a_shard_which_is_tagged_with_it(tmp_path):
+    graph = build_definitions(Store(root=str(tmp_path))).resolve_asset_graph()
+    shards = {"spring-00000", "spring-00001"}
+    keys = [Pipeline().key(name) for name in ("masks", "composites", "export", "trials")]
+    wanted = {AssetKeyPartitionKey(key, shard) for key in keys for shard in shards}
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("vivid_shards", [*shards])
+        requests = build_run_requests_with_backfill_policies(wanted, graph, instance)
+    # The queue's limit of one run a shard, the nights and the updates go by this tag.
+    assert {request.tags["dagster/partition"] for request in requests} == shards
+    assert all({*request.asset_selection} == {*keys} for request in requests)
+    assert len(requests) == 2
 
 
 def test_nobody_is_warned_of_what_we_rely_on(tmp_path):

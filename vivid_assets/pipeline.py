@@ -5,7 +5,6 @@ resources (``vivid_store``) and the list of shards.
 """
 
 import re
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,18 +97,13 @@ class Pipeline:
 
     def over_shards(self, asset: str, **declared: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """``dg.asset`` for one of its assets over shards."""
-        with warnings.catch_warnings():
-            # Dagster calls backfill policies a beta; what is relied on is pinned and tested.
-            warnings.simplefilter("ignore", dg.BetaWarning)
-            decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
-                key=self.key(asset),
-                partitions_def=self.shards,
-                owners=self.owners,
-                # One shard a run: several in one lose failures, data version and checks by partition.
-                backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-                **declared,
-            )
-            return decorator
+        # No backfill policy: one shard a run is Dagster's own way, since several lose failures, data version and checks
+        # by partition. With a policy, of one partition too, runs are for a range: they have no tag dagster/partition,
+        # by which the queue keeps two runs off one shard, and each of their events looks at all shards.
+        decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+            key=self.key(asset), partitions_def=self.shards, owners=self.owners, **declared
+        )
+        return decorator
 
     def resources(self, **given: Any) -> dict[str, Any]:
         """Resources by the names that they have in Dagster, such as ``store=Store(…)``."""
