@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests_with_backfill_policies
 from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster.components.testing import create_defs_folder_sandbox
 
 from resources.store.store import Store
 from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.catalogue.source import register
+from vivid_assets.component import CataloguePipeline
 from vivid_assets.pipeline import Pipeline
+from vivid_assets.settings import SettingsFile
 from vivid_assets.wiring import SWITCHES, Automation, build_definitions
 
 SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
@@ -179,3 +183,81 @@ def test_in_a_created_project_two_pipelines_bring_their_catalogues_through(tmp_p
         second = importlib.import_module("studio.definitions").defs().resolve_job_def("shop_pictures_catalogue")
         assert second.execute_in_process(instance=instance, partition_key="spring-00000").success
         assert (project.root / "second" / "composites" / "spring" / "a.png").exists()
+
+
+AUTOMATED = {
+    "type": "vivid_assets.CataloguePipeline",
+    "attributes": {"store": "store", "settings": "vivid.toml"},
+    "post_processing": {
+        "assets": [
+            {
+                "target": "key:vivid/masks",
+                "attributes": {"automation_condition": "{{ dg.AutomationCondition.eager() }}"},
+            },
+            {
+                "target": "key:vivid/export",
+                "attributes": {
+                    "freshness_policy": "{{ dg.FreshnessPolicy.time_window(datetime.timedelta(hours=26)) }}"
+                },
+            },
+        ]
+    },
+}
+
+
+class Automated:
+    """A pipeline that a deployment has given conditions, with one picture, on an instance of its own."""
+
+    def __init__(self, root: Path, defs: dg.Definitions, instance: dg.DagsterInstance):
+        self.root, self.defs, self.instance = root, defs, instance
+        self._cursor = None
+
+    def requested(self) -> set[str]:
+        """The shards of masks that the conditions ask for now, which is all that they ask for."""
+        found = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self._cursor)
+        self._cursor = found.cursor
+        masks = found.get_requested_partitions(Pipeline().key("masks"))
+        assert found.total_requested == len(masks)
+        return masks
+
+    def scan(self) -> None:
+        (self.root / "pictures").mkdir()
+        cv2.imwrite(str(self.root / "pictures" / "a.png"), np.full((80, 80, 3), 215, np.uint8))
+        store = Store(root=str(self.root / "store"))
+        found = scan(store, register(store, "spring", str(self.root / "pictures")))
+        self.instance.add_dynamic_partitions("vivid_shards", found.assignment.new_shards)
+
+    def say(self, settings: str) -> None:
+        """Write vivid.toml, and do what the sensor does."""
+        (self.root / "vivid.toml").write_text(settings)
+        store, file = Store(root=str(self.root / "store")), SettingsFile(path=str(self.root / "vivid.toml"))
+        for observation in observations(Pipeline(), self.instance, store, file):
+            self.instance.report_runless_asset_event(observation)
+
+    def run(self, stage: str) -> bool:
+        job = self.defs.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=self.instance, partition_key="spring-00000", asset_selection=[Pipeline().key(stage)]
+        ).success
+
+
+def test_a_deployment_s_conditions_ask_for_a_stage_once_and_its_freshness_policies_hold():
+    with dg.DagsterInstance.ephemeral() as instance, create_defs_folder_sandbox() as sandbox:
+        path = sandbox.scaffold_component(CataloguePipeline, defs_yaml_contents=AUTOMATED)
+        with sandbox.load_component_and_build_defs(path) as (_, defs):
+            graph = defs.resolve_asset_graph()
+            assert graph.get(Pipeline().key("export")).freshness_policy
+            assert not graph.get(Pipeline().key("composites")).automation_condition
+            deployment = Automated(sandbox.project_root, defs, instance)
+            deployment.say(SETTINGS)
+            assert deployment.requested() == set()
+            deployment.scan()
+            assert deployment.requested() == set(), "there is nothing yet to make masks of"
+            assert deployment.run("prepared_images")
+            assert deployment.requested() == {"spring-00000"}
+            assert deployment.requested() == set(), "once"
+            assert deployment.run("masks")
+            assert deployment.requested() == set()
+            deployment.say(SETTINGS.replace("[masks]", "[masks]\nstretch_low = 0.2"))
+            assert deployment.requested() == {"spring-00000"}
+            assert deployment.requested() == set()
