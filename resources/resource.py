@@ -83,6 +83,10 @@ class Model(Resource):
         """What ``vivid models pull`` fetches for these settings: files on the hub, or names that it knows."""
         return self.weights()
 
+    def memory(self) -> int | None:
+        """Bytes of a GPU's memory that it takes for one picture, about; None where that is not known."""
+        return None
+
     def refusal(self) -> str | None:
         """Why nothing is fetched although the settings ask for the model, in a sentence: consent that is not given."""
         return None

@@ -76,16 +76,27 @@ def _one_of(name: str, names: Iterable[str]) -> str:
 
 def tier_name(name: str) -> str:
     """``name``, if it is a mask tier's, with a model after a colon or without. Raises ValueError."""
+    return _model_name(name, MASK_TIERS, MASK_TIERS.names)
+
+
+def generator_name(name: str) -> str:
+    """``name``, if the settings may ask for such a generator: as ``tier_name``. Raises ValueError."""
+    return name if name in (AUTO, BACKDROP) else _model_name(name, GENERATORS, generator_names)
+
+
+def _model_name(name: str, models: Registry[Any], names: Callable[[], Iterable[str]]) -> str:
     kind, colon, model = name.partition(":")
-    if kind not in MASK_TIERS.own:
-        _one_of(kind, MASK_TIERS.names())
+    if kind not in models.own:
+        _one_of(kind, names())
     if colon:
-        MASK_TIERS.load(kind)().of_model(model)
+        models.load(kind)().of_model(model)
     return name
 
 
-def _generator_name(name: str) -> str:
-    return name if name in (AUTO, *GENERATORS.own, BACKDROP) else _one_of(name, generator_names())
+def _is_listed(name: str, models: Registry[Any]) -> bool:
+    """Whether a name has no model of somebody's after a colon, but one of a list, or none."""
+    kind, colon, model = name.partition(":")
+    return not colon or model in models.load(kind).models()
 
 
 class PreparedImagesLook(StageSettings):
@@ -103,10 +114,10 @@ class PreparedImagesSettings(PreparedImagesLook):
 class BackgroundsSettings(StageSettings):
     """Where backgrounds come from; a catalogue's own folder of backgrounds goes before both."""
 
-    generator: Annotated[str, AfterValidator(_generator_name)] = Field(
+    generator: Annotated[str, AfterValidator(generator_name)] = Field(
         AUTO,
-        description="sdxl; text_to_image, another pipeline of diffusers; backdrop, the drawn studio; auto, SDXL where "
-        "it can be used (GPU, weights), else backdrop.",
+        description="sdxl; text_to_image or text_to_image:ORG/NAME@COMMIT, another pipeline of diffusers; backdrop, "
+        "the drawn studio; auto, SDXL where it can be used (GPU, weights), else backdrop.",
     )
     place: Literal["scene", "inpaint"] = Field(
         "scene",
@@ -282,7 +293,7 @@ class Rendition(StageSettings):
         description="Its background in place of words: a picture, a colour such as '#ffffff', or 'transparent'.",
     )
     seed: int | None = Field(None, ge=0, lt=2**63, description="Seed of its background.")
-    generator: Annotated[str, AfterValidator(_generator_name)] | None = Field(
+    generator: Annotated[str, AfterValidator(generator_name)] | None = Field(
         None, description="How its background is made; without it as [backgrounds] says."
     )
 
@@ -419,6 +430,20 @@ class CatalogueSettings(StageSettings):
     def _tables_of_models(cls, given: Any) -> Any:
         return _with_models(cls, given, _taste_of)
 
+    @model_validator(mode="after")
+    def _no_models_of_its_own(self) -> "CatalogueSettings":
+        """A tier or a generator may be chosen, but no folder or repository from which weights and code are loaded."""
+        generators = [self.backgrounds.generator, *(one.generator or "" for one in self.renditions.values())]
+        asked: list[tuple[str, Registry[Any]]] = [(name, MASK_TIERS) for name in self.masks.tiers]
+        asked += [(name, GENERATORS) for name in generators]
+        for name, models in asked:
+            if not _is_listed(name, models):
+                raise ValueError(
+                    f"{name} is not a catalogue's to name: a model of your own belongs in vivid.toml, the settings of "
+                    "whoever runs the pipeline (VIVID_SETTINGS)"
+                )
+        return self
+
     def said(self) -> dict[str, dict[str, Any]]:
         """The entries that were given, by table; defaults are left out."""
         return self.model_dump(mode="json", exclude_unset=True)
@@ -550,7 +575,8 @@ Model = TypeVar("Model", bound=Resource)
 def configured(model: Model, entries: Mapping[str, Any]) -> Model:
     """``model`` with ``entries`` of the settings on top. Raises ValueError when one does not fit."""
     try:
-        return type(model)(**{**model.model_dump(), **entries}) if entries else model
+        # What nobody has set may still follow from the model that is named.
+        return type(model)(**{**model.model_dump(exclude_unset=True), **entries}) if entries else model
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(map(str, first["loc"]))

@@ -180,8 +180,9 @@ def _pipeline(tiny: bool) -> Any:
 
     text, text_2 = SDXL_TEXT, SDXL_TEXT_2
     if tiny:
-        text = text | _TINY_TEXT | {"projection_dim": 16}
-        text_2 = text_2 | _TINY_TEXT | {"projection_dim": 16}
+        # Of two widths, by which the encoders of a single file are told apart.
+        text = text | _TINY_TEXT | {"hidden_size": 12, "projection_dim": 16}
+        text_2 = text_2 | _TINY_TEXT | {"hidden_size": 20, "projection_dim": 16}
     return diffusers.StableDiffusionXLPipeline(
         vae=diffusers.AutoencoderKL(**(TINY_VAE if tiny else SDXL_VAE)),
         text_encoder=transformers.CLIPTextModel(transformers.CLIPTextConfig(**text)).eval(),

@@ -1,7 +1,6 @@
 """BiRefNet, and any model of its interface on the hub: masks on a GPU in batches."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from resources.runtime.batches import Batches
 from resources.runtime.device import Device, DeviceName, DType, decide
 from resources.runtime.lease import Shared, lease
 from resources.runtime.packages import demand
-from resources.weights.hub import Weights
+from resources.weights.hub import COMMIT, Weights, after_colon
 from resources.weights.model_files import BIREFNET
 from resources.weights.remote_code import packages
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _TAUGHT: dict[str, dict[str, Any]] = {
     "ZhengPeng7/BiRefNet_HR": {"size": 2048},
     "ZhengPeng7/BiRefNet_HR-matting": {"size": 2048},
@@ -33,7 +31,7 @@ _TAUGHT: dict[str, dict[str, Any]] = {
     "ZhengPeng7/BiRefNet_dynamic-matting": {"fit": "dynamic"},
 }
 """What a model was trained for, where it is not 1024×1024; by its model card."""
-_NON_COMMERCIAL = frozenset({"briaai/RMBG-2.0"})
+_NON_COMMERCIAL = {"briaai/RMBG-2.0": "CC BY-NC 4.0"}
 
 
 class BiRefNet(MaskTier):
@@ -41,7 +39,6 @@ class BiRefNet(MaskTier):
 
     title: ClassVar[str] = "BiRefNet"
     purpose: ClassVar[str] = "masks, the best of these"
-    licence: ClassVar[str] = "MIT"
     answers: ClassVar[Literal["probability", "matte"]] = "matte"
 
     model: str = Field(default="ZhengPeng7/BiRefNet", description="Hub name or a folder (/…, ./…).")
@@ -73,6 +70,13 @@ class BiRefNet(MaskTier):
     )
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
+    @property
+    def licence(self) -> str:  # type: ignore[override]
+        """The model's, as its publisher states it."""
+        if self.model in _NON_COMMERCIAL:
+            return _NON_COMMERCIAL[self.model]
+        return "MIT" if self.model.startswith("ZhengPeng7/") else "see its publisher"
+
     def of_model(self, model: str) -> "BiRefNet":
         """The tier of another model of this interface: ``ORG/NAME@COMMIT``, or a folder.
 
@@ -81,14 +85,7 @@ class BiRefNet(MaskTier):
         Raises:
             ValueError: it is neither.
         """
-        name, _, commit = model.partition("@")
-        if not (
-            model.startswith(("/", "./", "~")) or (re.fullmatch(r"[\w.-]+/[\w.-]+", name) and _COMMIT.fullmatch(commit))
-        ):
-            raise ValueError(
-                f"birefnet:{model} is no model: name it with a full commit, as birefnet:ORG/NAME@{'0123abcd' * 5}, or "
-                "a folder, as birefnet:/a/folder."
-            )
+        name, commit = after_colon("birefnet", model)
         known = {key: value for key, value in _TAUGHT.get(name, {}).items() if key not in self.model_fields_set}
         return self.model_copy(update=known | {"model": name, "model_revision": commit, "hr_model": ""})
 
@@ -197,7 +194,7 @@ class BiRefNet(MaskTier):
                 "Read it and consent with trust_remote_code = true in the settings, or take the tier "
                 "rembg:birefnet-general, which runs no such code."
             )
-        if not weights.is_local and not _COMMIT.fullmatch(weights.revision):
+        if not weights.is_local and not COMMIT.fullmatch(weights.revision):
             raise ModelUnavailable(
                 f"{weights.source} runs Python code, so its revision must be a full commit, not {weights.revision!r}: "
                 "whoever can move a branch could run code here."

@@ -58,7 +58,9 @@ class Rembg(OnnxTier):
 
     def of_model(self, model: str) -> "Rembg":
         """The tier of rembg's network of that name. Raises ValueError: the installed rembg has none."""
-        rembg.session_named(model)
+        # Those that are known without rembg, whose import takes a third of a second for settings that only name one.
+        if model not in rembg.LICENCES:
+            rembg.session_named(model)
         return self.model_copy(update={"model": model})
 
     def missing(self) -> str | None:
@@ -103,7 +105,11 @@ class Rembg(OnnxTier):
         """The network's name, of one that can be used. Raises ModelUnavailable."""
         if not self.model:
             raise ModelUnavailable(f"Which of rembg's networks? Name it, as rembg:{'; rembg:'.join(self.models())}.")
-        if reason := rembg.unusable(self.model):
+        try:
+            reason = rembg.unusable(self.model)
+        except ValueError as error:  # known, but not to the rembg that is installed
+            raise ModelUnavailable(str(error)) from error
+        if reason:
             raise ModelUnavailable(reason)
         return self.model
 

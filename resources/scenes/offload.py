@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from resources.runtime.device import Device
 from resources.weights.pipeline_files import needed
 
 Offload = Literal["off", "model", "sequential"]
@@ -34,6 +35,27 @@ def sizes(folder: Path, variant: str, width: int) -> dict[str, int]:
             part = name.partition("/")[0]
             found[part] = found.get(part, 0) + _loaded(folder / name, width)
     return found
+
+
+def held(pipeline: Any) -> dict[str, int]:
+    """Bytes of the weights of each part of a loaded pipeline."""
+    import torch
+
+    return {
+        name: sum(one.nbytes for one in (*part.parameters(), *part.buffers()))
+        for name, part in pipeline.components.items()
+        if isinstance(part, torch.nn.Module)
+    }
+
+
+def place(pipeline: Any, device: Device, offload: Offload) -> None:
+    """Bring a loaded pipeline onto its device, or what of it computes."""
+    if offload == "model":
+        pipeline.enable_model_cpu_offload(device=device.name)
+    elif offload == "sequential":
+        pipeline.enable_sequential_cpu_offload(device=device.name)
+    else:
+        pipeline.to(device.name)
 
 
 def choose(parts: Mapping[str, int], free: int) -> tuple[Offload, str]:

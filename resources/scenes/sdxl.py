@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
@@ -42,9 +43,13 @@ class SDXL(SceneGenerator):
 
     model: str = Field(
         default="stabilityai/stable-diffusion-xl-base-1.0",
-        description="Hub name or a folder (/…, ./…) in diffusers' layout.",
+        description="Hub name, a folder (/…, ./…) in diffusers' layout, or a single .safetensors file.",
     )
     model_revision: str = Field(default="462165984030d82259a11f4367a4eed129e94a7b", description="The hub's commit.")
+    config: str = Field(
+        default="",
+        description="For a single file: folder of a pipeline of its kind; empty for the base model's configuration.",
+    )
     variant: str = Field(default="fp16", description="Which files of the model: fp16, or empty for float32 files.")
     vae: str = Field(
         default="madebyollin/sdxl-vae-fp16-fix",
@@ -86,6 +91,7 @@ class SDXL(SceneGenerator):
             [weights.identity for weights in (sampler.unet, sampler.lora) if weights],
             self.dtype,
             self.size,
+            *([self._config().identity] if self._model_weights().is_file else []),
         )
         return "sdxl-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
@@ -105,7 +111,7 @@ class SDXL(SceneGenerator):
             self._demand()
             for weights in self.weights():
                 if weights.is_local or not self.download:
-                    weights.folder()
+                    self._place(weights, download=False)
         except ModelUnavailable as error:
             return str(error)
         return None
@@ -130,7 +136,8 @@ class SDXL(SceneGenerator):
     def weights(self) -> list[Weights]:
         """All the files that the settings need."""
         sampler = self.sampling
-        own = [self._model_weights(), *([self._vae_weights()] if self.vae else [])]
+        model = self._model_weights()
+        own = [model, *([self._config()] if model.is_file else []), *([self._vae_weights()] if self.vae else [])]
         return own + [weights for weights in (sampler.unet, sampler.lora) if weights]
 
     def _device(self) -> Device:
@@ -142,6 +149,26 @@ class SDXL(SceneGenerator):
         files = sdxl_files(self.variant, own_vae=not self.vae)
         variant = None if self.variant == "fp16" else self.variant
         return Weights(self.model, self.model_revision, files, SDXL_OPTIONAL, variant)
+
+    def _config(self) -> Weights:
+        """What says how the parts of a single file are built, without any weights."""
+        base = type(self).model_fields
+        source, revision = self.config or base["model"].default, base["model_revision"].default
+        names = [name for name in sdxl_files("", own_vae=True) if not name.endswith(".safetensors")]
+        return Weights(source, revision, tuple(names), SDXL_OPTIONAL)
+
+    def _place(self, weights: Weights, *, download: bool) -> Path:
+        """Where the files are. Raises ModelUnavailable."""
+        try:
+            return weights.folder(download=download)
+        except ModelUnavailable as error:
+            if weights != self._config() or weights.is_local:
+                raise
+            raise ModelUnavailable(
+                f"{self.model} is a single file, which does not say how its parts are built. Fetch the configuration "
+                f"of {weights.source}, a few megabytes, with `vivid models pull`, or name a folder that has it as "
+                "config under [sdxl] in the settings."
+            ) from error
 
     def _vae_weights(self) -> Weights:
         return Weights(self.vae, self.vae_revision, VAE)
@@ -165,8 +192,11 @@ class SDXL(SceneGenerator):
 
     def _load(self, device: Device) -> SdxlModel:
         self._demand()
+        model = self._model_weights()
+        place = self._place(model, download=self.download)
         return load_sdxl(
-            model=self._model_weights().folder(download=self.download),
+            model=place,
+            config=self._place(self._config(), download=self.download) if model.is_file else place,
             variant=self.variant or None,
             vae=self._vae_weights().folder(download=self.download) if self.vae else None,
             sampler=self.sampling,

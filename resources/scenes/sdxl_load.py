@@ -5,6 +5,7 @@ from typing import Any
 
 from resources.errors import ModelUnavailable, first_line
 from resources.runtime.device import Device, assert_placed
+from resources.scenes.pipelines import load_single_file, quiet_bars
 from resources.scenes.samplers import Sampler
 from resources.scenes.sdxl_model import SdxlModel
 from resources.weights.hub import Weights
@@ -13,6 +14,7 @@ from resources.weights.hub import Weights
 def load_sdxl(
     *,
     model: Path,
+    config: Path,
     variant: str | None,
     vae: Path | None,
     sampler: Sampler,
@@ -23,7 +25,8 @@ def load_sdxl(
     """Load the pipeline from local folders in diffusers' layout.
 
     Args:
-        model: folder of the whole pipeline.
+        model: folder of the whole pipeline, or a single file of its weights.
+        config: folder of its parts' configurations; the model's own, or what describes a single file.
         variant: ``fp16`` for the files of that name.
         vae: folder of another VAE; None for the model's own, which runs in float32 where it asks for that.
         sampler: scheduler, and the distilled weights it needs.
@@ -32,29 +35,30 @@ def load_sdxl(
         device: where and in which precision.
 
     Raises:
-        ModelUnavailable: distilled weights are missing, or a compiler.
+        ModelUnavailable: distilled weights are missing, or a compiler, or a single file is no SDXL.
         MachineFault: a part is not where it was asked to be.
     """
     import diffusers
     import torch
-    import transformers
 
-    for library in (diffusers, transformers):
-        library.utils.logging.disable_progress_bar()  # in a run's log they are lines upon lines
+    quiet_bars()
     parts: dict[str, Any] = {}
     if vae:
         parts["vae"] = diffusers.AutoencoderKL.from_pretrained(vae, dtype=device.torch_dtype)
     if sampler.unet:
-        parts["unet"] = _distilled_unet(sampler.unet.folder(download=download), sampler.unet, model, device)
-    pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(
-        model,
-        variant=variant,
-        dtype=device.torch_dtype,
-        use_safetensors=True,
-        add_watermarker=False,
-        local_files_only=True,
-        **parts,
-    )
+        parts["unet"] = _distilled_unet(sampler.unet.folder(download=download), sampler.unet, config, device)
+    if model.is_file():
+        pipeline = load_single_file(model, config, device, add_watermarker=False, **parts)
+    else:
+        pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(
+            model,
+            variant=variant,
+            dtype=device.torch_dtype,
+            use_safetensors=True,
+            add_watermarker=False,
+            local_files_only=True,
+            **parts,
+        )
     if sampler.lora:
         _fuse(pipeline, sampler.lora.folder(download=download) / sampler.lora.files[0])
     scheduler = getattr(diffusers, sampler.scheduler)
@@ -90,7 +94,7 @@ def _assert_compiles(device: Device) -> None:
         ) from error
 
 
-def _distilled_unet(place: Path, weights: Weights, model: Path, device: Device) -> Any:
+def _distilled_unet(place: Path, weights: Weights, config: Path, device: Device) -> Any:
     import diffusers
     from safetensors.torch import load_file
 
@@ -98,7 +102,7 @@ def _distilled_unet(place: Path, weights: Weights, model: Path, device: Device) 
         return diffusers.UNet2DConditionModel.from_pretrained(
             place, dtype=device.torch_dtype, variant="fp16", use_safetensors=True
         )
-    unet = diffusers.UNet2DConditionModel.from_config(diffusers.UNet2DConditionModel.load_config(model / "unet"))
+    unet = diffusers.UNet2DConditionModel.from_config(diffusers.UNet2DConditionModel.load_config(config / "unet"))
     unet.load_state_dict(load_file(place if place.is_file() else place / weights.files[0]))
     return unet.to(device.torch_dtype)
 

@@ -5,9 +5,9 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -18,9 +18,11 @@ from resources.runtime.lease import lease
 from resources.runtime.packages import demand
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.maker import SceneMaker
-from resources.scenes.offload import Offload, choose, sizes
-from resources.scenes.text_to_image_model import TextToImageModel, load_pipeline
-from resources.weights.hub import Weights
+from resources.scenes.offload import ACTIVATIONS, Offload, choose, held, place, sizes
+from resources.scenes.pipelines import beside, load_pipeline, load_single_file
+from resources.scenes.text_to_image_model import TextToImageModel
+from resources.weights.hub import Weights, after_colon
+from resources.weights.licences import forbids_commerce, licence_of
 from resources.weights.pipeline_files import absent_parts, needed
 
 _log = logging.getLogger(__name__)
@@ -34,14 +36,29 @@ class Taught:
     guidance: float
     longest: int = 0
     """Most tokens of a prompt; 0 for the pipeline's own limit."""
+    # No scene depends on these.
+    size: int = field(default=0, repr=False)
+    """Side of its square picture where that is not 1024."""
+    licence: str = field(default="", repr=False)
 
 
+_OWN = (0, -1.0)
+"""The pipeline's steps and guidance."""
+_STABILITY = "Stability AI Community License"
+_FLUX_DEV = "FLUX.1 [dev] Non-Commercial License"
 TAUGHT = {
-    "black-forest-labs/FLUX.1-schnell": Taught(4, 0.0, 256),
-    "stabilityai/stable-diffusion-3.5-large-turbo": Taught(4, 0.0),
-    "Tongyi-MAI/Z-Image-Turbo": Taught(8, 0.0),
+    "black-forest-labs/FLUX.1-schnell": Taught(4, 0.0, 256, licence="Apache-2.0"),
+    "black-forest-labs/FLUX.1-dev": Taught(*_OWN, licence=_FLUX_DEV),
+    "black-forest-labs/FLUX.1-Krea-dev": Taught(*_OWN, licence=_FLUX_DEV),
+    "stabilityai/stable-diffusion-3.5-large": Taught(*_OWN, licence=_STABILITY),
+    "stabilityai/stable-diffusion-3.5-medium": Taught(*_OWN, licence=_STABILITY),
+    "stabilityai/stable-diffusion-3.5-large-turbo": Taught(4, 0.0, licence=_STABILITY),
+    "stabilityai/sdxl-turbo": Taught(1, 0.0, size=512, licence="Stability AI Non-Commercial Community License"),
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": Taught(*_OWN, size=512, licence="CreativeML OpenRAIL-M"),
+    "Tongyi-MAI/Z-Image-Turbo": Taught(8, 0.0, licence="Apache-2.0"),
+    "Qwen/Qwen-Image": Taught(*_OWN, licence="Apache-2.0"),
 }
-"""By hub name, as their publishers and diffusers have it; of all others the pipeline's defaults hold."""
+"""By hub name, as their publishers have it; of others the pipeline's defaults hold, and the licence on their card."""
 
 
 class TextToImageLook(Taste):
@@ -59,8 +76,14 @@ class TextToImage(SceneGenerator):
     of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"offload"}
     is_fetched_whole: ClassVar[bool] = True
 
-    model: str = Field(default="", description="Hub name or a folder (/…, ./…) in diffusers' layout.")
+    model: str = Field(
+        default="", description="Hub name, a folder (/…, ./…) in diffusers' layout, or a .safetensors file of one."
+    )
     model_revision: str = Field(default="", description="The hub's commit.")
+    config: str = Field(
+        default="",
+        description="For a single file: a folder, or ORG/NAME@COMMIT on the hub, of a pipeline of its kind.",
+    )
     variant: str = Field(default="", description="Which files of the model, such as fp16; empty for those without.")
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the model's own.")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the model's own.")
@@ -70,7 +93,24 @@ class TextToImage(SceneGenerator):
         description="What does not compute waits in the machine's memory: whole models, or layer by layer (slow). "
         "auto: as little as fits the GPU.",
     )
+    non_commercial: bool = Field(
+        default=False, description="Consent to models whose licence forbids commercial use, such as FLUX.1-dev."
+    )
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
+
+    def of_model(self, model: str) -> "TextToImage":
+        """The generator of that pipeline: ``ORG/NAME@COMMIT``, a folder, or a single file.
+
+        It paints at the size that it was trained for, where that is known and the settings say nothing.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        name, commit = after_colon("text_to_image", model)
+        update: dict[str, Any] = {"model": name, "model_revision": commit}
+        if (known := TAUGHT.get(name)) and known.size and "size" not in self.model_fields_set:
+            update["size"] = known.size
+        return self.model_copy(update=update)
 
     @property
     def revision(self) -> str:
@@ -79,7 +119,10 @@ class TextToImage(SceneGenerator):
         Raises:
             ModelUnavailable: no model is named, or a local folder is not there.
         """
-        parts = (self._files().identity, self.variant, self.taught, self.dtype, self.size)
+        files = self._files()
+        parts: tuple[Any, ...] = (files.identity, self.variant, self.taught, self.dtype, self.size)
+        if files.is_file:
+            parts += (self._config().identity,)
         return "text-to-image-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
     @property
@@ -92,7 +135,36 @@ class TextToImage(SceneGenerator):
         """Steps, guidance and limit as the settings and the model have them; 0 and -1 leave it to the pipeline."""
         known = TAUGHT.get(self.model, Taught(0, -1.0))
         steps = self.steps or known.steps
+        # Without size and licence, on which no scene depends.
         return Taught(steps, self.guidance if self.guidance >= 0 else known.guidance, known.longest)
+
+    @property
+    def licence(self) -> str:  # type: ignore[override]
+        """The model's, as its publisher states it."""
+        if (known := TAUGHT.get(self.model)) and known.licence:
+            return known.licence
+        try:
+            return licence_of(self._files().folder()) or "see its publisher"
+        except ModelUnavailable:
+            return "see its publisher"
+
+    def memory(self) -> int | None:
+        """That of the weights in half precision, if they are here, and of what is computed beside them."""
+        files = self._files()
+        try:
+            weights = None if files.is_file else sizes(files.folder(), self.variant, 2)
+        except ModelUnavailable:
+            return None
+        return sum(weights.values()) + ACTIVATIONS if weights else None
+
+    def refusal(self) -> str | None:
+        """Why it is not used although it was named: a licence without consent."""
+        if self.non_commercial or not forbids_commerce(self.licence):
+            return None
+        return (
+            f"The licence of {self.model} ({self.licence}) forbids commercial use: consent with non_commercial = true "
+            "under [text_to_image] in the settings, or take another."
+        )
 
     @contextmanager
     def lease(self) -> Iterator[SceneMaker]:
@@ -105,11 +177,12 @@ class TextToImage(SceneGenerator):
         """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched."""
         try:
             demand("diffusers", ["torch", "diffusers", "transformers", "accelerate"])
-            if self._files().is_local or not self.download:
-                self._folder(download=False)
+            for files in self.weights():
+                if files.is_local or not self.download:
+                    self._place(files, download=False)
         except ModelUnavailable as error:
             return str(error)
-        return None
+        return self.refusal()
 
     def pull(self) -> list[Path]:
         """Fetch all weights from the hub, if they are not here yet, and return where they lie.
@@ -117,11 +190,16 @@ class TextToImage(SceneGenerator):
         Raises:
             ModelUnavailable: the hub cannot be reached.
         """
-        return [self._folder(download=True)]
+        return [self._place(files, download=True) for files in self.weights()]
 
     def weights(self) -> list[Weights]:
-        """The repository; which of its files are needed is known when it is asked."""
-        return [self._files()]
+        """The repository; which of its files are needed is known when it is asked. With a single file, its pipeline's.
+
+        Raises:
+            ModelUnavailable: the settings name none.
+        """
+        files = self._files()
+        return [files, self._config()] if files.is_file else [files]
 
     def _files(self) -> Weights:
         if not self.model:
@@ -131,23 +209,42 @@ class TextToImage(SceneGenerator):
             )
         return Weights(self.model, self.model_revision, ("model_index.json",), variant=self.variant or None)
 
-    def _folder(self, *, download: bool) -> Path:
-        """The pipeline's folder, with all parts in it."""
-        files = self._files()
+    def _config(self) -> Weights:
+        """What says how the parts of a single file are built."""
+        if not self.config:
+            raise ModelUnavailable(
+                f"{self.model} is a single file, which does not say how its parts are built. Name a pipeline of its "
+                'kind in the settings, as in config = "ORG/NAME@COMMIT" or a folder.'
+            )
+        try:
+            name, commit = after_colon("config", self.config)
+        except ValueError as error:
+            raise ModelUnavailable(str(error)) from error
+        return Weights(name, commit, ("model_index.json",), variant=self.variant or None)
+
+    def _place(self, files: Weights, *, download: bool) -> Path:
+        """The pipeline's folder, with all parts in it; or the single file, beside which less is needed."""
+        if files.is_file:
+            return files.folder()
+        own = self._files()
+        file = own.folder() if own.is_file else None
         if download and not files.is_local:
             from resources.weights.pull import listed
 
             _, there = listed(files.source, files.revision)
-            files = replace(files, files=needed(there, self.variant))
-        place = files.folder(download=download)
+            names = needed(there, self.variant)
+            files = replace(files, files=beside(file, names) if file else names)
+        folder = files.folder(download=download)
         try:
-            absent = absent_parts(place, self.variant)
+            absent = absent_parts(folder, self.variant)
         except (OSError, ValueError, json.JSONDecodeError) as error:
-            raise ModelUnavailable(f"{place}/model_index.json cannot be read: {error}") from error
+            raise ModelUnavailable(f"{folder}/model_index.json cannot be read: {error}") from error
+        if file:
+            absent = [*beside(file, absent)]
         if absent:
             remedy = "Correct the path in the settings." if files.is_local else f"Fetch it with `{files.pull_command}`."
-            raise ModelUnavailable(f"{self.model}: {place} has no {', '.join(absent)}. {remedy}")
-        return place
+            raise ModelUnavailable(f"{files.source}: {folder} has no {', '.join(absent)}. {remedy}")
+        return folder
 
     def _device(self) -> Device:
         if self.device == "auto" and device_trouble():
@@ -159,16 +256,22 @@ class TextToImage(SceneGenerator):
             raise ModelUnavailable(
                 f"offload = {self.offload!r} is for a GPU, and this is {device.name}: set it to off."
             )
-        folder = self._folder(download=self.download)
-        offload = self._fitting(folder, device) if self.offload == "auto" else self.offload
-        return TextToImageModel(load_pipeline(folder, self.variant, device, offload), self.taught, device)
+        first, *described = [self._place(files, download=self.download) for files in self.weights()]
+        if refusal := self.refusal():
+            raise ModelUnavailable(refusal)
+        if described:
+            pipeline = load_single_file(first, described[0], device, self.variant)
+        else:
+            pipeline = load_pipeline(first, self.variant, device)
+        place(pipeline, device, self._fitting(pipeline, device) if self.offload == "auto" else self.offload)
+        return TextToImageModel(pipeline, self.taught, device)
 
-    def _fitting(self, folder: Path, device: Device) -> Offload:
+    def _fitting(self, pipeline: Any, device: Device) -> Offload:
         if not device.is_cuda:
             return "off"
         import torch
 
         free, _ = torch.cuda.mem_get_info(device.name)
-        way, why = choose(sizes(folder, self.variant, device.torch_dtype.itemsize), free)
+        way, why = choose(held(pipeline), free)
         _log.log(logging.INFO if way == "off" else logging.WARNING, "%s: %s", self.model, why)
         return way

@@ -4,12 +4,11 @@ import inspect
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resources.errors import ModelUnavailable, first_line
+from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError, is_out_of_memory
 from resources.runtime.device import Device, free_memory
 from resources.scenes.request import Scene, SceneRequest
@@ -23,45 +22,18 @@ _log = logging.getLogger(__name__)
 _MUST = ("prompt", "height", "width", "num_inference_steps", "generator", "output_type")
 
 
-def load_pipeline(folder: Path, variant: str, device: Device, offload: str) -> Any:
-    """The pipeline of a local folder on its device.
-
-    Raises:
-        ModelUnavailable: it is none that makes pictures of texts alone, or does not load.
-    """
-    import diffusers
-    import transformers
-
-    for library in (diffusers, transformers):
-        library.utils.logging.disable_progress_bar()
-    try:
-        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
-            folder, variant=variant or None, dtype=device.torch_dtype, use_safetensors=True, local_files_only=True
-        )
-    except ValueError as error:
-        raise ModelUnavailable(
-            f"{folder} is no text-to-image pipeline that diffusers {diffusers.__version__} knows: {first_line(error)}"
-        ) from error
-    takes = inspect.signature(pipeline.__call__).parameters
-    if lacking := [name for name in _MUST if name not in takes]:
-        raise ModelUnavailable(f"{type(pipeline).__name__} does not take {', '.join(lacking)}: it cannot be used here.")
-    pipeline.set_progress_bar_config(disable=True)
-    if offload == "model":
-        pipeline.enable_model_cpu_offload(device=device.name)
-    elif offload == "sequential":
-        pipeline.enable_sequential_cpu_offload(device=device.name)
-    else:
-        pipeline.to(device.name)
-    return pipeline
-
-
 class TextToImageModel:
     """A pipeline and how it is asked."""
 
     def __init__(self, pipeline: Any, taught: "Taught", device: Device) -> None:
+        """Raises ModelUnavailable where the pipeline cannot be asked for a picture of a size, say, by a seed."""
         self._pipeline = pipeline
         self._device = device
         self._takes = inspect.signature(pipeline.__call__).parameters
+        if lacking := [name for name in _MUST if name not in self._takes]:
+            kind = type(pipeline).__name__
+            raise ModelUnavailable(f"{kind} does not take {', '.join(lacking)}: it cannot be used here.")
+        pipeline.set_progress_bar_config(disable=True)
         self._steps = taught.steps or int(self._takes["num_inference_steps"].default)
         # Some pipelines have guidance_scale as an input of the model, and guidance by a second pass beside it.
         self._guided_by = next(

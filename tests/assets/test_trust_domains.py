@@ -45,6 +45,30 @@ def test_a_folder_with_a_model_and_consent_of_its_own_is_refused_and_its_code_ne
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        '[masks]\ntiers = ["birefnet:{folder}", "gradients"]',
+        '[masks]\ntiers = ["onnx:/a/file.onnx"]',
+        '[backgrounds]\ngenerator = "text_to_image:{folder}"',
+        '[renditions.large]\ngenerator = "text_to_image:org/name@{commit}"',
+    ],
+)
+def test_weights_of_its_own_by_the_name_of_a_tier_or_generator_are_refused(pipeline, evil, said):
+    """Whoever runs the pipeline may have consented to the code of a model, and meant another."""
+    mark, tables = evil
+    pipeline.say(as_toml({"birefnet": tables["birefnet"] | {"model": "ZhengPeng7/BiRefNet"}}))
+    said = said.format(folder=tables["birefnet"]["model"], commit="a" * 40)
+    (pipeline.folder / "catalogue.toml").write_text(said)
+    with pytest.raises(ValueError, match=r"is not a catalogue's to name: a model of your own belongs in vivid\.toml"):
+        pipeline.scan()
+    assert not mark.exists()
+
+
+def test_a_catalogue_may_choose_one_of_rembgs_networks():
+    parse_catalogue_file('[masks]\ntiers = ["rembg:silueta", "gradients"]', where="catalogue.toml")
+
+
 @pytest.mark.slow
 def test_what_an_earlier_version_kept_of_such_a_file_is_refused_when_a_run_reads_it(pipeline, evil):
     mark, tables = evil

@@ -74,6 +74,56 @@ def test_list_for_programs(vivid_models, tmp_path):
     assert {row["name"]: row["path"] for row in rows if row["path"]} == {"u2netp": str(tmp_path / "u2netp.onnx")}
 
 
+NAMED = f"""
+[masks]
+tiers = ["birefnet:someone/BiRefNet_lite@{"c" * 40}", "gradients"]
+[birefnet]
+trust_remote_code = true
+[backgrounds]
+generator = "text_to_image:someone/flux@{"c" * 40}"
+[renditions.other]
+generator = "text_to_image:black-forest-labs/FLUX.1-dev@{"d" * 40}"
+[open_clip]
+model = "ViT-L-14"
+pretrained = "openai"
+"""
+
+
+@pytest.fixture
+def by_names(monkeypatch, tmp_path):
+    """Settings that name a tier's, a generator's and a rendition's model after a colon."""
+    (tmp_path / "vivid.toml").write_text(NAMED)
+    monkeypatch.setenv("VIVID_SETTINGS", str(tmp_path / "vivid.toml"))
+
+
+def test_list_shows_what_the_settings_name(vivid_models, by_names):
+    rows = {row["name"]: row for row in json.loads(vivid_models("list", "--json")[1])}
+    flux = rows[f"text_to_image:someone/flux@{'c' * 40}"]
+    assert (flux["source"], flux["licence"], flux["used"]) == ("someone/flux@cccccccccccc", "see its publisher", True)
+    assert rows[f"birefnet:someone/BiRefNet_lite@{'c' * 40}"]["used"]
+    assert rows[f"text_to_image:black-forest-labs/FLUX.1-dev@{'d' * 40}"]["licence"].endswith("Non-Commercial License")
+    assert rows["birefnet"]["memory"] > 2 * rows["birefnet"]["bytes"]
+    assert not rows["birefnet"]["used"]
+
+
+def test_pull_gets_the_models_that_names_have_after_a_colon(vivid_models, by_names, hub, fetched, monkeypatch):
+    pulled = []
+    monkeypatch.setattr(
+        "resources.scenes.text_to_image.TextToImage.pull", lambda self: pulled.append(self.model) or [""]
+    )
+    code, output = vivid_models(
+        "pull", f"text_to_image:someone/flux@{'c' * 40}", f"birefnet:someone/BiRefNet_lite@{'c' * 40}"
+    )
+    assert (code, pulled, [files.source for files in fetched]) == (0, ["someone/flux"], ["someone/BiRefNet_lite"]), (
+        output
+    )
+    code, output = vivid_models("pull")
+    assert pulled == ["someone/flux"] * 2
+    assert re.search(r"FLUX.1-dev@d+ is not fetched: The licence of black-forest-labs/FLUX.1-dev", output)
+    code, output = vivid_models("pull", "text_to_image:someone/flux")
+    assert (code, "there is no model 'text_to_image:someone/flux'" in output) == (2, True)
+
+
 def test_pull_without_a_name_gets_what_the_settings_need_here(vivid_models, pulled, converted):
     code, output = vivid_models("pull")
     assert (code, pulled, converted) == (0, ["u2net", "open_clip"], ["u2net"])

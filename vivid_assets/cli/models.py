@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from vivid_assets.cli.console import complain, console, errors, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resources.weights.hub import Weights
     from vivid_assets.cli.wanted import Wanted, Wish
     from vivid_assets.settings import Settings
 
@@ -144,27 +146,36 @@ def _pull(one: Wanted) -> Path:
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
-    """List every model: its purpose, size and licence, whether it is installed, and whether the settings use it here.
+    """List every model: its size, memory on a GPU for one picture, licence, source, and whether it is here and used.
 
-    Settings come from the file that `VIVID_SETTINGS` names.
+    Those that only the settings name are among them. Settings come from the file that `VIVID_SETTINGS` names.
     """
-    from vivid_assets.cli.wanted import by_settings
+    from vivid_assets.cli.wanted import by_settings, configured_names
 
-    used = {one.name for one in by_settings(_settings()).wanted}
-    rows = [row | {"used": row["name"] in used} for row in (*_of_catalogue(), *_beside_catalogue())]
+    settings = _settings()
+    wanted, named = by_settings(settings).wanted, configured_names(settings)
+    used = {one.name for one in wanted} | (named.keys() - CATALOGUE.keys())
+    rows = [*_of_catalogue(), *_beside_catalogue(settings)]
+    known = {row["source"] for row in rows}
+    rows += [row for one in wanted if one.files and (row := _of_hub(one.name, one.files))["source"] not in known]
+    rows = [row | {"used": row["name"] in used} for row in rows]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "MB", "licence", "here", "purpose", box=None, header_style="bold")
-    for column in table.columns[:-1]:
+    table = Table("model", "MB", "GPU", "licence", "here", "purpose and source", box=None, header_style="bold")
+    table.columns[0].overflow = table.columns[-1].overflow = "fold"
+    for column in table.columns[1:-1]:
         column.no_wrap = True
-    table.columns[1].justify = "right"
+    for column in table.columns[1:3]:
+        column.justify = "right"
     for row in rows:
         size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.1f}"
+        memory = "" if row["memory"] is None else f"{row['memory'] / 2**30:.1f} GiB"
         here = Text("no") if row["path"] is None else Text("yes", "green")
         if row["used"]:
             here.append(", used")
-        table.add_row(row["name"], size, row["licence"], here, Text(row["purpose"]))
+        about = Text(row["purpose"]).append(f" · {row['source']}" if row["source"] else "", "dim")
+        table.add_row(Text(row["name"]), size, memory, row["licence"], here, about)
     console.print(table)
 
 
@@ -175,6 +186,7 @@ def _of_catalogue() -> list[dict[str, Any]]:
             "name": weight.name,
             "purpose": weight.purpose,
             "bytes": weight.size,
+            "memory": weight.memory,
             "licence": weight.licence,
             "source": weight.source,
             "path": here.get(weight.name),
@@ -183,19 +195,37 @@ def _of_catalogue() -> list[dict[str, Any]]:
     ]
 
 
-def _beside_catalogue() -> list[dict[str, Any]]:
+def _of_hub(name: str, files: Weights) -> dict[str, Any]:
+    """A repository that the settings name."""
+    from resources.errors import ModelUnavailable
+    from resources.weights.licences import licence_of
+
+    row = _row(name) | {"purpose": "as the settings request", "source": f"{files.source}@{files.revision[:12]}"}
+    with suppress(ModelUnavailable):
+        place = files.folder()
+        row |= {"path": str(place), "licence": licence_of(place)}
+    return row
+
+
+def _row(name: str) -> dict[str, Any]:
+    nothing = dict.fromkeys(("purpose", "licence", "source"), "")
+    return {"name": name, **nothing, "bytes": None, "memory": None, "path": None}
+
+
+def _beside_catalogue(settings: Settings) -> list[dict[str, Any]]:
     """Models whose weights the catalogue does not list, with the current settings."""
     from resources.errors import ModelUnavailable
     from resources.registry import BrokenPlugin
-    from vivid_assets.cli.wanted import beside_catalogue
+    from vivid_assets.cli.wanted import beside_catalogue, configured_names
     from vivid_assets.settings import find_model
 
     rows = []
-    for name, models in beside_catalogue().items():
-        row: dict[str, Any] = {"name": name, "purpose": "", "bytes": None, "licence": "", "source": "", "path": None}
+    named = {name: models for name, models in configured_names(settings).items() if ":" in name}
+    for name, models in (beside_catalogue() | named).items():
+        row = _row(name)
         try:
-            model = find_model(models, name, _settings())
-            row |= {"purpose": model.purpose, "licence": model.licence}
+            model = find_model(models, name, settings)
+            row |= {"purpose": model.purpose, "licence": model.licence, "memory": model.memory()}
             row["source"] = ", ".join(f"{one.source}@{one.revision[:12]}" for one in model.weights())
             if not model.missing():
                 row["path"] = ", ".join(str(one.folder()) for one in model.weights())

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from resources.masks.tiers import LADDER
-from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
+from resources.scenes.generators import AUTO, BACKDROP, GENERATORS
 from vivid_assets.cli.console import complain, console, say
 from vivid_assets.presets import presets
 
@@ -58,9 +58,14 @@ ShadowOption = Annotated[
 
 
 def _known_generator(name: str | None) -> str | None:
-    if name is not None and name not in generator_names():
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(map(repr, generator_names()))}.")
-    return name
+    if name is None:
+        return None
+    from vivid_assets.settings import generator_name
+
+    try:
+        return generator_name(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 GeneratorOption = Annotated[

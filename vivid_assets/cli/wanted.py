@@ -23,7 +23,7 @@ from resources.weights.hub import Weights
 from resources.weights.model_files import recognised
 from resources.weights.registry import CATALOGUE, name_of
 from resources.weights.remote_code import packages
-from vivid_assets.settings import Settings, configured, find_model, scene_generators, tier_name
+from vivid_assets.settings import Settings, configured, find_model, generator_name, scene_generators, tier_name
 
 if TYPE_CHECKING:
     from resources.clip.open_clip import OpenClip
@@ -45,6 +45,8 @@ class Wanted:
     """Raises ModelUnavailable when what came needs packages that are not installed."""
     prepare: Callable[[], None] = lambda: None
     """What is done once with what came, where the first run would have to. Raises MachineFault."""
+    files: Weights | None = None
+    """Of a repository on the hub that has no name of its own here: its files."""
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Wish:
 
 def is_known(name: str) -> bool:
     """Whether ``name`` can be fetched: a model's name, or a repository's."""
-    return name in CATALOGUE or _is_tier_of_model(name) or bool(REPOSITORY.fullmatch(name)) or name in names()
+    return name in CATALOGUE or bool(_list_of(name)) or bool(REPOSITORY.fullmatch(name)) or name in names()
 
 
 def names() -> list[str]:
@@ -67,12 +69,23 @@ def names() -> list[str]:
     return list(dict.fromkeys([*CATALOGUE, *few_step, *beside_catalogue()]))
 
 
-def _is_tier_of_model(name: str) -> bool:
-    """Whether ``name`` is a mask tier's with a model after a colon."""
-    try:
-        return ":" in name and bool(tier_name(name))
-    except ValueError:
-        return False
+def _list_of(name: str) -> Registry[Any] | None:
+    """The list that has ``name``, a mask tier's or a generator's with a model after a colon; None for other names."""
+    lists: tuple[tuple[Callable[[str], str], Registry[Any]], ...]
+    lists = ((tier_name, MASK_TIERS), (generator_name, GENERATORS))
+    for is_name, models in lists:
+        with suppress(ValueError):
+            if ":" in name and is_name(name):
+                return models
+    return None
+
+
+def configured_names(settings: Settings) -> dict[str, Registry[Any]]:
+    """The tiers and generators that the settings name, and the list of each."""
+    own = settings.backgrounds.generator
+    generators = [own, *(one.generator for one in settings.renditions.values() if one.generator)]
+    named: dict[str, Registry[Any]] = dict.fromkeys(settings.masks.tiers, MASK_TIERS)
+    return named | {name: GENERATORS for name in generators if name not in (AUTO, BACKDROP)}
 
 
 def beside_catalogue() -> dict[str, Registry[Any]]:
@@ -100,9 +113,7 @@ def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wis
         return Wish([_catalogued(name)])
     if name in SAMPLERS:
         return _of_sampler(name, read())
-    if _is_tier_of_model(name):
-        return _of_model(name, MASK_TIERS, read())
-    if models := beside_catalogue().get(name):
+    if models := _list_of(name) or beside_catalogue().get(name):
         return _of_model(name, models, read())
     match = REPOSITORY.fullmatch(name)
     assert match, name
@@ -125,8 +136,8 @@ def by_name(name: str, variant: str | None, read: Callable[[], Settings]) -> Wis
 def by_settings(settings: Settings) -> Wish:
     """What a run with these settings would load on this machine."""
     wish = Wish()
-    for name in settings.masks.tiers:
-        _add(wish, name, MASK_TIERS, settings)
+    for name, models in configured_names(settings).items():
+        _add(wish, name, models, settings)
     needed: list[tuple[Callable[[], Weights], str]] = [(_open_clip(settings).weights, "OpenCLIP")]
     if settings.masks.matting == "vitmatte":
         needed.append((lambda: _vitmatte(settings).weights, "ViTMatte"))
@@ -136,14 +147,15 @@ def by_settings(settings: Settings) -> Wish:
                 wish.wanted.append(_repository(files))
         except ModelUnavailable as error:
             wish.refused.append(f"{what}: {error}")
-    generator = settings.backgrounds.generator
-    if generator == AUTO:
-        generator, model = next(iter(scene_generators(settings).items()))
+    asked = (settings.backgrounds.generator, *(one.generator for one in settings.renditions.values()))
+    if AUTO in asked:
+        generator, model = next(iter(scene_generators(settings, asked=AUTO).items()))
+        if generator in asked:
+            return wish
         if trouble := device_trouble(model.device):
             wish.left_out.append(f"{model.title} is not fetched, and backgrounds are drawn: {trouble}.")
-            return wish
-    if generator != BACKDROP:
-        _add(wish, generator, GENERATORS, settings)
+        else:
+            _add(wish, generator, GENERATORS, settings)
     return wish
 
 
@@ -160,9 +172,10 @@ def _add(wish: Wish, name: str, models: Registry[Any], settings: Settings) -> No
         return
     if model.is_fetched_whole:
         files = [one for one in fetched if isinstance(one, Weights)]
-        title = ", ".join(f"{one.source}@{one.revision}" for one in files) or name
-        if not (files and all(one.is_local for one in files)):
-            fetch: Callable[..., Path] = lambda _progress, _say: model.pull()[0]  # noqa: E731
+        remote = [one for one in files if not one.is_local]
+        title = ", ".join(f"{one.source}@{one.revision}" for one in remote) or name
+        if remote or not files:
+            fetch: Callable[..., Path] = lambda _progress, _say: model.pull()[-1]  # noqa: E731
             wish.wanted.append(Wanted(title, None, fetch, lambda _: model.demand_packages(), model.prepare))
         return
     for one in fetched:
@@ -248,7 +261,8 @@ def _repository(files: Weights, sizes: dict[str, int] | None = None, model: Mode
         if model:
             model.demand_packages()
 
-    return Wanted(title, size or None, lambda _progress, say: weights.pull_files(files, title, say), needs)
+    fetch: Callable[..., Path] = lambda _progress, say: weights.pull_files(files, title, say)  # noqa: E731
+    return Wanted(title, size or None, fetch, needs, files=files)
 
 
 def _packages_of_code(place: Path) -> None:

@@ -304,7 +304,8 @@ def replace_background(
         background: an image of any size, a colour such as ``"#ffffff"``, or ``"transparent"``, in the prompt's place.
         mask: your own mask, as ``alpha`` in ``blend``; no tier is tried then.
         seed: the same seed gives the same background.
-        generator: ``auto``, ``sdxl``, ``text_to_image``, ``backdrop`` or an installed package's; else the settings'.
+        generator: ``auto``, ``sdxl``, ``text_to_image``, ``text_to_image:ORG/NAME@COMMIT``, ``backdrop`` or an
+            installed package's; else the settings'.
         tiers: as in ``find_mask``.
         shadow: as in ``blend``.
         settings: as in ``find_mask``. ``{"composites": {"canvas": "2000x2000", "fit": "subject", "padding": 0.075}}``

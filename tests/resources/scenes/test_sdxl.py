@@ -16,6 +16,7 @@ from resources.scenes.prompt_embeddings import PromptEmbeddings
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.sdxl import SDXL
 from resources.scenes.sdxl_model import SdxlModel
+from tests.support.single_file import save_sdxl_in_one_file
 
 pytestmark = pytest.mark.slow
 
@@ -484,3 +485,18 @@ def test_the_revision_follows_what_changes_a_scene(settings):
     assert SDXL(**settings | {"batch_size": 1}, compile="blocks").revision == revision
     for change in ({"steps": 3}, {"guidance": 5.0}, {"dtype": "bfloat16"}, {"size": 128}, {"vae": ""}):
         assert SDXL(**settings | change).revision != revision, change
+
+
+def test_a_single_file_paints_as_the_folder_that_it_was_made_of(settings, tiny_sdxl, tmp_path, monkeypatch):
+    import diffusers
+
+    folder = make(settings | {"vae": ""}, [SOFA])[0]
+    pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(tiny_sdxl, variant="fp16")
+    file = save_sdxl_in_one_file(pipeline, tmp_path / "ours.safetensors")
+    single = settings | {"model": str(file), "vae": "", "config": str(tiny_sdxl)}
+    assert difference(make(single, [SOFA])[0], folder) == 0
+    assert SDXL(**single).revision != SDXL(**single | {"vae": settings["vae"]}).revision
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    lacking = SDXL(**single | {"config": ""})
+    assert "Fetch the configuration of stabilityai/stable-diffusion-xl-base-1.0, a few megabytes" in lacking.missing()
+    assert not any(name.endswith(".safetensors") for files in lacking.weights()[1:] for name in files.files)

@@ -11,7 +11,7 @@ import pytest
 
 from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError
-from resources.scenes.offload import choose, sizes
+from resources.scenes.offload import choose, held, sizes
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.text_to_image import TAUGHT, TextToImage
 from resources.weights.pipeline_files import needed, variant_of
@@ -130,6 +130,31 @@ def test_want_of_memory_for_one_scene_means_tiles(tiny_families, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_single_file_of_the_denoiser_paints_the_same_with_what_its_pipeline_has_beside_it(tiny_families, tmp_path):
+    whole = tiny_families("Z-Image")
+    described = tmp_path / "described"
+    shutil.copytree(whole, described)
+    weights = described / "transformer/diffusion_pytorch_model.safetensors"
+    file = weights.rename(tmp_path / "ours.safetensors")
+    (own,), (single,) = scenes(whole, [SOFA]), scenes(file, [SOFA], config=str(described))
+    assert difference(own.image, single.image) == 0
+    assert settings(file, config=str(described)).revision != settings(file, config=str(whole)).revision
+    (described / "text_encoder/model.safetensors").unlink()
+    assert "has no text_encoder/*.safetensors" in settings(file, config=str(described)).missing()
+    assert 'Name a pipeline of its kind in the settings, as in config = "ORG/' in settings(file).missing()
+    (tmp_path / "text.safetensors").write_text("no weights")
+    broken = settings(tmp_path / "text.safetensors", config=str(described)).missing()
+    assert "text.safetensors is no safetensors file" in broken
+
+
+@pytest.mark.slow
+def test_a_single_file_of_another_model_is_a_sentence(tiny_families, tmp_path):
+    file = shutil.copy(tiny_families("FLUX") / "transformer/diffusion_pytorch_model.safetensors", tmp_path)
+    with pytest.raises(ModelUnavailable, match="cannot be loaded as the pipeline in"):
+        scenes(file, [SOFA], config=str(tiny_families("Z-Image")))
+
+
+@pytest.mark.slow
 def test_what_is_no_text_to_image_pipeline_is_refused_by_name(tiny_families, tmp_path):
     other = tmp_path / "video"
     shutil.copytree(tiny_families("FLUX"), other)
@@ -161,15 +186,11 @@ def test_the_parts_sizes_are_those_of_the_loaded_weights(tiny_families):
     for family, dtype in (("Stable Diffusion 3", torch.float32), ("FLUX", torch.bfloat16)):
         folder = tiny_families(family)
         pipeline = AutoPipelineForText2Image.from_pretrained(folder, dtype=dtype)
-        held = {
-            name: sum({one.data_ptr(): one.nbytes for one in part.state_dict().values()}.values())
-            for name, part in pipeline.components.items()
-            if isinstance(part, torch.nn.Module)
-        }
+        loaded = held(pipeline)
         found = sizes(folder, "", dtype.itemsize)
-        assert found.keys() == held.keys()
+        assert found.keys() == loaded.keys()
         for name, size in found.items():
-            assert size == pytest.approx(held[name], rel=0.02, abs=2000), (family, name)
+            assert size == pytest.approx(loaded[name], rel=0.02, abs=2000), (family, name)
 
 
 @pytest.mark.slow
@@ -240,10 +261,39 @@ def test_without_a_model_or_a_commit_it_says_what_to_set():
 
 def test_what_a_model_was_trained_for_holds_unless_the_settings_say_otherwise():
     schnell = TextToImage(model="black-forest-labs/FLUX.1-schnell", model_revision="a" * 40)
-    assert schnell.taught == TAUGHT[schnell.model]
-    assert schnell.model_copy(update={"steps": 8}).taught == replace(TAUGHT[schnell.model], steps=8)
+    assert (schnell.taught.steps, schnell.taught.guidance, schnell.taught.longest) == (4, 0.0, 256)
+    assert schnell.model_copy(update={"steps": 8}).taught == replace(schnell.taught, steps=8)
     assert schnell.revision != schnell.model_copy(update={"guidance": 2.0}).revision
     assert schnell.revision == schnell.model_copy(update={"batch_size": 1}).revision
+
+
+COMMIT = "0123abcd" * 5
+
+
+def test_another_model_by_its_name():
+    flux = TextToImage(steps=3).of_model(f"black-forest-labs/FLUX.1-schnell@{COMMIT}")
+    assert (flux.model, flux.model_revision, flux.size) == ("black-forest-labs/FLUX.1-schnell", COMMIT, 1024)
+    assert flux.taught == replace(TAUGHT[flux.model], steps=3, size=0, licence="")
+    early = f"stable-diffusion-v1-5/stable-diffusion-v1-5@{COMMIT}"
+    assert TextToImage(batch_size=2).of_model(early).size == 512, "what it was trained for"
+    assert TextToImage(size=768).of_model(early).size == 768, "the settings say so"
+    assert TextToImage().of_model("/a/fine-tune.safetensors").model == "/a/fine-tune.safetensors"
+    for wrong in ("FLUX.1-schnell", "org/name", "org/name@main"):
+        with pytest.raises(ValueError, match="name it with a full commit, as text_to_image:ORG/NAME@"):
+            TextToImage().of_model(wrong)
+
+
+def test_a_licence_that_forbids_commercial_use_needs_consent(tmp_path):
+    dev = TextToImage(model="black-forest-labs/FLUX.1-dev", model_revision=COMMIT)
+    assert "forbids commercial use: consent with non_commercial = true under [text_to_image]" in dev.refusal()
+    assert dev.model_copy(update={"non_commercial": True}).refusal() is None
+    place = laid_out(tmp_path, WHOLE)
+    assert (settings(place).licence, settings(place).refusal()) == ("see its publisher", None)
+    (place / "README.md").write_text("---\nlicense: other\nlicense_name: ours-non-commercial\n---\nA model.\n")
+    assert settings(place).licence == "ours-non-commercial"
+    assert "ours-non-commercial) forbids commercial use" in settings(place).missing()
+    (place / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    assert (settings(place).licence, settings(place).missing()) == ("apache-2.0", None)
 
 
 def test_files_of_other_programs_and_other_variants_are_left():
@@ -259,7 +309,7 @@ def test_files_of_other_programs_and_other_variants_are_left():
         "tokenizer/spiece.model",
     ]
     plain = needed(there)
-    assert set(plain) == {*WHOLE, "tokenizer/spiece.model"}
+    assert set(plain) == {*WHOLE, "tokenizer/spiece.model", "README.md"}, "and the card, for its licence"
     half = needed(there, "fp16")
     assert set(half) - set(plain) == {
         "vae/diffusion_pytorch_model.fp16.safetensors",
