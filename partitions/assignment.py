@@ -49,9 +49,12 @@ FOUND = pa.schema([("picture", pa.string()), *IDENTITY, *REQUEST])
 LEDGER = pa.schema([*FOUND, ("shard", pa.string()), ("retired", pa.string()), ("returns", pa.int64())])
 """Every picture ever seen.
 
-``retired`` is empty for a live row, else ``changed``, ``removed`` or ``renamed``. ``returns`` says how often the row
-has come back, so that its shard is seen to have work again.
+``retired`` is empty for a live row, else ``changed``, ``removed``, ``renamed`` or ``moved`` (to another shard; see
+``partitions.compaction``). ``returns`` says how often the row has come back, so that its shard is seen to have work
+again.
 """
+
+MOVED = "moved"
 
 NO_FILE = "missing"
 """The content of a requested picture whose file is missing."""
@@ -116,18 +119,14 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     archive, moved, entering = _renamed(archive, entering)
     entering = entering.sort_by("picture")
     settled = pa.concat_tables([_placed(kept, kept_places, ""), returning, moved])
-    newest = max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=0)
-    held = pc.sum(pc.equal(settled["shard"], shard_key(catalogue, newest))).as_py() or 0
-    # A shard with more pictures than the current limit counts as full.
-    first = newest * shard_size + min(held, shard_size)
-    shards = [shard_key(catalogue, (first + position) // shard_size) for position in range(len(entering))]
-    filled = {shard_key(catalogue, newest)} & {*shards} if len(ledger) else set()
+    shards = places_for(len(entering), ledger, settled, catalogue=catalogue, shard_size=shard_size)
+    filled = {*shards} & {*pc.unique(ledger["shard"]).to_pylist()}
     places = pa.table({"shard": pa.array(shards, pa.string()), "returns": pa.array([0] * len(shards), pa.int64())})
 
     rows = pa.concat_tables([archive, settled, _placed(entering, places, "")])
     touched = pa.concat_tables([rerequested, returning.select(["shard"]), moved.select(["shard"])])
     return Assignment(
-        ledger=rows.sort_by([("shard", "ascending"), ("picture", "ascending"), ("content", "ascending")]),
+        ledger=sorted_ledger(rows),
         new_shards=sorted({*shards} - filled),
         touched_shards=sorted({*pc.unique(touched["shard"]).to_pylist()} | filled),
         new=len(new),
@@ -140,23 +139,44 @@ def assign(ledger: pa.Table, found: pa.Table, *, catalogue: str, shard_size: int
     )
 
 
+def places_for(count: int, ledger: pa.Table, settled: pa.Table, *, catalogue: str, shard_size: int) -> list[str]:
+    """The shards of so many pictures that come: the newest of the ``ledger`` until it is full, then new ones.
+
+    ``settled`` are the rows that live where they are.
+    """
+    newest = max((ordinal_of(shard) for shard in pc.unique(ledger["shard"]).to_pylist()), default=0)
+    held = pc.sum(pc.equal(settled["shard"], shard_key(catalogue, newest))).as_py() or 0
+    # A shard with more pictures than the current limit counts as full.
+    first = newest * shard_size + min(held, shard_size)
+    return [shard_key(catalogue, (first + position) // shard_size) for position in range(count)]
+
+
+def sorted_ledger(rows: pa.Table) -> pa.Table:
+    """The rows in a ledger's order."""
+    return rows.sort_by([("shard", "ascending"), ("picture", "ascending"), ("content", "ascending")])
+
+
 def _take_back(archive: pa.Table, entering: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
     """The archive without the rows that live again, these rows, and what of ``entering`` (schema FOUND) is left."""
     if not len(entering) or not len(archive):
         return archive, LEDGER.empty_table(), entering
+    # A row that moved stands for the one at its new place, which is retired itself by now.
+    moved = archive.filter(pc.equal(archive["retired"], MOVED))
+    archive = archive.filter(pc.not_equal(archive["retired"], MOVED))
     position = pc.index_in(_identity(entering), _identity(archive))
     is_back = pc.is_valid(position)
     places = archive.take(position.filter(is_back))
     returning = _placed(entering.filter(is_back), _once_more(places), "")
     stays = pc.invert(pc.is_in(_identity(archive), value_set=_identity(returning)))
-    return archive.filter(stays), returning, entering.filter(pc.invert(is_back))
+    return pa.concat_tables([archive.filter(stays), moved]), returning, entering.filter(pc.invert(is_back))
 
 
 def _renamed(archive: pa.Table, entering: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
     """As ``_take_back``: pictures whose content was here under a name that is gone, each in that one's shard."""
     by_content: dict[str, list[int]] = {}
     if len(entering):
-        free = pc.and_(pc.not_equal(archive["retired"], "renamed"), pc.not_equal(archive["content"], NO_FILE))
+        elsewhere = pc.is_in(archive["retired"], value_set=pa.array(["renamed", MOVED]))
+        free = pc.and_(pc.invert(elsewhere), pc.not_equal(archive["content"], NO_FILE))
         wanted = pc.and_(free, pc.is_in(archive["content"], value_set=entering["content"]))
         for index in np.flatnonzero(wanted.to_numpy(zero_copy_only=False)).tolist():
             by_content.setdefault(archive["content"][index].as_py(), []).append(index)

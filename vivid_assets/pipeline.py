@@ -123,9 +123,13 @@ class Pipeline:
 
     def forget_shards(self, instance: dg.DagsterInstance, catalogue: str) -> None:
         """Remove a catalogue's shards from the list of partitions."""
-        for shard in instance.get_dynamic_partitions(self.shards_name):
-            if is_shard(shard) and catalogue_of(shard) == catalogue:
-                instance.delete_dynamic_partition(self.shards_name, shard)
+        shards = instance.get_dynamic_partitions(self.shards_name)
+        self.forget(instance, [shard for shard in shards if is_shard(shard) and catalogue_of(shard) == catalogue])
+
+    def forget(self, instance: dg.DagsterInstance, shards: Iterable[str]) -> None:
+        """Remove shards from the list of partitions."""
+        for shard in shards:
+            instance.delete_dynamic_partition(self.shards_name, shard)
 
     def owns(self, run: dg.DagsterRun) -> bool:
         """Whether a run is of one of its jobs or assets, and not somebody else's in the same deployment."""

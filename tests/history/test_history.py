@@ -42,6 +42,7 @@ from vivid_assets.catalogue.scan import catalogue_settings, scan
 from vivid_assets.catalogue.source import find, register
 from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.export.purge import delete_rubbish, find_rubbish
+from vivid_assets.export.tidy import tidy
 from vivid_assets.imaging.io.codec import read_provenance
 from vivid_assets.masking.gradient_tier import gradient_tier
 from vivid_assets.masking.model import Tier
@@ -246,7 +247,7 @@ class History(RuleBasedStateMachine):
 
     @rule(prompt=st.sampled_from(PROMPTS))
     def say(self, prompt):
-        (self.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"\nshard_size = 3\n')
+        (self.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"\nshard_size = 4\n')
 
     @rule(strength=st.sampled_from([0.5, 0.85]))
     def tune(self, strength):
@@ -312,9 +313,10 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def purge(self):
-        """Somebody has all deleted that is kept of what is gone."""
+        """Somebody has all deleted that is kept of what is gone, and shards merged and forgotten."""
         delete_rubbish(self.store, find_rubbish(self.store, "spring", all_stages()), REVIEW)
         publish_catalogue(self.store, "spring")
+        tidy(self.store, find(self.store, "spring"), all_stages(), EXPORTED, change=True)
 
     @precondition(lambda self: shards_of(self.store, "spring"))
     @rule(data=st.data(), stages=st.sampled_from([["composites"], ["masks", "composites"], None]))

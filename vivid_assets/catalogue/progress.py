@@ -209,7 +209,7 @@ def asked_by_shard(ledger: pa.Table) -> dict[str, str]:
 def read_progress(store: Store, shards: Collection[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """By shard and stage: the record of ``note_progress``; empty where nothing ran yet."""
     with ThreadPoolExecutor(max_workers=16) as pool:
-        records = pool.map(lambda shard: store.read_json(_path(shard)) or {}, shards)
+        records = pool.map(lambda shard: store.read_json(progress_path(shard)) or {}, shards)
         return dict(zip(shards, records, strict=True))
 
 
@@ -223,7 +223,7 @@ def note_progress(store: Store, shard: str, stage: str, entry: Mapping[str, Any]
     # Two runs may work on two stages of the shard: an entry that is lost would leave an export stale for good.
     with Claims(store, "claims/progress").held(shard, poll_s=0.05):
         before = read_progress(store, [shard])[shard]
-        store.write(_path(shard), json.dumps(before | {stage: dict(entry)}, sort_keys=True).encode())
+        store.write(progress_path(shard), json.dumps(before | {stage: dict(entry)}, sort_keys=True).encode())
 
 
 def _digest(rows: pa.Table) -> str:
@@ -231,5 +231,6 @@ def _digest(rows: pa.Table) -> str:
     return hashlib.blake2b("\n".join(lines.to_pylist()).encode(), digest_size=16).hexdigest()
 
 
-def _path(shard: str) -> str:
+def progress_path(shard: str) -> str:
+    """The path of the record of what a shard's stages did."""
     return f"progress/{catalogue_of(shard)}/{shard}.json"

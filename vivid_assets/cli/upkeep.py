@@ -108,15 +108,25 @@ def prune_command(
     """Delete what nothing needs: results of pictures and renditions that are gone, of earlier settings, unused scenes.
 
     They are kept so that a picture, a rendition or a setting that returns costs nothing. Also deleted are files that
-    killed runs left; these and scenes only once they are two days old. Not deleted: trials (`trials/` in the store).
+    killed runs left; these and scenes only once they are two days old; and trials, once nothing was written to them for
+    30 days.
+
+    Shards that are a quarter full or less are merged: their pictures are in other shards then, and nothing is computed
+    again. Empty shards are forgotten; those that were merged by the next `prune` after the runs of their pictures.
 
     Examples: `vivid catalogue prune`, `vivid catalogue prune spring --yes`
     """
+    from vivid_assets.pipeline import Pipeline
     from vivid_assets.scheduling.upkeep import megabytes, prune
 
+    opened = open_store(store, to_write=yes)
     freed: dict[str, int] = {}
-    for found in prune(open_store(store, to_write=yes), name or "", delete=yes):
+    forgotten: list[str] = []
+    for found in prune(opened, name or "", delete=yes):
         say((found.of, "bold"), f": {found.sentence}")
         freed |= found.files
+        forgotten += found.forgotten
+    if yes and forgotten:
+        Pipeline().forget(open_instance(opened), forgotten)
     said = f"{len(freed)} files, {megabytes(freed)}."
     say(f"Deleted {said}" if yes else f"{said} Nothing was deleted: add --yes to delete them.")

@@ -11,6 +11,7 @@ from vivid_assets.rows.tables import shards_with_rows
 
 _OF_CATALOGUE = ("artefacts", "catalogues", "composites", "desk", "export", "progress", "published")
 """Folders of the store in which each catalogue has one of its own."""
+KEPT_TRIALS = timedelta(days=30)
 _BY_SHARD = ("review",)
 """Those whose files are named by shards."""
 
@@ -30,6 +31,16 @@ def outputs_of(store: Store, catalogue: str, stages: Sequence[Stage]) -> dict[st
                 found[path] = size
     labels = f"judgements/{catalogue}.jsonl"
     return found | store.sizes([labels])
+
+
+def old_trials(store: Store, *, now: datetime, kept: timedelta = KEPT_TRIALS) -> dict[str, int]:
+    """The files of trials that nothing was written to for so long, and their sizes in bytes."""
+    found: dict[str, int] = {}
+    for name in store.names("trials"):
+        files = store.files_below(f"trials/{name}")
+        if files.keys() == store.written_before(f"trials/{name}", now - kept).keys():
+            found |= files
+    return found
 
 
 def unused_scenes(store: Store, stages: Sequence[Stage], *, now: datetime, grace: timedelta = GRACE) -> dict[str, int]:

@@ -47,6 +47,11 @@ def shelf_path(stage: Stage, shard: str) -> str:
     return f"tables/{stage.name}/{shard}.shelf.parquet"
 
 
+def table_folders(stage: Stage, shard: str) -> tuple[str, str]:
+    """The folders of the shard's tables, and of its journal."""
+    return _folder(stage.name, shard), f"{_folder(stage.name, shard)}.journal"
+
+
 def shards_with_rows(store: Store, stage: Stage) -> list[str]:
     """The shards of all catalogues of which the stage has rows: in a table, on a shelf, in the journal of a run."""
     return sorted({name.partition(".")[0] for name in store.names(f"tables/{stage.name}")})
@@ -128,7 +133,7 @@ class Journal:
 
     def __init__(self, store: Store, stage: Stage, shard: str):
         self._store, self._stage = store, stage
-        self._folder = f"tables/{stage.name}/{shard}.journal"
+        _, self._folder = table_folders(stage, shard)
         self._run = uuid.uuid4().hex
         self._pending: list[Mapping[str, Any]] = []
         self._flushes = 0

@@ -1,6 +1,6 @@
 """Catalogues are moved, renamed, pruned and removed: what the commands do, and the jobs that do it in Dagster."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,13 +9,14 @@ from pydantic import Field
 
 from partitions.shards import check_catalogue_name
 from resources.store.store import Store
-from vivid_assets.assets.export import publish_catalogue
+from vivid_assets.assets.export import EXPORTED, publish_catalogue
 from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.catalogue.source import find, move_to, registered, take_off
-from vivid_assets.export.outputs import outputs_of, unused_scenes
+from vivid_assets.export.outputs import KEPT_TRIALS, old_trials, outputs_of, unused_scenes
 from vivid_assets.export.purge import delete_rubbish, find_rubbish
 from vivid_assets.export.rename import rename
+from vivid_assets.export.tidy import Tidied, tidy
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.jobs import one_step
 from vivid_assets.stages.stage import all_stages
@@ -29,10 +30,14 @@ class Unneeded:
     sentence: str
     files: Mapping[str, int]
     """Their sizes in bytes, by their paths in the store."""
+    forgotten: Sequence[str] = ()
+    """Shards that are no more, or would not be."""
 
 
 def prune(store: Store, catalogue: str = "", *, delete: bool) -> Iterator[Unneeded]:
-    """What nothing needs of a catalogue, or of all of them, and of the scenes: each is deleted before it is said.
+    """What nothing needs of a catalogue, or of all of them, of scenes and trials: each is deleted before it is said.
+
+    Shards of which little is left are merged, and those that are empty forgotten (``export.tidy``).
 
     Args:
         store: where.
@@ -50,12 +55,14 @@ def prune(store: Store, catalogue: str = "", *, delete: bool) -> Iterator[Unneed
         if delete:
             delete_rubbish(store, found, REVIEW)
             publish_catalogue(store, one.name)
+        tidied = tidy(store, one, all_stages(), EXPORTED, change=delete)
         yield Unneeded(
             one.name,
             f"{len(found.files)} files of {len(found.pictures)} pictures in {len(found.tables)} tables, "
             f"{megabytes(found.files)}; {len(found.orphans)} files that killed runs left or nothing uses any more, "
-            f"{megabytes(found.orphans)}",
-            found.files | found.orphans,
+            f"{megabytes(found.orphans)}; {_said(tidied)}",
+            found.files | found.orphans | tidied.files,
+            tidied.forgotten,
         )
     # After the rows that named them: these may be what kept a scene.
     unused = unused_scenes(store, all_stages(), now=datetime.now(UTC))
@@ -63,6 +70,19 @@ def prune(store: Store, catalogue: str = "", *, delete: bool) -> Iterator[Unneed
     if delete:
         store.remove(scenes)
     yield Unneeded("scenes", f"{len(scenes)} that no catalogue uses, {megabytes(scenes)}", scenes)
+    trials = old_trials(store, now=datetime.now(UTC))
+    if delete:
+        store.remove(trials)
+    days = KEPT_TRIALS.days
+    yield Unneeded("trials", f"{len(trials)} files of those untouched for {days} days, {megabytes(trials)}", trials)
+
+
+def _said(tidied: Tidied) -> str:
+    """What tidying came to, in words."""
+    if tidied.why_not:
+        return tidied.why_not
+    said = f"{len(tidied.merged)} shards, a quarter full or less, to merge" if tidied.merged else ""
+    return said or f"{len(tidied.forgotten)} empty shards and {tidied.retired} rows of the ledger"
 
 
 def rename_catalogue(store: Store, old: str, new: str) -> list[str]:
@@ -128,7 +148,7 @@ def upkeep_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
 
     @dg.op(name=pipeline.named("delete_unneeded"), required_resource_keys=only_store)
     def delete_unneeded(context: dg.OpExecutionContext, config: PruneConfig) -> None:
-        _prune(context, pipeline.resource(context, "store"), config)
+        _prune(pipeline, context, config)
 
     @dg.op(name=pipeline.named("remove_name"), required_resource_keys=only_store)
     def remove_name(context: dg.OpExecutionContext, config: RemoveConfig) -> None:
@@ -159,7 +179,8 @@ def upkeep_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
             "prune",
             delete_unneeded,
             "Says what nothing needs any more, and its bytes: results of pictures and renditions that are gone, of "
-            "earlier settings, unused scenes. With dry_run: false it deletes them.",
+            "earlier settings, unused scenes, old trials. Shards of which little is left are merged. It does so with "
+            "dry_run: false.",
         ),
         one_step(
             pipeline,
@@ -171,12 +192,14 @@ def upkeep_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
     ]
 
 
-def _prune(context: dg.OpExecutionContext, store: Store, config: PruneConfig) -> None:
+def _prune(pipeline: Pipeline, context: dg.OpExecutionContext, config: PruneConfig) -> None:
     """Say what nothing needs, delete it where that is asked for, and note the bytes."""
     found = []
-    for one in prune(store, config.name, delete=not config.dry_run):
+    for one in prune(pipeline.resource(context, "store"), config.name, delete=not config.dry_run):
         context.log.info("%s: %s", one.of, one.sentence)
         found.append(one)
+        if not config.dry_run:
+            pipeline.forget(context.instance, one.forgotten)
     files = {path: size for one in found for path, size in one.files.items()}
     verb = "would be" if config.dry_run else "were"
     context.add_output_metadata(

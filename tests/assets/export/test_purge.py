@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 from partitions.assignment import LEDGER
 from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
-from vivid_assets.catalogue.ledger import commit_ledger
+from vivid_assets.assets.export import EXPORTED
+from vivid_assets.catalogue.ledger import commit_ledger, read_ledger, shards_of
+from vivid_assets.catalogue.progress import State, state_of
+from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import find, register, take_off
 from vivid_assets.catalogue.wishes import (
     Judged,
@@ -24,6 +27,7 @@ from vivid_assets.catalogue.wishes import (
 )
 from vivid_assets.cli.main import app
 from vivid_assets.export.purge import find_rubbish
+from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.columns import StoredFile
 from vivid_assets.rows.stage import OK, Stage
@@ -200,3 +204,48 @@ def test_a_renamed_catalogue_has_its_results_under_the_new_name_and_computes_not
     worked = {stage: rows for stage, rows in done.run("summer-00000").items() if rows}
     assert worked == {"backgrounds": 1, "composites": 1, "review": 1}, "of b, which another prompt was asked for once"
     assert done.store.exists("composites/summer/b.png")
+
+
+def old_trial(store):
+    """A trial that nothing was written to for long, and one that is just made."""
+    for name, written in (("old", 1e9), ("new", None)):
+        file = store.path(f"trials/{name}/tables/masks/spring-00000/00000001.parquet")
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"rows")
+        if written:
+            os.utime(file.path, (written, written))
+
+
+@pytest.mark.slow
+def test_pruning_merges_shards_of_which_little_is_left_and_then_forgets_them(pipeline, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(pipeline.folder.parent))
+    (pipeline.folder / "catalogue.toml").write_text("shard_size = 4")
+    for number in range(9):
+        pipeline.put(f"{number}.png", (10 + 20 * number, 40, 30), size=40)
+    pipeline.scan()
+    for shard in shards_of(pipeline.store, "spring"):
+        pipeline.run(shard)
+    old_trial(pipeline.store)
+    for number in (1, 2, 3, 5, 6, 7):
+        (pipeline.folder / f"{number}.png").unlink()
+    scan(pipeline.store, pipeline.catalogue, accept_removals=True)
+    said = vivid(pipeline, command="prune").output
+    assert "Its shards are left as they are while it has runs to come" in said, "names are to be taken away first"
+    assert "trials: 1 files of those untouched for 30 days" in said
+    assert "2 shards, a quarter full or less, to merge" in vivid(pipeline, "--yes", command="prune").output
+    assert pipeline.store.names("trials/old/tables/masks/spring-00000") == []
+    assert len(pipeline.store.names("trials/new/tables/masks/spring-00000")) == 1
+    composites = {picture: pipeline.store.read(f"composites/spring/{picture}") for picture in pipeline.published()}
+
+    assert shards_of(pipeline.store, "spring") == ["spring-00002"], "merged"
+    assert set(pipeline.run("spring-00002").values()) == {0}, "every row was taken along"
+    assert [*pipeline.rows(COMPOSITES, "spring-00002")] == ["0.png", "4.png", "8.png"]
+    vivid(pipeline, "--yes", command="prune")
+    ledger, _ = read_ledger(pipeline.store, "spring")
+    assert {*ledger["shard"].to_pylist()} == {"spring-00002"}
+    assert {path.split("/")[2] for path in pipeline.store.files_below("tables")} == {"spring-00002"}
+    assert set(pipeline.run("spring-00002").values()) == {0}
+    assert {name: pipeline.store.read(f"composites/spring/{name}") for name in pipeline.published()} == composites
+    assert {*composites} == {"0.png", "4.png", "8.png"}
+    assert state_of(pipeline.store, "spring", STAGE_NAMES, [one.name for one in EXPORTED]) == State([], [])
+    assert "0 files, 0.0 MB. Nothing was deleted" in vivid(pipeline, command="prune").output
