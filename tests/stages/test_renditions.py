@@ -233,16 +233,20 @@ def test_what_breaks_a_presets_rules_is_said_for_each_rendition(spring):
 
 @pytest.mark.parametrize("color", ["#ffffff", "#000000", "#3a7d12"])
 def test_a_colour_is_exact_in_every_pixel_without_subject(spring, color):
-    laid = 'canvas = "200x200"\nfit = "subject"\npadding = 0.1\nformat = "png"\n'
+    laid = 'canvas = "200x200"\nfit = "subject"\npadding = 0.1\n'
     spring.say(
-        f'[composites]\nshadow = "none"\n[renditions.plain]\nbackground = "{color}"\n{laid}'
-        f'[renditions.cut]\nbackground = "transparent"\n{laid}'
+        f'[composites]\nshadow = "none"\n[renditions.plain]\nbackground = "{color}"\nformat = "png"\n{laid}'
+        f'[renditions.file]\nbackground = "{color}"\nformat = "jpeg"\nquality = 92\n{laid}'
+        f'[renditions.cut]\nbackground = "transparent"\nformat = "png"\n{laid}'
     )
     spring.run()
     picture, cut = (np.array(spring.composite(f"{name}/a.jpg.png")) for name in ("plain", "cut"))
     clear = cut[..., 3] == 0
     assert clear.mean() > 0.2
-    assert (picture[clear] == tuple(bytes.fromhex(color[1:]))).all()
+    wanted = tuple(bytes.fromhex(color[1:]))
+    assert (picture[clear] == wanted).all()
+    if {*wanted} <= {0, 255}:
+        assert (np.array(spring.composite("file/a.jpg"))[clear] == wanted).all()
 
 
 def test_a_subject_is_taken_off_its_photograph_once_for_all_that_can_share_it(spring, monkeypatch):

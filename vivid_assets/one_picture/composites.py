@@ -14,7 +14,7 @@ from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.separate import CutOut, separate
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.own_alpha import shown_alpha
-from vivid_assets.imaging.io.codec import Format, Picture, SourceType, encode
+from vivid_assets.imaging.io.codec import Format, Picture, SourceType, color_of, encode
 from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.imaging.matte.quality import OVERRIDE, Thresholds, judge_given, measure
 from vivid_assets.one_picture.masks import Masks, Solved
@@ -104,6 +104,7 @@ def composite_file(
         source_type=source,
         provenance=mark,
         carried=picture.carried,
+        exact=color_of(scene.rgb),
     )
 
 

@@ -24,7 +24,7 @@ from vivid_assets.imaging.core.alpha import GIVEN, Alpha, Origin
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.own_alpha import shown_alpha
 from vivid_assets.imaging.io.carried import Carried
-from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, decode, encode
+from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType, color_of, decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.pixel_budget import budget_of_memory
 from vivid_assets.imaging.io.transparency import opaque
@@ -201,6 +201,7 @@ class Compose(EachPicture[Composite]):
             source_type=source_type,
             provenance=row.key,
             carried=taken.carried,
+            exact=color_of(scene),
         )
         file = self.keep(row.key, SUFFIXES[file_format], encoded)
         shadow, shadow_file = blended.shadow, None

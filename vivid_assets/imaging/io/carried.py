@@ -26,6 +26,8 @@ _XMP = {
     "usage_terms": f"{{{RIGHTS}}}UsageTerms",
     "statement": f"{{{RIGHTS}}}WebStatement",
 }
+_RESOLUTION = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
+_INCH = 2
 _EXIF = {"creator": ExifTags.Base.Artist, "rights": ExifTags.Base.Copyright}
 _IPTC = {"creator": (2, 80), "rights": (2, 116), "credit": (2, 110)}
 
@@ -82,11 +84,18 @@ def xmp_elements(carried: Carried) -> list[tuple[str, str, str, str]]:
     return elements
 
 
-def exif_block(carried: Carried) -> bytes | None:
-    """EXIF with artist and copyright, or None if there is nothing to say. Texts are in UTF-8."""
-    if not (carried.creator or carried.rights):
+def exif_block(carried: Carried, *, with_dpi: bool = False) -> bytes | None:
+    """EXIF with artist and copyright, or None if there is nothing to say. Texts are in UTF-8.
+
+    With the resolution where the format holds it nowhere else.
+    """
+    dpi = carried.dpi if with_dpi else None
+    if not (carried.creator or carried.rights or dpi):
         return None
     exif = Image.Exif()
+    if dpi:
+        for tag, value in zip(_RESOLUTION, (*dpi, _INCH), strict=True):
+            exif[tag] = value
     for name, tag in _EXIF.items():
         if text := getattr(carried, name):
             exif[tag] = text.encode()

@@ -4,6 +4,7 @@ from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit
 from vivid_assets.imaging.io.carried import Carried
 from vivid_assets.imaging.io.decode import MAX_FRAMES, MAX_PIXELS, Picture, decode, reduced
 from vivid_assets.imaging.io.encode import SUFFIXES, Format, encode, read_provenance
+from vivid_assets.imaging.io.exact_jpeg import color_of
 from vivid_assets.imaging.io.formats import ENOUGH, Kind, kind_of
 from vivid_assets.imaging.io.provenance import SourceType
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
@@ -19,6 +20,7 @@ __all__ = [
     "Picture",
     "SourceType",
     "UnreadablePicture",
+    "color_of",
     "decode",
     "encode",
     "fitted_size",

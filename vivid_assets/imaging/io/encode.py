@@ -12,6 +12,7 @@ from PIL import Image
 
 from vivid_assets.imaging.io.carried import Carried, exif_block
 from vivid_assets.imaging.io.color.icc import srgb_profile
+from vivid_assets.imaging.io.exact_jpeg import can_be_exact, encode_exact
 from vivid_assets.imaging.io.formats import identify, open_lazily
 from vivid_assets.imaging.io.provenance import SourceType, parse_xmp, xmp_packet
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
@@ -31,6 +32,7 @@ def encode(
     source_type: SourceType | None = None,
     provenance: str | None = None,
     carried: Carried | None = None,
+    exact: tuple[int, int, int] | None = None,
 ) -> bytes:
     """Encode a picture with its sRGB profile and, if given, its provenance.
 
@@ -43,6 +45,7 @@ def encode(
         source_type: how the picture came about, as a term of the IPTC vocabulary.
         provenance: a digest or short text that identifies what the picture was made from.
         carried: its source's maker, rights and resolution.
+        exact: a colour whose pixels a JPEG keeps to the last bit, where it can (``can_be_exact``).
 
     Returns:
         The whole file. The same arguments give the same bytes.
@@ -70,6 +73,10 @@ def encode(
         opacity = None if alpha is None else _quantise(alpha, np.uint8).astype(np.uint8, copy=False)
         return encode_webp(rgb.astype(np.uint8, copy=False), opacity, level, **extra)
     assert format == "jpeg", format
+    if exact is not None and can_be_exact(exact, level):
+        # Such a file has no JFIF marker, which would hold the resolution.
+        extra |= {"exif": exif} if (exif := exif_block(carried, with_dpi=True)) is not None else {}
+        return encode_exact(rgb.astype(np.uint8, copy=False), exact, level, **extra)
     if carried.dpi is not None:
         extra["dpi"] = tuple(round(value) for value in carried.dpi)
     stream = BytesIO()
