@@ -9,6 +9,10 @@ class MachineFault(RuntimeError):
     """The machine cannot do the work: no memory at batch 1, a dead device, a lost store."""
 
 
+class TakenOver(MachineFault):
+    """Another run took over what this one worked on while it stood still."""
+
+
 class ModelUnavailable(MachineFault):
     """A model cannot be loaded. The message names the command that gets it, or the setting to change."""
 

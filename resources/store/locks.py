@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from resources.errors import MachineFault
+from resources.errors import MachineFault, TakenOver
 from resources.store.processes import is_gone, this_process
 from resources.store.store import Store
 
@@ -70,10 +70,10 @@ class Claims:
         return self._is_of(claim.path, claim) and self._look(self._path(claim.key, claim.number + 1)) is None
 
     def assert_held(self, claim: "Claim") -> None:
-        """Raises MachineFault unless the claim is still this holder's. Asked before what others must not see undone."""
+        """Raises TakenOver unless the claim is still this holder's. Asked before what others must not see undone."""
         if not self.is_held(claim):
             what = self.folder.rpartition("/")[2]
-            raise MachineFault(f"Another run took over {what} {claim.key} while this one stood still.")
+            raise TakenOver(f"Another run took over {what} {claim.key} while this one stood still.")
 
     @contextmanager
     def held(self, key: str, *, poll_s: float = 1.0) -> Iterator["Claim"]:

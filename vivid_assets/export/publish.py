@@ -9,9 +9,11 @@ While a picture is computed again it keeps its old composite; one that failed, o
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from partitions.shards import catalogue_of
+from resources.errors import TakenOver
 from resources.store.locks import Claims
 from resources.store.store import Store, table_bytes
 from vivid_assets.catalogue.ledger import live_of, places_of, shard_rows
@@ -28,6 +31,8 @@ from vivid_assets.export.card import dataset_card
 from vivid_assets.export.part import Rows, export_part
 from vivid_assets.rows.stage import FAILED, OK, Stage, name_of
 from vivid_assets.rows.tables import read_made_with, read_rows
+
+_log = logging.getLogger(__name__)
 
 COMPOSITES = "composites"
 _SIDE_BY_SIDE = 16
@@ -52,25 +57,36 @@ class Published:
 def publish_shard(store: Store, shard: str, stages: Sequence[Stage]) -> Published:
     """Publish a shard as its ledger and its tables are now. Nothing is written where all is as it was.
 
+    Who stood still meanwhile, and was taken over, may have given names or taken some away where the other run had done
+    its own. It puts that right.
+
     Args:
         store: where.
         shard: the partition.
         stages: those whose rows the dataset has, the composites among them.
 
     Raises:
-        MachineFault: another run took over while this one stood still, or the store takes no file.
+        MachineFault: the store takes no file.
 
     """
     catalogue = catalogue_of(shard)
     claims = Claims(store, "claims/publish")
-    with claims.held(catalogue) as claim:
-        publisher = _Publisher(store, catalogue, stages, lambda: claims.assert_held(claim))
-        found, others = publisher.publish(shard)
-        also = sorted(others - {shard})
-        for other in also:
-            publisher.publish(other)
-        publisher.write_card()
-    return Published(*found, also)
+    late: set[tuple[str, str]] = set()
+    while True:
+        with claims.held(catalogue) as claim:
+            publisher = _Publisher(store, catalogue, stages, partial(claims.assert_held, claim))
+            try:
+                found, others = publisher.publish(shard)
+                also = sorted((others | publisher.shards_of(late)) - {shard})
+                for other in also:
+                    publisher.publish(other)
+                publisher.take_back(late, [shard, *also])
+                publisher.write_card()
+                claims.assert_held(claim)
+                return Published(*found, also)
+            except TakenOver as error:
+                _log.warning("%s It publishes once more.", error)
+                late |= publisher.touched
 
 
 def published_name(catalogue: str, picture: str, file: str, rendition: str = "") -> str:
@@ -91,6 +107,8 @@ class _Publisher:
     catalogue: str
     stages: Sequence[Stage]
     assert_held: Callable[[], None]
+    touched: set[tuple[str, str]] = field(default_factory=set)
+    """The names that were given or taken away: whose (``_key``), and which."""
 
     def publish(self, shard: str) -> tuple[tuple[pa.Table, bool, int, int], set[str]]:
         """Part, whether it was written, names given and taken away; and the shards that names came from."""
@@ -107,6 +125,7 @@ class _Publisher:
             # First where they will be, so that whoever comes after a killed run knows every name that there may be.
             may_be = {picture: sorted({*before.get(picture, []), name}) for picture, (name, _) in fresh.items()}
             self._keep(shard, before | may_be)
+        self.touched.update((picture, name) for picture, (name, _) in fresh.items())
         without = self._link(fresh)
         named = {picture: [one[0]] for picture, one in wanted.items() if one is not None and picture not in without}
         staying = (self._kept(live, rows, before) | without.keys()) - named.keys()
@@ -114,6 +133,7 @@ class _Publisher:
         part, changed = self._write_part(shard, live, rows, named, without)
         gone = _all(before) - _all(named | kept)
         gone -= self._of_others(shard, gone, live, before)
+        self.touched.update((picture, name) for picture, names in before.items() for name in gone & {*names})
         for name in sorted(gone):
             self.assert_held()
             self.store.remove([name])
@@ -122,6 +142,17 @@ class _Publisher:
             self._keep(other, names)
         note_progress(self.store, shard, EXPORT, {"live": live_digest(ledger), "made_of": made})
         return (part, changed, len(fresh), len(gone)), {*others}
+
+    def shards_of(self, late: Collection[tuple[str, str]]) -> set[str]:
+        """The shards where the pictures live whose names somebody touched too late."""
+        places = places_of(self.store, self.catalogue, {_picture(key) for key, _ in late})
+        return {shard for shards in places.values() for shard in shards}
+
+    def take_back(self, late: Collection[tuple[str, str]], shards: Collection[str]) -> None:
+        """Take away those of the names that somebody gave too late, and none of the ``shards`` has."""
+        if unknown := {name for _, name in late} - {name for shard in shards for name in _all(self._names(shard))}:
+            self.assert_held()
+            self.store.remove(sorted(unknown))
 
     def _unlinked(self, wanted: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
         """The names and files, by picture, that are not linked yet; checked in parallel, since a store may be far."""

@@ -142,21 +142,28 @@ class Review(EachPicture[Reviewed]):
         return [decode(file, longest=112).rgb for file in (made.before, made.mask, made.after)]
 
     def is_up_to_date(self, pictures: Sequence[Mapping[str, Any]]) -> bool:
-        rows = read_rows(self.shard.store, self.stage, self.shard.name).values()
-        shown = rows_digest([row for row in rows if row["status"] == OK], self._share)
+        shown = rows_digest(self._current(), self._share)
         return super().is_up_to_date(pictures) and self._written_with() == shown
 
     def report(self, outcome: Outcome) -> Mapping[str, Any]:
         """The page, which is written anew when one of its rows changed."""
         rows, store = outcome.with_status(OK), self.shard.store
         target = store.path(self._page)
-        if self._written_with() != rows_digest(rows, self._share):
-            store.write(self._page, review_page(self.shard.name, rows, self._share))
+        shown = rows
+        while self._written_with() != rows_digest(shown, self._share):
+            store.write(self._page, review_page(self.shard.name, shown, self._share))
+            # While this run stood still another one may have written its table, and its page.
+            shown = self._current()
         return {
             "page": target,
             "page MB": round(target.stat().st_size / 1e6, 1),
             "needs review": sum(row["rank"] != FINE for row in shared_out(rows, self._share)),
         }
+
+    def _current(self) -> list[dict[str, Any]]:
+        """The rows that the page is to show."""
+        rows = read_rows(self.shard.store, self.stage, self.shard.name).values()
+        return [row for row in rows if row["status"] == OK]
 
     def _small(self, file: str | None, longest: int) -> bytes | None:
         if not file:

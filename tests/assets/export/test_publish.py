@@ -1,11 +1,16 @@
 """Names and dataset are the live ledger's, whatever runs finish in which order, or do not finish."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
 import pyarrow.parquet as pq
 import pytest
 
+from resources.store import locks
 from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
-from vivid_assets.assets.export import EXPORTED, publish_catalogue
+from vivid_assets.assets.export import EXPORTED, publish, publish_catalogue
 from vivid_assets.catalogue.ledger import shard_rows
 from vivid_assets.catalogue.progress import state_of
 from vivid_assets.imaging.io.codec import decode
@@ -106,6 +111,96 @@ def test_a_name_that_a_killed_run_gave_goes_with_its_picture(done, monkeypatch):
     publish_catalogue(done.store, "spring")
     assert done.published() == {"a.png", "b.png"}
     assert unpublished(done) == []
+
+
+@contextmanager
+def who_stands_still(patch, method, name):
+    """Within it, ``begun`` is set once the thread of the block's pool is about to ``method`` that name, and waits.
+
+    For all others it counts as a dead process until it goes on: its claims are taken over.
+    """
+    begun, goes_on = threading.Event(), threading.Event()
+    plain = getattr(Store, method)
+
+    def late(self, *arguments, **options):
+        if not begun.is_set() and name in str(arguments[-1]):
+            begun.set()
+            assert goes_on.wait(60)
+        return plain(self, *arguments, **options)
+
+    def process():
+        return f"process of {threading.current_thread().name}"
+
+    patch.setattr(locks, "this_process", process)
+    patch.setattr(locks, "is_gone", lambda one: "late" in one and not goes_on.is_set())
+    patch.setattr(Store, method, late)
+    with ThreadPoolExecutor(1, thread_name_prefix="late") as pool:
+        yield pool, begun, goes_on
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["replaced", "removed"])
+def test_who_gives_a_name_too_late_sees_that_it_is_as_the_other_run_published_it(done, monkeypatch, then):
+    done.store.remove(["composites/spring/a.png"])
+    with (
+        monkeypatch.context() as patch,
+        who_stands_still(patch, "link", "composites/spring/a.png") as (pool, begun, goes_on),
+    ):
+        slow = pool.submit(publish, done.store, "spring-00000")
+        assert begun.wait(60)
+        if then == "replaced":
+            done.put("a.png", (200, 30, 30), size=40)
+        else:
+            (done.folder / "a.png").unlink()
+        for shard in done.scan().shards_to_run:
+            done.run(shard)
+        publish_catalogue(done.store, "spring")
+        assert unpublished(done) == []
+        goes_on.set()
+        slow.result()
+    assert unpublished(done) == []
+    assert done.published() == ({"a.png", "b.png"} if then == "replaced" else {"b.png"})
+    assert then == "removed" or size_of(done, "a.png") == (40, 40)
+
+
+@pytest.mark.slow
+def test_who_takes_a_name_away_too_late_gives_it_back(done, monkeypatch):
+    source = (done.folder / "a.png").read_bytes()
+    (done.folder / "a.png").unlink()
+    done.scan()
+    with (
+        monkeypatch.context() as patch,
+        who_stands_still(patch, "remove", "composites/spring/a.png") as (pool, begun, goes_on),
+    ):
+        slow = pool.submit(publish, done.store, "spring-00000")
+        assert begun.wait(60)
+        (done.folder / "a.png").write_bytes(source)
+        for shard in done.scan().shards_to_run:
+            done.run(shard)
+        assert done.published() == {"a.png", "b.png"}
+        goes_on.set()
+        slow.result()
+    assert done.published() == {"a.png", "b.png"}
+    assert unpublished(done) == []
+
+
+@pytest.mark.slow
+def test_a_page_that_is_written_too_late_shows_the_rows_that_there_are(done, monkeypatch):
+    def stated():
+        return done.store.read("review/spring-00000.html")
+
+    done.store.remove(["review/spring-00000.html"])
+    with monkeypatch.context() as patch, who_stands_still(patch, "write", "<!doctype html>") as (pool, begun, goes_on):
+        slow = pool.submit(done.run, "spring-00000", selection=["review"])
+        assert begun.wait(60)
+        done.say(
+            '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n[review]\nhigh_leakage = 9.0\n'
+        )
+        done.run("spring-00000", selection=["review"])
+        newest = stated()
+        goes_on.set()
+        slow.result()
+    assert stated() == newest
 
 
 @pytest.mark.slow
