@@ -37,6 +37,13 @@ def test_a_link_leads_to_a_file_and_a_heading_that_are_there(page, target):
     assert not anchor or anchor in anchors(there)
 
 
+def test_a_test_that_a_page_names_is_there():
+    named = [one for page in PAGES for one in re.findall(r"`([\w/]+\.py)::(\w+)`", page.read_text())]
+    assert len(named) > 40
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{file}::{name}"
+
+
 def test_the_index_names_every_page():
     index = ROOT / "docs" / "index.md"
     named = {(index.parent / target.partition("#")[0]).resolve() for page, target in links() if page == "docs/index.md"}
