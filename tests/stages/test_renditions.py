@@ -14,6 +14,7 @@ from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.progress import counts_of, summary_of
 from vivid_assets.checks.presets import PRESETS
+from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.separate import separate
 
 THREE = """
@@ -182,13 +183,27 @@ def test_a_picture_that_changes_as_its_rendition_is_dropped_leaves_nothing_behin
 
 
 def test_a_scene_has_the_shape_of_its_canvas(spring):
-    spring.say('prompt = "blue paper"\n[renditions.story]\ncanvas = "90x160"\n[renditions.own]\n')
+    laid = 'canvas = "90x160"\nfit = "subject"\npadding = 0.1\nalign = "center"\nformat = "png"\n'
+    spring.say(
+        f'prompt = "blue paper"\n[composites]\nshadow = "none"\n[renditions.story]\n{laid}[renditions.own]\n'
+        f'[renditions.cut]\nbackground = "transparent"\n{laid}'
+    )
     spring.run()
     sizes = {
         row["rendition"]: Image.open(spring.store.path(row["file"]).path).size
         for row in spring.rows(BACKGROUNDS).values()
+        if row["file"]
     }
     assert sizes == {"story": (90, 160), "own": (160, 160)}
+    # Its floor reaches up to where the subject stands, which is before the wall by itself.
+    made, cut = (np.array(spring.composite(f"{name}/a.jpg.png")).astype(float) for name in ("story", "cut"))
+    foot = (np.flatnonzero((cut[..., 3] > 127).any(axis=1))[-1] + 1) / 160
+    look = look_of(spring.rows(BACKGROUNDS)["a.jpg (story)"]["recipe"])
+    meeting, by_itself = (
+        np.abs(render(look, 160, 90, seed=42, foot=one) - made)[cut[..., 3] == 0].mean() for one in (foot, 1.0)
+    )
+    assert 0.6 < foot < 0.8
+    assert meeting < 0.5 * by_itself
 
 
 def test_the_dataset_has_a_row_per_picture_and_rendition(spring):

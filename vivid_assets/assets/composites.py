@@ -20,7 +20,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 COMPOSITES = PipelineStage(
     name="composites",
-    version="8",
+    version="9",
     description=__doc__,
     row=Composite,
     per_rendition=True,

@@ -16,7 +16,7 @@ from resources.scenes.plain import TRANSPARENT, is_plain, rgb_of
 from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
-from vivid_assets.imaging.blend.placement import scene_size, subject_on_scene
+from vivid_assets.imaging.blend.placement import foot_on_scene, scene_size, subject_on_scene
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.io.codec import Picture, decode
 from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, over_white
@@ -100,7 +100,8 @@ class Scenes:
             width, height = canvas
         light = measure_light(solved.small).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
-        rgb = render(look, height, width, seed=self._seed, temperature=light)
+        foot = foot_on_scene(solved.mask.alpha, self._settings.composites.placement, solved.picture.rgb.shape[1])
+        rgb = render(look, height, width, seed=self._seed, temperature=light, foot=foot)
         return Scene(rgb, f"studio backdrop{unseen}", floor=look.key_light)
 
     def _generated(self, solved: Solved, model: SceneGenerator) -> Scene:

@@ -18,6 +18,7 @@ from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import compose
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import BlendOptions, Rules
+from vivid_assets.imaging.blend.placement import foot_on_scene
 from vivid_assets.imaging.blend.rules import broken_rules
 from vivid_assets.imaging.blend.separate import CutOut, separate
 from vivid_assets.imaging.core.alpha import GIVEN, Alpha, Origin
@@ -191,7 +192,8 @@ class Compose(EachPicture[Composite]):
         height, width = taken.cut.alpha.shape
         if wanted.placement.canvas:
             width, height = wanted.placement.canvas
-        scene = self._scene(background, height, width)
+        foot = foot_on_scene(taken.cut.alpha, wanted.placement, taken.cut.alpha.shape[1])
+        scene = self._scene(background, height, width, foot)
         blended = compose(taken.cut, scene, shadow=wanted.shadow, floor=_floor(background), placement=wanted.placement)
         encoded = encode(
             blended.composite,
@@ -271,14 +273,14 @@ class Compose(EachPicture[Composite]):
             return persons_mask(self.shard, given.mask, given.mask_content, *picture.rgb.shape[:2])
         return Alpha(self.stored(mask.file, decode_mask), mask.origin)
 
-    def _scene(self, background: Behind, height: int, width: int) -> NDArray[np.uint8] | None:
-        """The background: a backdrop drawn at the picture's size, with a photograph's grain; others as stored."""
+    def _scene(self, background: Behind, height: int, width: int, foot: float) -> NDArray[np.uint8] | None:
+        """The background: a backdrop drawn at the picture's size, to its subject's foot; others as stored."""
         if background.file is None:
             return None
         if background.generator == COLOR and background.recipe is not None:
             return np.array([[rgb_of(background.recipe)]], np.uint8)
         if background.recipe is not None and background.seed is not None:
-            return render(look_of(background.recipe), height, width, seed=background.seed)
+            return render(look_of(background.recipe), height, width, seed=background.seed, foot=foot)
         return self.stored(background.file, decode).rgb
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vivid_assets.imaging.backdrop.read_prompt import BackdropLook
 from vivid_assets.imaging.backdrop.render import look_of, read_prompt, recipe, render
-from vivid_assets.imaging.backdrop.studio import photograph, white_of
+from vivid_assets.imaging.backdrop.studio import horizon_for, photograph, sweep_seen, white_of
 from vivid_assets.imaging.core.color import rgb_to_lab, srgb_to_linear
 
 
@@ -190,3 +190,18 @@ def test_8k_is_smooth_across_its_strips():
     image = backdrop("light grey studio", 7680, 4320, seed=1)
     steps = np.abs(np.diff(image[:, ::16].mean(axis=(1, 2), dtype=np.float64)))
     assert steps[127::128].mean() < 1.5 * steps.mean()
+
+
+@pytest.mark.parametrize("size", [(120, 120), (213, 120), (80, 120)])
+@pytest.mark.parametrize("foot", [0.55, 0.72, 0.8, 0.93, 1.0])
+def test_where_a_subject_stands_the_paper_is_flat(size, foot):
+    height, width = size
+    rows = np.array([foot * height])
+    seen = sweep_seen(rows, np.array([width / 2]), height, width, horizon_for(foot, height, width))
+    assert seen.normal_z.item() > 0.9999 and seen.point[..., 2].item() < 1e-9
+
+
+def test_a_floor_reaches_no_higher_than_a_subject_s_foot_needs_it():
+    wall = sweep_seen(np.array([0.1 * 120]), np.array([60.0]), 120, 120, horizon_for(0.1, 120, 120))
+    assert wall.normal_y.item() == pytest.approx(-1)
+    assert np.array_equal(backdrop("sage", 60, 90, seed=1, foot=1.0), backdrop("sage", 60, 90, seed=1))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.backdrop.read_prompt import BackdropLook, read_prompt
-from vivid_assets.imaging.backdrop.studio import photograph, sweep_seen
+from vivid_assets.imaging.backdrop.studio import horizon_for, photograph, sweep_seen
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear
 from vivid_assets.imaging.core.light import Temperature
@@ -61,7 +61,15 @@ def look_of(written: str) -> BackdropLook:
     return BackdropLook(paper=(red, green, blue), **shown)
 
 
-def render(look: BackdropLook, height: int, width: int, *, seed: int, temperature: Temperature | None = None) -> RGB8:
+def render(
+    look: BackdropLook,
+    height: int,
+    width: int,
+    *,
+    seed: int,
+    temperature: Temperature | None = None,
+    foot: float = 1.0,
+) -> RGB8:
     """Photograph the paper sweep that ``look`` describes.
 
     Args:
@@ -70,6 +78,7 @@ def render(look: BackdropLook, height: int, width: int, *, seed: int, temperatur
         width: Likewise.
         seed: Of the grain and the set's small irregularities; the same seed gives the same bytes.
         temperature: The subject's light, used where the look names no colour of light.
+        foot: Where the subject ends below, as a share of the height; the floor reaches up to there, and beyond.
 
     Returns:
         uint8 H×W×3 sRGB.
@@ -83,7 +92,8 @@ def render(look: BackdropLook, height: int, width: int, *, seed: int, temperatur
     if height < 1 or width < 1:
         raise ValueError(f"A backdrop is at least 1 pixel high and wide, not {width} x {height}.")
     longer = max(height, width)
-    sweep = sweep_seen(_knots(height, longer), _knots(width, longer), height, width)
+    rows, columns = _knots(height, longer), _knots(width, longer)
+    sweep = sweep_seen(rows, columns, height, width, horizon_for(foot, height, width))
     light = photograph(
         sweep,
         srgb_to_linear(np.array(look.paper, np.uint8)).astype(np.float64),

@@ -21,8 +21,12 @@ _CURVE = 0.55
 """Radius of the paper's curve."""
 _FOCAL = 1.6
 """Of the frame's longer side."""
-_HORIZON = 0.70
-"""Where the middle of the curve lies, as a share of the frame's height."""
+_HORIZON, _HIGHEST = 0.70, 0.35
+"""Where the middle of the curve lies, as a share of the frame's height: by itself, and at most for a subject's foot."""
+_MIDDLE = (_CAMERA_HEIGHT - 0.29 * _CURVE) / (_WALL - 0.29 * _CURVE)
+"""How far below the lens the middle of the curve is seen, in metres per metre of depth."""
+_FLAT = _CAMERA_HEIGHT / (_WALL - _CURVE)
+"""The same where the floor begins to bend."""
 _KEY: dict[KeyLight, tuple[float, float, float]] = {
     "left": (-1.6, 2.3, 2.7),
     "right": (1.6, 2.3, 2.7),
@@ -34,6 +38,21 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 _XYZ_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 _ADAPTATION = 0.5
 """An eye, or a camera's automatic white balance, takes about half of a light's colour away."""
+
+
+def horizon_for(foot: float, height: int, width: int) -> float:
+    """Where the middle of the paper's curve has to lie, so that a subject stands on flat paper and not on the wall.
+
+    Args:
+        foot: where the subject ends below, as a share of the frame's height.
+        height: of the frame, pixels.
+        width: of the frame, pixels.
+
+    Returns:
+        A share of the frame's height.
+    """
+    bend = _FOCAL * (_FLAT - _MIDDLE) * max(height, width) / height
+    return min(max(foot - bend, _HIGHEST), _HORIZON)
 
 
 class Sweep(NamedTuple):
@@ -67,8 +86,7 @@ def sweep_seen(rows: Doubles, columns: Doubles, height: int, width: int, horizon
     """
     longer = max(height, width)
     frame_x, frame_y = (columns[None, :] - width / 2) / longer, (rows[:, None] - height / 2) / longer
-    middle_of_curve = (_CAMERA_HEIGHT - 0.29 * _CURVE) / (_WALL - 0.29 * _CURVE)
-    down = (rows[:, None] - horizon * height) / longer / _FOCAL + middle_of_curve  # metres per metre of depth
+    down = (rows[:, None] - horizon * height) / longer / _FOCAL + _MIDDLE  # metres per metre of depth
 
     start, rise = _WALL - _CURVE, _CAMERA_HEIGHT - _CURVE
     floor = np.where(down > 0, _CAMERA_HEIGHT / np.maximum(down, 1e-9), np.inf)

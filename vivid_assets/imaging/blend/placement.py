@@ -153,11 +153,32 @@ def subject_on_scene(image: RGB, alpha: Matte, placement: Placement, source_widt
     alpha = fit_alpha(alpha, rows, columns)
     if placement.is_as_photographed:
         return image, alpha
+    return place_layers(image, alpha, _place_on_scene(alpha, placement, source_width))
+
+
+def foot_on_scene(alpha: Matte, placement: Placement, source_width: int) -> float:
+    """Where a subject ends below, as a share of its scene's height; 1 where nothing is solid.
+
+    Args:
+        alpha: float32 H×W, 0..1, of any size.
+        placement: on the photograph's own canvas.
+        source_width: of the photograph itself, in pixels.
+
+    """
+    box = subject_box(alpha)
+    if box is None or placement.is_as_photographed:
+        return box[3] / len(alpha) if box else 1.0
+    place = _place_on_scene(alpha, placement, source_width)
+    return min(max(place.box[3] / place.height, 0.0), 1.0)
+
+
+def _place_on_scene(alpha: Matte, placement: Placement, source_width: int) -> Place:
+    """Where a subject stands on its scene, at the size of ``scene_size`` for an alpha of this one."""
+    rows, columns = alpha.shape
     height, width = scene_size(placement, rows, columns)
     small = columns / source_width
     canvas = width / placement.canvas[0] if placement.canvas else small
-    place = find_place(alpha, placement.reduced((width, height), canvas, small))
-    return place_layers(image, alpha, place)
+    return find_place(alpha, placement.reduced((width, height), canvas, small))
 
 
 def subject_box(alpha: Matte) -> Box | None:
