@@ -89,6 +89,20 @@ def beside(file: Path, names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def reuse_steps(pipeline: Any, threshold: float) -> None:
+    """Have a step reuse all but the first block of the one before where that block changes less than ``threshold``.
+
+    Raises:
+        ModelUnavailable: diffusers has no such cache for this pipeline.
+    """
+    from diffusers import FirstBlockCacheConfig
+
+    denoiser: Any = getattr(pipeline, "transformer", None)
+    if not hasattr(denoiser, "enable_cache"):
+        raise ModelUnavailable(f"{type(pipeline).__name__} has no cache of steps: set step_cache to 0.")
+    denoiser.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+
+
 def quiet_bars() -> None:
     """No bars of progress, which in a run's log are lines upon lines."""
     import diffusers

@@ -1,5 +1,7 @@
 """SDXL's text embeddings, made once per distinct prompt; prompts longer than CLIP's 77 tokens lose no word."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # A night's shard has far fewer distinct texts; each takes 0.3 MB in half precision.
@@ -11,10 +13,18 @@ class PromptEmbeddings:
 
     A text that does not fit into 77 tokens is cut between words into parts that do; their embeddings are laid
     end to end, as SDXL's cross attention takes any length. The pooled embedding is the first part's.
+
+    Args:
+        pipeline: on its device.
+        on: that device's name, if the encoders are to wait in the machine's memory while they read nothing.
     """
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Any, on: str = "") -> None:
         self._pipeline = pipeline
+        self._on = on
+        self._here = True
+        if on:
+            self._move("cpu", here=False)
         self._made: dict[str, tuple[Any, Any]] = {}
 
     def parts(self, text: str) -> list[str]:
@@ -30,6 +40,15 @@ class PromptEmbeddings:
                 longer = word
             current = longer
         return [*parts, current]
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Ask for embeddings within it: the encoders come for the first new text, and go at the end."""
+        try:
+            yield
+        finally:
+            if self._on and self._here:
+                self._move("cpu", here=False)
 
     def of(self, text: str, parts: int, *, empty_is_zero: bool = False) -> tuple[Any, Any]:
         """The embeddings of one text.
@@ -57,8 +76,15 @@ class PromptEmbeddings:
         if piece not in self._made:
             if len(self._made) >= _KEPT:
                 self._made.clear()
+            if not self._here:
+                self._move(self._on, here=True)
             # The pipeline's own call is without gradients, this part of it by itself is not.
             with torch.no_grad():
                 states, _, pooled, _ = self._pipeline.encode_prompt(piece, do_classifier_free_guidance=False)
             self._made[piece] = (states[0], pooled[0])
         return self._made[piece]
+
+    def _move(self, device: str, *, here: bool) -> None:
+        for encoder in (self._pipeline.text_encoder, self._pipeline.text_encoder_2):
+            encoder.to(device)
+        self._here = here

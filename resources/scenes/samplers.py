@@ -19,6 +19,8 @@ class Sampler:
     steps: int = 25
     guidance: float = 7.5
     """Classifier-free guidance scale; at 1 or less there is none and a step costs half."""
+    guided: float = 1.0
+    """Share of the steps, from the first, that have guidance."""
     unet: Weights | None = None
     """A distilled UNet in the place of the model's: a file (Lightning) or a diffusers folder (LCM)."""
     lora: Weights | None = None

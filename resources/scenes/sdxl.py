@@ -1,6 +1,7 @@
 """SDXL: scenes from prompts."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,11 @@ from resources.weights.hub import Weights
 from resources.weights.model_files import SDXL_OPTIONAL, VAE
 from resources.weights.model_files import sdxl as sdxl_files
 
+_log = logging.getLogger(__name__)
+
+_ROOMY = 12 << 30
+"""Bytes free on a GPU from which all parts stay there: all of it has taken 9.0 GiB (docs/measurements/models.md)."""
+
 
 class SdxlLook(Taste):
     """How a background is painted: entries of SDXL's, steps with an end."""
@@ -39,7 +45,7 @@ class SDXL(SceneGenerator):
     licence: ClassVar[str] = "OpenRAIL++-M"
     for_catalogues: ClassVar[type[BaseModel] | None] = SdxlLook
     paints_around: ClassVar[bool] = True
-    of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"compile"}
+    of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"compile", "offload"}
 
     model: str = Field(
         default="stabilityai/stable-diffusion-xl-base-1.0",
@@ -63,12 +69,23 @@ class SDXL(SceneGenerator):
     )
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the sampler's own (25 for dpm++).")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the sampler's own (7.5 for dpm++).")
+    guided: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the steps that have guidance; the others cost half, and the scene is another.",
+    )
     size: int = Field(default=1024, ge=32, description="Side of the square bucket; others have about its area.")
     dtype: DType = Field(default="auto", description="auto is float16 on CUDA and float32 elsewhere.")
     batch_size: int = Field(default=8, ge=1, description="Scenes at once; halved when memory runs out.")
     compile: Literal["off", "blocks", "whole"] = Field(
         default="off",
         description="torch.compile: the UNet's repeated blocks (a minute, once) or the whole (minutes per bucket).",
+    )
+    offload: Literal["auto", "off", "encoders"] = Field(
+        default="auto",
+        description="encoders: the text encoders, 1.5 GiB, are on the GPU only while they read new prompts. auto: so "
+        "where less than 12 GiB of it are free.",
     )
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
 
@@ -91,6 +108,7 @@ class SDXL(SceneGenerator):
             [weights.identity for weights in (sampler.unet, sampler.lora) if weights],
             self.dtype,
             self.size,
+            *([sampler.guided] if sampler.guided < 1 else []),
             *([self._config().identity] if self._model_weights().is_file else []),
         )
         return "sdxl-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
@@ -98,7 +116,7 @@ class SDXL(SceneGenerator):
     @contextmanager
     def lease(self) -> Iterator[SceneMaker]:
         """A generator for as long as the block runs: loaded on its first call, freed when the block ends."""
-        key = f"{self.revision} {self.device} {self.dtype} {self.compile}"
+        key = f"{self.revision} {self.device} {self.dtype} {self.compile} {self.offload}"
         with lease(key, self._load, self._device, what=f"SDXL ({self.model}, {self.sampler})") as shared:
             yield SceneMaker(shared, self.size, self.batch_size, "SDXL", fill=self.compile != "off")
 
@@ -181,6 +199,8 @@ class SDXL(SceneGenerator):
             sampler = replace(sampler, steps=self.steps)
         if self.guidance >= 0:
             sampler = replace(sampler, guidance=self.guidance)
+        if sampler.guidance > 1:
+            sampler = replace(sampler, guided=self.guided)
         other: dict[str, Any] = {"source": self.sampler_weights} if self.sampler_weights else {}
         if self.sampler_revision:
             other["revision"] = self.sampler_revision
@@ -189,6 +209,17 @@ class SDXL(SceneGenerator):
             unet=sampler.unet and replace(sampler.unet, **other),
             lora=sampler.lora and replace(sampler.lora, **other),
         )
+
+    def _encoders_wait(self, device: Device) -> bool:
+        if self.offload != "auto" or not device.is_cuda:
+            return self.offload == "encoders"
+        import torch
+
+        free, _ = torch.cuda.mem_get_info(device.name)
+        if free >= _ROOMY:
+            return False
+        _log.info("SDXL: %.1f GiB of the GPU are free, so its text encoders wait outside (offload).", free / 2**30)
+        return True
 
     def _load(self, device: Device) -> SdxlModel:
         self._demand()
@@ -202,5 +233,6 @@ class SDXL(SceneGenerator):
             sampler=self.sampling,
             download=self.download,
             compiled=self.compile,
+            encoders_wait=self._encoders_wait(device),
             device=device,
         )

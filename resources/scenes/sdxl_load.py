@@ -20,6 +20,7 @@ def load_sdxl(
     sampler: Sampler,
     download: bool,
     compiled: str,
+    encoders_wait: bool,
     device: Device,
 ) -> SdxlModel:
     """Load the pipeline from local folders in diffusers' layout.
@@ -32,6 +33,7 @@ def load_sdxl(
         sampler: scheduler, and the distilled weights it needs.
         download: whether those may be fetched.
         compiled: ``off``, ``blocks`` or ``whole``.
+        encoders_wait: whether the text encoders are on the device only while they read prompts.
         device: where and in which precision.
 
     Raises:
@@ -73,7 +75,7 @@ def load_sdxl(
     if device.is_cuda:
         pipeline.unet.to(memory_format=torch.channels_last)
         pipeline.vae.to(memory_format=torch.channels_last)
-    loaded = SdxlModel(pipeline, sampler, device)
+    loaded = SdxlModel(pipeline, sampler, device, encoders_wait=encoders_wait)
     if compiled != "off":
         _assert_compiles(device)
         loaded.compile(compiled)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,16 +20,18 @@ _log = logging.getLogger(__name__)
 BLACK = 3
 """A decoded NaN is 0; no scene, however dark, has no pixel above this (of 255)."""
 _OPAQUE = 0.9
+_GUIDED = ("prompt_embeds", "add_text_embeds", "add_time_ids")
+"""What a step with guidance has twice: first for the negative prompts."""
 
 
 class SdxlModel:
     """Real diffusers pipelines on one device, sharing their parts."""
 
-    def __init__(self, pipeline: Any, sampler: Sampler, device: Device) -> None:
+    def __init__(self, pipeline: Any, sampler: Sampler, device: Device, *, encoders_wait: bool = False) -> None:
         self._pipeline = pipeline
         self._sampler = sampler
         self._device = device
-        self._texts = PromptEmbeddings(pipeline)
+        self._texts = PromptEmbeddings(pipeline, device.name if encoders_wait else "")
         self._inpaint = _inpainting(pipeline)
         self._inpaint.set_progress_bar_config(disable=True)
         self._unet = pipeline.unet
@@ -63,8 +65,9 @@ class SdxlModel:
 
         words = self.words(requests[0])
         zero = self._pipeline.config.force_zeros_for_empty_prompt
-        prompts = [self._texts.of(request.prompt, words) for request in requests]
-        negatives = [self._texts.of(request.negative_prompt, words, empty_is_zero=zero) for request in requests]
+        with self._texts.reading():
+            prompts = [self._texts.of(request.prompt, words) for request in requests]
+            negatives = [self._texts.of(request.negative_prompt, words, empty_is_zero=zero) for request in requests]
         dtype = self._pipeline.unet.dtype
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         channels = self._pipeline.vae.config.latent_channels
@@ -73,7 +76,7 @@ class SdxlModel:
         noise = torch.cat(
             [torch.randn((1, channels, sides[0] // scale, sides[1] // scale), generator=g) for g in generators]
         )
-        arguments = {
+        arguments: dict[str, Any] = {
             "prompt_embeds": _stacked(prompts, 0, dtype),
             "pooled_prompt_embeds": _stacked(prompts, 1, dtype),
             "negative_prompt_embeds": _stacked(negatives, 0, dtype),
@@ -87,6 +90,11 @@ class SdxlModel:
             "output_type": "latent",
         }
         subjects = [request.subject for request in requests if request.subject]
+        if self._sampler.guided < 1:
+            arguments["callback_on_step_end"] = _unguided_after(
+                max(1, round(self._sampler.guided * self._sampler.steps))
+            )
+            arguments["callback_on_step_end_tensor_inputs"] = [*_GUIDED, *(["mask"] if subjects else [])]
         if not subjects:
             return self._pipeline(**arguments).images
         vae = self._pipeline.vae
@@ -201,6 +209,18 @@ class SdxlModel:
                 "decoded_in_tiles": float(self._pipeline.vae.use_tiling),
             },
         )
+
+
+def _unguided_after(steps: int) -> Callable[..., dict[str, Any]]:
+    """What ends the guidance after so many steps, as diffusers' callback for it, which is for one scene at a time."""
+
+    def end(pipeline: Any, step: int, _time: Any, doubled: dict[str, Any]) -> dict[str, Any]:
+        if step + 1 != steps or not pipeline.do_classifier_free_guidance:
+            return {}
+        pipeline._guidance_scale = 1.0
+        return {name: tensor.chunk(2)[1] for name, tensor in doubled.items()}
+
+    return end
 
 
 def _inpainting(pipeline: Any) -> Any:

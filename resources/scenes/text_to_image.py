@@ -19,7 +19,7 @@ from resources.runtime.packages import demand
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.maker import SceneMaker
 from resources.scenes.offload import ACTIVATIONS, Offload, choose, held, place, sizes
-from resources.scenes.pipelines import beside, load_pipeline, load_single_file
+from resources.scenes.pipelines import beside, load_pipeline, load_single_file, reuse_steps
 from resources.scenes.text_to_image_model import TextToImageModel
 from resources.weights.hub import Weights, after_colon
 from resources.weights.licences import forbids_commerce, licence_of
@@ -87,6 +87,13 @@ class TextToImage(SceneGenerator):
     variant: str = Field(default="", description="Which files of the model, such as fp16; empty for those without.")
     steps: int = Field(default=0, ge=0, description="Denoising steps; 0 for the model's own.")
     guidance: float = Field(default=-1.0, description="Guidance scale; negative for the model's own.")
+    step_cache: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Change of the first block, as a share, below which a step reuses the rest of the one before; 0: "
+        "none does. Scenes are another, and made one by one.",
+    )
     dtype: DType = Field(default="auto", description="auto is bfloat16 on CUDA and float32 elsewhere.")
     offload: Literal["auto", "off", "model", "sequential"] = Field(
         default="auto",
@@ -123,6 +130,8 @@ class TextToImage(SceneGenerator):
         parts: tuple[Any, ...] = (files.identity, self.variant, self.taught, self.dtype, self.size)
         if files.is_file:
             parts += (self._config().identity,)
+        if self.step_cache:
+            parts += (self.step_cache,)
         return "text-to-image-" + hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
     @property
@@ -171,7 +180,8 @@ class TextToImage(SceneGenerator):
         """A generator for as long as the block runs: loaded on its first call, freed when the block ends."""
         key = f"{self.revision} {self.device} {self.dtype} {self.offload}"
         with lease(key, self._load, self._device, what=self.model) as shared:
-            yield SceneMaker(shared, self.size, self.batch_size, self.model)
+            # The cache decides for a whole batch, and a scene must not depend on what is made beside it.
+            yield SceneMaker(shared, self.size, 1 if self.step_cache else self.batch_size, self.model)
 
     def missing(self) -> str | None:
         """Why the model cannot be loaded here, in a sentence; None when its weights are here or may be fetched."""
@@ -263,6 +273,8 @@ class TextToImage(SceneGenerator):
             pipeline = load_single_file(first, described[0], device, self.variant)
         else:
             pipeline = load_pipeline(first, self.variant, device)
+        if self.step_cache:
+            reuse_steps(pipeline, self.step_cache)
         place(pipeline, device, self._fitting(pipeline, device) if self.offload == "auto" else self.offload)
         return TextToImageModel(pipeline, self.taught, device)
 

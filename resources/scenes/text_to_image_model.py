@@ -97,6 +97,7 @@ class TextToImageModel:
             tiled = getattr(vae, "use_tiling", True)
             if not is_out_of_memory(error) or len(requests) > 1 or tiled or not hasattr(vae, "enable_tiling"):
                 raise
+        self._pipeline.maybe_free_model_hooks()  # what the call left half done, of a cache of steps for example
         free_memory()
         _log.warning("No memory for a scene as a whole: from here on scenes are decoded in overlapping tiles.")
         self._pipeline.vae.enable_tiling()

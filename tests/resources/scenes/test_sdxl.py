@@ -487,6 +487,51 @@ def test_the_revision_follows_what_changes_a_scene(settings):
         assert SDXL(**settings | change).revision != revision, change
 
 
+def test_guidance_ends_where_it_is_asked_to_for_every_scene_of_a_batch(settings, unet_batches):
+    requests = [SOFA, replace(SOFA, prompt="a beach"), replace(SOFA, seed=2)]
+    part = settings | {"steps": 4, "guided": 0.5}
+    together = make(part, requests)
+    assert unet_batches == [6, 6, 3, 3]
+    del unet_batches[:]
+    for one, request in zip(together, requests, strict=True):
+        assert difference(one, make(part, [request])[0]) <= LEVELS
+    assert unet_batches == [2, 2, 1, 1] * 3
+    assert difference(together[0], make(settings | {"steps": 4}, [SOFA])[0]) > LEVELS
+    assert SDXL(**part).revision != SDXL(**settings | {"steps": 4}).revision
+
+
+def test_guidance_ends_where_it_is_painted_in_place_too(settings, unet_batches):
+    subject = Subject(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32))
+    requests = [replace(SOFA, subject=subject), replace(SOFA, seed=2, subject=subject)]
+    scenes = make(settings | {"steps": 2, "guided": 0.5}, requests)
+    assert unet_batches == [4, 2]
+    assert all(isinstance(scene, Scene) for scene in scenes)
+
+
+def test_encoders_are_on_the_device_only_while_they_read_new_prompts(settings, monkeypatch):
+    import transformers
+
+    moves = []
+    move = transformers.CLIPTextModelWithProjection.to
+    monkeypatch.setattr(
+        transformers.CLIPTextModelWithProjection,
+        "to",
+        lambda self, *to, **more: (moves.append(to), move(self, *to, **more))[1],
+    )
+    whole = make(settings, [SOFA, replace(SOFA, prompt="a beach")])
+    del moves[:]
+    with SDXL(**settings | {"offload": "encoders"}).lease() as generate:
+        apart = generate([SOFA, replace(SOFA, prompt="a beach")])
+        # To the device with the pipeline and off it, on and off it for the prompts of the batch.
+        assert len(moves) == 4
+        again = generate([replace(SOFA, seed=5)])
+        assert len(moves) == 4, "it has read these prompts"
+        generate([replace(SOFA, prompt="a meadow")])
+        assert len(moves) == 6
+    assert [difference(*pair) for pair in zip(whole, apart, strict=True)] == [0, 0]
+    assert isinstance(again[0], Scene)
+
+
 def test_a_single_file_paints_as_the_folder_that_it_was_made_of(settings, tiny_sdxl, tmp_path, monkeypatch):
     import diffusers
 

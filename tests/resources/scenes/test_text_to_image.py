@@ -113,8 +113,9 @@ def test_a_picture_that_is_not_finite_is_that_pictures_failure(tiny_families, mo
 def test_want_of_memory_for_one_scene_means_tiles(tiny_families, monkeypatch):
     import diffusers
     import torch
+    from diffusers.models.autoencoders.vae import Decoder
 
-    forward = diffusers.models.autoencoders.vae.Decoder.forward
+    forward = Decoder.forward
 
     def short_of_memory(self, sample, *args, **kwargs):
         if not tiled:
@@ -123,7 +124,7 @@ def test_want_of_memory_for_one_scene_means_tiles(tiny_families, monkeypatch):
 
     tiled = []
     enable = diffusers.AutoencoderKL.enable_tiling
-    monkeypatch.setattr(diffusers.models.autoencoders.vae.Decoder, "forward", short_of_memory)
+    monkeypatch.setattr(Decoder, "forward", short_of_memory)
     monkeypatch.setattr(diffusers.AutoencoderKL, "enable_tiling", lambda self: (tiled.append(1), enable(self)))
     (scene,) = scenes(tiny_families("FLUX"), [SOFA])
     assert scene.figures["decoded_in_tiles"] == 1
@@ -152,6 +153,29 @@ def test_a_single_file_of_another_model_is_a_sentence(tiny_families, tmp_path):
     file = shutil.copy(tiny_families("FLUX") / "transformer/diffusion_pytorch_model.safetensors", tmp_path)
     with pytest.raises(ModelUnavailable, match="cannot be loaded as the pipeline in"):
         scenes(file, [SOFA], config=str(tiny_families("Z-Image")))
+
+
+@pytest.mark.slow
+def test_steps_that_hardly_change_are_reused_and_a_scene_does_not_depend_on_the_others(tiny_families, monkeypatch):
+    from diffusers.models.transformers.transformer_flux import FluxSingleTransformerBlock as last  # noqa: N813
+
+    computed = []
+    forward = last.forward
+    monkeypatch.setattr(
+        last, "forward", lambda self, *given, **more: (computed.append(1), forward(self, *given, **more))[1]
+    )
+    flux = tiny_families("FLUX")
+    with settings(flux, steps=6, step_cache=1.0).lease() as generate:
+        first, *_, again = generate([SOFA, replace(SOFA, prompt="a beach", seed=4), SOFA])
+    assert computed == [1] * 3, "the first step of each scene"
+    assert difference(first.image, again.image) == 0
+    assert first.figures["batch"] == 1
+    (whole,) = scenes(flux, [SOFA], steps=6)
+    assert len(computed) == 9
+    assert difference(first.image, whole.image) > 0
+    assert settings(flux, step_cache=0.1).revision != settings(flux).revision
+    with pytest.raises(ModelUnavailable, match="ZImagePipeline has no cache of steps: set step_cache to 0"):
+        scenes(tiny_families("Z-Image"), [SOFA], step_cache=0.1)
 
 
 @pytest.mark.slow
