@@ -167,7 +167,7 @@ def test_a_network_is_fed_as_rembg_does_it(monkeypatch, tmp_path, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["u2netp", "u2net"])
+@pytest.mark.parametrize("name", ["u2netp", pytest.param("u2net", marks=pytest.mark.soak)])
 def test_probabilities_are_rembgs_own_before_its_stretching(name, u2netp, photograph):
     onnxruntime = pytest.importorskip("onnxruntime")
     tier = Rembg(device="cpu").of_model(name)
