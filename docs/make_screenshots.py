@@ -26,6 +26,7 @@ from vivid_assets.demo.catalogue import write_demo_catalogue
 IMAGES = Path(__file__).parent / "images"
 SIZE = {"width": 1360, "height": 800}
 SHARD = "demo-00000"
+DESK_PORT = 3091
 # Their licences do not clearly allow showing them here.
 LEFT_OUT = {"cameraman.png"}
 
@@ -90,7 +91,7 @@ def graph(page: Page, url: str, _store: Path) -> None:
 
 def partition(page: Page, url: str, _store: Path) -> None:
     page.goto(f"{url}/assets/vivid/masks?view=partitions&partition={SHARD}")
-    page.get_by_text("Show Markdown").first.wait_for(timeout=60_000)
+    page.get_by_text("computed", exact=True).first.wait_for(timeout=60_000)
     page.wait_for_timeout(2000)
 
 
@@ -103,6 +104,30 @@ def checks(page: Page, url: str, _store: Path) -> None:
 def review_asset(page: Page, url: str, _store: Path) -> None:
     page.goto(f"{url}/assets/vivid/review?view=partitions&partition={SHARD}")
     show_sheet(page)
+
+
+def morning(page: Page, url: str, _store: Path) -> None:
+    page.goto(f"{url}/assets/vivid/catalogues?view=checks")
+    page.get_by_text("prepared_images_up_to_date").first.click(timeout=60_000)
+    page.get_by_text("demo: 1 failed").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+
+
+def desk(page: Page, _url: str, _store: Path) -> None:
+    page.goto(f"http://localhost:{DESK_PORT}/demo")
+    choose(page, "fur-ball.png")
+    page.wait_for_timeout(1500)
+
+
+def desk_drawing(page: Page, url: str, store: Path) -> None:
+    desk(page, url, store)
+    page.keyboard.press("d")
+    page.locator("#draw[open]").wait_for(timeout=60_000)
+    page.wait_for_timeout(500)
+    page.mouse.move(540, 560)
+    page.mouse.down()
+    page.mouse.move(620, 610, steps=8)
+    page.mouse.up()
 
 
 def review(page: Page, _url: str, store: Path) -> None:
@@ -137,7 +162,18 @@ def choose(page: Page, name: str) -> None:
 
 SHOTS: dict[str, Callable[[Page, str, Path], None]] = {
     function.__name__: function
-    for function in (graph, partition, checks, review_asset, review, review_three, review_list)
+    for function in (
+        graph,
+        morning,
+        partition,
+        checks,
+        review_asset,
+        review,
+        review_three,
+        review_list,
+        desk,
+        desk_drawing,
+    )
 }
 
 
@@ -158,7 +194,7 @@ def main(names: list[str]) -> None:
         for command in (["add", "demo", str(folder)], ["run", "demo"]):
             subprocess.run([BIN / "vivid", "catalogue", *command], env=environment, cwd=root, check=True)
         port = free_port()
-        command = [str(BIN / "vivid"), "ui", "--store", str(store), "--port", str(port)]
+        command = [str(BIN / "vivid"), "ui", "--store", str(store), "--port", str(port), "--desk-port", str(DESK_PORT)]
         server = subprocess.Popen(command, env=environment, cwd=root, start_new_session=True)
         try:
             url = f"http://127.0.0.1:{port}"
