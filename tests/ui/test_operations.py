@@ -1,4 +1,7 @@
-"""What a team lives with and sees, on a live Dagster: nights, its UI, tuning, failures; on SQLite and on PostgreSQL."""
+"""What a team lives with and sees, on a live Dagster: its UI alone from the first folder on, tuning, failures.
+
+On SQLite and on PostgreSQL. What is launched by a person is launched on Dagster's pages, in a browser.
+"""
 
 import shutil
 import time
@@ -6,6 +9,7 @@ import time
 import pytest
 
 from tests.support.operator import SETTINGS, done_by, put
+from tests.support.waiting import HANG_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=8)]
 
@@ -20,6 +24,8 @@ PARTITIONS = """query($stage: [String!]!) {assetNodeOrError(assetKey: {path: $st
 AGAIN = """mutation($parent: String!) {launchRunReexecution(
     reexecutionParams: {parentRunId: $parent, strategy: FROM_FAILURE}) {
     __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}}}"""
+
+BLENDED = SETTINGS + '[composites]\nmode = "lab-deprojection"\n'
 
 
 def materialized(operator, stage):
@@ -37,129 +43,170 @@ def stale(operator, shard):
     return found
 
 
+def counted(operator, check):
+    """What a check of the asset catalogues said last."""
+    found = operator.dagster.query(CHECKS, stage=["vivid", "catalogues"], check=check)["assetCheckExecutions"]
+    return found and found[0]["evaluation"]["description"]
+
+
+class Person:
+    """At Dagster's pages, without a shell."""
+
+    def __init__(self, operator, page):
+        self.operator, self.page = operator, page
+
+    def launch(self, job, config=""):
+        """Launch a job with this config, or with what the launchpad proposes, and wait until it has succeeded."""
+        location = self.operator.repository["repositoryLocationName"]
+        self.page.goto(f"{self.operator.dagster.url}/locations/{location}/jobs/{job}/playground")
+        self.page.locator(".CodeMirror").click()
+        if config:
+            self.page.keyboard.press("ControlOrMeta+a")
+            self.page.keyboard.insert_text(config)
+        self.page.get_by_role("button", name="Launch Run").click()
+        self.page.wait_for_url("**/runs/*")
+        run = self.operator.ended(self.page.url.rpartition("/")[2])
+        assert (run["jobName"], run["status"]) == (job, "SUCCESS")
+        self.page.goto("about:blank")  # an open page goes on asking
+
+    def sees(self, check, sentence):
+        self.operator.dagster.wait(lambda: counted(self.operator, check) == sentence)
+        self.page.goto(f"{self.operator.dagster.url}/assets/vivid/catalogues?view=checks")
+        self.page.get_by_text(check, exact=True).first.click()
+        self.page.get_by_text(sentence, exact=True).first.wait_for()
+        self.page.goto("about:blank")
+
+
+@pytest.fixture
+def person(operator, page):
+    return Person(operator, page)
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("spring")
-    (folder / "catalogue.toml").write_text("shard_size = 2")
+    (folder / "catalogue.toml").write_text("shard_size = 3")
     for name in ("a.png", "b.png", "c.png"):
         put(folder / name)
     return folder
 
 
 @pytest.fixture(scope="module")
-def after_a_night(operator, pictures):
-    """The schedule is on and has brought the catalogue through."""
-    operator.register("spring", pictures)
-    operator.turn_on("vivid_nightly")
-    operator.dagster.wait(lambda: len(operator.runs(statuses=["SUCCESS"])) >= 2)
+def spring(operator, pictures, browser):
+    """A catalogue that somebody added by the UI, which had its shard run."""
+    page = browser.new_page(bypass_csp=True, viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(HANG_S * 1000)
+    config = f"ops: {{vivid_add_folder: {{config: {{name: spring, folder: {pictures}}}}}}}"
+    Person(operator, page).launch("vivid_add_catalogue", config)
+    page.close()
+    operator.dagster.wait(lambda: operator.runs_of("spring-00000", statuses=["SUCCESS"]))
     yield operator
     operator.forget("spring")
     operator.settings.write_text(SETTINGS)
 
 
-def test_the_night_finds_the_catalogue_runs_its_shards_and_then_rests(after_a_night):
-    operator = after_a_night
-    runs = operator.runs()
-    assert len(runs) == 2
-    for shard in ("spring-00000", "spring-00001"):
-        (run,) = operator.runs_of(shard)
-        assert (run["status"], run["jobName"]) == ("SUCCESS", "vivid_catalogue")
-        assert done_by(run) >= {*STAGES}
-    assert all(materialized(operator, stage) == 2 for stage in STAGES)
-    assert operator.store.exists("composites/spring/c.png")
-    assert operator.night()["skipReason"] == "Nothing to do."
-
-
-def test_the_asset_graph_opens(after_a_night, page):
-    location = after_a_night.repository["repositoryLocationName"]
-    page.goto(f"{after_a_night.dagster.url}/locations/{location}/asset-groups/vivid/lineage")
-    for stage in STAGES:
-        page.get_by_text(stage, exact=True).first.wait_for()
-
-
-def test_partitions_and_contact_sheet_are_shown(after_a_night, page):
-    page.goto(f"{after_a_night.dagster.url}/assets/vivid/review?view=partitions&partition=spring-00000")
+def test_from_nothing_to_composites_by_the_ui_alone(spring, person):
+    (run,) = spring.runs_of("spring-00000")
+    assert (run["status"], run["jobName"]) == ("SUCCESS", "vivid_catalogue")
+    assert done_by(run) >= {*STAGES}
+    assert all(materialized(spring, stage) == 1 for stage in STAGES)
+    assert all(spring.store.exists(f"composites/spring/{name}.png") for name in "abc")
+    page = person.page
+    page.goto(f"{spring.dagster.url}/assets/vivid/review?view=partitions&partition=spring-00000")
     page.get_by_text("spring-00000").first.wait_for()
     page.get_by_text("Show Markdown").first.click()
     sheet = page.locator("img[src^='data:image/webp']").first
     sheet.wait_for()
     assert sheet.evaluate("image => image.complete && image.naturalWidth") > 200
+    person.sees("composites_up_to_date", "All is up to date.")
 
 
-def test_a_partition_is_materialised_as_the_ui_does_it(after_a_night):
-    run = after_a_night.launch("__ASSET_JOB", ["composites"], **{"dagster/partition": "spring-00000"})
-    assert after_a_night.ended(run)["status"] == "SUCCESS"
+def test_the_night_then_rests(spring):
+    spring.turn_on("vivid_nightly")
+    assert spring.night()["skipReason"] == "Nothing to do."
 
 
-def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(after_a_night, pictures):
-    operator = after_a_night
-    before = len(operator.runs())
-    operator.turn_on("vivid_arrivals")
-    put(pictures / "new arrival.png")
-    operator.dagster.wait(lambda: len(operator.runs_of("spring-00001", statuses=["SUCCESS"])) == 2)
-    assert len(operator.runs()) == before + 1
-    assert operator.store.exists("composites/spring/new arrival.png")
+def test_the_asset_graph_opens(spring, page):
+    location = spring.repository["repositoryLocationName"]
+    page.goto(f"{spring.dagster.url}/locations/{location}/asset-groups/vivid/lineage")
+    for stage in STAGES:
+        page.get_by_text(stage, exact=True).first.wait_for()
 
 
-def test_a_tuned_blend_is_shown_as_out_of_date_and_reblends_alone(after_a_night, pictures):
-    operator, shards = after_a_night, ["spring-00000", "spring-00001"]
-    operator.settings.write_text(SETTINGS + '[composites]\nmode = "lab-deprojection"\n')
-    operator.dagster.wait(lambda: stale(operator, shards[0]))
-    assert stale(operator, shards[0]) == stale(operator, shards[1]) == {"composites": ["composites_settings"]}
-    scenes = {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")}
+def test_a_partition_is_materialised_as_the_ui_does_it(spring):
+    run = spring.launch("__ASSET_JOB", ["composites"], **{"dagster/partition": "spring-00000"})
+    assert spring.ended(run)["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "reruns"),
+    [
+        ("composites", BLENDED, {"composites", "review"}),
+        ("masks", BLENDED.replace("[masks]", "[masks]\nstretch_low = 0.2"), {"masks", "composites", "review"}),
+    ],
+    ids=["blending", "mask threshold"],
+)
+def test_what_a_changed_setting_puts_out_of_date_is_seen_and_just_that_is_launched(
+    spring, person, stage, settings, reruns
+):
+    shard, before = "spring-00000", {run["runId"] for run in spring.runs()}
+    spring.settings.write_text(settings)
+    spring.dagster.wait(lambda: stale(spring, shard).get(stage))
+    assert stale(spring, shard)[stage] == [f"{stage}_settings"]
+    scenes = {path: path.stat().st_mtime_ns for path in spring.store.path("scenes").rglob("*.png")}
     assert scenes
-
     # The graph stays green; the checks of the catalogues say it, without a run.
-    def counted(check):
-        found = operator.dagster.query(CHECKS, stage=["vivid", "catalogues"], check=check)["assetCheckExecutions"]
-        return found and found[0]["evaluation"]["description"]
+    person.sees(f"{stage}_up_to_date", "spring: 3 stale")
+    assert counted(spring, "backgrounds_up_to_date") == "All is up to date."
 
-    all_of_them = len([*pictures.glob("*.png")])
-    operator.dagster.wait(lambda: counted("composites_up_to_date") == f"spring: {all_of_them} stale")
-    assert counted("masks_up_to_date") == "All is up to date."
+    person.launch("vivid_update")
 
-    assert operator.ended(operator.launch("vivid_update"))["status"] == "SUCCESS"
-    tags = [{"key": "dagster/sensor_name", "value": "vivid_updates"}]
-    operator.dagster.wait(lambda: len(operator.runs(tags=tags, statuses=["SUCCESS"])) == 2)
-    assert [done_by(run) for run in operator.runs(tags=tags)] == [{"composites", "review", "export"}] * 2
-    operator.dagster.wait(lambda: counted("composites_up_to_date") == "All is up to date.")
+    def launched():
+        return [run for run in spring.runs_of(shard, statuses=["SUCCESS"]) if run["runId"] not in before]
+
+    (run,) = spring.dagster.wait(launched)
+    assert done_by(run) == reruns | {"export"}
+    person.sees(f"{stage}_up_to_date", "All is up to date.")
     # In Dagster's own eyes, too.
-    assert "composites" not in stale(operator, shards[0])
-    assert {path: path.stat().st_mtime_ns for path in operator.store.path("scenes").rglob("*.png")} == scenes
+    assert stage not in stale(spring, shard)
+    assert {path: path.stat().st_mtime_ns for path in spring.store.path("scenes").rglob("*.png")} == scenes
 
 
-def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(after_a_night, pictures, tmp_path):
-    operator = after_a_night
+def test_the_sensor_finds_a_picture_that_arrives_and_runs_it_alone(spring, pictures):
+    before = len(spring.runs())
+    spring.turn_on("vivid_arrivals")
+    put(pictures / "new arrival.png")
+    spring.dagster.wait(lambda: spring.runs_of("spring-00001", statuses=["SUCCESS"]))
+    assert len(spring.runs()) == before + 1
+    assert spring.store.exists("composites/spring/new arrival.png")
+
+
+def test_a_corrupt_picture_is_a_warning_by_name_and_one_job_tries_it_again(spring, pictures, person, tmp_path):
     # Both at once, so that one run sees both.
     arriving = tmp_path / "arriving"
     arriving.mkdir()
     (arriving / "corrupt.png").write_bytes(b"no picture")
     shutil.copy(pictures / "a.png", arriving / "sound.png")
     arriving.rename(pictures / "arrived")
-    (run,) = operator.dagster.wait(lambda: operator.runs_of("spring-00002", statuses=["SUCCESS"]))
-    assert run["jobName"] == "vivid_catalogue"
-    executions = operator.dagster.query(CHECKS, stage=["vivid", "prepared_images"], check="complete")[
+    spring.dagster.wait(lambda: len(spring.runs_of("spring-00001", statuses=["SUCCESS"])) == 2)
+    assert {run["jobName"] for run in spring.runs_of("spring-00001")} == {"vivid_catalogue"}
+    executions = spring.dagster.query(CHECKS, stage=["vivid", "prepared_images"], check="complete")[
         "assetCheckExecutions"
     ]
     warnings = [one["evaluation"] for one in executions if one["evaluation"] and not one["evaluation"]["success"]]
     assert [warning["severity"] for warning in warnings] == ["WARN"]
     assert "corrupt.png" in warnings[0]["description"]
-    operator.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in operator.webhook.told))
+    spring.dagster.wait(lambda: any("corrupt.png" in told["text"] for told in spring.webhook.told))
 
-    before = {run["runId"] for run in operator.runs()}
-    config = {"ops": {"vivid_find_updates": {"config": {"what": "FAILED"}}}}
-    assert operator.ended(operator.launch("vivid_update", config=config))["status"] == "SUCCESS"
-
-    def tried_again():
-        tags = [{"key": "dagster/sensor_name", "value": "vivid_updates"}]
-        return [run for run in operator.runs(statuses=["SUCCESS"], tags=tags) if run["runId"] not in before]
-
-    (again,) = operator.dagster.wait(tried_again)
-    assert {"key": "dagster/partition", "value": "spring-00002"} in again["tags"]
+    person.sees("prepared_images_up_to_date", "spring: 1 failed")
+    person.launch("vivid_update", "ops: {vivid_find_updates: {config: {what: FAILED}}}")
+    spring.dagster.wait(lambda: len(spring.runs_of("spring-00001", statuses=["SUCCESS"])) == 3)
+    newest = spring.runs_of("spring-00001")[0]
+    assert {"key": "dagster/sensor_name", "value": "vivid_updates"} in newest["tags"]
 
 
-def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(after_a_night):
-    operator = after_a_night
+def test_a_machine_s_fault_fails_the_step_is_told_and_goes_on_from_there(spring):
+    operator = spring
     operator.settings.write_text(SETTINGS + "[composites]\nspill_strength = 0.5\n")
     folder = operator.store.path("artefacts/spring/composites")
     folder.rename(folder.with_name("away"))

@@ -1,14 +1,19 @@
 """All switches on over simulated nights: what the daemon would do, tick by tick, on an instance of the test's own."""
 
+import colorsys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
+from PIL import Image
 
 from resources.alerts import Alerts
+from tests.support.plain import plain
+from vivid_assets.assets.review import REVIEW
 from vivid_assets.catalogue.source import register
 from vivid_assets.pipeline import Pipeline as Names
+from vivid_assets.review.look import FINE
 from vivid_assets.settings import SettingsFile
 from vivid_assets.wiring import build_definitions
 
@@ -128,3 +133,20 @@ def test_each_cause_is_told_once_and_the_night_after_nothing_is(pipeline, instan
 
     told.clear()
     assert (daemon.night(date + timedelta(days=2)), told) == ([], [])
+
+
+@pytest.mark.soak
+def test_thirty_good_pictures_without_birefnet_are_no_alert_and_no_review(pipeline, instance, u2netp):
+    """The default settings, with the network that tests have in place of the larger one of its kind."""
+    pipeline.say('[masks]\ntiers = ["birefnet", "u2netp", "gradients"]\n')
+    for number in range(30):
+        wall, subject = colorsys.hsv_to_rgb(number / 30, 0.15, 0.8), colorsys.hsv_to_rgb(0.5 + number / 30, 0.8, 0.5)
+        shown = plain(*(tuple(round(255 * part) for part in color) for color in (wall, subject)), size=320)
+        Image.fromarray(shown.picture).save(pipeline.folder / f"{number:02}.png")
+    register(pipeline.store, "spring", str(pipeline.folder))
+    daemon = Daemon(pipeline, instance)
+    assert daemon.night(datetime(2026, 3, 1, 1, tzinfo=UTC)) == ["spring-00000"]
+    rows = pipeline.rows(REVIEW)
+    assert len(rows) == 30
+    assert {name: row["why"] for name, row in rows.items() if row["rank"] != FINE} == {}
+    assert told == []
