@@ -7,8 +7,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from resources.runtime.cuda import CudaDriver
+from vivid_assets.cli import runs
 from vivid_assets.cli.main import app
 from vivid_assets.demo import catalogue as demo_pictures
+from vivid_assets.settings import Settings
 
 
 @pytest.fixture
@@ -159,3 +162,36 @@ def test_a_damaged_record_of_one_catalogue_hides_nothing_of_the_others(vivid, fo
         assert "sound (1 shards)" in ran.output
         table.parent.mkdir(parents=True, exist_ok=True)
         table.write_bytes(b"no table")
+
+
+def test_there_is_a_process_for_each_gpu_that_a_model_would_take(monkeypatch):
+    def processes(devices, lacking, **entries):
+        monkeypatch.setattr(runs, "cuda_driver", lambda: CudaDriver(devices, "13.2") if devices else None)
+        monkeypatch.setattr("resources.runtime.device.usable_gpus", lambda: [f"cuda:{one}" for one in range(devices)])
+        monkeypatch.setattr("resources.masks.birefnet.BiRefNet.missing", lambda _: lacking)
+        return runs.gpus_to_share(Settings(open_clip={"device": "cpu"}, sdxl={"device": "cpu"}, birefnet=entries))
+
+    assert [processes(devices, None) for devices in (0, 1, 2, 8)] == [1, 1, 2, 8]
+    assert processes(8, "no weights") == 1
+    assert processes(8, None, device="cuda:1") == processes(8, None, device="cpu") == 1
+
+
+@pytest.mark.soak
+def test_several_processes_share_the_shards_and_one_that_dies_is_said(vivid, folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(runs, "gpus_to_share", lambda _: 2)
+    (folder / "catalogue.toml").write_text('prompt = "teal paper"\nshard_size = 1\n[masks]\ntiers = ["gradients"]\n')
+    vivid("catalogue", "add", "spring", folder)
+    first = vivid("catalogue", "run", "spring")
+    assert first.exit_code == 0, first.output
+    assert "2 processes, one for each GPU." in first.output
+    assert "1 │ spring-00000 (1 of 1)" in first.output
+    assert "2 │ spring-00001 (1 of 1)" in first.output
+    assert {file.name for file in (tmp_path / "store/composites/spring").iterdir()} >= {"a.png", "b.png"}
+    assert "Nothing was computed" in vivid("catalogue", "run", "spring").output
+
+    (folder / "catalogue.toml").write_text('prompt = "red paper"\nshard_size = 1\n[masks]\ntiers = ["gradients"]\n')
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    broken = vivid("catalogue", "run", "spring")
+    assert broken.exit_code == 1
+    assert "The process that ran spring-00001 ended with status 1." in broken.output
+    assert "The runs of spring-00000, spring-00001 failed" in broken.output

@@ -1,5 +1,7 @@
 """``vivid catalogue``: add a folder of pictures, scan it, run it, show its status."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,7 +83,9 @@ def scan_(
 
 @catalogue_app.command()
 def run(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
-    """Scan, then bring every shard up to date in this process. What is up to date is reused.
+    """Scan, then bring every shard up to date. What is up to date is reused.
+
+    On a machine with several GPUs a process for each runs its share of the shards, if a model uses them.
 
     Exits with status 1 if a shard's run failed. Failed pictures are listed and do not fail the others.
 
@@ -120,6 +124,21 @@ def retry(name: Name, store: StoreOption = DEFAULT_STORE) -> None:
     console.print(picture_table(opened, name))
     if failed:
         raise ValueError(f"The runs of {', '.join(failed)} failed; see above, or the Dagster UI (vivid ui).")
+
+
+@catalogue_app.command("run-shards", hidden=True)
+def run_shards_(
+    report: Annotated[Path, typer.Argument(help="File for the shards that failed and the number of computed rows.")],
+    shards: Annotated[list[str], typer.Argument(help="Of one catalogue.")],
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="As `vivid catalogue retry`.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Run some shards in this process: what `vivid catalogue run` starts for each of several GPUs."""
+    from vivid_assets.cli.runs import run_here
+
+    opened = open_store(store, to_write=True)
+    failed, computed = run_here(open_instance(opened), opened, shards, retry_failed=retry_failed)
+    report.write_text(json.dumps({"failed": failed, "computed": computed}))
 
 
 @catalogue_app.command()

@@ -1,14 +1,22 @@
-"""Running shards from the command line: in this process, recorded in the Dagster instance."""
+"""Running shards from the command line, recorded in the Dagster instance: in this process, or in one for each GPU."""
 
+import json
 import logging
+import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
 
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
-from resources.errors import MachineFault
+from resources.errors import MachineFault, ModelUnavailable
+from resources.runtime.cuda import cuda_driver
 from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
@@ -16,6 +24,7 @@ from vivid_assets.cli.console import listening, say, say_logged, was_said
 from vivid_assets.cli.home import settings_file
 from vivid_assets.cli.stopping import Stopped, stop_if_interrupted
 from vivid_assets.pipeline import Pipeline
+from vivid_assets.settings import Settings, find_model, scene_generators
 
 _PIPELINE = Pipeline()
 """The one of ``vivid_assets.definitions``."""
@@ -59,12 +68,7 @@ def run_shards(
     instance: dg.DagsterInstance, store: Store, shards: Sequence[str], *, retry_failed: bool = False
 ) -> list[str]:
     """Run each shard through all stages; returns the shards whose run failed. Raises Stopped when interrupted."""
-    # Imported here, since the assets' imports take seconds, which the other commands do not need.
-    from vivid_assets.definitions import defs
-    from vivid_assets.scheduling.jobs import CATALOGUE
-    from vivid_assets.scheduling.jobs import retry_failed as retry_config
-    from vivid_assets.scheduling.lost_runs import PROCESS, close_lost_runs, command_locks
-    from vivid_assets.stages.faults import reasons
+    from vivid_assets.scheduling.lost_runs import close_lost_runs
 
     # Runs of earlier commands that were killed.
     close_lost_runs(_PIPELINE, instance, store, datetime.now(UTC))
@@ -72,7 +76,107 @@ def run_shards(
     # Before the runs, so that each is recorded with the settings that it ran with.
     for observation in observations(_PIPELINE, instance, store, settings):
         instance.report_runless_asset_event(observation)
+    at_once = min(len(shards), gpus_to_share(settings.read()))
+    if at_once > 1:
+        failed, computed = _run_in_processes(store, shards, at_once, retry_failed=retry_failed)
+    else:
+        failed, computed = run_here(instance, store, shards, retry_failed=retry_failed)
+    say(f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date.")
+    return failed
 
+
+def gpus_to_share(settings: Settings) -> int:
+    """How many processes are to run shards: one for each usable GPU, if a model would take any of them; else one."""
+    driver = cuda_driver()
+    if driver is None or driver.devices < 2 or not _takes_any_gpu(settings):
+        return 1
+    from resources.runtime.device import usable_gpus
+
+    return max(1, len(usable_gpus()))
+
+
+def _takes_any_gpu(settings: Settings) -> bool:
+    """Whether a model that the settings name is here and computes on whichever GPU is free."""
+    from resources.clip.open_clip import OpenClip
+    from resources.masks.onnx_net import decide_provider
+    from resources.masks.onnx_tier import OnnxTier
+    from resources.scenes.generators import AUTO
+    from vivid_assets.cli.wanted import configured_names
+    from vivid_assets.settings import configured
+
+    models: list[Any] = [configured(OpenClip(), settings.entries("open_clip"))]
+    with suppress(ModelUnavailable):
+        models += [find_model(listed, name, settings) for name, listed in configured_names(settings).items()]
+    if settings.backgrounds.generator == AUTO:
+        models.append(next(iter(scene_generators(settings).values())))
+    return any(
+        getattr(model, "device", "cpu") in ("auto", "cuda")
+        and not model.missing()
+        and (not isinstance(model, OnnxTier) or decide_provider(model.device).is_cuda)
+        for model in models
+    )
+
+
+def _run_in_processes(store: Store, shards: Sequence[str], count: int, *, retry_failed: bool) -> tuple[list[str], int]:
+    """Run the shards in ``count`` processes, each of which takes a GPU that is free; as ``run_here``."""
+    say(f"{count} processes, one for each GPU.")
+    parts = [shards[number::count] for number in range(count)]
+    processes: list[subprocess.Popen[str]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        reports = [Path(folder) / f"{number}.json" for number in range(count)]
+        readers = []
+        try:
+            for number, (part, report) in enumerate(zip(parts, reports, strict=True), start=1):
+                command = [sys.executable, "-m", "vivid_assets", "catalogue", "run-shards", str(report), *part]
+                command += ["--store", store.root, *(["--retry-failed"] if retry_failed else [])]
+                process = subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+                )
+                processes.append(process)
+                readers.append(threading.Thread(target=_say_lines, args=(number, process.stdout)))
+                readers[-1].start()
+            for process in processes:
+                process.wait()
+        finally:
+            for process in processes:
+                # An interrupt of this process alone; from a terminal they have it, too.
+                if process.poll() is None:
+                    process.terminate()
+            for process in processes:
+                process.wait()
+            for reader in readers:
+                reader.join()
+        stop_if_interrupted()
+        failed: set[str] = set()
+        computed = 0
+        for process, part, report in zip(processes, parts, reports, strict=True):
+            if report.exists():
+                found = json.loads(report.read_text())
+                failed |= {*found["failed"]}
+                computed += found["computed"]
+            else:
+                failed |= {*part}
+                say((f"The process that ran {', '.join(part)} ended with status {process.returncode}.", "red"))
+    return [shard for shard in shards if shard in failed], computed
+
+
+def _say_lines(number: int, lines: IO[str]) -> None:
+    for line in lines:
+        say((f"{number} │ ", "dim"), line.rstrip("\n"))
+
+
+def run_here(
+    instance: dg.DagsterInstance, store: Store, shards: Sequence[str], *, retry_failed: bool
+) -> tuple[list[str], int]:
+    """Run each shard in this process; returns the shards whose run failed, and how many rows were computed."""
+    # Imported here, since the assets' imports take seconds, which the other commands do not need.
+    from vivid_assets.definitions import defs
+    from vivid_assets.scheduling.jobs import CATALOGUE
+    from vivid_assets.scheduling.jobs import retry_failed as retry_config
+    from vivid_assets.scheduling.lost_runs import PROCESS, command_locks
+    from vivid_assets.stages.faults import reasons
+
+    settings = settings_file(store)
     told = dg.Definitions.merge(defs, dg.Definitions(loggers={"vivid": _console_logger()}))
     job = told.resolve_job_def(_PIPELINE.named(CATALOGUE))
     config = {**(retry_config(_PIPELINE) if retry_failed else {}), "loggers": {"vivid": {}}}
@@ -98,8 +202,7 @@ def run_shards(
             failed.append(shard)
             for step, reason in reasons(result.all_events):
                 say((f"  {shard} {step}: {reason}", "red"))
-    say(f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date.")
-    return failed
+    return failed, computed
 
 
 @contextmanager
