@@ -32,6 +32,7 @@ from vivid_assets.imaging.io.codec import decode
 from vivid_assets.rows.columns import StoredFile
 from vivid_assets.rows.stage import OK, Stage
 from vivid_assets.rows.tables import Journal, read_shelf, shelve, write_rows
+from vivid_assets.scheduling.upkeep import prune
 from vivid_assets.stages.stage import all_stages
 
 
@@ -217,11 +218,10 @@ def old_trial(store):
 
 
 @pytest.mark.slow
-def test_pruning_merges_shards_of_which_little_is_left_and_then_forgets_them(pipeline, monkeypatch):
-    monkeypatch.setenv("DAGSTER_HOME", str(pipeline.folder.parent))
+def test_pruning_merges_shards_of_which_little_is_left_and_then_forgets_them(pipeline):
     (pipeline.folder / "catalogue.toml").write_text("shard_size = 4")
     for number in range(9):
-        pipeline.put(f"{number}.png", (10 + 20 * number, 40, 30), size=40)
+        pipeline.put(f"{number}.png", (10 + 20 * number, 40, 30), size=24)
     pipeline.scan()
     for shard in shards_of(pipeline.store, "spring"):
         pipeline.run(shard)
@@ -240,7 +240,8 @@ def test_pruning_merges_shards_of_which_little_is_left_and_then_forgets_them(pip
     assert shards_of(pipeline.store, "spring") == ["spring-00002"], "merged"
     assert set(pipeline.run("spring-00002").values()) == {0}, "every row was taken along"
     assert [*pipeline.rows(COMPOSITES, "spring-00002")] == ["0.png", "4.png", "8.png"]
-    vivid(pipeline, "--yes", command="prune")
+    found = prune(pipeline.store, delete=True)
+    assert [shard for one in found for shard in one.forgotten] == ["spring-00000", "spring-00001"]
     ledger, _ = read_ledger(pipeline.store, "spring")
     assert {*ledger["shard"].to_pylist()} == {"spring-00002"}
     assert {path.split("/")[2] for path in pipeline.store.files_below("tables")} == {"spring-00002"}
