@@ -89,7 +89,8 @@ class _Answers:
         return HTMLResponse(filled(name, entries, key, panel=panel, script=_script(), from_="'self'"))
 
     def _panel(self, catalogue: str) -> str:
-        tiers = (f'<option value="{html.escape(tier)}">' for tier in self._desk.tiers(catalogue))
+        known = self._desk.tiers(catalogue).items()
+        tiers = (f'<option value="{html.escape(tier)}">' for tier, missing in known if not missing)
         return _part("panel.html").replace("{{tiers}}", "".join(tiers))
 
     async def small(self, request: Request) -> Response:

@@ -31,6 +31,7 @@ from vivid_assets.review.judgements import Label, keep
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import LONGEST_TEXT, SettingsFile, tier_name
+from vivid_assets.stages.masks import tiers_of
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 
 SHOWN = 400
@@ -112,10 +113,15 @@ class Desk:
     def wish(self, catalogue: str, picture: str, tier: str, prompt: str, background: str) -> Wish:
         """Ask for a tier, prompt and background of a picture; a mask that was given stays. Raises ValueError."""
         self._shard(catalogue, picture)
-        if (tier := tier.strip()) and tier_name(tier) not in (known := self.tiers(catalogue)):
-            raise ValueError(
-                f"The tier {tier} is not among those of {catalogue}: {', '.join(known)}. Add it to tiers in [masks]."
-            )
+        if tier := tier_name(tier.strip()) if tier.strip() else "":
+            known = self.tiers(catalogue)
+            if tier not in known:
+                there = ", ".join(known)
+                raise ValueError(
+                    f"The tier {tier} is not among those of {catalogue}: {there}. Add it to tiers in [masks]."
+                )
+            if known[tier]:
+                raise ValueError(f"The tier {tier} is not installed: {known[tier]}")
         if len(prompt) > LONGEST_TEXT or len(background) > LONGEST_TEXT:
             raise ValueError(f"A prompt or background has at most {LONGEST_TEXT} characters.")
         before = read_wishes(self.store, catalogue).get(picture, Wish())
@@ -123,9 +129,9 @@ class Desk:
         keep_wish(self.store, catalogue, picture, wish)
         return wish
 
-    def tiers(self, catalogue: str) -> tuple[str, ...]:
-        """The mask tiers that may be asked for: those of the settings that hold for the catalogue."""
-        return self.settings.read(catalogue_settings(self.store, catalogue)).masks.tiers
+    def tiers(self, catalogue: str) -> dict[str, str]:
+        """The mask tiers of the catalogue's settings, and why one cannot be asked for; empty if it can."""
+        return tiers_of(self.store, self.settings.read(catalogue_settings(self.store, catalogue)))
 
     def mask(self, catalogue: str, picture: str, data: bytes) -> Wish:
         """Ask for a mask of a person's, white on black; an empty one takes it back. Raises ValueError."""

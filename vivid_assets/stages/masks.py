@@ -28,6 +28,7 @@ from vivid_assets.rows.columns import Degraded, Int32, StoredFile
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import degraded_key
 from vivid_assets.rows.stage import RowInput, Stage
+from vivid_assets.settings import Settings, find_model
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import Pictures, Shard, StageWork
 
@@ -154,9 +155,24 @@ class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
         return {name: said for name, said in found.items() if said}
 
 
+def tiers_of(store: Store, settings: Settings) -> dict[str, str]:
+    """By tier of the settings, in their order: why no machine of the deployment has it; empty for one that some has."""
+    with ExitStack() as leases:
+        here = make_tiers(settings.masks.tiers, lambda name: find_model(MASK_TIERS, name, settings), leases)
+    return {
+        tier.name: tier.missing if tier.missing and wanted_revision(store, _part(tier), None) is None else ""
+        for tier in here
+    }
+
+
+def _part(tier: Tier) -> str:
+    """Under what the deployment's record has a tier."""
+    return f"tier {tier.name}"
+
+
 def _wanted(store: Store, tier: Tier) -> Tier:
     """``tier`` as it is asked: one that is not installed here, but was or is elsewhere, is wanted and cannot load."""
-    revision = wanted_revision(store, f"tier {tier.name}", None if tier.missing else tier.revision)
+    revision = wanted_revision(store, _part(tier), None if tier.missing else tier.revision)
     if not tier.missing or revision is None:
         return tier
     reason = tier.missing

@@ -1,5 +1,7 @@
 """The review desk: who may ask it what, and that what is said there is what the next scan and run make."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -133,15 +135,27 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
     assert pipeline.rows(MASKS)["a.png"]["origin"] != "person"
 
 
-def test_the_tiers_of_the_settings_may_be_asked_for_whatever_their_models_are(pipeline):
+def test_the_tiers_that_the_deployment_has_may_be_asked_for_whatever_their_models_are(pipeline):
     names = ["rembg:silueta", f"birefnet:ORG/NAME@{40 * 'a'}", "onnx:/a/file.onnx"]
-    pipeline.say(f"[masks]\ntiers = {names}\n")
+    pipeline.say(f"[masks]\ntiers = {[*names, 'gradients']}\n")
     asked = client(pipeline)
-    page = asked.get("/spring").text
+
+    def offered():
+        page = asked.get("/spring").text
+        return [name for name in [*names, "gradients"] if f'<option value="{name}">' in page]
+
+    def wish(name):
+        return asked.post("/spring/wish", json={"picture": "a.png", "tier": name}, headers=OURS)
+
+    # With one that nobody has, the picture would lose its composite.
+    assert offered() == ["gradients"]
+    assert all(f"The tier {name} is not installed: " in wish(name).json()["said"] for name in names)
+    had = {f"tier {name}": "on a machine elsewhere" for name in names}
+    pipeline.store.write("deployment/models.json", json.dumps(had).encode())
+    assert offered() == [*names, "gradients"]
     for name in names:
-        assert f'<option value="{name}">' in page
-        answer = asked.post("/spring/wish", json={"picture": "a.png", "tier": name}, headers=OURS)
-        assert (answer.status_code, answer.json().get("wish", {}).get("tier")) == (200, name)
+        answer = wish(name)
+        assert (answer.status_code, answer.json()["wish"]["tier"]) == (200, name)
 
 
 def test_what_was_said_is_there_for_the_next_person_until_the_picture_is_made_anew(pipeline):
