@@ -45,6 +45,7 @@ from vivid_assets.imaging.blend.options import (
     Placement,
     Rules,
 )
+from vivid_assets.imaging.io.video.limits import ClipLimits
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.presets import presets
 from vivid_assets.spelling import did_you_mean
@@ -109,6 +110,14 @@ class PreparedImagesSettings(PreparedImagesLook):
     """Decoding, and the size that the models see."""
 
     max_megapixels: float = Field(120.0, gt=0, description="A larger picture is refused by its header.")
+    max_clip_megapixels: float = Field(9.44, gt=0, description="A clip with larger frames is refused.")
+    max_clip_seconds: float = Field(600.0, gt=0, description="A longer clip is refused.")
+    max_clip_frames: int = Field(20_000, ge=1, description="A clip with more frames is refused.")
+
+    @property
+    def clips(self) -> ClipLimits:
+        """What a clip may have at most."""
+        return ClipLimits(self.max_clip_seconds, round(self.max_clip_megapixels * 1e6), self.max_clip_frames)
 
 
 class BackgroundsSettings(StageSettings):
@@ -216,6 +225,13 @@ class CompositesSettings(StageSettings):
         "source", description="The composites' file format; 'source' keeps the picture's own."
     )
     quality: int = Field(92, ge=1, le=100, description="JPEG and WebP quality.")
+    clip_codec: Literal["h264", "hevc"] = Field("h264", description="Codec of clips' composites, which are MP4.")
+    clip_quality: int = Field(
+        18, ge=0, le=51, description="Quality of clips' composites: lower is better, 0 is lossless."
+    )
+    clip_cutout: Literal["mov", "webm"] = Field(
+        "mov", description="File of a clip without a background: mov, ProRes 4444; webm, VP9; both with alpha."
+    )
 
     @field_validator("canvas")
     @classmethod
@@ -384,6 +400,15 @@ class ChecksSettings(StageSettings):
     )
     halo_share: float = Field(0.05, ge=0, le=1, description="Tolerated share of composites with a visible halo.")
     black_share: float = Field(0.0, ge=0, le=1, description="Tolerated share of black generated backgrounds.")
+    flicker: float = Field(
+        0.03,
+        gt=0,
+        description="Share of a clip's subject that may come or go between two frames though nothing moves it, on "
+        "average.",
+    )
+    lost_share: float = Field(
+        0.1, ge=0, le=1, description="Tolerated share of a clip's frames in which the subject is not found."
+    )
     verdict_sigmas: float = Field(
         4.0, gt=0, description="Standard deviations by which a shard's doubtful masks may exceed its catalogue's."
     )

@@ -305,13 +305,13 @@ def test_a_file_that_cannot_be_read_for_a_while_is_not_a_changed_picture(store, 
     os.utime(folder / "good.jpg", (1e9, 1e9))
     digests = listing.content_digests
     monkeypatch.setattr(
-        "vivid_assets.catalogue.scan.content_digests",
+        "vivid_assets.catalogue.clips.content_digests",
         lambda root, names, stamps: [f"unreadable:{stamp}" for stamp in stamps],
     )
     found = scan(store, register(store, "c", str(folder)))
     assert found.refused == ["'good.jpg' cannot be read; its results stay."]
     assert (found.assignment.changed, found.assignment.unchanged) == (0, 2)
-    monkeypatch.setattr("vivid_assets.catalogue.scan.content_digests", digests)
+    monkeypatch.setattr("vivid_assets.catalogue.clips.content_digests", digests)
     assert scan(store, register(store, "c", str(folder))).assignment.unchanged == 2
 
 

@@ -12,7 +12,7 @@ from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.rows.stage import RowInput
 from vivid_assets.settings import parse_settings
-from vivid_assets.stages.composites import Behind, MaskOf, PreparedSource
+from vivid_assets.stages.composites import Behind, Given, MaskOf, PreparedSource
 from vivid_assets.stages.stage import Shard
 
 OTHERS = {
@@ -36,8 +36,9 @@ def effective(origin, source_format, generator="backdrop", **entries):
     settings = parse_settings(said.replace("'", '"'), where="", overrides={})
     shard = Shard("spring-00000", Store(root="/nowhere"), settings, logging.getLogger())
     read = (
-        MaskOf("m.png", origin),
-        PreparedSource("p", source_format, 9, 9),
+        Given("digest", "", ""),
+        MaskOf("m.png", origin, None),
+        PreparedSource("p", source_format, 9, 9, None),
         Behind("b.png", generator, None, None),
     )
     row = RowInput("a", "", {type(one): one for one in read})

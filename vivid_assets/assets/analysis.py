@@ -4,7 +4,7 @@ A row has CLIP's answers with their confidence: the subject's type, and lighting
 with its original background (`unknown` if CLIP is not sure, `unavailable` if the model is not installed, with the
 reason; `degraded` if it was installed once, or is on another machine). Measured without a model: colour temperature
 and brightness of the subject and of its background separately, and whether the picture is line art. Stale when the
-prepared picture or the model changes.
+prepared picture or the model changes. Of a clip some frames are looked at, and the surest answers count.
 """
 
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
@@ -15,7 +15,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 ANALYSIS = PipelineStage(
     name="analysis",
-    version="3",
+    version="4",
     description=__doc__,
     row=Analysed,
     reads=(Reads(PREPARED_IMAGES, Prepared),),

@@ -7,11 +7,14 @@ such a row again. A tier that was never installed is reported once, when a run s
 kind of alpha: `person` or `own` for these two, else a network's `probability` or `matte`, or a `drawing`; `notes`
 record how a mask's file was read. With `matting` a network refines the edges of photographs' masks, and `tried`
 ends with its result. `right` and `edge_right` are the estimated probabilities that a photograph's mask is
-right, and that its edge is. Stale when the picture, the override, a threshold or a model changes.
+right, and that its edge is. Of a clip `frames_file` has the masks of all frames, which do not flicker, `flagged_frames`
+counts those whose masks are their neighbours', and `flicker` is the share of the subject that comes or goes between two
+frames though nothing moves it. Stale when the picture, the override, a threshold or a model changes.
 """
 
 from resources.masks.tiers import MASK_TIERS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.checks.clips import FLICKER, LOST
 from vivid_assets.checks.estimates import ESTIMATES
 from vivid_assets.checks.tiers import TIERS
 from vivid_assets.checks.verdicts import VERDICTS
@@ -22,7 +25,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 MASKS = PipelineStage(
     name="masks",
-    version="14",
+    version="15",
     description=__doc__,
     row=MaskRow,
     asks=AskedMask,
@@ -35,5 +38,5 @@ MASKS = PipelineStage(
     # First, since backgrounds may be painted around the masks' subjects.
     priority=1,
     counts={"tier": "tier"},
-    checks=(TIERS, VERDICTS, ESTIMATES),
+    checks=(TIERS, VERDICTS, ESTIMATES, FLICKER, LOST),
 )

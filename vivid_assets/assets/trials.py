@@ -124,7 +124,7 @@ def _side_by_side(store: Store, trial_store: TrialStore, shard: str) -> Iterator
         name = name_of(row)
         shown = (
             (trial_store, prepared[row["picture"]]["file"]),
-            (store, current[name]["file"]),
-            (trial_store, row["file"]),
+            (store, current[name]["still_file"] or current[name]["file"]),
+            (trial_store, row["still_file"] or row["file"]),
         )
         yield [opaque(decode(place.read(file), longest=256)) for place, file in shown]

@@ -3,6 +3,9 @@
 A content is one of four kinds: a digest of the bytes as a scan makes it, an object store's entity tag (``etag:``), what
 a manifest says (``manifest:``), or the word for a file that is missing or cannot be read. Those of the same kind are
 compared as texts. Across kinds, and when a file is read, the bytes decide.
+
+A file that is declared as a clip has one of these after ``clip:``, and a folder of frames the digest of them all after
+``frames:``: the same file is another thing once it is, or is no longer, a clip.
 """
 
 import hashlib
@@ -14,6 +17,10 @@ from partitions.assignment import NO_FILE
 UNREADABLE = "unreadable:"
 ETAG = "etag:"
 MANIFEST = "manifest:"
+CLIP = "clip:"
+FRAMES = "frames:"
+IS_CLIP = f"^({CLIP}|{FRAMES})"
+"""A regular expression for the contents of clips."""
 
 _BY_LENGTH = {32: ("blake2b", "md5"), 40: ("sha1",), 64: ("sha256",), 128: ("sha512",)}
 """Which checksums a text of so many hexadecimal digits can be."""
@@ -21,10 +28,19 @@ _NAMED = re.compile(r"(md5|sha1|sha256|sha512):([0-9a-f]+)")
 _HEXADECIMAL = re.compile(r"[0-9a-f]+")
 
 
+def is_clip(content: str) -> bool:
+    """Whether what has this content is a clip: a video's file, or a folder of frames."""
+    return content.startswith((CLIP, FRAMES))
+
+
 def kind_of_content(content: str) -> str:
     """The kind of a content: its prefix; empty for a digest as scans make it."""
     if content == NO_FILE:
         return NO_FILE
+    if content.startswith(FRAMES):
+        return FRAMES
+    if content.startswith(CLIP):
+        return CLIP + kind_of_content(content.removeprefix(CLIP))
     return next((kind for kind in (UNREADABLE, ETAG, MANIFEST) if content.startswith(kind)), "")
 
 
@@ -34,6 +50,7 @@ def fits(content: str, chunks: Iterable[bytes], stamp: str = "") -> bool | None:
     ``stamp`` is the file's in the store where it lies, which may be an entity tag. What a manifest says is a checksum
     where it has the length and the digits of one, or names its kind (``sha256:…``); anything else is believed.
     """
+    content = content.removeprefix(CLIP)
     kind = kind_of_content(content)
     if kind in (NO_FILE, UNREADABLE):
         return None

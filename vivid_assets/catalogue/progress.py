@@ -23,6 +23,7 @@ from partitions.shards import catalogue_of
 from resources.errors import MachineFault
 from resources.store.locks import Claims
 from resources.store.store import Store
+from vivid_assets.catalogue.identity import IS_CLIP
 from vivid_assets.catalogue.ledger import live_pictures, newest_generation, read_ledger
 from vivid_assets.catalogue.renditions import each_rendition
 from vivid_assets.flow import PER_RENDITION
@@ -127,6 +128,8 @@ class Wanted:
     """How many these are."""
     renditions: int
     """How many renditions of them are asked for: as many as pictures where none is declared."""
+    clips: int
+    """How many of the pictures are clips."""
 
     def rows(self, stage: str) -> int:
         """How many rows the stage of that name has when it is done."""
@@ -149,7 +152,11 @@ def summary_of(store: Store, catalogue: str) -> dict[str, Wanted]:
     for one in alive.group_by(["shard", "renditions"]).aggregate([([], "count_all")]).to_pylist():
         pictures[one["shard"]] += one["count_all"]
         renditions[one["shard"]] += one["count_all"] * (len(json.loads(one["renditions"])) if one["renditions"] else 1)
-    shards = {shard: Wanted(asks, live[shard], pictures[shard], renditions[shard]) for shard, asks in asked.items()}
+    clips = Counter(alive.filter(pc.match_substring_regex(alive["content"], IS_CLIP))["shard"].to_pylist())
+    shards = {
+        shard: Wanted(asks, live[shard], pictures[shard], renditions[shard], clips[shard])
+        for shard, asks in asked.items()
+    }
     kept = {"generation": generation, "shards": {shard: astuple(wanted) for shard, wanted in shards.items()}}
     # Users with read access call this too.
     with suppress(OSError, MachineFault):

@@ -3,7 +3,7 @@
 import difflib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +17,8 @@ from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
 from resources.scenes.plain import is_plain
 from resources.store.store import Store
-from vivid_assets.catalogue.identity import MANIFEST, UNREADABLE, kind_of_content
+from vivid_assets.catalogue.clips import Clips, content_said, declared_clips
+from vivid_assets.catalogue.identity import IS_CLIP, UNREADABLE, is_clip, kind_of_content
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
 from vivid_assets.catalogue.listing import Listing, content_digests, file_state, list_files
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
@@ -181,9 +182,10 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
         manifest, notes = without_collisions(manifest)
         refused += notes
         manifest = manifest.sort_by("image")
-        identity = _identity_of_digests(manifest, ledger)
+        identity = _identity_of_digests(manifest, ledger, file.clips)
     else:
-        listing = _list(store, catalogue, besides=apart)
+        listing, clips, notes = declared_clips(_list(store, catalogue, besides=apart), file.clips)
+        refused += notes
         refused += _without_own_files(listing, manifest_path).sentences()
         refused += _nearly_named(catalogue, listing, has_manifest=manifest_path is not None)
         if manifest is None:
@@ -198,7 +200,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
             refused += notes
         manifest = manifest.sort_by("image")
         files = pa.concat_tables([listing.pictures, listing.others])
-        identity, notes = _identity_of_files(catalogue, ledger, manifest["image"], files)
+        identity, notes = _identity_of_files(catalogue, ledger, manifest["image"], files, clips)
         refused += notes
     wishes = read_wishes(store, catalogue.name)
     manifest = with_wishes(manifest, wishes)
@@ -211,6 +213,7 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     masks = _folder(store, catalogue, OVERRIDES, refused)
     matched, notes = match_overrides(pictures, masks)
     refused += notes
+    refused += _without_clips(matched, pictures, identity["content"])
     if not masks and (other := [name for name in catalogue.top_files(OVERRIDES) if name != OVERRIDES]):
         refused.append(f"The folder {other[0]!r} is not read: name it {OVERRIDES!r}.")
     drawn = [wishes[name].mask if name in wishes else "" for name in pictures.to_pylist()] if wishes else []
@@ -240,6 +243,15 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
             ours = pa.array([f"{prefix}{one}" for one in drawn], pa.string())
             columns[column] = pc.if_else(given, ours, columns[column])
     return pa.table([columns[name] for name in FOUND.names], schema=FOUND), refused
+
+
+def _without_clips(masks: list[str], pictures: pa.ChunkedArray, contents: pa.ChunkedArray | pa.Array) -> list[str]:
+    """Take the masks of clips, which have none of a person's, out of ``masks``; a message for each."""
+    notes = []
+    for index in [index for index, mask in enumerate(masks) if mask and is_clip(contents[index].as_py())]:
+        notes.append(f"The mask {masks[index]!r} is not used: {pictures[index].as_py()!r} is a clip.")
+        masks[index] = ""
+    return notes
 
 
 def _pictures_of(names: pa.ChunkedArray | pa.Array) -> set[str]:
@@ -320,9 +332,12 @@ def _says_contents(manifest: pa.Table) -> bool:
     return len(manifest) > 0 and bool(pc.all(pc.not_equal(manifest["digest"], "")).as_py())
 
 
-def _identity_of_digests(manifest: pa.Table, ledger: pa.Table) -> dict[str, pa.ChunkedArray | pa.Array]:
+def _identity_of_digests(
+    manifest: pa.Table, ledger: pa.Table, clips: Sequence[str]
+) -> dict[str, pa.ChunkedArray | pa.Array]:
     """Size, stamp and content by the manifest's digests; a missing file fails when it is read."""
-    said = pc.binary_join_element_wise(MANIFEST, manifest["digest"], "")
+    pairs = zip(manifest["image"].to_pylist(), manifest["digest"].to_pylist(), strict=True)
+    said = pa.array([content_said(name, digest, clips) for name, digest in pairs], pa.string())
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(manifest["image"], live["picture"])
     # What the ledger calls by another kind of content was settled when the manifest first said this of it.
@@ -363,14 +378,14 @@ def _settled(
 
 
 def _identity_of_files(
-    catalogue: Catalogue, ledger: pa.Table, pictures: pa.ChunkedArray, listing: pa.Table
+    catalogue: Catalogue, ledger: pa.Table, pictures: pa.ChunkedArray, listing: pa.Table, clips: Clips
 ) -> tuple[dict[str, pa.ChunkedArray | pa.Array], list[str]]:
     """Size, stamp and content of the files, and a message for each that cannot be read."""
     position = pc.index_in(pictures, listing["picture"])
     there = pc.is_valid(position)
     size = pc.fill_null(listing["size"].take(position), 0)
     stamp = pc.fill_null(listing["stamp"].take(position), "")
-    content = _contents(catalogue, ledger, pictures, size, stamp, there)
+    content = _contents(catalogue, ledger, pictures, size, stamp, there, clips)
     unreadable = pc.starts_with(content, UNREADABLE)
     if not pc.any(unreadable).as_py():
         return {"size": size, "stamp": stamp, "content": content}, []
@@ -413,17 +428,20 @@ def _contents(
     size: pa.ChunkedArray,
     stamp: pa.ChunkedArray,
     there: pa.ChunkedArray,
+    clips: Clips,
 ) -> pa.ChunkedArray:
-    """Each picture's content: the ledger's if size and stamp are the same, else read."""
+    """Each picture's content: the ledger's if size, stamp and whether it is a clip are the same, else read."""
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(pictures, live["picture"])
     same = pc.and_(
         pc.and_(pc.equal(size, live["size"].take(known)), pc.equal(stamp, live["stamp"].take(known))),
         pc.not_equal(stamp, ""),
     )
+    was_clip = pc.fill_null(pc.match_substring_regex(live["content"].take(known), IS_CLIP), False)
+    same = pc.and_(same, pc.equal(was_clip, pa.array([name in clips for name in pictures.to_pylist()], pa.bool_())))
     trusted = pc.and_(there, pc.fill_null(same, False))
     look = pc.and_(there, pc.invert(trusted))
-    looked_at = content_digests(catalogue.root, pictures.filter(look).to_pylist(), stamp.filter(look).to_pylist())
+    looked_at = clips.contents(catalogue.root, pictures.filter(look).to_pylist(), stamp.filter(look).to_pylist())
     content = pc.if_else(trusted, live["content"].take(known), NO_FILE)
     return pc.replace_with_mask(_one_chunk(content), _one_chunk(look), pa.array(looked_at, pa.string()))
 

@@ -10,7 +10,9 @@ my_catalogue/
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -21,9 +23,11 @@ from partitions.shards import check_catalogue_name, is_catalogue_name
 from resources.scenes.plain import is_plain
 from resources.store.reach import reached
 from resources.store.store import Store, as_path
-from vivid_assets.catalogue.identity import MANIFEST, fits
+from vivid_assets.catalogue.clips import content_of_bytes, frames_content
+from vivid_assets.catalogue.identity import CLIP, FRAMES, MANIFEST, fits, is_clip
 from vivid_assets.catalogue.listing import file_state
 from vivid_assets.catalogue.names import why_refused
+from vivid_assets.imaging.io.video.limits import FRAME_SUFFIXES
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.settings import (
     LONGEST_TEXT,
@@ -69,6 +73,11 @@ class CatalogueFile(BaseModel):
         "folder, a colour such as '#ffffff', or 'transparent'.",
     )
     background_folder: str = Field("", description="Folder of own backgrounds; empty: backgrounds are generated.")
+    clips: tuple[str, ...] = Field(
+        (),
+        description="Videos and folders of numbered frames that are clips, as paths below the folder: * is any name, "
+        "** any path.",
+    )
     shard_size: int = Field(512, ge=1, le=100_000, description="Pictures in a shard, the Dagster partition.")
     settings: CatalogueSettings = CatalogueSettings()
 
@@ -78,6 +87,14 @@ class CatalogueFile(BaseModel):
         if name and not is_plain(name) and (why := why_refused(name.rstrip("/") or name)):
             raise ValueError(f"{name!r} {why}")
         return name
+
+    @field_validator("clips")
+    @classmethod
+    def _are_below(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if not pattern.strip("/") or (why := why_refused(re.sub(r"[*?]", "x", pattern.strip("/")))):
+                raise ValueError(f"{pattern!r} {why if pattern.strip('/') else 'names nothing'}")
+        return patterns
 
     @model_validator(mode="after")
     def _one_background(self) -> "CatalogueFile":
@@ -177,10 +194,54 @@ class Catalogue(BaseModel):
         PictureFailure, worth another try, when it is not there, or not the file that the scan found: made of it, a
         result would stand for what it does not show, and for ever.
         """
+        with self._reached(name, expected) as path:
+            return self._read(path, name, expected)
+
+    def fetch(self, name: str, expected: str, folder: Path, *, most: int) -> Path:
+        """The clip ``name`` as a file, or a folder of frames, in a local ``folder``; raises as ``read``.
+
+        Args:
+            name: its path below the root.
+            expected: its content, as the scan recorded it.
+            folder: where it is copied to.
+            most: the most frames that a folder may have.
+        """
+        target = folder / name.rpartition("/")[2]
+        with self._reached(name, expected) as path:
+            if expected.startswith(FRAMES):
+                target.mkdir()
+                self._fetch_frames(name, expected, target, most)
+            else:
+                self._check(path, name)
+                with path.open("rb") as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+                if fits(expected, _chunks(UPath(target)), self._stamp(path)) is False:
+                    raise PictureFailure(self._other_than_expected(name, expected), transient=True)
+        return target
+
+    def _fetch_frames(self, name: str, expected: str, target: Path, most: int) -> None:
+        if not self.has_folder(name):
+            raise ValueError(f"{name!r} is a link that leads out of the catalogue's folder, or no folder.")
+        names = sorted(one.name for one in (self.root / name).iterdir() if not one.name.startswith("."))
+        frames = [one for one in names if Path(one).suffix.lower() in FRAME_SUFFIXES and not why_refused(one)]
+        if len(frames) > most:
+            raise ValueError(f"The clip has {len(frames):,} frames; the limit is {most:,}.")
+        contents = {}
+        for frame in frames:
+            path = self.root / name / frame
+            data = self._read(path, f"{name}/{frame}", "")
+            (target / frame).write_bytes(data)
+            contents[frame] = content_of_bytes(data, self._stamp(path))
+        is_said = expected.startswith(f"{FRAMES}{MANIFEST}")
+        if not is_said and frames_content(contents, "") != expected:
+            raise PictureFailure(self._other_than_expected(name, expected), transient=True)
+
+    @contextmanager
+    def _reached(self, name: str, expected: str) -> Iterator[UPath]:
         path = self.root / name
         try:
             with reached(path):
-                return self._read(path, name, expected)
+                yield path
         except FileNotFoundError as error:
             # No scan looks for the files of a manifest with digests: whether one has come, only another try tells.
             raise PictureFailure(
@@ -189,23 +250,28 @@ class Catalogue(BaseModel):
             ) from error
 
     def _read(self, path: UPath, name: str, expected: str) -> bytes:
+        self._check(path, name)
+        data = path.read_bytes()
+        if expected and fits(expected, [data], self._stamp(path)) is False:
+            raise PictureFailure(self._other_than_expected(name, expected), transient=True)
+        return data
+
+    def _check(self, path: UPath, name: str) -> None:
         # Looked at again: what was a picture at the scan may have been replaced by a link since.
         if path.exists() and not self.holds(name):
             raise ValueError(f"{name!r} is a link that leads out of the catalogue's folder, or no ordinary file.")
         size = int(path.fs.info(path.path).get("size") or 0)
         if size > LARGEST_FILE:
             raise ValueError(f"{name!r} has {size / 1e9:.1f} GB, over the limit of {LARGEST_FILE / 1e9:.1f} GB.")
-        data = path.read_bytes()
-        stamp = "" if path.protocol in _LOCAL else file_state(path)[1]
-        if fits(expected, [data], stamp) is False:
-            raise PictureFailure(self._other_than_expected(name, expected), transient=True)
-        return data
+
+    def _stamp(self, path: UPath) -> str:
+        return "" if path.protocol in _LOCAL else file_state(path)[1]
 
     def is_still(self, name: str, before: str, now: str) -> bool:
         """Whether ``before`` and ``now``, contents of two kinds, are both the file's, the first for certain."""
         path = self.root / name
         try:
-            if not self.holds(name):
+            if is_clip(before) != is_clip(now) or not self.holds(name):
                 return False
             _, stamp = file_state(path)
             # Read twice, since it may be large: a change of kind is rare.
@@ -214,7 +280,7 @@ class Catalogue(BaseModel):
             return False
 
     def _other_than_expected(self, name: str, expected: str) -> str:
-        if expected.startswith(MANIFEST):
+        if expected.removeprefix(CLIP).startswith(MANIFEST):
             return (
                 f"{name!r} does not match its checksum in the manifest (column 'digest'): one of them is outdated. "
                 "Write 'version:' before a value that is no MD5, SHA-1 or SHA-256 of the file."

@@ -234,8 +234,10 @@ def _stage_table(store: "Store", name: str) -> Table:
     from vivid_assets.catalogue.progress import counts_of, summary_of
     from vivid_assets.rows.stage import FAILED, OK, SKIPPED
 
-    shards = sum(wanted.pictures > 0 for wanted in summary_of(store, name).values())
-    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards)")
+    summary = summary_of(store, name).values()
+    shards, clips = sum(wanted.pictures > 0 for wanted in summary), sum(wanted.clips for wanted in summary)
+    with_clips = f", {clips} clips" if clips else ""
+    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards{with_clips})")
     for stage, counts in counts_of(store, name, STAGE_NAMES).items():
         table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, SKIPPED, "to do")))
     return table

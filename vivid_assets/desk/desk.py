@@ -10,7 +10,9 @@ from resources.errors import MachineFault
 from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.assets.review import REVIEW
+from vivid_assets.catalogue.identity import is_clip
 from vivid_assets.catalogue.ledger import live_pictures, places_of, shards_of
 from vivid_assets.catalogue.scan import catalogue_settings, scan
 from vivid_assets.catalogue.source import find
@@ -28,6 +30,7 @@ from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import encode_mask
 from vivid_assets.imaging.io.read_mask import read_mask
 from vivid_assets.review.judgements import Label, keep
+from vivid_assets.review.page import OF_CLIPS
 from vivid_assets.rows.stage import OK
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import LONGEST_TEXT, SettingsFile, tier_name
@@ -63,7 +66,7 @@ class Desk:
             for name, row in read_rows(self.store, REVIEW, shard).items():
                 if row["picture"] in live and row["status"] == OK:
                     there = {part: row[part] is not None for part in _SMALL}
-                    kept = {column: row[column] for column in (*_PLAIN, "right", "edge_right", "picture")}
+                    kept = {column: row[column] for column in (*_PLAIN, "right", "edge_right", *OF_CLIPS, "picture")}
                     rows.append({**kept, **there, "name": name})
                     rows[-1]["size"] = (
                         f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
@@ -84,6 +87,9 @@ class Desk:
         shard = self._shard(catalogue, picture)
         if part == "before":
             (asked,) = (one for one in live_pictures(self.store, shard) if one["picture"] == picture)
+            if is_clip(asked["content"]):
+                still = read_rows(self.store, PREPARED_IMAGES, shard).get(picture, {}).get("file")
+                return self._shown(still, part)
             pixels = round(self.settings.read().prepared_images.max_megapixels * 1e6)
             data = find(self.store, catalogue).read(picture, asked["content"])
             # Encoded anew: what a stranger's file holds besides pixels is not shown to a browser.
@@ -92,7 +98,10 @@ class Desk:
             return encode_mask(read_mask(read_kept_mask(self.store, catalogue, own)).values), "image/png"
         # A mask is the picture's, a composite that of one rendition.
         stage, row = {"mask": (MASKS, picture), "after": (COMPOSITES, name)}.get(part, (None, ""))
-        file = read_rows(self.store, stage, shard).get(row, {}).get("file") if stage else None
+        found = read_rows(self.store, stage, shard).get(row, {}) if stage else {}
+        return self._shown(found.get("still_file") or found.get("file"), part)
+
+    def _shown(self, file: str | None, part: str) -> tuple[bytes, str]:
         if not file:
             raise FileNotFoundError(part)
         data = self.store.read(file)
@@ -135,7 +144,9 @@ class Desk:
 
     def mask(self, catalogue: str, picture: str, data: bytes) -> Wish:
         """Ask for a mask of a person's, white on black; an empty one takes it back. Raises ValueError."""
-        self._shard(catalogue, picture)
+        shard = self._shard(catalogue, picture)
+        if any(one["picture"] == picture and is_clip(one["content"]) for one in live_pictures(self.store, shard)):
+            raise ValueError("A clip takes no mask.")
         if len(data) > LARGEST_MASK:
             raise ValueError(f"A mask has at most {LARGEST_MASK >> 20} MB.")
         if data:
@@ -173,7 +184,10 @@ def _entry(
 ) -> dict[str, Any]:
     """A row as the page's script sees it, with addresses in place of pictures."""
     name, picture = row["name"], row["picture"]
-    entry = {key: row[key] for key in (*_PLAIN, "right", "edge_right", "size")} | {"name": name, "picture": picture}
+    entry = {key: row[key] for key in (*_PLAIN, "right", "edge_right", *OF_CLIPS, "size")} | {
+        "name": name,
+        "picture": picture,
+    }
     asked = f"?picture={quote(picture, safe='')}&name={quote(name, safe='')}&key={row['key']}"
     for part in _SMALL:
         entry[part] = f"/{catalogue}/small/{part}{asked}" if row[part] else None

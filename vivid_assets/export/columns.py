@@ -122,6 +122,12 @@ _COLUMNS = (
             ("old_background_spread", "spread of the original background's colour (Lab); 0: one colour"),
         )
     ),
+    Column("frames", pa.int32(), "prepared_images", "frames", "frames of a clip; null: a picture"),
+    _number("fps", "prepared_images", "fps", "frames a second of a clip, on average"),
+    _text("clip_masks", "masks", "frames_file", "a clip's masks: a ZIP with a PNG a frame", is_file=True),
+    _number("flicker", "masks", "flicker", "share of a clip's subject that comes or goes though nothing moves it"),
+    Column("flagged_frames", pa.int32(), "masks", "flagged_frames", "frames whose masks are their neighbours'"),
+    Column("lost_frames", pa.int32(), "masks", "lost_frames", "those of them in which the subject was not found"),
     _text("provenance", "composites", KEY, "the digest in the composite's XMP packet (vivid:Provenance)"),
     *(_key(stage) for stage in ("prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks")),
 )

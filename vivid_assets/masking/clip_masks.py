@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from resources.errors import ModelUnavailable
+from resources.errors import MachineFault, ModelUnavailable
 from resources.masks.tier import MaskModel
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
 from vivid_assets.imaging.clips.cuts import CutFinder
 from vivid_assets.imaging.clips.plate_alpha import plate_alpha
-from vivid_assets.imaging.clips.smoothing import steadied
+from vivid_assets.imaging.clips.smoothing import changed_share, steadied
 from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit, shrink
@@ -31,7 +33,7 @@ from vivid_assets.imaging.matte.quality import GOOD, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 from vivid_assets.masking.clip_survey import Samples, Survey
-from vivid_assets.masking.clip_window import Smoothed, smoothed_probabilities
+from vivid_assets.masking.clip_window import Behind, Smoothed, smoothed_probabilities
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.model import Tier
 
@@ -51,11 +53,46 @@ class FrameMask:
     scene: int
     """0 for the clip's first."""
     tier: str
+    flicker: float | None
+    """Share of the subject that comes or goes since the frame before though nothing moves there; None for a scene's
+    first frame."""
+    rest: Rest | None = None
+    """Of some frames: what it takes to go on behind this one."""
 
     @property
     def flagged(self) -> bool:
         """Whether the mask is its neighbours' rather than its own, and a person should look."""
         return self.verdict != GOOD
+
+
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """What it takes to go on with a clip's masks from a frame on, as if they had not been interrupted."""
+
+    behind: Behind
+    alpha: Matte
+    """Of the frame before, not steadied yet: float32 H×W."""
+    small: Matte
+    """Of the frame before, as it was given out: float32 h×w."""
+
+
+class Answers(Protocol):
+    """What tiers have said of a clip's frames, so that none is asked twice."""
+
+    def get(self, tier: str, frame: int) -> Answer | None:
+        """What a tier said of a frame; None where it was not asked."""
+
+    def put(self, tier: str, frame: int, answer: Answer) -> None:
+        """Keep it; frames come in order."""
+
+
+class Answer(NamedTuple):
+    """What a tier said of a frame."""
+
+    levels: NDArray[np.uint8]
+    """H×W: probability in 256 steps."""
+    verdict: str
+    reason: str
 
 
 class ClipMasks:
@@ -67,6 +104,10 @@ class ClipMasks:
         self._models: dict[str, MaskModel] = {}
         self.notes: list[str] = []
         """What is not installed, and which tiers were passed over."""
+        self.passed: dict[str, str] = {}
+        """By tier that was asked and passed over: why."""
+        self.broken: dict[str, str] = {}
+        """By tier that is installed and could not be loaded: why."""
 
     def masks(self, clip: Iterable[RGB8], progress: Callable[[str, int], None]) -> Iterator[FrameMask]:
         """Yield the mask of every frame, in order.
@@ -85,42 +126,77 @@ class ClipMasks:
                 progress("smoothing", number)
                 yield mask
 
-    def survey(self, clip: Iterable[RGB8], folder: Path, progress: Callable[[str, int], None]) -> Survey:
-        """Read a clip the first time: by each tier until one sees the subject in most frames, else the best."""
+    def survey(
+        self,
+        clip: Iterable[RGB8],
+        folder: Path,
+        progress: Callable[[str, int], None],
+        *,
+        answers: Answers | None = None,
+        only: str | None = None,
+    ) -> Survey:
+        """Read a clip the first time: by each tier until one sees the subject in most frames, else the best.
+
+        Args:
+            clip: its frames.
+            folder: where small copies of them are kept.
+            progress: as for ``masks``.
+            answers: those that there are already; more are added.
+            only: the one tier that may be asked.
+
+        Raises:
+            ValueError: the clip has no frames, or there is no such tier.
+            ModelUnavailable: no tier can be loaded.
+        """
         best: Survey | None = None
-        for tier in self._tiers:
-            model = self._model(tier)
-            if model is None:
+        for number, tier in enumerate(self._tiers):
+            if only not in (None, tier.name) or (model := self._model(tier)) is None:
                 continue
-            place = folder / tier.name
+            place = folder / f"{number}"
             place.mkdir()
-            found = self._survey(clip, tier, model, place, progress)
+            try:
+                found = self._survey(clip, tier, model, place, progress, answers)
+            except ModelUnavailable as error:
+                # A model that loads its weights on first use.
+                self._note_broken(tier, error)
+                continue
             if best is None or found.good > best.good:
                 best = found
             if best.good >= 0.5:
                 break
+            self.passed[tier.name] = f"it sees the subject in {found.good:.0%} of the frames"
             self.notes.append(f"tier {tier.name} sees the subject in {found.good:.0%} of the frames")
         if best is None:
             raise ModelUnavailable(f"No mask tier is available. {' '.join(self.notes)}")
         return best
 
-    def smoothed(self, survey: Survey, clip: Iterable[RGB8]) -> Iterator[FrameMask]:
-        """Read a clip the second time, and yield the masks, each when the frame after it has been read."""
-        before: Matte | None = None
+    def smoothed(self, survey: Survey, clip: Iterable[RGB8], rest: Rest | None = None) -> Iterator[FrameMask]:
+        """Read a clip the second time, and yield the masks, each when the frame after it has been read.
+
+        Args:
+            survey: of the clip.
+            clip: its frames.
+            rest: where to begin; None for the clip's beginning.
+        """
+        before, small = (rest.alpha, rest.small) if rest else (None, None)
         here: tuple[Smoothed, Matte, int] | None = None
-        for found, alpha, scene in self._alphas(survey, clip):
+        for found, alpha, scene in self._alphas(survey, clip, rest.behind if rest else None):
             if here is not None:
-                yield _steadied(here, before, alpha, survey.tier)
+                mask, small = _steadied(here, before, alpha, small, survey.tier)
                 before = here[1]
+                yield replace(mask, rest=Rest(found.behind, before, small)) if found.behind else mask
             here = found, alpha, scene
         if here is not None:
-            yield _steadied(here, before, None, survey.tier)
+            yield _steadied(here, before, None, small, survey.tier)[0]
 
-    def _alphas(self, survey: Survey, clip: Iterable[RGB8]) -> Iterator[tuple[Smoothed, Matte, int]]:
+    def _alphas(
+        self, survey: Survey, clip: Iterable[RGB8], behind: Behind | None
+    ) -> Iterator[tuple[Smoothed, Matte, int]]:
         scene, plate = -1, None
         mattes = {tier.name for tier in self._tiers if tier.answers == "matte"}
-        flow = smoothed_probabilities(survey, self._models[survey.tier], self._settings.thresholds)
-        for number, (frame, found) in enumerate(zip(clip, flow, strict=True)):
+        flow = smoothed_probabilities(survey, self._models[survey.tier], self._settings.thresholds, behind)
+        first = behind.frame if behind else 0
+        for number, (frame, found) in enumerate(zip(islice(clip, first, None), flow, strict=True), start=first):
             if survey.scene_of(number) != scene:
                 scene = survey.scene_of(number)
                 plate = survey.plate(scene)
@@ -148,11 +224,21 @@ class ClipMasks:
             try:
                 self._models[tier.name] = tier.load()
             except ModelUnavailable as error:
-                self.notes.append(f"tier {tier.name} could not load: {error}")
+                self._note_broken(tier, error)
         return self._models.get(tier.name)
 
+    def _note_broken(self, tier: Tier, error: ModelUnavailable) -> None:
+        self.broken[tier.name] = str(error)
+        self.notes.append(f"tier {tier.name} could not load: {error}")
+
     def _survey(
-        self, clip: Iterable[RGB8], tier: Tier, model: MaskModel, folder: Path, progress: Callable[[str, int], None]
+        self,
+        clip: Iterable[RGB8],
+        tier: Tier,
+        model: MaskModel,
+        folder: Path,
+        progress: Callable[[str, int], None],
+        answers: Answers | None,
     ) -> Survey:
         survey, cuts, samples = None, CutFinder(), Samples()
         for number, frame in enumerate(clip):
@@ -165,33 +251,45 @@ class ClipMasks:
                     survey.keep_plate(samples.plate())
                 survey.starts.append(number)
                 samples = Samples()
-            probability, verdict = self._asked(model, image)
-            survey.broken += verdict[0] == "broke"
-            survey.verdicts.append(verdict)
-            survey.write(small, shrink(probability, SMALL))
-            if verdict[0] == GOOD:
-                samples.add(image, probability)
+            answer = answers.get(tier.name, number) if answers else None
+            if answer is None:
+                answer = self._asked(model, image)
+                if answers:
+                    answers.put(tier.name, number, answer)
+            survey.broken += answer.verdict == "broke"
+            survey.verdicts.append((answer.verdict, answer.reason))
+            survey.write(small, shrink(answer.levels.astype(np.float32) / np.float32(255), SMALL))
+            if answer.verdict == GOOD:
+                samples.add(image, answer.levels)
             progress("finding", number + 1)
         if survey is None:
             raise ValueError("The clip has no frames.")
         survey.keep_plate(samples.plate())
         return survey
 
-    def _asked(self, model: MaskModel, image: RGB8) -> tuple[Matte, tuple[str, str]]:
+    def _asked(self, model: MaskModel, image: RGB8) -> Answer:
         """Ask the tier about a frame; one for which it breaks is bridged like one in which it sees nothing."""
         try:
             answer: Any = model.probabilities([image])[0]
+        except MachineFault:
+            raise
         except (ValueError, RuntimeError) as error:
             answer = error
         if isinstance(answer, Exception):
-            return np.zeros(image.shape[:2], np.float32), ("broke", str(answer))
+            return Answer(np.zeros(image.shape[:2], np.uint8), "broke", str(answer))
         probability = np.clip(np.nan_to_num(answer), 0, 1).astype(np.float32)
         verdict = judge(measure(probability), self._settings.thresholds)
-        return probability, (verdict.name, verdict.reason)
+        return Answer(np.rint(probability * 255).astype(np.uint8), verdict.name, verdict.reason)
 
 
-def _steadied(here: tuple[Smoothed, Matte, int], before: Matte | None, after: Matte | None, tier: str) -> FrameMask:
+def _steadied(
+    here: tuple[Smoothed, Matte, int], before: Matte | None, after: Matte | None, shown: Matte | None, tier: str
+) -> tuple[FrameMask, Matte]:
+    """The mask of a frame, and a small one; ``shown`` is that of the frame before."""
     found, alpha, scene = here
     past = None if before is None or found.back is None else (before, found.back)
     future = None if after is None or found.onward is None else (after, found.onward)
-    return FrameMask(steadied(alpha, past, future), found.verdict, found.reason, scene, tier)
+    made = steadied(alpha, past, future)
+    small = fit_alpha(made, *found.probability.shape)
+    flicker = None if shown is None or found.back is None else changed_share(small, shown, found.back)
+    return FrameMask(made, found.verdict, found.reason, scene, tier, flicker), small

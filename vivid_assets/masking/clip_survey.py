@@ -82,9 +82,10 @@ class Samples:
         self._kept: list[tuple[RGB8, NDArray[np.uint8]]] = []
         self._every, self._seen = 1, 0
 
-    def add(self, image: RGB8, probability: Matte) -> None:
+    def add(self, image: RGB8, levels: NDArray[np.uint8]) -> None:
+        """Take a frame and its probability in 256 steps."""
         if self._seen % self._every == 0:
-            self._kept.append((image, np.rint(probability * 255).astype(np.uint8)))
+            self._kept.append((image, levels))
             if len(self._kept) > SAMPLES:
                 self._kept = self._kept[::2]
                 self._every *= 2

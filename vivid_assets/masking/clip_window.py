@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from resources.errors import MachineFault
 from resources.masks.tier import MaskModel
 from vivid_assets.imaging.clips.motion import Motion, motion_between
 from vivid_assets.imaging.clips.smoothing import AHEAD, Past, smooth
@@ -49,19 +51,44 @@ class Smoothed:
     """To the frame before; None for a scene's first."""
     onward: Motion | None
     """To the next frame; None for a scene's last."""
+    behind: Behind | None
+    """Of a frame with which smoothing can begin: what it goes on from."""
 
 
-def smoothed_probabilities(survey: Survey, model: MaskModel, thresholds: Thresholds) -> Iterator[Smoothed]:
+@dataclass(frozen=True, eq=False)
+class Behind:
+    """What the frames of a scene before one say of it, and of those that follow."""
+
+    frame: int
+    """That one's number."""
+    past: NDArray[np.float32] | None
+    """As ``Past.sums``."""
+    doubted: NDArray[np.float32] | None
+    """The same, without the frames that contradict it."""
+    again: Mapping[int, Matte | None]
+    """By frame, what a closer look found."""
+    box: tuple[int, int, int, int] | None
+    """Where the subject was seen last."""
+
+
+def smoothed_probabilities(
+    survey: Survey, model: MaskModel, thresholds: Thresholds, behind: Behind | None = None
+) -> Iterator[Smoothed]:
     """Yield each frame's smoothed probability.
 
     Args:
         survey: of the clip.
         model: the tier's, for a closer look.
         thresholds: of the verdicts.
+        behind: where to begin; None for the clip's beginning.
     """
     for start, end in zip(survey.starts, [*survey.starts[1:], survey.count], strict=True):
         window = _Window(survey, model, thresholds, start)
-        for first in range(start, end, _CHUNK):
+        begin = start
+        if behind is not None and behind.frame > start:
+            begin = behind.frame
+            window.go_on(behind)
+        for first in range(begin, end, _CHUNK):
             yield from window.smoothed(first, min(first + _CHUNK, end), min(first + _CHUNK + AHEAD, end))
 
 
@@ -82,6 +109,11 @@ class _Window:
     box: tuple[int, int, int, int] | None = None
     """Where the subject was seen last."""
 
+    def go_on(self, behind: Behind) -> None:
+        """Have the window as it was before that frame."""
+        self.past, self.doubted = Past(behind.past), Past(behind.doubted)
+        self.again, self.box = {**behind.again}, behind.box
+
     def smoothed(self, first: int, last: int, ahead: int) -> Iterator[Smoothed]:
         """Smooth the frames from ``first`` to before ``last``, which are the next ones, with those before ``ahead``.
 
@@ -89,6 +121,7 @@ class _Window:
         them.
         """
         self._move(first, ahead)
+        behind = Behind(first, self.past.sums, self.doubted.sums, {**self.again}, self.box)
         masks = self.survey.probabilities()
         own = [masks[index].astype(np.float32) / np.float32(255) for index in range(first, ahead)]
         verdicts = self.survey.verdicts[first:ahead]
@@ -107,7 +140,8 @@ class _Window:
         for index, smoothed in enumerate(made, start=first):
             back = self.moves[index - 1][1] if index > self.start else None
             onward = self.moves[index][0] if index in self.moves else None
-            yield Smoothed(smoothed, *verdicts[index - first], back, onward)
+            at = behind if index == first else None
+            yield Smoothed(smoothed, *verdicts[index - first], back, onward, at)
 
     def _smooth(
         self, past: Past, own: list[Matte], weights: list[float], span: tuple[int, int, int], *, whole: bool
@@ -156,6 +190,8 @@ class _Window:
         large = np.asarray(cv2.resize(part, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
         try:
             answer = self.model.probabilities([large])[0]
+        except MachineFault:
+            raise
         except (ValueError, RuntimeError):
             return found
         if isinstance(answer, Exception) or judge(measure(answer), self.thresholds).name in ("empty", "covers_all"):

@@ -226,6 +226,13 @@ class Ladder:
             said = " ".join(f"{name}: {reason}" for name, reason in reasons.items())
             raise ModelUnavailable(f"No mask tier is available. {said} The tier gradients needs no weights.")
 
+    def loaded(self, tier: Tier) -> MaskModel:
+        """The tier's model, which is loaded once. Raises ModelUnavailable where it cannot be."""
+        model = self._model(tier)
+        if model is None:
+            raise ModelUnavailable(self._unavailable[tier.name])
+        return model
+
     def _model(self, tier: Tier) -> MaskModel | None:
         with self._lock:
             if tier.name not in self._models and tier.name not in self._unavailable:

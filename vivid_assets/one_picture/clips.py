@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resources.masks.tiers import MASK_TIERS
-from vivid_assets.imaging.blend.composite import Blend, compose
+from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.cutout import emptied
-from vivid_assets.imaging.blend.placement import Place, find_place
-from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
@@ -25,9 +23,10 @@ from vivid_assets.masking.clip_masks import ClipMasks, FrameMask
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import Mask
 from vivid_assets.masking.tiers import make_tiers
+from vivid_assets.one_picture.clip_frames import clip_shadow, compose_clip
 from vivid_assets.one_picture.images import picture_of
 from vivid_assets.one_picture.masks import Solved, check_tiers, tiers_of
-from vivid_assets.one_picture.scenes import Scene, Scenes
+from vivid_assets.one_picture.scenes import Scenes
 from vivid_assets.settings import Settings, find_model
 
 Progress = Callable[[str, int], None]
@@ -101,8 +100,7 @@ class Clips:
         Raises:
             ValueError: the clip has no frames, its shadow is to be kept, or there is to be no background.
         """
-        if settings.composites.shadow == "keep":
-            raise ValueError("A clip's own shadow cannot be kept: choose --shadow soft or none.")
+        clip_shadow(settings.composites.shadow, None)
         if scenes.is_transparent:
             raise ValueError("A clip has no transparent composite: write its cut-out with --cutout.")
         with tempfile.TemporaryDirectory(prefix="vivid-clip-") as place:
@@ -121,21 +119,20 @@ class Clips:
         progress: Progress,
     ) -> Iterator[Composed]:
         wanted = settings.composites
-        # Spill is measured, and so comes and goes from one frame to the next.
-        options = replace(wanted.blend, refine=False, spill=False, shadow="none")
-        scene: Scene | None = None
-        place: Place | None = None
-        for number, (frame, small) in enumerate(zip(clip, alphas, strict=True), start=1):
-            if scene is None:
-                scene = scenes.scene(_solved(frame, small, report.tier, settings))
-                report.notes.extend([f"background: {scene.by}", *scene.notes])
-                if not wanted.placement.is_as_photographed:
-                    place = find_place(upsample_alpha(alphas.union, frame), wanted.placement)
-            shadow = wanted.shadow
-            if shadow == "auto":
-                shadow = "none" if scene.floor is None else "soft"
-            cut = separate(frame, Alpha(upsample_alpha(small, frame), "person"), options)
-            yield _layers(compose(cut, scene.rgb, shadow=shadow, floor=scene.floor, placement=place))
+        scene = scenes.scene(_solved(next(iter(clip)), next(iter(alphas)), report.tier, settings))
+        report.notes.extend([f"background: {scene.by}", *scene.notes])
+        done = compose_clip(
+            clip,
+            alphas,
+            alphas.union,
+            scene.rgb,
+            wanted.blend,
+            shadow=clip_shadow(wanted.shadow, scene.floor),
+            floor=scene.floor,
+            placement=wanted.placement,
+        )
+        for number, made in enumerate(done, start=1):
+            yield _layers(made)
             progress("compositing", number)
 
 

@@ -189,6 +189,9 @@ function show(index) {
   const nothing = find("#nothing");
   nothing.hidden = Boolean(row?.after);
   nothing.textContent = row ? row.why[0] || "There is no composite." : "No picture passes the filters.";
+  const overTime = row?.frames ? "Over time" : "Edge";
+  find("#views [data-view=edges]").firstChild.textContent = `${overTime} `;
+  find(".cell.edges figcaption").textContent = row?.frames ? "frames and masks; below: flicker" : "edge: red is unsure";
   resetZoom();
   describe(row);
   if (!row) return;
@@ -205,6 +208,7 @@ function describe(row) {
   const facts = row ? [
     ["mask by", row.tier], ["verdict", row.verdict?.replaceAll("_", " ")], ["because", row.reason],
     ["mask right", percent(row.right)], ["edge right", percent(row.edge_right)], ["background", row.generator], ["prompt", row.prompt], ["size", row.size],
+    ["frames", row.frames && `${row.frames}, ${row.flagged_frames ?? "none"} flagged`], ["flicker", row.frames && percent(row.flicker, 1)],
     ["own mask", row.override],
   ] : [];
   find("#facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([label, value]) =>
@@ -214,7 +218,7 @@ function describe(row) {
   if (row?.href) find("#full").href = row.href; else find("#full").removeAttribute("href");
 }
 
-const percent = (share) => (share === null ? "" : `${Math.round(100 * share)} %`);
+const percent = (share, digits = 0) => (share === null ? "" : `${(100 * share).toFixed(digits)} %`);
 
 function reasons(row) {
   if (!row.why.length) return [make("li", { className: "fine", textContent: "Nothing speaks against it." })];

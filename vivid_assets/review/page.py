@@ -19,6 +19,8 @@ from vivid_assets.catalogue.source import OVERRIDES
 from vivid_assets.review.share import shared_out
 from vivid_assets.rows.stage import name_of
 
+OF_CLIPS = ("frames", "flagged_frames", "flicker")
+"""Columns that only clips have."""
 _PICTURES = ("before", "mask", "edges", "after")
 _DIGEST = re.compile(rb'<meta name="vivid-rows" content="([0-9a-f]+)">')
 _DIGEST_WITHIN = 300  # bytes of a page's beginning that hold its digest
@@ -75,7 +77,7 @@ def page_digest(page: bytes) -> str | None:
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as the page's script sees it."""
     plain = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "leakage", "generator", "prompt")
-    entry = {name: row[name] for name in (*plain, "right", "edge_right")} | {
+    entry = {name: row[name] for name in (*plain, "right", "edge_right", *OF_CLIPS)} | {
         "name": name_of(row),
         "picture": row["picture"],
     }
@@ -84,7 +86,7 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     # From where the page lies, beside the folder of the composites.
     entry["href"] = f"../{quote(row['composite'])}" if row["composite"] else None
     entry["size"] = f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
-    entry["override"] = f"{OVERRIDES}/{row['picture']}.png"
+    entry["override"] = None if row["frames"] else f"{OVERRIDES}/{row['picture']}.png"
     return entry
 
 

@@ -20,7 +20,7 @@ from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED
 from vivid_assets.catalogue.outcomes import read_outcome
-from vivid_assets.catalogue.progress import state_of
+from vivid_assets.catalogue.progress import state_of, summary_of
 from vivid_assets.catalogue.scan import changed_since
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.catalogue.source import Catalogue, each_registered
@@ -146,19 +146,21 @@ def findings(store: Store, settings: SettingsFile, models: Mapping[str, Resource
     standing = {name: one for name, one in found.items() if not isinstance(one, str)}
     faults = {name: one for name, one in found.items() if isinstance(one, str)}
     return [
-        _pictures(standing, faults),
+        _pictures(store, standing, faults),
         _scanned(store, catalogues),
         *(_stage(stage, standing, faults) for stage in STAGE_NAMES),
         _published(store, standing),
     ]
 
 
-def _pictures(standing: Mapping[str, list[Standing]], faults: Mapping[str, str]) -> Finding:
+def _pictures(store: Store, standing: Mapping[str, list[Standing]], faults: Mapping[str, str]) -> Finding:
     first = STAGE_NAMES[0]
     counts = {name: sum(one.pictures for one in found if one.stage == first) for name, found in standing.items()}
     said = [f"{name}: {why}" for name, why in faults.items()]
     said += [f"{name} has not been scanned." for name, count in counts.items() if not count]
+    clips = sum(one.clips for name in standing for one in summary_of(store, name).values())
     total = f"{sum(counts.values()):,} pictures in {len(counts)} catalogues"
+    total += f", {clips:,} of them clips" if clips else ""
     return Finding(_HAS_PICTURES, not said, " ".join(said) or total, {"pictures": _table(counts)})
 
 

@@ -1,8 +1,8 @@
 """Analysis: what a picture shows and in what light, for the prompt's sake."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
 from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.imaging.io.codec import decode
-from vivid_assets.rows.columns import Degraded
+from vivid_assets.rows.columns import Degraded, Int32
 from vivid_assets.rows.stage import RowInput, Stage
+from vivid_assets.stages.clips.prepared import unstacked
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import Shard, StageWork
 
@@ -45,9 +46,11 @@ class Analysed:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The picture."""
+    """The picture; of a clip some of its frames too."""
 
     file: str
+    height: Int32
+    samples_file: str | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,11 @@ class _NoAnswer:
 _NONE = _NoAnswer()
 
 
-class Analyse(StageWork[np.ndarray, Analysed, Analysed]):
-    """CLIP's answers to a batch of pictures, and the measures that need no model."""
+class Analyse(StageWork[Sequence[np.ndarray], Analysed, Analysed]):
+    """CLIP's answers to a batch of pictures, and the measures that need no model.
+
+    Of a clip CLIP is asked about some frames, and is surest of one.
+    """
 
     def __init__(self, stage: Stage, shard: Shard, leases: ExitStack) -> None:
         super().__init__(stage, shard, leases)
@@ -75,17 +81,22 @@ class Analyse(StageWork[np.ndarray, Analysed, Analysed]):
         self.batch_size = open_clip.batch_size
         self._classifier = leases.enter_context(open_clip.lease())
 
-    def load(self, row: RowInput) -> np.ndarray:
-        image: np.ndarray = self.stored(row.read(Prepared).file, decode).rgb
-        return image
+    def load(self, row: RowInput) -> Sequence[np.ndarray]:
+        prepared = row.read(Prepared)
+        image: np.ndarray = self.stored(prepared.file, decode).rgb
+        if prepared.samples_file is None:
+            return [image]
+        return [image, *unstacked(self.stored(prepared.samples_file, decode).rgb, prepared.height)]
 
-    def compute(self, batch: Sequence[np.ndarray]) -> Sequence[Analysed | Exception]:
-        found: Sequence[Scores | Exception | None] = (
-            [None] * len(batch) if self._missing else list(self._classifier.classify(batch))
+    def compute(self, batch: Sequence[Sequence[np.ndarray]]) -> Sequence[Analysed | Exception]:
+        asked = [image for images in batch for image in images]
+        found: Iterator[Scores | Exception | None] = iter(
+            [None] * len(asked) if self._missing else self._classifier.classify(asked)
         )
+        answers = [_surest([next(found) for _ in images]) for images in batch]
         return [
-            scores if isinstance(scores, Exception) else self._analysed(image, scores)
-            for image, scores in zip(batch, found, strict=True)
+            scores if isinstance(scores, Exception) else self._analysed(images[0], scores)
+            for images, scores in zip(batch, answers, strict=True)
         ]
 
     def save(self, row: RowInput, computed: Analysed) -> Analysed:  # noqa: ARG002
@@ -115,3 +126,15 @@ class Analyse(StageWork[np.ndarray, Analysed, Analysed]):
             line_art_probability=drawn,
             degraded=self.lacking,
         )
+
+
+def _surest(answers: Sequence[Scores | Exception | None]) -> Scores | Exception | None:
+    """Of the answers to some frames, for each question the surest."""
+    good = [one for one in answers if isinstance(one, Scores)]
+    if len(good) < 2:
+        return good[0] if good else answers[0]
+    best = {
+        name: max((getattr(one, name) for one in good), key=lambda answer: answer.confidence)
+        for name in (field.name for field in fields(Scores))
+    }
+    return Scores(**best)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from resources.scenes.generators import BACKDROP, NOT_GENERATED
 from resources.scenes.plain import COLOR, TRANSPARENT, rgb_of
+from vivid_assets.catalogue.identity import is_clip
 from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import compose
@@ -34,6 +35,9 @@ from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import RowInput, Stage
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import CompositesSettings
+from vivid_assets.stages.clips.composites import ClipScene, compose_whole_clip, union_of
+from vivid_assets.stages.clips.packed import Packed
+from vivid_assets.stages.clips.source import opened_clip
 from vivid_assets.stages.masks import persons_mask
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
@@ -43,6 +47,10 @@ BYTES_PER_PIXEL = 130
 Measured where all of it is soft and its mask of its own size: with 8 bits a channel 100, with 16 bits 113; where little
 is soft 64 and 83, before a plain background 90 and 107 (``tests/imaging/blend/test_memory.py``).
 """
+
+_OF_CANVAS = frozenset({"align", "fit_shadow", "most_enlarged", "least_canvas"})
+_OF_DEPROJECTION = frozenset({"strength", "limit", "falloff"})
+"""Settings that matter on a canvas, and in that mode."""
 
 _MAKING = budget_of_memory(BYTES_PER_PIXEL)
 _KEPT_PIXELS = 24_000_000
@@ -67,6 +75,8 @@ class Composite(Measures):
     notes: Sequence[str]
     broken_rules: Sequence[str]
     """Which of its preset's rules it breaks, and how."""
+    still_file: StoredFile | None = None
+    """Of a clip, the frame that stands for it, as a picture."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class PreparedSource:
     source_format: str
     source_width: Int32
     source_height: Int32
+    still: Int32 | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,7 @@ class MaskOf:
 
     file: str
     origin: Origin
+    frames_file: str | None
 
 
 class _Taken(NamedTuple):
@@ -145,35 +157,82 @@ class Compose(EachPicture[Composite]):
         self.settings = shard.settings.composites.model_dump(mode="json")
         self._looks: dict[str, CompositesSettings] = {}
         self._cut_outs = _CutOuts()
+        self.order = lambda row: is_clip(row.read(Given).content)
 
     def settings_of(self, row: RowInput) -> Mapping[str, Any]:
+        used = self._of_clip(row) if is_clip(row.read(Given).content) else self._of_picture(row)
+        if self._look(row).placement.is_as_photographed:
+            used = {name: value for name, value in used.items() if name not in _OF_CANVAS}
+        rules = self.shard.rendition(row.rendition).rules
+        return used if rules == Rules() else used | {"rules": asdict(rules)}
+
+    def _of_clip(self, row: RowInput) -> dict[str, Any]:
+        is_clear = row.read(Behind).generator == TRANSPARENT
+        idle = {"format", "quality", "refine", "spill", "spill_strength"}
+        idle |= {"clip_codec", "clip_quality"} if is_clear else {"clip_cutout"}
+        used = self._look(row).model_dump(mode="json", exclude=idle)
+        if used["mode"] != "lab-deprojection":
+            used = {name: value for name, value in used.items() if name not in _OF_DEPROJECTION}
+        return used
+
+    def _of_picture(self, row: RowInput) -> dict[str, Any]:
         wanted, origin = self._look(row), row.read(MaskOf).origin
         source_format = row.read(PreparedSource).source_format
         # Whether JPEG was asked for matters where it cannot be: it holds no transparency.
         is_clear = row.read(Behind).generator == TRANSPARENT
         file_format = wanted.format if is_clear else output_format(source_format, wanted)
         mode = "alpha" if origin == "own" else wanted.mode
-        idle = {"quality"} if file_format == "png" else set()
+        idle = {"clip_codec", "clip_quality", "clip_cutout"} | ({"quality"} if file_format == "png" else set())
         if mode != "decontaminate":
             idle |= {"refine", "spill", "spill_strength"}
         elif not wanted.spill:
             idle |= {"spill_strength"}
         if mode != "lab-deprojection":
-            idle |= {"strength", "limit", "falloff"}
+            idle |= _OF_DEPROJECTION
         if origin in GIVEN:
             idle |= {"refine"}
-        if wanted.placement.is_as_photographed:
-            idle |= {"align", "fit_shadow", "most_enlarged", "least_canvas"}
-        used = {name: value for name, value in wanted.model_dump(mode="json").items() if name not in idle}
-        rules = self.shard.rendition(row.rendition).rules
-        judged = {} if rules == Rules() else {"rules": asdict(rules)}
-        return used | {"mode": mode, "format": file_format} | judged
+        return wanted.model_dump(mode="json", exclude=idle) | {"mode": mode, "format": file_format}
 
     def make(self, row: RowInput) -> Composite:
         prepared = row.read(PreparedSource)
         width, height = self._look(row).placement.canvas or (0, 0)
         with _MAKING.take(prepared.source_width * prepared.source_height + width * height):
-            return self._composed(row)
+            return self._clip(row) if is_clip(row.read(Given).content) else self._composed(row)
+
+    def _clip(self, row: RowInput) -> Composite:
+        mask, background, wanted = row.read(MaskOf), row.read(Behind), self._look(row)
+        prepared = row.read(PreparedSource)
+        width, height = wanted.placement.canvas or (prepared.source_width, prepared.source_height)
+        masks = self.stored(mask.frames_file or "", Packed)
+        union = union_of(masks)
+        foot = foot_on_scene(union, wanted.placement, prepared.source_width)
+        scene = ClipScene(self._scene(background, height, width, foot), _floor(background), _source_type(background))
+        with opened_clip(self.shard, row.picture, row.read(Given).content) as clip:
+            made = compose_whole_clip(
+                clip,
+                masks,
+                union,
+                scene,
+                wanted,
+                still=prepared.still or 0,
+                rules=self.shard.rendition(row.rendition).rules,
+                provenance=row.key,
+            )
+        return Composite(
+            file=self.keep(row.key, made.suffix, made.data),
+            mode=wanted.mode,
+            scale=made.scale,
+            alpha_verdict=None,
+            spill=0.0,
+            shadow=made.shadow,
+            shadow_file=None,
+            shadow_area=made.shadow_area,
+            shadow_depth=made.shadow_depth,
+            notes=made.notes,
+            broken_rules=made.broken_rules,
+            still_file=self.keep(row.key, f".still{made.still_suffix}", made.still),
+            **asdict(made.measures),
+        )
 
     def _composed(self, row: RowInput) -> Composite:
         mask, background, wanted = row.read(MaskOf), row.read(Behind), self._look(row)
@@ -184,9 +243,6 @@ class Compose(EachPicture[Composite]):
             if wanted.format == "jpeg":
                 raise PictureFailure("JPEG holds no transparency: set the format of [composites] to png or webp.")
             file_format = "png"
-        source_type: SourceType = (
-            "composite" if background.generator in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
-        )
         # Of the formats that come out, PNG alone holds 16 bits.
         taken = self._taken(row, replace(wanted.blend, mode=mode), deep=file_format == "png")
         height, width = taken.cut.alpha.shape
@@ -200,7 +256,7 @@ class Compose(EachPicture[Composite]):
             format=file_format,
             alpha=blended.opacity,
             quality=None if file_format == "png" else wanted.quality,
-            source_type=source_type,
+            source_type=_source_type(background),
             provenance=row.key,
             carried=taken.carried,
             exact=color_of(scene),
@@ -255,7 +311,7 @@ class Compose(EachPicture[Composite]):
         return self._looks[row.rendition]
 
     def show(self, picture: str, made: Composite) -> Pictures:
-        files = (self._prepared[picture]["file"], made.file)
+        files = (self._prepared[picture]["file"], made.still_file or made.file)
         return [opaque(decode(self.shard.store.read(file), longest=256)) for file in files]
 
     @cached_property
@@ -282,6 +338,10 @@ class Compose(EachPicture[Composite]):
         if background.recipe is not None and background.seed is not None:
             return render(look_of(background.recipe), height, width, seed=background.seed, foot=foot)
         return self.stored(background.file, decode).rgb
+
+
+def _source_type(background: Behind) -> SourceType:
+    return "composite" if background.generator in NOT_GENERATED else "compositeWithTrainedAlgorithmicMedia"
 
 
 def _floor(background: Behind) -> KeyLight | None:

@@ -1,9 +1,10 @@
 """Masks: what is subject and what is wall, by the first tier whose answer is good."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,27 @@ from resources.masks.tier import MaskModel
 from resources.masks.tiers import MASK_TIERS
 from resources.masks.vitmatte import VitMatte
 from resources.store.store import Store
+from vivid_assets.catalogue.identity import is_clip
 from vivid_assets.catalogue.wishes import AT_DESK, read_kept_mask
 from vivid_assets.imaging.core.alpha import Alpha, Origin, fit_alpha
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.io.read_mask import read_mask
+from vivid_assets.imaging.matte.quality import GOOD
+from vivid_assets.masking.clip_masks import ClipMasks
 from vivid_assets.masking.ladder import Attempt, Ladder, trouble
 from vivid_assets.masking.ladder_settings import ladder_settings
-from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest
+from vivid_assets.masking.mask import NO_ANSWER, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.matting import matted
 from vivid_assets.masking.model import Tier
 from vivid_assets.masking.tiers import make_tiers
 from vivid_assets.rows.columns import Degraded, Int32, StoredFile
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.keys import degraded_key
-from vivid_assets.rows.stage import RowInput, Stage
+from vivid_assets.rows.stage import RowInput, Stage, artefact
 from vivid_assets.settings import Settings, find_model
+from vivid_assets.stages.clips.kept import Parts
+from vivid_assets.stages.clips.masks import MadeMasks, WantedMasks, make_clip_masks
 from vivid_assets.stages.deployment import wanted_revision
 from vivid_assets.stages.stage import Pictures, Shard, StageWork
 
@@ -54,12 +60,23 @@ class MaskRow:
     notes: Sequence[str]
     right: float | None
     edge_right: float | None
+    frames_file: StoredFile | None = None
+    """Of a clip, the masks of all its frames; ``file`` is that of the one that stands for it."""
+    flagged_frames: Int32 | None = None
+    """Frames of a clip whose masks are those of their neighbours."""
+    lost_frames: Int32 | None = None
+    """Those of them in which the tier has not found the subject."""
+    lost_share: float | None = None
+    """The same as a share of all."""
+    flicker: float | None = None
+    """Share of a clip's subject that comes or goes from one frame to the next though nothing moves it."""
 
 
 @dataclass(frozen=True)
 class AskedMask:
-    """What the user asks for, as the ledger has it."""
+    """The picture's content, and what the user asks for, as the ledger has them."""
 
+    content: str
     mask: str
     mask_content: str
     tier: str
@@ -74,13 +91,16 @@ class PreparedForMask:
     alpha_file: str | None
     source_width: Int32
     source_height: Int32
+    still: Int32 | None
 
 
-Loaded = tuple[np.ndarray, Mask | Attempt]
+Loaded = tuple[np.ndarray, Mask | Attempt] | RowInput
+"""A picture that the ladder has begun with, or a clip."""
+Solved = Mask | Attempt | MadeMasks
 
 
-class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
-    """The tiers' masks of a batch of pictures.
+class MakeMasks(StageWork[Loaded, Solved, MaskRow]):
+    """The tiers' masks of a batch of pictures; clips come one by one, after all pictures.
 
     What needs no model is done in the threads that load and save, so that a GPU is asked about one batch while the
     masks of the last are finished.
@@ -103,9 +123,12 @@ class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
         self.settings = wanted.model_dump(mode="json", exclude={"matting"})
         self.revision = {"ladder": self._ladder.revision} | ({"vitmatte": vitmatte.revision} if vitmatte else {})
         self.lacking = "; ".join(trouble(tier.name, reason) for tier, reason in absent) or None
+        self.order = lambda row: is_clip(row.read(AskedMask).content)
 
     def load(self, row: RowInput) -> Loaded:
         asked, prepared = row.read(AskedMask), row.read(PreparedForMask)
+        if is_clip(asked.content):
+            return row
         image = self.stored(prepared.file, decode).rgb
         override = None
         if asked.mask:
@@ -115,14 +138,42 @@ class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
         box = _box_shares(asked.box, prepared.source_width, prepared.source_height)
         return image, self._ladder.begin(image, MaskRequest(tier=asked.tier or None, box=box, override=override))
 
-    def compute(self, batch: Sequence[Loaded]) -> Sequence[Mask | Attempt | Exception]:
-        begun = [one for _, one in batch]
+    def compute(self, batch: Sequence[Loaded]) -> Sequence[Solved | Exception]:
+        pictures = [one for one in batch if not isinstance(one, RowInput)]
+        begun = [one for _, one in pictures]
         self._ladder.ask(begun)
-        if self._matter is None:
-            return begun
-        return matted(self._ladder.finish_all(begun), [image for image, _ in batch], self._matter)
+        made: Iterator[Mask | Attempt | Exception] = iter(begun)
+        if self._matter is not None:
+            made = iter(matted(self._ladder.finish_all(begun), [image for image, _ in pictures], self._matter))
+        return [self._clip(one) if isinstance(one, RowInput) else next(made) for one in batch]
 
-    def save(self, row: RowInput, computed: Mask | Attempt) -> MaskRow:
+    def _clip(self, row: RowInput) -> MadeMasks | Exception:
+        """The masks of a clip, or why there are none."""
+        asked, shard, catalogue = row.read(AskedMask), self.shard, self.shard.source.name
+        tiers = [replace(tier, load=partial(self._ladder.loaded, tier)) for tier in self._ladder.tiers]
+        if asked.tier and asked.tier not in {tier.name for tier in tiers}:
+            return PictureFailure(f"tier {asked.tier!r} is not one of {[tier.name for tier in tiers]}")
+        maker = ClipMasks(tiers, self._ladder.settings, shard.settings.prepared_images.longest)
+        wanted = WantedMasks(
+            name=row.picture,
+            content=asked.content,
+            still=row.read(PreparedForMask).still or 0,
+            file=lambda lacks: artefact(catalogue, self.stage, degraded_key(row.key, lacks), ".zip"),
+            lacking=self.lacking,
+            only=asked.tier or None,
+        )
+        try:
+            return make_clip_masks(maker, shard, Parts(shard.store, catalogue, self.stage, row.key), wanted)
+        except ModelUnavailable as error:
+            if not asked.tier:
+                raise
+            return PictureFailure(str(error), transient=True)
+        except (PictureFailure, ValueError, OSError) as error:
+            return error
+
+    def save(self, row: RowInput, computed: Solved) -> MaskRow:
+        if isinstance(computed, MadeMasks):
+            return self._clip_row(row, computed)
         mask = self._ladder.finish(computed)
         if mask.verdict == NO_ANSWER:
             raise PictureFailure(mask.reason, transient=mask.degraded is not None)
@@ -141,6 +192,34 @@ class MakeMasks(StageWork[Loaded, Mask | Attempt, MaskRow]):
             notes=mask.notes,
             right=mask.right,
             edge_right=mask.edge_right,
+        )
+
+    def _clip_row(self, row: RowInput, made: MadeMasks) -> MaskRow:
+        asked = row.read(AskedMask)
+        verdict, reason = made.verdict
+        tried = [TierRecord(tier, "lost", why, {}, 0.0) for tier, why in made.passed.items()]
+        tried.append(TierRecord(made.tier, verdict, reason, {}, 0.0))
+        unused = {"a mask of yours": asked.mask, "a box": asked.box, "matting": self._matter}
+        return MaskRow(
+            file=self.keep(degraded_key(row.key, made.degraded), ".png", made.still),
+            tier=made.tier,
+            verdict=verdict,
+            reason=reason,
+            figures=json.dumps({}),
+            tried=json.dumps([record.as_dict() for record in tried]),
+            degraded=made.degraded,
+            review=verdict != GOOD or made.degraded is not None,
+            line_art=False,
+            line_art_probability=0.0,
+            origin="probability",
+            notes=[*made.remarks, *(f"{what} is not used for clips" for what, given in unused.items() if given)],
+            right=None,
+            edge_right=None,
+            frames_file=made.file,
+            flagged_frames=len(made.flagged),
+            lost_frames=made.lost,
+            lost_share=round(made.lost / len(made.notes), 4),
+            flicker=made.flicker,
         )
 
     def show(self, picture: str, made: MaskRow) -> Pictures:  # noqa: ARG002

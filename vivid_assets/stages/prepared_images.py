@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from partitions.assignment import NO_FILE
+from vivid_assets.catalogue.identity import is_clip
 from vivid_assets.imaging.core.own_alpha import packaging
 from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import encode_mask
@@ -12,12 +13,14 @@ from vivid_assets.imaging.io.transparency import opaque
 from vivid_assets.rows.columns import Int32, StoredFile
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import RowInput, Stage
+from vivid_assets.stages.clips.prepared import read_clip, stacked
+from vivid_assets.stages.clips.source import opened_clip
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """A picture, decoded."""
+    """A picture, decoded; of a clip the frame that stands for it."""
 
     file: StoredFile
     alpha_file: StoredFile | None
@@ -27,6 +30,14 @@ class PreparedImage:
     source_height: Int32
     source_format: str
     notes: Sequence[str]
+    frames: Int32 | None = None
+    """Of a clip."""
+    fps: float | None = None
+    """Frames a second of a clip, on average."""
+    still: Int32 | None = None
+    """Number of the frame that stands for the clip."""
+    samples_file: StoredFile | None = None
+    """Some of the clip's frames, one below the other."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +55,14 @@ class PrepareImages(EachPicture[PreparedImage]):
         wanted = shard.settings.prepared_images
         self._longest = wanted.longest
         self.settings = {"longest": wanted.longest}
-        self.limits = {"max_megapixels": wanted.max_megapixels}
+        self.limits = wanted.model_dump(mode="json", exclude={"longest"})
 
     def make(self, row: RowInput) -> PreparedImage:
         content = row.read(Content).content
         if content == NO_FILE:
             raise PictureFailure("The manifest names this picture, but it is not in the catalogue's folder.")
+        if is_clip(content):
+            return self._clip(row, content)
         data = self.shard.source.read(row.picture, content)
         picture = decode(data, longest=self._longest, max_pixels=self.shard.max_pixels)
         rgb, notes = picture.rgb, list(picture.notes)
@@ -68,6 +81,24 @@ class PrepareImages(EachPicture[PreparedImage]):
             source_height=picture.size[1],
             source_format=picture.format,
             notes=notes,
+        )
+
+    def _clip(self, row: RowInput, content: str) -> PreparedImage:
+        with opened_clip(self.shard, row.picture, content) as clip:
+            read = read_clip(clip, self._longest)
+        return PreparedImage(
+            file=self.keep(row.key, ".png", encode(read.image)),
+            alpha_file=None,
+            width=read.image.shape[1],
+            height=read.image.shape[0],
+            source_width=read.size[0],
+            source_height=read.size[1],
+            source_format=read.format,
+            notes=read.notes,
+            frames=read.frames,
+            fps=round(read.fps, 3),
+            still=read.still,
+            samples_file=self.keep(row.key, ".samples.png", encode(stacked(read.others))),
         )
 
     def show(self, picture: str, made: PreparedImage) -> Pictures:  # noqa: ARG002

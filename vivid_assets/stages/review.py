@@ -21,6 +21,8 @@ from vivid_assets.rows.columns import Int8, Int32
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK, RowInput, Stage, WhateverBecame
 from vivid_assets.rows.tables import read_rows
+from vivid_assets.stages.clips.masks import masks_sheet
+from vivid_assets.stages.clips.packed import Packed
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
 _SURE = 0.9
@@ -45,9 +47,14 @@ class Reviewed:
     source_height: Int32 | None
     right: float | None
     edge_right: float | None
+    frames: Int32 | None
+    """Of a clip."""
+    flagged_frames: Int32 | None
+    flicker: float | None
     before: bytes | None
     mask: bytes | None
     edges: bytes | None
+    """Where the mask's edge is unsure; of a clip its flagged frames, and verdict and flicker over its time."""
     after: bytes | None
 
 
@@ -58,6 +65,7 @@ class PreparedToSee(WhateverBecame):
     file: str | None
     source_width: Int32 | None
     source_height: Int32 | None
+    frames: Int32 | None
 
 
 @dataclass(frozen=True)
@@ -87,13 +95,17 @@ class MaskToSee(WhateverBecame):
     review: bool | None
     right: float | None
     edge_right: float | None
+    frames_file: str | None
+    flagged_frames: Int32 | None
+    flicker: float | None
 
 
 @dataclass(frozen=True)
 class CompositeToSee(WhateverBecame):
-    """The picture after."""
+    """The picture after; of a clip also the frame that stands for it."""
 
     file: str | None
+    still_file: str | None
     leakage: float | None
 
 
@@ -130,10 +142,13 @@ class Review(EachPicture[Reviewed]):
             source_height=prepared.source_height,
             right=mask.right,
             edge_right=mask.edge_right,
+            frames=prepared.frames,
+            flagged_frames=mask.flagged_frames,
+            flicker=mask.flicker,
             before=self._small(prepared.file, longest),
             mask=thumbnail(self._levels(mask.file), longest) if mask.file else None,
             edges=self._edges(prepared.file, mask, longest),
-            after=self._small(composite.file, longest),
+            after=self._small(composite.still_file or composite.file, longest),
         )
 
     def show(self, picture: str, made: Reviewed) -> Pictures:  # noqa: ARG002
@@ -175,7 +190,10 @@ class Review(EachPicture[Reviewed]):
         return self.stored(file, lambda data: opaque(decode(data, longest=longest, max_pixels=max_pixels)))
 
     def _edges(self, file: str | None, mask: MaskToSee, longest: int) -> bytes | None:
-        """Where the edge of a mask that was estimated is unsure."""
+        """Where the edge of a mask that was estimated is unsure; of a clip the sheet."""
+        if mask.frames_file:
+            sheet = self.stored(mask.frames_file, lambda data: masks_sheet(Packed(data)))
+            return thumbnail(sheet, max(sheet.shape[:2]))
         if not file or not mask.file or mask.right is None:
             return None
         picture = self._picture(file, LONGEST_TO_JUDGE)

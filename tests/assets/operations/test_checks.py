@@ -154,6 +154,8 @@ def test_every_check_is_partitioned(pipeline):
         "tiers",
         "verdicts",
         "estimates",
+        "flicker",
+        "lost",
         "black",
         "halo",
         "presets",

@@ -121,7 +121,9 @@ OK = WhateverBecame("ok", None)
 
 
 def judged(mask=(), leakage=0.1, **became):
-    found = MaskToSee("ok", None, "a.png", "u2net", "good", "so", None, review=False, right=0.9, edge_right=0.9)
+    asked = {"review": False, "right": 0.9, "edge_right": 0.9}
+    clip = dict.fromkeys(("frames_file", "flagged_frames", "flicker"))
+    found = MaskToSee("ok", None, "a.png", "u2net", "good", "so", None, **asked, **clip)
     background = BackgroundToSee("ok", None, "backdrop", None)
     stages = dict.fromkeys(("prepared_images", "masks", "composites"), OK) | became
     return judge_look(stages, replace(found, **dict(mask)), background, leakage, high_leakage=0.75)

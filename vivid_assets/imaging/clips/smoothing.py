@@ -91,6 +91,23 @@ def steadied(alpha: Matte, *others: tuple[Matte, Motion] | None) -> Matte:
     return np.asarray(sums / weights, np.float32)
 
 
+def changed_share(alpha: Matte, before: Matte, back: Motion) -> float:
+    """How much of the subject comes or goes from one frame to the next though nothing moves it there.
+
+    Args:
+        alpha: float32 h×w, 0..1, of the motion's size.
+        before: that of the frame before.
+        back: the motion to it.
+
+    Returns:
+        The sum of the changes along the motion, as far as it can be believed, as a share of the subject's area; 0
+        where there is no subject.
+    """
+    moved = fetched(before, back)
+    area = float((back.trust * np.maximum(alpha, moved)).sum())
+    return float((back.trust * np.abs(alpha - moved)).sum()) / area if area > 1 else 0.0
+
+
 def _own(probability: Matte, weight: float) -> NDArray[np.float32]:
     planes = np.empty((*probability.shape, 2), np.float32)
     planes[..., 0], planes[..., 1] = probability * np.float32(weight), weight

@@ -73,7 +73,7 @@ SIGNATURES = {
 _AS_PICTURE = "export it as JPEG or PNG"
 """What people put into picture folders, each with what to do about it."""
 _RAW = ("a camera's raw file", "develop it and export it as TIFF or JPEG")
-_VIDEO = ("a video", "export the wanted frame as a picture")
+_VIDEO = ("a video", "declare it as a clip (clips in catalogue.toml), or export the wanted frame as a picture")
 _ARCHIVE = ("an archive", "unpack it")
 _WEB_PAGE = ("a web page, perhaps an error page saved in place of a picture", "download it again")
 STRANGERS = {

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from vivid_assets.imaging.io.codec import SUFFIXES, decode
+from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, opaque
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
-from vivid_assets.imaging.io.video.read import ClipLimits, Frame, UnreadableClip
+from vivid_assets.imaging.io.video.limits import FRAME_SUFFIXES, ClipLimits
+from vivid_assets.imaging.io.video.read import Frame, UnreadableClip
 
 RATE = Fraction(25)
 """Frames a second of a folder, which does not declare any."""
-_SUFFIXES = frozenset({*SUFFIXES.values(), ".jpeg", ".tif", ".tiff", ".bmp"})
 _NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -61,7 +61,7 @@ def read_folder(path: Path, limits: ClipLimits | None = None) -> FrameFolder:
         OSError: the folder cannot be read.
     """
     limits = limits or ClipLimits()
-    files = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES]
+    files = [file for file in path.iterdir() if file.suffix.lower() in FRAME_SUFFIXES]
     numbered = {file: _NUMBER.search(file.stem) for file in files}
     if not files or not all(numbered.values()):
         odd = next((file.name for file, number in numbered.items() if not number), "")

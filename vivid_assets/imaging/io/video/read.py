@@ -18,13 +18,13 @@ import numpy as np
 
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
+from vivid_assets.imaging.io.video.limits import CLIP_SUFFIXES, ClipLimits
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
     from av.video.frame import VideoFrame
 
-CLIP_SUFFIXES = frozenset({".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 _HDR = {16: "HDR10 or Dolby Vision (PQ)", 18: "HDR (HLG)"}
 _WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _MOST_BROKEN = 0.1
@@ -33,16 +33,6 @@ _MOST_BROKEN = 0.1
 
 class UnreadableClip(UnreadablePicture):
     """The file holds no clip that can be used. The message is for its owner: what, and what to do."""
-
-
-@dataclass(frozen=True)
-class ClipLimits:
-    """What a clip may have at most."""
-
-    seconds: float = 600.0
-    pixels: int = 4096 * 2304
-    """Of a frame."""
-    frames: int = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +47,10 @@ class Frame:
 
 class Clip(Protocol):
     """Frames that can be iterated again and again, one in memory at a time."""
+
+    @property
+    def path(self) -> Path:
+        """Its file or folder."""
 
     @property
     def size(self) -> tuple[int, int]:

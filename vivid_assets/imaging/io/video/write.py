@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,22 @@ class Encoding:
     codec: str
     pixels: str
     options: dict[str, str]
+    tag: str = ""
+    """What the container calls the codec, where not as usual."""
 
 
 def h264(quality: int = 18) -> Encoding:
     """H.264 that every player shows; ``quality`` is its CRF, 0 (lossless) to 51, lower is better."""
     return Encoding("libx264", "yuv420p", {"crf": str(quality), "preset": "medium"})
+
+
+def composite_encoding(codec: Literal["h264", "hevc"], quality: int) -> Encoding:
+    """A composite's: ``h264``, or ``hevc``, which is smaller and slower; ``quality`` is the CRF of both."""
+    if codec == "h264":
+        return h264(quality)
+    # Apple's players know it by this tag alone.
+    options = {"crf": str(quality), "preset": "medium", "x265-params": "log-level=error"}
+    return Encoding("libx265", "yuv420p", options, "hvc1")
 
 
 _WITH_ALPHA = {
@@ -158,6 +169,8 @@ class _VideoSink:
         context.time_base = stream.time_base = Fraction(1, _TICKS)
         context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
         context.color_range = 1
+        if self._encoding.tag:
+            context.codec_tag = self._encoding.tag
         return stream
 
 

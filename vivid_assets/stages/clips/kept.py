@@ -1,0 +1,162 @@
+"""What is finished of a clip's masks, in the store: a run that was killed in the middle is gone on with from there.
+
+Some seconds' work is a file, named by the row's key, the tier and the frame that it begins with; the last one's end is
+where the next run begins. Once the masks are whole the files are removed; those of a clip that nobody goes on with are
+files that no row names, and go with these (``rows.orphans``).
+"""
+
+import io
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from resources.store.store import Store
+from vivid_assets.imaging.io.unreadable import UnreadablePicture
+from vivid_assets.masking.clip_masks import Answer, Rest
+from vivid_assets.masking.clip_window import Behind
+from vivid_assets.rows.keys import digest
+from vivid_assets.rows.stage import Stage, artefact
+from vivid_assets.stages.clips.packed import Packed, packed
+
+_SECONDS = 4.0
+"""Work that is kept in one file, at least. Masks come in chunks of some seconds (``masking.clip_window``)."""
+_REST = "rest.npz"
+
+
+@dataclass
+class Parts:
+    """Files of a clip's unfinished masks."""
+
+    store: Store
+    catalogue: str
+    stage: Stage
+    key: str
+    known: dict[str, None] = field(default_factory=dict)
+    """Those that were read or written."""
+
+    def write(self, what: str, first: int, data: bytes) -> None:
+        """Keep a file that begins with the frame ``first``."""
+        path = self._path(what, first)
+        self.store.write(path, data)
+        self.known[path] = None
+
+    def read(self, what: str, first: int) -> Packed | None:
+        """The file that begins with that frame; None where there is none that can be read."""
+        path = self._path(what, first)
+        with suppress(FileNotFoundError, UnreadablePicture):
+            found = Packed(self.store.read(path))
+            self.known[path] = None
+            return found
+        return None
+
+    def remove(self) -> None:
+        """Remove what was read and written."""
+        self.store.remove(self.known)
+
+    def _path(self, what: str, first: int) -> str:
+        return artefact(self.catalogue, self.stage, digest([self.key, what]), f".{first:06d}.part")
+
+
+class KeptAnswers:
+    """Answers of tiers (``masking.clip_masks.Answers``) that outlive the process."""
+
+    def __init__(self, parts: Parts) -> None:
+        """In these files."""
+        self._parts = parts
+        self._read: Packed | None = None
+        self._tier, self._first, self._since = "", 0, 0.0
+        self._pictures: dict[int, bytes] = {}
+        self._said: list[tuple[str, str]] = []
+
+    def get(self, tier: str, frame: int) -> Answer | None:
+        """What a tier said of a frame; None where it was not asked."""
+        if (tier, frame) not in self._answers():
+            found = self._parts.read(f"answers {tier}", frame)
+            if found is None:
+                return None
+            self._read, self._tier, self._first = found, tier, frame
+        assert self._read is not None
+        verdict, reason = self._read.notes[frame - self._first]
+        levels = cv2.imdecode(np.frombuffer(self._read.picture(frame), np.uint8), cv2.IMREAD_GRAYSCALE)
+        return Answer(np.asarray(levels, np.uint8), verdict, reason)
+
+    def put(self, tier: str, frame: int, answer: Answer) -> None:
+        """Keep it; frames come in order."""
+        if self._pictures and (tier != self._tier or time.monotonic() - self._since > _SECONDS):
+            self.flush()
+        if not self._pictures:
+            self._read, self._tier, self._first, self._since = None, tier, frame, time.monotonic()
+        _, png = cv2.imencode(".png", answer.levels, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])
+        self._pictures[frame] = png.tobytes()
+        self._said.append((answer.verdict, answer.reason))
+
+    def flush(self) -> None:
+        """Write what has been put."""
+        if self._pictures:
+            self._parts.write(f"answers {self._tier}", self._first, packed(self._pictures, self._said))
+        self._pictures, self._said = {}, []
+
+    def _answers(self) -> set[tuple[str, int]]:
+        count = len(self._read.notes) if self._read else 0
+        return {(self._tier, frame) for frame in range(self._first, self._first + count)}
+
+
+class KeptMasks:
+    """Finished masks of a tier, and where to go on."""
+
+    def __init__(self, parts: Parts, tier: str) -> None:
+        """In these files."""
+        self._parts, self._what = parts, f"masks {tier}"
+        self._pictures: dict[int, bytes] = {}
+        self._notes: list[Any] = []
+        self._since = time.monotonic()
+
+    def earlier(self, take: Callable[[int, bytes, Any], None]) -> Rest | None:
+        """Hand out the masks that there are: number, PNG and note of each; and say where to go on."""
+        rest: Rest | None = None
+        while found := self._parts.read(self._what, rest.behind.frame if rest else 0):
+            for number, note in zip(found.numbers, found.notes, strict=True):
+                take(number, found.picture(number), note)
+            rest = _unpacked(found.read(_REST))
+        return rest
+
+    def add(self, number: int, png: bytes, note: Any, rest: Rest | None) -> None:
+        """Keep a mask; ``rest`` says how to go on behind it, where that can be."""
+        self._pictures[number] = png
+        self._notes.append(note)
+        if rest is not None and time.monotonic() - self._since > _SECONDS:
+            first = min(self._pictures)
+            self._parts.write(self._what, first, packed(self._pictures, self._notes, {_REST: _packed(rest)}))
+            self._pictures, self._notes, self._since = {}, [], time.monotonic()
+
+
+def _packed(rest: Rest) -> bytes:
+    """Everything as arrays; what is None is left out."""
+    behind = rest.behind
+    arrays: dict[str, Any] = {"frame": behind.frame, "alpha": rest.alpha, "small": rest.small}
+    arrays |= {"past": behind.past, "doubted": behind.doubted, "box": behind.box}
+    arrays["looked"] = [*behind.again]
+    arrays |= {f"again{frame}": found for frame, found in behind.again.items()}
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **{name: array for name, array in arrays.items() if array is not None})
+    return stream.getvalue()
+
+
+def _unpacked(data: bytes) -> Rest:
+    with np.load(io.BytesIO(data)) as stored:
+        arrays: Mapping[str, Any] = {name: stored[name] for name in stored.files}
+    again = {int(frame): arrays.get(f"again{frame}") for frame in arrays["looked"]}
+    box = arrays.get("box")
+    behind = Behind(
+        int(arrays["frame"]),
+        arrays.get("past"),
+        arrays.get("doubted"),
+        again,
+        None if box is None else (int(box[0]), int(box[1]), int(box[2]), int(box[3])),
+    )
+    return Rest(behind, arrays["alpha"], arrays["small"])

@@ -1,0 +1,200 @@
+"""The masks of a clip, as the stage of masks makes them."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vivid_assets.imaging.core.arrays import RGB8
+from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
+from vivid_assets.imaging.io.unreadable import UnreadablePicture
+from vivid_assets.imaging.matte.quality import GOOD
+from vivid_assets.masking.clip_masks import ClipMasks, FrameMask
+from vivid_assets.masking.ladder import trouble
+from vivid_assets.review.clip_sheet import FrameVerdict, ShownFrame, clip_sheet, frames_to_show
+from vivid_assets.stages.clips.kept import KeptAnswers, KeptMasks, Parts
+from vivid_assets.stages.clips.packed import Packed, Packer
+from vivid_assets.stages.clips.source import Pixels, opened_clip
+from vivid_assets.stages.stage import Shard
+
+_LOST = frozenset({"lost", "empty", "broke"})
+"""Verdicts on frames in which the tier has not found the subject."""
+_FLAGGED = 0.1
+"""Share of flagged frames above which a person should look at the clip."""
+_TELL_SECONDS = 10.0
+
+
+class Note(NamedTuple):
+    """What is kept of a frame's mask besides its picture."""
+
+    verdict: str
+    reason: str
+    scene: int
+    flicker: float | None
+
+
+@dataclass(frozen=True)
+class MadeMasks:
+    """The masks of a clip's frames, in the store."""
+
+    file: str
+    """All of them; see ``stages.clips.packed``."""
+    still: bytes
+    """That of the frame that stands for the clip, as PNG."""
+    tier: str
+    notes: Sequence[Note]
+    """By frame."""
+    remarks: Sequence[str]
+    degraded: str | None
+    passed: Mapping[str, str]
+    """By tier that was asked and passed over: why."""
+
+    @property
+    def flagged(self) -> list[int]:
+        """Numbers of the frames whose masks are those of their neighbours."""
+        return _flagged(self.notes)
+
+    @property
+    def lost(self) -> int:
+        """How many frames the tier has not found the subject in."""
+        return sum(note.verdict in _LOST for note in self.notes)
+
+    @property
+    def flicker(self) -> float | None:
+        """Mean share of the subject that comes or goes from one frame to the next though nothing moves it."""
+        known = [note.flicker for note in self.notes if note.flicker is not None]
+        return round(float(np.mean(known)), 5) if known else None
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """``good``, or the commonest fault of its frames, and the reason."""
+        flagged = self.flagged
+        if len(flagged) <= _FLAGGED * len(self.notes):
+            return GOOD, f"{len(flagged)} of {len(self.notes)} frames are flagged"
+        (worst, count), *_ = Counter(self.notes[number].verdict for number in flagged).most_common(1)
+        return worst, f"{len(flagged)} of {len(self.notes)} frames are flagged, {count} of them {worst}"
+
+
+@dataclass(frozen=True)
+class WantedMasks:
+    """A clip whose masks are to be made."""
+
+    name: str
+    content: str
+    still: int
+    """Number of the frame that stands for it."""
+    file: Callable[[str | None], str]
+    """Where they are to be in the store, by what they are made without."""
+    lacking: str | None
+    """What this machine is known to lack."""
+    only: str | None
+    """The one tier that may be asked."""
+
+
+def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: WantedMasks) -> MadeMasks:
+    """Make the masks of a clip, or go on with them.
+
+    Args:
+        maker: by what tiers.
+        shard: where the clip is.
+        parts: where unfinished masks are kept.
+        wanted: the clip.
+
+    Raises:
+        PictureFailure, ValueError: the clip cannot be read.
+        ModelUnavailable: no tier can be loaded.
+    """
+    for lacks in dict.fromkeys((None, wanted.lacking)):
+        if made := _made(shard, wanted.file(lacks), wanted.still):
+            return made
+    progress, answers = _Progress(shard, wanted.name), KeptAnswers(parts)
+    with opened_clip(shard, wanted.name, wanted.content) as opened, TemporaryDirectory(prefix="vivid-masks-") as folder:
+        frames, place = Pixels(opened), Path(folder)
+        survey = maker.survey(frames, place, progress, answers=answers, only=wanted.only)
+        answers.flush()
+        kept = KeptMasks(parts, survey.tier)
+        packer, notes = Packer(place / "masks.zip"), list[Note]()
+
+        def take(number: int, png: bytes, note: Any) -> None:
+            packer.add_picture(number, png)
+            notes.append(Note(*note))
+
+        rest = kept.earlier(take)
+        for number, mask in enumerate(maker.smoothed(survey, frames, rest), start=len(notes)):
+            png = encode_mask(mask.alpha)
+            note = _note(mask)
+            take(number, png, note)
+            kept.add(number, png, note, mask.rest)
+            progress("smoothing", number + 1)
+        degraded = "; ".join(trouble(tier, reason) for tier, reason in maker.broken.items()) or None
+        for number in frames_to_show(_flagged(notes), len(notes)):
+            packer.add(_seen(number), encode(np.asarray(survey.frames()[number]), format="jpeg", quality=85))
+        said = {"tier": survey.tier, "degraded": degraded, "passed": maker.passed}
+        packer.close(said | {"frames": notes, "remarks": [*opened.notes]})
+        file = wanted.file(degraded)
+        shard.store.write(file, (place / "masks.zip").read_bytes())
+    parts.remove()
+    made = _made(shard, file, wanted.still)
+    assert made is not None
+    return made
+
+
+def masks_sheet(masks: Packed) -> RGB8:
+    """The sheet for the review of a clip, from its file of masks. Raises UnreadablePicture."""
+    notes = [Note(*note) for note in masks.notes["frames"]]
+    shown = []
+    for number in frames_to_show(_flagged(notes), len(notes)):
+        levels = np.rint(decode_mask(masks.picture(number)) * 255).astype(np.uint8)
+        shown.append(ShownFrame(number, decode(masks.read(_seen(number))).rgb, levels))
+    scenes = [note.scene for note in notes]
+    begins = [scene != before for scene, before in zip(scenes, [-1, *scenes], strict=False)]
+    return clip_sheet(
+        shown,
+        [
+            FrameVerdict(note.verdict != GOOD, note.verdict in _LOST, note.flicker, begin)
+            for note, begin in zip(notes, begins, strict=True)
+        ],
+    )
+
+
+def _seen(number: int) -> str:
+    """What a small copy of a frame is called."""
+    return f"frames/{number:06d}.jpg"
+
+
+def _flagged(notes: Sequence[Note]) -> list[int]:
+    return [number for number, note in enumerate(notes) if note.verdict != GOOD]
+
+
+def _note(mask: FrameMask) -> Note:
+    flicker = None if mask.flicker is None else round(mask.flicker, 5)
+    return Note(mask.verdict, mask.reason, mask.scene, flicker)
+
+
+def _made(shard: Shard, file: str, still: int) -> MadeMasks | None:
+    """The masks that are there under this name: a run that was killed had them finished, and not noted."""
+    with suppress(FileNotFoundError, UnreadablePicture):
+        found = Packed(shard.store.read(file))
+        said = {**found.notes}
+        frames = [Note(*note) for note in said.pop("frames")]
+        return MadeMasks(file, found.picture(still), notes=frames, **said)
+    return None
+
+
+class _Progress:
+    """A line in the log every ten seconds."""
+
+    def __init__(self, shard: Shard, name: str) -> None:
+        self._shard, self._name, self._told = shard, name, time.monotonic()
+
+    def __call__(self, step: str, frame: int) -> None:
+        if time.monotonic() - self._told > _TELL_SECONDS:
+            self._told = time.monotonic()
+            self._shard.log.info("masks %s: %s: %s, %d frames", self._shard.name, self._name, step, frame)

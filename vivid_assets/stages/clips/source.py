@@ -1,0 +1,36 @@
+"""A clip of a catalogue, opened on this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vivid_assets.imaging.core.arrays import RGB8
+from vivid_assets.imaging.io.video.folder import read_folder
+from vivid_assets.imaging.io.video.read import Clip, read_video
+from vivid_assets.stages.stage import Shard
+
+
+@contextmanager
+def opened_clip(shard: Shard, picture: str, content: str) -> Iterator[Clip]:
+    """The clip, copied from the catalogue to a temporary folder.
+
+    Raises PictureFailure, or ValueError, where it is not what the scan found, or cannot be read.
+    """
+    limits = shard.settings.prepared_images.clips
+    with TemporaryDirectory(prefix="vivid-clip-") as place:
+        path = shard.source.fetch(picture, content, Path(place), most=limits.frames)
+        yield read_folder(path, limits) if path.is_dir() else read_video(path, limits)
+
+
+class Pixels:
+    """A clip's frames without their times, again and again."""
+
+    def __init__(self, clip: Clip) -> None:
+        """Of ``clip``."""
+        self._clip = clip
+
+    def __iter__(self) -> Iterator[RGB8]:
+        """Begin again."""
+        for frame in self._clip:
+            yield frame.rgb
