@@ -4,6 +4,7 @@ window.vividDraw = (() => {
   const find = (selector) => document.querySelector(selector);
   // What is subject is shown in a colour that products seldom have. Its opacity is the mask; what it covers is CSS's.
   const COLOR = [255, 43, 214];
+  const HELP = "Coloured: the subject. Wheel: zoom. Shift and drag: move.";
   const STRIP = 256; // rows that are read at a time, so that a large picture is not in memory twice
   let mask;
   let start; // the mask that the drawing began from: undo draws it and then all strokes but the last
@@ -211,13 +212,21 @@ window.vividDraw = (() => {
       adds = true;
       const longest = Math.max(width, height);
       Object.assign(find("#draw-size"), { max: longest, value: Math.ceil(longest / 25) });
+      const say = (text, isBusy) => {
+        find("#draw-help").textContent = text;
+        find("#draw-keep").disabled = isBusy;
+      };
       finish = async (keeps) => {
-        if (keeps && !(await keep(await asFile()))) {
-          find("#draw-help").textContent = "The desk did not take the mask. It is still here: try again, or cancel.";
-          return;
+        if (find("#draw-keep").disabled) return;
+        if (keeps) {
+          say("Keeping the mask; a large one takes some seconds.", true);
+          const isKept = await keep(await asFile());
+          say(isKept ? HELP : "The desk did not take the mask. It is still here: try again, or cancel.", false);
+          if (!isKept) return;
         }
         find("#draw").close();
       };
+      say(HELP, false);
       wire();
       find("#draw").showModal();
       stage().focus();
