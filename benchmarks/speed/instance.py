@@ -125,8 +125,10 @@ class Servers:
         return max(peaks) / 2**20
 
     def stop(self) -> None:
+        started = time.perf_counter()
         self._process.terminate()
         self._process.wait()
+        print(f"{'stop, by SIGTERM':46} {time.perf_counter() - started:7.1f} s", flush=True)
 
 
 @contextmanager
@@ -254,12 +256,13 @@ def main() -> None:
             page = browser.new_page(bypass_csp=True, viewport={"width": 1500, "height": 1000})
             page.set_default_timeout(600_000)
             pages(servers, page, arguments.shards)
+            # An open page asks the web server every few seconds.
+            browser.close()
             with dg.DagsterInstance.from_config(str(home)) as instance:
                 backfill(servers, instance, arguments.runs)
             night(servers, root, arguments.shards)
             for role in ("daemon", "code server", "web server"):
                 print(f"{role:46} {servers.memory(role):7.2f} GiB at most")
-            browser.close()
         finally:
             servers.stop()
 

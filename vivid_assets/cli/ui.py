@@ -29,10 +29,13 @@ def ui_command(
     opened = open_store(store, to_write=True)
     open_instance(opened).dispose()
     # A tick that scans a large folder takes minutes; Dagster's default limit is one.
-    patience = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}
+    given = {f"DAGSTER_{what}_GRPC_TIMEOUT_SECONDS": "900" for what in ("SENSOR", "SCHEDULE")}
+    # A backfill of 10,000 shards is a record of 9 MB, which Dagster writes anew after each 25 runs; it looks only then
+    # whether it is cancelled.
+    given["DAGSTER_ASSET_BACKFILL_RUN_CHUNK_SIZE"] = "100"
     dg, vivid = (str(Path(sys.executable).with_name(name)) for name in ("dg", "vivid"))
     dagster = [dg, "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)]
-    environment, desk = patience | os.environ, None
+    environment, desk = given | os.environ, None
     if desk_port:
         command = [vivid, "desk", "--store", opened.root, "--port", str(desk_port)]
         desk = Helper("The review desk", command, "vivid ui --desk-port 0 starts without it.")
