@@ -1,0 +1,117 @@
+"""What a composite costs in CPU time, one of each picture and five; and what a JPEG costs whose white is white.
+
+    python -m benchmarks.speed.renditions --count 8 --size 1024
+
+The stages are run in this process, without Dagster; drawn products, gradient masks, studio backdrops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.speed.drawn_catalogue import STAGES, DrawnCatalogue
+from vivid_assets.catalogue.ledger import live_pictures
+from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.stage import Shard, all_stages
+
+WHITE = (255, 255, 255)
+KINDS = {
+    "one a picture": "",
+    "five, as it was photographed": "".join(
+        f'[renditions.{paper}]\nprompt = "{paper} paper"\n' for paper in ("sage", "grey", "beige", "blue", "white")
+    ),
+    "five for shops": (
+        '[renditions.main]\npreset = "amazon-main"\ncanvas = "1024x1024"\n'
+        '[renditions.brand]\nbackground = "#e8f0ea"\ncanvas = "1024x1024"\nfit = "subject"\npadding = 0.12\n'
+        '[renditions.beach]\nprompt = "sand"\n'
+        '[renditions.story]\nprompt = "sand"\ncanvas = "576x1024"\nfit = "subject"\npadding = 0.1\nalign = "bottom"\n'
+        '[renditions.cut]\npreset = "cut-out"\n'
+    ),
+}
+
+
+def cpu() -> float:
+    """Seconds of this process, in all its threads."""
+    times = os.times()
+    return times.user + times.system
+
+
+def run(catalogue: DrawnCatalogue, stages: Sequence[str]) -> int:
+    """The stages over the only shard, without Dagster; the rows that the last of them computed."""
+    (name,) = catalogue.shards()
+    settings = SettingsFile(path=str(catalogue.folder.parent / "vivid.toml"))
+    shard = Shard(
+        name, catalogue.store, settings.read(catalogue_settings(catalogue.store, "drawn")), logging.getLogger()
+    )
+    computed = 0
+    for stage in all_stages():
+        if stage.name in stages:
+            with stage.at_work(shard) as work:
+                computed = work.run(live_pictures(catalogue.store, name)).computed
+    return computed
+
+
+def measure(kind: str, count: int, size: int) -> tuple[int, float]:
+    """How many composites were made, and the CPU seconds of that, less those of a run with nothing to do."""
+    with tempfile.TemporaryDirectory() as place:
+        catalogue = DrawnCatalogue.drawn(Path(place), count, size=size, shard_size=count)
+        with (catalogue.folder / "catalogue.toml").open("a") as file:
+            file.write(KINDS[kind])
+        catalogue.scan()
+        run(catalogue, STAGES[:-1])
+        started = cpu()
+        made = run(catalogue, STAGES[-1:])
+        between = cpu()
+        assert not run(catalogue, STAGES[-1:])
+        return made, 2 * between - started - cpu()
+
+
+def compare_white(count: int, size: int) -> None:
+    """Bytes and CPU time of a JPEG with an exact white, and of another, of a drawn product before white."""
+    exact, other, times = 0, 0, np.zeros(2)
+    with tempfile.TemporaryDirectory() as place:
+        catalogue = DrawnCatalogue.drawn(Path(place), count, size=size, shard_size=count)
+        for path in sorted(catalogue.folder.glob("*.jpg")):
+            picture = decode(path.read_bytes()).rgb
+            picture = np.where(picture.min(axis=2, keepdims=True) > 180, np.uint8(255), picture)
+            started = time.process_time()
+            other += len(encode(picture, format="jpeg", quality=92))
+            between = time.process_time()
+            exact += len(encode(picture, format="jpeg", quality=92, exact=WHITE))
+            times += between - started, time.process_time() - between
+    ms = times / count * 1e3
+    print(
+        f"white in a JPEG, {size} x {size}: {exact / other:.2f} times the bytes, {ms[1]:.0f} ms and not {ms[0]:.0f} ms"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=8, help="pictures")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--size", type=int, default=1024, help="pixels a side")
+    arguments = parser.parse_args()
+    measure("one a picture", 1, 64)
+    # The best of some, one after the other: what else runs on a machine only adds.
+    best: dict[str, float] = {}
+    for _ in range(arguments.repeats):
+        for kind in KINDS:
+            made, spent = measure(kind, arguments.count, arguments.size)
+            best[kind] = min(best.get(kind, np.inf), spent / made)
+    for kind, spent in best.items():
+        print(f"{kind:30} {spent * 1e3:7.1f} ms of CPU a composite")
+    compare_white(arguments.count, arguments.size)
+
+
+if __name__ == "__main__":
+    main()
