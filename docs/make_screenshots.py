@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -149,6 +150,30 @@ def review_list(page: Page, _url: str, store: Path) -> None:
     page.wait_for_timeout(500)
 
 
+def launchpad(page: Page, url: str, _store: Path) -> None:
+    config = quote("ops:\n  vivid_scan_folder:\n    config:\n      name: demo\n")
+    page.goto(f"{url}/locations/{location(url)}/jobs/vivid_scan_catalogue/playground/setup?config={config}")
+    page.get_by_role("button", name="Launch run").wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+
+
+def renditions(page: Page, url: str, store: Path) -> None:
+    """Two renditions, added to the demo as the guide says."""
+    declared = store.parent / "catalogue" / "catalogue.toml"
+    with declared.open("a") as file:
+        file.write('\n[renditions.main]\npreset = "square-white"\n[renditions.cut]\npreset = "cut-out"\n')
+    launchpad(page, url, store)
+    page.get_by_role("button", name="Launch run").click()
+    made = store / "composites" / "demo" / "cut"
+    for _ in range(600):
+        if made.exists() and len([*made.iterdir()]) >= len([*(store / "composites" / "demo" / "main").iterdir()]):
+            break
+        time.sleep(1)
+    page.goto(f"{url}/assets/vivid/composites?view=partitions&partition={SHARD}")
+    page.get_by_text("renditions", exact=True).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+
+
 def show_sheet(page: Page) -> None:
     page.get_by_text("Show Markdown").first.click(timeout=60_000)
     page.locator("img[src^='data:image/webp']").first.wait_for(timeout=60_000)
@@ -173,6 +198,8 @@ SHOTS: dict[str, Callable[[Page, str, Path], None]] = {
         review_list,
         desk,
         desk_drawing,
+        launchpad,
+        renditions,
     )
 }
 
