@@ -245,9 +245,10 @@ class History(RuleBasedStateMachine):
         self.day(None)
         self.list_all()
 
-    @rule(prompt=st.sampled_from(PROMPTS))
-    def say(self, prompt):
-        (self.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"\nshard_size = 4\n')
+    @rule(prompt=st.sampled_from(PROMPTS), size=st.sampled_from([2, 8]))
+    def say(self, prompt, size=2):
+        """Small shards are a quarter of what large ones hold: these are merged."""
+        (self.folder / "catalogue.toml").write_text(f'prompt = "{prompt}"\nshard_size = {size}\n')
 
     @rule(strength=st.sampled_from([0.5, 0.85]))
     def tune(self, strength):
@@ -311,9 +312,11 @@ class History(RuleBasedStateMachine):
         )
         self.machine.end_process()
 
-    @rule()
-    def purge(self):
-        """Somebody has all deleted that is kept of what is gone, and shards merged and forgotten."""
+    @rule(is_settled=st.booleans())
+    def purge(self, is_settled):
+        """Somebody has all deleted that is kept of what is gone; and shards merged or forgotten, where none is due."""
+        if is_settled:
+            self.settle()
         delete_rubbish(self.store, find_rubbish(self.store, "spring", all_stages()), REVIEW)
         publish_catalogue(self.store, "spring")
         tidy(self.store, find(self.store, "spring"), all_stages(), EXPORTED, change=True)
