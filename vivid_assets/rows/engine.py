@@ -321,9 +321,9 @@ def _paced(
     ended = threading.Event()
 
     def wait() -> None:
-        last = started
-        while not ended.wait(_PROGRESS_SECONDS / 10):
-            if (now := time.monotonic()) - max(told, last) > _PROGRESS_SECONDS:
+        last, step = started, _PROGRESS_SECONDS / 10
+        while not ended.wait(step):
+            if (now := time.monotonic()) - max(told, last) > _PROGRESS_SECONDS - step:
                 last, left = now, progress.seconds_left
                 rest = f", {duration(left)} left" if left else ""
                 run.log.info("%s: at work for %s, %d pictures finished%s", prefix, duration(now - started), saved, rest)
