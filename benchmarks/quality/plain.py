@@ -28,8 +28,13 @@ from PIL import Image
 
 from benchmarks.quality.blending import NOISE, Cutout, drawn_cutouts, fit, photographs, read_cutouts
 from benchmarks.quality.mask_measures import mean_absolute_error, sum_of_absolute_differences
+from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.one_picture.composites import cut_out, laid_over
+from vivid_assets.one_picture.masks import Masks
+from vivid_assets.one_picture.scenes import Scene
+from vivid_assets.settings import Settings
 
 Array = NDArray[Any]
 Made = tuple[Array, Array]
@@ -157,16 +162,12 @@ def has_fault(delta: Array) -> bool:
 
 def product(leases: ExitStack, tier: str) -> Method:
     """Make pictures as ``vivid replace`` does."""
-    from vivid_assets.one_picture.composites import composed
-    from vivid_assets.one_picture.masks import Masks
-    from vivid_assets.one_picture.scenes import Scene
-    from vivid_assets.settings import Settings
-
     settings = Settings()
     masks = Masks(settings, leases, (tier, "gradients"))
 
     def make(data: bytes, background: Array) -> Made:
-        blended = composed(masks.solve(decode(data)), Scene(background, ""), settings, deep=True)
+        cut = cut_out(masks.solve(decode(data)), settings, deep=True)
+        blended = laid_over(cut, Scene(background, ""), settings)
         return blended.composite, blended.alpha
 
     return make
@@ -234,12 +235,6 @@ def table(tallies: dict[str, Tally]) -> str:
 
 def strip(path: Path, tier: str) -> None:
     """Draw each of three photographs, its composite without and with its shadow, and the shadow's layer."""
-    from vivid_assets.imaging.blend.cast_shadow import multiply_layer
-    from vivid_assets.one_picture.composites import composed
-    from vivid_assets.one_picture.masks import Masks
-    from vivid_assets.one_picture.scenes import Scene
-    from vivid_assets.settings import Settings
-
     cutouts = {cutout.name: cutout for cutout in drawn_cutouts()}
     rows = []
     with ExitStack() as leases:
@@ -255,7 +250,7 @@ def strip(path: Path, tier: str) -> None:
             tiles = [solved.picture.rgb]
             for wanted in ("none", "auto"):
                 settings = Settings.model_validate({"composites": {"shadow": wanted}})
-                blended = composed(solved, scene, settings, deep=True)
+                blended = laid_over(cut_out(solved, settings, deep=True), scene, settings)
                 tiles.append(blended.composite)
             layer = np.ones((1, 1, 3), np.float32) if blended.shadow.layer is None else blended.shadow.layer
             tiles.append(cv2.resize(multiply_layer(layer), (900, 900), interpolation=cv2.INTER_LINEAR))

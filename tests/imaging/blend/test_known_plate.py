@@ -180,3 +180,13 @@ def test_a_pale_sole_above_its_deep_shadow_is_no_plate():
     made = blend_native(picture, Alpha(mask, "probability"), np.full((8, 8, 3), MAGENTA, np.uint8), shadow="auto")
     inner = cv2.erode(sole.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
     assert (made.alpha[inner] < 0.5).mean() < 0.06
+
+
+@pytest.mark.parametrize("color", [PLATES[0], PLATES[2]])
+def test_hair_keeps_its_colors_through_a_codec_that_halves_them(color):
+    scene = plain(color, subject=(70, 45, 30), size=500, hairs=260)
+    file = cv2.imencode(".jpg", scene.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+    halved = np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1])
+    made = composed(replace(scene, picture=halved))
+    soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
+    assert apart(made.composite, scene.before(MAGENTA), soft) < 7.0

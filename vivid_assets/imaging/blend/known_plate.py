@@ -56,6 +56,8 @@ _PURE = 0.03
 """Distance from the ray, over the share of light, up to which no hair is mixed into a coloured plate."""
 _STRANGE = 12.0
 """Misfit, chi squared of three channels, at which no mixture of F and B explains a pixel."""
+_RINGING = 5.0
+"""Levels of 8 bits: what a lossy codec, which removes a capture's noise elsewhere, makes of it beside an edge."""
 _FILLS = 3.0, 7.0
 """Pixels of such a picture between which what is nearly solid becomes so."""
 _EDGE = (
@@ -137,7 +139,7 @@ class _SmallPicture:
 
 
 def solve_known_plate(
-    image: RGB, alpha: Matte, noise: float, *, solve: bool, threads: int | None = None
+    image: RGB, alpha: Matte, noise: float, *, solve: bool, lossy: bool = False, threads: int | None = None
 ) -> KnownPlate | None:
     """Solve alpha and shadow of a picture before a plain background; None where it is busy or the subject unseen.
 
@@ -146,6 +148,7 @@ def solve_known_plate(
         alpha: float32 h×w, 0..1, of any size of the same aspect.
         noise: the capture's, in levels of 8 bits.
         solve: whether ``alpha`` is a network's, which the photograph may correct; else it tells the shadow only.
+        lossy: whether a lossy codec has left its errors beside the edge.
         threads: the most to use.
 
     """
@@ -153,6 +156,9 @@ def solve_known_plate(
     small = _small_picture(light, alpha, noise)
     if small is None:
         return None
+    if lossy:
+        noise = max(noise, _RINGING)
+        small = replace(small, table=noise_variances(_reduced(noise, small.longest, max(image.shape))))
     if not solve:
         seen = small.ray & ~grown(small.network > 0.01, 1.5)
         return KnownPlate(None, *_with_horizon(small.plate, _layer(small, seen.astype(np.float32))))
@@ -245,7 +251,7 @@ def _small_picture(light: LinearRGB, alpha: Matte, noise: float) -> _SmallPictur
     reduced = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
     network = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
     fitted = fitted_size(width, height, FITTED_AT)
-    grain = max(noise * max(fitted) / max(height, width), _LEAST_NOISE)
+    grain = _reduced(noise, max(fitted), max(height, width))
     tiny, subject = (
         np.asarray(cv2.resize(plane, fitted, interpolation=cv2.INTER_AREA), np.float32) for plane in (reduced, network)
     )
@@ -253,7 +259,7 @@ def _small_picture(light: LinearRGB, alpha: Matte, noise: float) -> _SmallPictur
     if found is None:
         return None
     plate = np.asarray(cv2.resize(found.light, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    left = max(noise * max(size) / max(height, width), _LEAST_NOISE)
+    left = _reduced(noise, max(size), max(height, width))
     table = noise_variances(left)
     # Each channel by its noise, whose variance goes with the light to the power of 7/6.
     weight = np.maximum(plate, 0.004) ** np.float32(-7 / 6)
@@ -270,6 +276,11 @@ def _small_picture(light: LinearRGB, alpha: Matte, noise: float) -> _SmallPictur
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
     return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, table)
+
+
+def _reduced(noise: float, longest: int, of: int) -> float:
+    """What is left of a capture's noise in a picture that was reduced to ``longest`` pixels from ``of``."""
+    return max(noise * longest / of, _LEAST_NOISE)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from vivid_assets.imaging.core.color import (
     linear_to_lab,
     srgb_to_linear,
 )
+from vivid_assets.imaging.core.half_colors import whole_colors
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
@@ -192,12 +193,25 @@ def _solved(
     known = None
     if origin != "own" and (of_network or options.shadow in ("auto", "keep")):
         grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
-        known = solve_known_plate(image, answer.alpha, grain, solve=of_network, threads=threads)
-    if known is not None and known.alpha is not None:
-        here, colors = _place_known(image, known, known.alpha, noise, threads)
-        return _Solved(here, colors, None, known)
+        whole = whole_colors(image, _about_subject(answer)) if of_network else None
+        seen = image if whole is None else whole
+        known = solve_known_plate(seen, answer.alpha, grain, solve=of_network, lossy=whole is not None, threads=threads)
+        if known is not None and known.alpha is not None:
+            here, colors = _place_known(seen, known, known.alpha, noise, threads)
+            return _Solved(here, colors, None, known)
     solved = solve(answer, colors=estimated, correct=options.refine, noise=noise, threads=threads)
     return _Solved(place(image, answer, solved, noise, threads), solved.colors, solved.evidence, known)
+
+
+def _about_subject(answer: Answer) -> Box:
+    """Find the part of the whole picture in which an edge may lie."""
+    (height, width), (rows, columns) = answer.full, answer.alpha.shape
+    box = around(answer.alpha > 0, round(0.03 * max(rows, columns)))
+    down, across = height / rows, width / columns
+    return (
+        slice(int(box[0].start * down), min(height, int(np.ceil(box[0].stop * down)))),
+        slice(int(box[1].start * across), min(width, int(np.ceil(box[1].stop * across)))),
+    )
 
 
 class _Edge(NamedTuple):
