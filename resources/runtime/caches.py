@@ -25,6 +25,18 @@ def find_room_for_caches() -> None:
         os.environ.setdefault("HF_MODULES_CACHE", str(_temporary() / "huggingface-modules"))
 
 
+def keep_compiled_code() -> None:
+    """Have ``torch.compile`` keep its code beside the weights, where it outlives a restart; what is set is left alone.
+
+    By default it is in the folder for temporary files.
+    """
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HOME) / "vivid-assets-compiled"
+    if may_write(folder):
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+
+
 def may_write(folder: Path) -> bool:
     """Whether this process may make ``folder``, or files in it where it is there already."""
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))

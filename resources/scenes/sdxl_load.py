@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.errors import ModelUnavailable, first_line
+from resources.runtime.caches import keep_compiled_code
 from resources.runtime.device import Device, assert_placed
 from resources.scenes.pipelines import load_single_file, quiet_bars
 from resources.scenes.samplers import Sampler
@@ -86,6 +87,7 @@ def _assert_compiles(device: Device) -> None:
     """Compile a line of arithmetic, so that a compiler that is missing is found now, and not by every picture."""
     import torch
 
+    keep_compiled_code()
     try:
         torch.compile(lambda values: values * 2 + 1, fullgraph=True)(torch.ones(8, device=device.name))
     except Exception as error:

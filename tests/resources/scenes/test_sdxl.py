@@ -1,6 +1,7 @@
 """SDXL with a small random model of the real classes: seeds, batches, guard, samplers, faults."""
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -365,8 +366,12 @@ def test_compiled_it_is_traced_without_a_break_and_batches_are_filled(settings, 
     torch._dynamo.reset()
 
 
-def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypatch):
+def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypatch, tmp_path):
     import torch
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is as before afterwards
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
 
     def no_compiler(function, **_):
         def call(*_):
@@ -377,6 +382,7 @@ def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypat
     monkeypatch.setattr(torch, "compile", no_compiler)
     with pytest.raises(ModelUnavailable, match=r"No working C\+\+ compiler found.*apt install g\+\+.*compile to off"):
         make(settings | {"compile": "blocks"}, [SOFA])
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "vivid-assets-compiled"), "kept beside the weights"
 
 
 def test_auto_never_computes_on_the_cpu(settings, monkeypatch):
