@@ -284,3 +284,23 @@ def test_the_full_picture_is_linked_by_its_path_from_the_page(page):
     assert page.locator("#full").get_attribute("href") == f"../composites/spring/{quote('=c.png')}"
     page.keyboard.press("Home")
     assert not page.locator("#full").is_visible(), "a failed picture has none"
+
+
+def test_a_clip_is_shown_over_its_time(browser, tmp_path):
+    file = tmp_path / "clips.html"
+    file.write_bytes(
+        review_page("clips", [row("a.png"), row("turntable/disc.mp4", frames=10, flagged_frames=2, flicker=0.0123)])
+    )
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    page.keyboard.press("4")
+    assert page.locator("#views [data-view=edges]").inner_text().startswith("Edge")
+    assert page.locator(".cell.before").is_visible()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#views [data-view=edges]").inner_text().startswith("Over time")
+    # Nothing lies before the sheet.
+    assert page.locator(".cell.edges").is_visible()
+    assert not page.locator(".cell.before").is_visible()
+    assert "10, 2 flagged" in page.locator("#facts").inner_text()
+    assert "1.2 %" in page.locator("#facts").inner_text()
+    page.close()

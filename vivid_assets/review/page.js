@@ -190,6 +190,7 @@ function show(index) {
   nothing.hidden = Boolean(row?.after);
   nothing.textContent = row ? row.why[0] || "There is no composite." : "No picture passes the filters.";
   const overTime = row?.frames ? "Over time" : "Edge";
+  canvas.classList.toggle("clip", Boolean(row?.frames));
   find("#views [data-view=edges]").firstChild.textContent = `${overTime} `;
   find(".cell.edges figcaption").textContent = row?.frames ? "frames and masks; below: flicker" : "edge: red is unsure";
   resetZoom();

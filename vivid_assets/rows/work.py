@@ -36,6 +36,8 @@ class Work(Generic[Loaded, Computed]):
     batch_size: int = 1
     order: Callable[[RowInput], Any] | None = None
     """The order in which rows are worked on, so that those that can be computed together come together."""
+    alone: Callable[[RowInput], bool] | None = None
+    """Which rows take long, and so are a batch of their own, before which all earlier ones are yielded."""
     threads: int = os.cpu_count() or 2
 
 
@@ -80,7 +82,9 @@ def perform(rows: Sequence[RowInput], work: Work[Any, Any]) -> Iterator[Done]:
             load_ahead()
             while loading:
                 batch: list[tuple[RowInput, Any, float]] = []
-                while loading and len(batch) < work.batch_size:
+                if _is_alone(work, loading[0][0]):
+                    yield from saved(at_most=0)
+                while loading and len(batch) < _room(work, loading[0][0], batch):
                     row, future = loading.popleft()
                     loaded, seconds = _result(future)
                     load_ahead()
@@ -104,6 +108,15 @@ def perform(rows: Sequence[RowInput], work: Work[Any, Any]) -> Iterator[Done]:
         finally:
             for _, future in loading:
                 future.cancel()
+
+
+def _is_alone(work: Work[Any, Any], row: RowInput) -> bool:
+    return work.alone is not None and work.alone(row)
+
+
+def _room(work: Work[Any, Any], row: RowInput, batch: Sequence[tuple[RowInput, Any, float]]) -> int:
+    """How many rows a batch may have, with ``row`` as its next one."""
+    return 1 if _is_alone(work, row) or (batch and _is_alone(work, batch[-1][0])) else work.batch_size
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:

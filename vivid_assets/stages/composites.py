@@ -157,7 +157,7 @@ class Compose(EachPicture[Composite]):
         self.settings = shard.settings.composites.model_dump(mode="json")
         self._looks: dict[str, CompositesSettings] = {}
         self._cut_outs = _CutOuts()
-        self.order = lambda row: is_clip(row.read(Given).content)
+        self.order = self.alone = lambda row: is_clip(row.read(Given).content)
 
     def settings_of(self, row: RowInput) -> Mapping[str, Any]:
         used = self._of_clip(row) if is_clip(row.read(Given).content) else self._of_picture(row)

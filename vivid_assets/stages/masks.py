@@ -123,7 +123,7 @@ class MakeMasks(StageWork[Loaded, Solved, MaskRow]):
         self.settings = wanted.model_dump(mode="json", exclude={"matting"})
         self.revision = {"ladder": self._ladder.revision} | ({"vitmatte": vitmatte.revision} if vitmatte else {})
         self.lacking = "; ".join(trouble(tier.name, reason) for tier, reason in absent) or None
-        self.order = lambda row: is_clip(row.read(AskedMask).content)
+        self.order = self.alone = lambda row: is_clip(row.read(AskedMask).content)
 
     def load(self, row: RowInput) -> Loaded:
         asked, prepared = row.read(AskedMask), row.read(PreparedForMask)

@@ -91,6 +91,8 @@ class StageWork(Generic[Loaded, Computed, Made]):
         """Pictures at a time, for ``compute``."""
         self.order: Callable[[RowInput], Any] | None = None
         """What rows are sorted by, so that those that can be computed together come together."""
+        self.alone: Callable[[RowInput], bool] | None = None
+        """Which rows take long, and so are a batch of their own."""
         self.settings: Mapping[str, Any] = {}
         """The settings that the rows depend on; what is read of others must change no result."""
         self.revision: Mapping[str, str] = {}
@@ -121,7 +123,7 @@ class StageWork(Generic[Loaded, Computed, Made]):
         """
         run = self._over(pictures, retry_failed=retry_failed)
         return materialize_rows(
-            run, lambda: Work(self.load, self.compute, self.save, batch_size=self.batch_size, order=self.order)
+            run, lambda: Work(self.load, self.compute, self.save, self.batch_size, self.order, self.alone)
         )
 
     def is_up_to_date(self, pictures: Sequence[Mapping[str, Any]]) -> bool:
