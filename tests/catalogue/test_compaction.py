@@ -62,7 +62,9 @@ def test_whatever_came_and_went_pictures_keep_their_contents_and_fill_fewer_shar
         assert len({shard for shard, _ in after.values()}) < len({shard for shard, _ in before.values()})
         moved = {name for names in compacted.moves.values() for name in names}
         assert {name for name in before if before[name] != after[name]} == moved
-        assert max(Counter(shard for shard, _ in after.values()).values()) <= 4
+        # One may have more already, of pictures that returned to where they were.
+        grown = Counter(shard for shard, _ in after.values()) - Counter(shard for shard, _ in before.values())
+        assert all(sum(one == shard for one, _ in after.values()) <= 4 for shard in grown)
         assert compact(compacted.ledger, catalogue="spring", shard_size=4) is None
     # No number of a shard is given twice, and the next scan finds nothing to do.
     assert scanned(tidy, history[-1]).equals(tidy)
