@@ -33,7 +33,8 @@ hypothesis.settings.register_profile("vivid", deadline=None)
 hypothesis.settings.load_profile("vivid")
 
 SHARED = {
-    "models": {"tiny_sdxl", "tiny_clip", "tiny_birefnet", "tiny_vitmatte", "tiny_families", "open_clip_tokenizer"},
+    "diffusers": {"tiny_sdxl", "tiny_families"},
+    "models": {"tiny_clip", "tiny_birefnet", "tiny_vitmatte", "open_clip_tokenizer"},
     "live Dagster": {"tests.support.operator"},
 }
 """What takes long to set up and is shared by tests of several files is set up once, in one worker."""

@@ -57,6 +57,7 @@ def told(program: str, *arguments: str, **environment: str) -> dict[str, tuple[l
     return json.loads(done.stdout)
 
 
+@pytest.mark.soak
 def test_a_run_calls_nothing_that_set_up_has_not_compiled(tmp_path: Path) -> None:
     """In the cache that set-up filled, which all tests share: what others put there is no excuse."""
     ahead = told(_AHEAD)

@@ -9,6 +9,7 @@ from benchmarks.speed import models
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.soak
 def test_every_part_is_measured_against_the_plain_way(tmp_path, capsys, hub_code):
     written = tmp_path / "table.md"
     rows = models.main(

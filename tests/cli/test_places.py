@@ -232,7 +232,7 @@ def test_another_user_s_folder_is_not_trusted_with_code(tmp_path, monkeypatch):
         caches._temporary.cache_clear()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_first_runs_at_once_on_a_fresh_store(home):
     environment = {name: value for name, value in os.environ.items() if name not in ("VIVID_STORE", "DAGSTER_HOME")}
     for name in "ab":

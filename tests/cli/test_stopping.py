@@ -74,6 +74,7 @@ def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
     assert len([*(folder / "vivid_store" / "composites" / "spring").iterdir()]) == 4
 
 
+@pytest.mark.soak
 def test_a_killed_command_leaves_no_run_at_work_once_the_next_one_has_looked(place):
     folder, environment = place
     process = _start(place, VIVID, "catalogue", "run", "spring")

@@ -166,7 +166,7 @@ def _nothing(step, frame):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [400, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.soak)])
 def test_memory_does_not_grow_with_the_clip(count):
     peak(20)  # what is imported and compiled
     assert peak(count) < 1.1 * peak(100)

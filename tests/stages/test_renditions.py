@@ -233,6 +233,9 @@ def test_a_picture_that_goes_takes_its_renditions_with_it(spring):
 
 
 def test_what_breaks_a_presets_rules_is_said_for_each_rendition(spring):
+    # In a thumbnail what JPEG leaves beside the subject reaches the frame.
+    spring.put("a.jpg", size=480)
+    spring.put("shoes/b.jpg", size=480, subject=(30, 60, 150))
     spring.say(
         '[renditions.main]\npreset = "amazon-main"\ncanvas = "120x120"\nleast_canvas = ""\n'
         '[renditions.square]\npreset = "square-white"\ncanvas = "100x100"\n'

@@ -141,10 +141,15 @@ def test_a_partition_is_materialised_as_the_ui_does_it(spring):
 @pytest.mark.parametrize(
     ("stage", "settings", "reruns"),
     [
-        ("composites", BLENDED, {"composites", "review"}),
-        ("masks", BLENDED.replace("[masks]", "[masks]\nstretch_low = 0.2"), {"masks", "composites", "review"}),
+        pytest.param("composites", BLENDED, {"composites", "review"}, id="blending"),
+        pytest.param(
+            "masks",
+            BLENDED.replace("[masks]", "[masks]\nstretch_low = 0.2"),
+            {"masks", "composites", "review"},
+            id="mask threshold",
+            marks=pytest.mark.soak,
+        ),
     ],
-    ids=["blending", "mask threshold"],
 )
 def test_what_a_changed_setting_puts_out_of_date_is_seen_and_just_that_is_launched(
     spring, person, stage, settings, reruns

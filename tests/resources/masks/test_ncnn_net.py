@@ -67,7 +67,7 @@ def test_weights_are_converted_once(home, photograph, monkeypatch):
     np.testing.assert_array_equal(network().run(preprocess(photograph)), first)
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "missing"])
+@pytest.mark.parametrize("damage", ["flip", *(pytest.param(one, marks=pytest.mark.soak) for one in ("cut", "missing"))])
 def test_a_damaged_conversion_is_made_again(done, photograph, damage):
     first = network().run(preprocess(photograph))
     file = converted(done) / "net.bin"

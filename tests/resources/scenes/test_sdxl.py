@@ -330,7 +330,8 @@ def test_no_memory_to_decode_means_tiles_and_no_step_again(settings, monkeypatch
     assert all(difference(one, other) <= LEVELS for one, other in zip(tiled, expected, strict=True))
 
 
-@pytest.mark.parametrize("how", ["blocks", pytest.param("whole", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["blocks", "whole"])
 def test_compiled_a_broken_picture_is_made_again_without_compiling_anew(settings, monkeypatch, how):
     import torch
 
