@@ -28,11 +28,11 @@ test:
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports
-	@# The tests start some hundred processes, which share compiled bytecode. Three processes more than there are cores,
+	@# The tests start some hundred processes, which share compiled bytecode. Two processes more than there are cores,
 	@# since tests of a live Dagster mostly wait for its next tick. Types are checked beside them.
 	@.venv/bin/mypy & types=$$!; \
 	env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 .venv/bin/python -m pytest \
-		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 3)) --dist loadfile --no-loadscope-reorder -m "not soak"; \
+		--numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist loadfile --no-loadscope-reorder -m "not soak"; \
 	tests=$$?; wait $$types && exit $$tests
 
 ## Long tests: a hundred kills in the middle of a run, a store that stalls, whole models compiled, the whole demo

@@ -68,14 +68,14 @@ class LiveDagster:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def webhook():
     server = Webhook()
     yield server
     server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def storage(request):
     """What dagster.yaml says of the storage: a PostgreSQL server of these tests' own where CI has one, else SQLite."""
     if not os.environ.get("VIVID_REQUIRE_POSTGRES"):
@@ -84,7 +84,7 @@ def storage(request):
     return f'\nstorage:\n  postgres:\n    postgres_url: "{url}"\n'
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment(tmp_path_factory, webhook, storage):
     """Of the live Dagster: nights come each minute, and a dead worker is looked for every three seconds."""
     root = tmp_path_factory.mktemp("live")
@@ -104,7 +104,7 @@ def environment(tmp_path_factory, webhook, storage):
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dagster(environment, tmp_path_factory):
     server = LiveDagster(environment, tmp_path_factory.mktemp("log") / "dg.log")
     try:
@@ -114,13 +114,13 @@ def dagster(environment, tmp_path_factory):
         server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operator(dagster, environment, webhook):
     """Modules share it: each has catalogues of its own, forgets them at its end, and puts the settings back."""
     return Operator(dagster, environment, webhook)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
