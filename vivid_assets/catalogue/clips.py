@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
-from vivid_assets.catalogue.identity import CLIP, ETAG, FRAMES, MANIFEST, UNREADABLE
+from vivid_assets.catalogue.identity import CLIP, ETAG, FRAMES, UNREADABLE
 from vivid_assets.catalogue.listing import LISTING, Listing, content_digests
 from vivid_assets.catalogue.names import collisions
 from vivid_assets.catalogue.pictures import suffix_of
@@ -112,14 +112,16 @@ def _one(name: str, frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"picture": name, "size": sum(row["size"] for row in frames), "stamp": _digest(lines)}
 
 
-def content_said(name: str, said: str, patterns: Sequence[str]) -> str:
-    """The content of a picture or clip by what a manifest says of it."""
-    content = f"{MANIFEST}{said}"
-    if not any(_expression(pattern).fullmatch(name) for pattern in patterns):
-        return content
+def kinds_said(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """What the contents of pictures and clips that a manifest names begin with: ``clip:``, ``frames:`` or nothing."""
+    fits = [_expression(pattern).fullmatch for pattern in patterns]
+    return [_kind_said(name) if any(one(name) for one in fits) else "" for name in names]
+
+
+def _kind_said(name: str) -> str:
     if suffix_of(name) in CLIP_SUFFIXES:
-        return f"{CLIP}{content}"
-    return content if suffix_of(name) else f"{FRAMES}{content}"
+        return CLIP
+    return "" if suffix_of(name) else FRAMES
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

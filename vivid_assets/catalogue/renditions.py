@@ -41,8 +41,6 @@ def assert_apart(pictures: Iterable[str], declared: Mapping[str, Rendition]) -> 
 
     Both are looked for without regard to case and Unicode form, which other systems do not tell apart.
     """
-    if not declared:
-        return
     folders = {plain(folder): folder for folder, slash, _ in (name.partition("/") for name in pictures) if slash}
     for name in declared:
         if folder := folders.get(name):

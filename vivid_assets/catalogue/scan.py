@@ -17,8 +17,8 @@ from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
 from resources.scenes.plain import is_plain
 from resources.store.store import Store
-from vivid_assets.catalogue.clips import Clips, content_said, declared_clips
-from vivid_assets.catalogue.identity import IS_CLIP, UNREADABLE, is_clip, kind_of_content
+from vivid_assets.catalogue.clips import Clips, declared_clips, kinds_said
+from vivid_assets.catalogue.identity import IS_CLIP, MANIFEST, UNREADABLE, is_clip, kind_of_content
 from vivid_assets.catalogue.ledger import commit_ledger, last_sound_ledger, read_ledger
 from vivid_assets.catalogue.listing import Listing, content_digests, file_state, list_files
 from vivid_assets.catalogue.manifest import COLUMNS, MANIFEST_NAMES, NoImages, read_manifest
@@ -205,7 +205,8 @@ def _find(store: Store, catalogue: Catalogue, file: CatalogueFile, ledger: pa.Ta
     wishes = read_wishes(store, catalogue.name)
     manifest = with_wishes(manifest, wishes)
     pictures = manifest["image"]
-    assert_apart(pictures.to_pylist(), declared)
+    if declared:
+        assert_apart(pictures.to_pylist(), declared)
     identity["content"] = _settled(catalogue, ledger, pictures, identity["content"])
 
     available = _folder(store, catalogue, file.background_folder, refused)
@@ -336,8 +337,9 @@ def _identity_of_digests(
     manifest: pa.Table, ledger: pa.Table, clips: Sequence[str]
 ) -> dict[str, pa.ChunkedArray | pa.Array]:
     """Size, stamp and content by the manifest's digests; a missing file fails when it is read."""
-    pairs = zip(manifest["image"].to_pylist(), manifest["digest"].to_pylist(), strict=True)
-    said = pa.array([content_said(name, digest, clips) for name, digest in pairs], pa.string())
+    said = pc.binary_join_element_wise(MANIFEST, manifest["digest"], "")
+    if clips:
+        said = pc.binary_join_element_wise(pa.array(kinds_said(manifest["image"].to_pylist(), clips)), said, "")
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(manifest["image"], live["picture"])
     # What the ledger calls by another kind of content was settled when the manifest first said this of it.
@@ -438,7 +440,7 @@ def _contents(
         pc.not_equal(stamp, ""),
     )
     was_clip = pc.fill_null(pc.match_substring_regex(live["content"].take(known), IS_CLIP), False)
-    same = pc.and_(same, pc.equal(was_clip, pa.array([name in clips for name in pictures.to_pylist()], pa.bool_())))
+    same = pc.and_(same, pc.equal(was_clip, pc.is_in(pictures, value_set=pa.array([*clips.frames], pictures.type))))
     trusted = pc.and_(there, pc.fill_null(same, False))
     look = pc.and_(there, pc.invert(trusted))
     looked_at = clips.contents(catalogue.root, pictures.filter(look).to_pylist(), stamp.filter(look).to_pylist())
