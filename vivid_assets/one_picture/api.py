@@ -14,7 +14,6 @@ from PIL import Image as Pillow
 from resources.scenes.plain import is_plain
 from vivid_assets.imaging.blend.cast_shadow import Choice as Shadow
 from vivid_assets.imaging.blend.composite import Blend
-from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.options import Mode
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.io.codec import Picture
@@ -461,9 +460,7 @@ def _found(solved: Solved, masks: Masks, *, as_pillow: bool) -> FoundMask[Any]:
 
 def _parts(done: Blend, as_pillow: bool) -> dict[str, Any]:
     """What all composites have, as arrays or as Pillow's images."""
-    colors = emptied(done.foreground, done.alpha)
-    top = np.iinfo(colors.dtype).max
-    cutout = np.dstack([colors, np.rint(done.alpha.clip(0, 1) * top).astype(colors.dtype)])
+    cutout = done.cutout
     composite = done.composite if done.opacity is None else cutout
     images = {"composite": composite, "cutout": cutout, "alpha": done.alpha}
     return {

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from resources.masks.tiers import MASK_TIERS
 from vivid_assets.imaging.blend.composite import Blend
-from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
@@ -203,6 +202,4 @@ def _solved(frame: RGB8, alpha: Matte, tier: str, settings: Settings) -> Solved:
 
 
 def _layers(done: Blend) -> Composed:
-    alpha = np.rint(done.alpha.clip(0, 1) * 255).astype(np.uint8)
-    colors = emptied(done.foreground, done.alpha).astype(np.uint8, copy=False)
-    return Composed(done.composite.astype(np.uint8, copy=False), np.dstack([colors, alpha]))
+    return Composed(done.composite.astype(np.uint8, copy=False), done.cutout)

@@ -61,6 +61,13 @@ class Blend:
         return self.alpha if self.is_transparent else None
 
     @property
+    def cutout(self) -> NDArray[Any]:
+        """The subject alone: H×W×4 of the foreground's type, straight alpha, nothing of its room where it is clear."""
+        colors = emptied(self.foreground, self.alpha)
+        alpha = np.rint(self.alpha.clip(0, 1) * np.iinfo(colors.dtype).max).astype(colors.dtype)
+        return np.dstack([colors, alpha])
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What could not be seen in the photograph or done on the canvas, and why the shadow is not the expected."""
         seen = (self.known.note if self.known else "", self.shadow.note, self.place.note)

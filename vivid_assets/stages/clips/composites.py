@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.blend.composite import Blend
-from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import Rules
 from vivid_assets.imaging.blend.rules import broken_rules
@@ -22,11 +20,11 @@ from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.provenance import SourceType, xmp_packet
 from vivid_assets.imaging.io.video.marking import add_xmp
 from vivid_assets.imaging.io.video.read import Clip
-from vivid_assets.imaging.io.video.write import Encoding, composite_encoding, with_alpha, writing
+from vivid_assets.imaging.io.video.write import composite_encoding, with_alpha, writing
 from vivid_assets.one_picture.clip_frames import clip_shadow, compose_clip
 from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.clips.packed import Packed
-from vivid_assets.stages.clips.source import Pixels
+from vivid_assets.stages.clips.source import Timed
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +122,9 @@ def compose_whole_clip(
     encoding = (
         with_alpha(Path(f"cutout{suffix}")) if clear else composite_encoding(wanted.clip_codec, wanted.clip_quality)
     )
-    figures = _Figures(still, rules)
+    figures, frames = _Figures(still, rules), Timed(clip)
     done = compose_clip(
-        Pixels(clip),
+        frames,
         _alphas(masks),
         union,
         scene.rgb,
@@ -137,7 +135,12 @@ def compose_whole_clip(
     )
     with TemporaryDirectory(prefix="vivid-composite-") as folder:
         path = Path(folder) / f"composite{suffix}"
-        _write(path, clip, done, figures, encoding, f"vivid_assets {provenance} {scene.source_type}")
+        sound = clip.path if clip.has_audio and suffix != ".webm" else None
+        comment = f"vivid_assets {provenance} {scene.source_type}"
+        with writing(path, encoding, clip.rate, sound=sound, comment=comment) as sink:
+            for one in done:
+                figures.add(one)
+                sink.add(one.cutout if one.is_transparent else one.composite.astype(np.uint8, copy=False), frames.time)
         add_xmp(path, xmp_packet(scene.source_type, provenance))
         data = path.read_bytes()
     assert figures.still is not None
@@ -156,25 +159,6 @@ def compose_whole_clip(
         notes=[*figures.notes],
         broken_rules=figures.broken,
     )
-
-
-def _write(path: Path, clip: Clip, done: Iterator[Blend], figures: _Figures, encoding: Encoding, comment: str) -> None:
-    sound = clip.path if clip.has_audio and path.suffix != ".webm" else None
-    with writing(path, encoding, clip.rate, sound=sound, comment=comment) as sink:
-        for made, time in zip(done, _times(clip), strict=True):
-            figures.add(made)
-            sink.add(_layers(made) if made.is_transparent else made.composite.astype(np.uint8, copy=False), time)
-
-
-def _times(clip: Clip) -> Iterator[Fraction]:
-    for frame in clip:
-        yield frame.time
-
-
-def _layers(done: Blend) -> NDArray[np.uint8]:
-    """H×W×4, straight alpha."""
-    alpha = np.rint(done.alpha.clip(0, 1) * 255).astype(np.uint8)
-    return np.dstack([emptied(done.foreground, done.alpha).astype(np.uint8, copy=False), alpha])
 
 
 def _as_picture(done: Blend, source_type: SourceType, provenance: str) -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,4 +34,19 @@ class Pixels:
     def __iter__(self) -> Iterator[RGB8]:
         """Begin again."""
         for frame in self._clip:
+            yield frame.rgb
+
+
+class Timed:
+    """A clip's frames once, and the time of the one that was asked for last."""
+
+    def __init__(self, clip: Clip) -> None:
+        """Of ``clip``."""
+        self._clip = clip
+        self.time = Fraction(0)
+
+    def __iter__(self) -> Iterator[RGB8]:
+        """Begin."""
+        for frame in self._clip:
+            self.time = frame.time
             yield frame.rgb
