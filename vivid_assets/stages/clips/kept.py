@@ -75,7 +75,7 @@ class KeptAnswers:
 
     def get(self, tier: str, frame: int) -> Answer | None:
         """What a tier said of a frame; None where it was not asked."""
-        if (tier, frame) not in self._answers():
+        if not self._has_read(tier, frame):
             found = self._parts.read(f"answers {tier}", frame)
             if found is None:
                 return None
@@ -101,9 +101,9 @@ class KeptAnswers:
             self._parts.write(f"answers {self._tier}", self._first, packed(self._pictures, self._said))
         self._pictures, self._said = {}, []
 
-    def _answers(self) -> set[tuple[str, int]]:
+    def _has_read(self, tier: str, frame: int) -> bool:
         count = len(self._read.notes) if self._read else 0
-        return {(self._tier, frame) for frame in range(self._first, self._first + count)}
+        return tier == self._tier and self._first <= frame < self._first + count
 
 
 class KeptMasks:

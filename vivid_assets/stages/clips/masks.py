@@ -120,9 +120,11 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
         survey = maker.survey(frames, place, progress, answers=answers, only=wanted.only)
         answers.flush()
         kept = KeptMasks(parts, survey.tier)
-        packer, notes = Packer(place / "masks.zip"), list[Note]()
+        packer, notes, still = Packer(place / "masks.zip"), list[Note](), b""
 
         def take(number: int, png: bytes, note: Any) -> None:
+            nonlocal still
+            still = png if number == wanted.still else still
             packer.add_picture(number, png)
             notes.append(Note(*note))
 
@@ -136,14 +138,13 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
         degraded = "; ".join(trouble(tier, reason) for tier, reason in maker.broken.items()) or None
         for number in frames_to_show(_flagged(notes), len(notes)):
             packer.add(_seen(number), encode(np.asarray(survey.frames()[number]), format="jpeg", quality=85))
-        said = {"tier": survey.tier, "degraded": degraded, "passed": maker.passed}
-        packer.close(said | {"frames": notes, "remarks": [*opened.notes]})
+        said: dict[str, Any] = {"tier": survey.tier, "degraded": degraded, "passed": maker.passed}
+        said["remarks"] = [*opened.notes]
+        packer.close(said | {"frames": notes})
         file = wanted.file(degraded)
         shard.store.write(file, (place / "masks.zip").read_bytes())
     parts.remove()
-    made = _made(shard, file, wanted.still)
-    assert made is not None
-    return made
+    return MadeMasks(file, still, notes=notes, **said)
 
 
 def masks_sheet(masks: Packed) -> RGB8:
