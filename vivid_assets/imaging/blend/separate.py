@@ -193,9 +193,11 @@ def _solved(
     known = None
     if origin != "own" and (of_network or options.shadow in ("auto", "keep")):
         grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
-        whole = whole_colors(image, _about_subject(answer)) if of_network else None
-        seen = image if whole is None else whole
-        known = solve_known_plate(seen, answer.alpha, grain, solve=of_network, lossy=whole is not None, threads=threads)
+        restored = whole_colors(image, _about_subject(answer)) if of_network else None
+        seen = image if restored is None else restored
+        known = solve_known_plate(
+            seen, answer.alpha, grain, solve=of_network, lossy=restored is not None, threads=threads
+        )
         if known is not None and known.alpha is not None:
             here, colors = _place_known(seen, known, known.alpha, noise, threads)
             return _Solved(here, colors, None, known)

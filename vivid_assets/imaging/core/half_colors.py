@@ -25,8 +25,8 @@ _ROUNDING = 9.0
 _TELLING, _CLEAR = 30.0, 0.8
 """The variance of a colour and its correlation with lightness, squared, from which an edge says how sharp it is."""
 _GRAIN, _EVEN = 0.4, 4.0
-"""Levels of 8 bits: detail of colors where lightness is even (of less than that variance), from which it is a capture's
-noise, which no halved color keeps; rounding leaves .2."""
+"""Levels of 8 bits: detail of colours where lightness is even (of less than that variance), from which it is a
+capture's noise, which no halved colour keeps; rounding leaves .2."""
 _STRIP, _REACH = 256, 8
 """Rows at a time, for the memory that they take, and how far a pixel's colour reaches."""
 _SAMPLED = 6
@@ -75,7 +75,7 @@ def whole_colors(image: RGB, box: Box) -> RGB | None:
 
 
 def _are_halved(image: RGB8, box: Box) -> bool:
-    """Whether colors have less detail beside edges than lightness promises, and none where there is no edge."""
+    """Whether colours have less detail beside edges than lightness promises, and none where there is no edge."""
     strips = list(_strips(box[0], len(image)))
     seen = found = 0.0
     grain = []
