@@ -1,6 +1,7 @@
 """The house's measures: short functions, few positions, rooms that one can look around in."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from vivid_assets.stages.stage import all_stages
 PACKAGE = Path(vivid_assets.__file__).parent
 IMAGING = PACKAGE / "imaging"
 ROOMS = {"core", "io", "analysis", "matte", "blend", "backdrop", "clips"}
+
+CONTEXT = re.compile(r"\bbuild_[a-z]+_context\(")
 
 MOST_LINES, MOST_POSITIONS, MOST_MODULES = 60, 8, 20
 
@@ -52,3 +55,18 @@ def test_every_module_of_imaging_lies_in_a_room() -> None:
 
 def test_the_list_of_what_has_a_row_per_rendition_is_what_the_stages_say():
     assert {stage.name for stage in all_stages() if stage.per_rendition} == PER_RENDITION
+
+
+def test_what_dagster_opens_for_a_test_is_closed_with_it() -> None:
+    """A context left to the garbage collector makes the instance of a test that has long ended the current one."""
+    opened, closed = set(), set()
+    for path in Path(__file__).parent.rglob("*.py"):
+        if not CONTEXT.search(text := path.read_text(encoding="utf-8")):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.With):
+                closed |= {(path.name, item.context_expr.lineno) for item in node.items}
+            if isinstance(node, ast.Call) and CONTEXT.search(ast.unparse(node.func) + "("):
+                opened.add((path.name, node.lineno))
+    assert len(opened) > 5
+    assert opened - closed == set()

@@ -67,13 +67,13 @@ def automate(home: Path, night: int) -> None:
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for count in range(12):
             when = datetime(2026, 1, 1, 2, tzinfo=UTC) + timedelta(days=night + count)
-            context = dg.build_schedule_context(
+            with dg.build_schedule_context(
                 instance,
                 scheduled_execution_time=when,
                 resources=defs.resources,
                 repository_def=defs.get_repository_def(),
-            )
-            tick = nightly.evaluate_tick(context)
+            ) as context:
+                tick = nightly.evaluate_tick(context)
             if not tick.run_requests:
                 print(f"night {night + count}: {tick.skip_message}", flush=True)
                 return

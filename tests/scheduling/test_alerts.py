@@ -40,8 +40,8 @@ class House:
 
     def tick(self):
         resources = PIPELINE.resources(store=self.store, alerts=Webhook())
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=resources)
-        result = failures_sensor(PIPELINE, dg.DefaultSensorStatus.RUNNING).evaluate_tick(context)
+        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=resources) as context:
+            result = failures_sensor(PIPELINE, dg.DefaultSensorStatus.RUNNING).evaluate_tick(context)
         self.cursor = result.cursor or self.cursor
 
     def run(self, failure=None, shard="spring-00000"):
@@ -100,8 +100,10 @@ def test_a_thousand_shards_are_rerun_some_at_a_time_and_each_once(house):
     cursor, requested, ticks = None, [], 0
     while house.store.names("updates"):
         resources = PIPELINE.resources(store=house.store)
-        context = dg.build_sensor_context(house.instance, cursor, definitions=defs, resources=resources)
-        with partition_loading_context(dynamic_partitions_store=house.instance):
+        with (
+            dg.build_sensor_context(house.instance, cursor, definitions=defs, resources=resources) as context,
+            partition_loading_context(dynamic_partitions_store=house.instance),
+        ):
             result = sensor.evaluate_tick(context)
         requested += [request.partition_key for request in result.run_requests or ()]
         cursor = result.cursor or cursor

@@ -60,10 +60,9 @@ def test_a_folder_is_added_scanned_and_its_shard_is_to_run(deployment):
     assert said["runs"] == "1 shards will run, with up to 1 pictures to make, in an unknown time."
     assert deployment.partitions() == ["spring-00000"]
     sensor = updates_sensor(PIPELINE, defs.resolve_job_def("vivid_catalogue"), dg.DefaultSensorStatus.RUNNING)
-    context = dg.build_sensor_context(
-        deployment.instance, definitions=defs, resources=PIPELINE.resources(store=deployment.store)
-    )
-    (request,) = sensor._raw_fn(context).run_requests
+    resources = PIPELINE.resources(store=deployment.store)
+    with dg.build_sensor_context(deployment.instance, definitions=defs, resources=resources) as context:
+        (request,) = sensor._raw_fn(context).run_requests
     assert (request.partition_key, len(request.asset_selection)) == ("spring-00000", 8)
 
 

@@ -128,14 +128,10 @@ def test_the_job_asks_for_just_these_runs_and_a_dry_run_for_none(pipeline_after)
     _, refused = launched(stages=["mask"])
     assert "There is no stage 'mask'; did you mean 'masks'" in str(refused.all_events)
     launched(catalogue="spring")
-    context = dg.build_sensor_context(
-        pipeline.instance, None, definitions=defs, resources=PIPELINE.resources(store=pipeline.store)
-    )
-    (request,) = (
-        updates_sensor(PIPELINE, defs.resolve_job_def("vivid_catalogue"), dg.DefaultSensorStatus.RUNNING)
-        ._raw_fn(context)
-        .run_requests
-    )
+    sensor = updates_sensor(PIPELINE, defs.resolve_job_def("vivid_catalogue"), dg.DefaultSensorStatus.RUNNING)
+    resources = PIPELINE.resources(store=pipeline.store)
+    with dg.build_sensor_context(pipeline.instance, definitions=defs, resources=resources) as context:
+        (request,) = sensor._raw_fn(context).run_requests
     assert request.partition_key == SHARD
     assert [key.path[-1] for key in request.asset_selection] == ["composites", "review", "export"]
 
@@ -154,8 +150,8 @@ def test_the_checks_count_by_catalogue_and_are_evaluated_without_a_run_when_they
 
     def look():
         nonlocal cursor
-        context = dg.build_sensor_context(pipeline.instance, cursor, resources=pipeline.resources())
-        result = sensor.evaluate_tick(context)
+        with dg.build_sensor_context(pipeline.instance, cursor, resources=pipeline.resources()) as context:
+            result = sensor.evaluate_tick(context)
         cursor = result.cursor or cursor
         cursor = cursor and cursor.split(', "again"')[0] + "}"
         for event in result.asset_events:

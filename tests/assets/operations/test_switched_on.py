@@ -62,14 +62,14 @@ class Daemon:
     def sensors(self, names=SENSORS) -> None:
         for name in names:
             sensor = self._defs.get_sensor_def(NAMES.named(name))
-            context = dg.build_sensor_context(
+            with dg.build_sensor_context(
                 self.instance,
                 self._cursors.get(name),
                 instance_ref=self.instance.get_ref(),
                 definitions=self._defs,
                 resources=self._resources,
-            )
-            found = sensor.evaluate_tick(context)
+            ) as context:
+                found = sensor.evaluate_tick(context)
             self._cursors[name] = found.cursor or self._cursors.get(name)
             for request in found.dynamic_partitions_requests or ():
                 self.instance.add_dynamic_partitions(NAMES.shards_name, request.partition_keys)
@@ -78,13 +78,15 @@ class Daemon:
             self._execute(found.run_requests or ())
 
     def _nightly(self, now: datetime) -> None:
-        context = dg.build_schedule_context(
-            self.instance,
-            scheduled_execution_time=now,
-            resources=self._resources,
-            repository_def=self._defs.get_repository_def(),
-        )
-        with partition_loading_context(dynamic_partitions_store=self.instance):
+        with (
+            dg.build_schedule_context(
+                self.instance,
+                scheduled_execution_time=now,
+                resources=self._resources,
+                repository_def=self._defs.get_repository_def(),
+            ) as context,
+            partition_loading_context(dynamic_partitions_store=self.instance),
+        ):
             found = self._defs.get_schedule_def(NAMES.named("nightly")).evaluate_tick(context)
         self._execute(found.run_requests or ())
 
