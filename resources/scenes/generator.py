@@ -11,6 +11,7 @@ from pydantic import Field
 
 from resources.resource import Model
 from resources.runtime.device import DeviceName, device_trouble
+from resources.scenes.request import bucket
 
 if TYPE_CHECKING:
     from resources.scenes.request import Scene, SceneRequest
@@ -45,6 +46,15 @@ class SceneGenerator(Model):
         """A maker of scenes for as long as the block runs: loaded on its first call, freed when the block ends."""
 
     @property
+    def enlarges(self) -> bool:
+        """Whether scenes may come larger than ``size``, for pictures that are."""
+        return False
+
+    def scale(self, height: int, width: int) -> int:  # noqa: ARG002
+        """Times its own size that a scene comes at for a picture of so many pixels."""
+        return 1
+
+    @property
     def called(self) -> str:
         """What it is called in messages."""
         return self.title
@@ -62,3 +72,24 @@ class SceneGenerator(Model):
             ask = "" if self.device != "auto" else "; with device cpu in the settings it computes on the CPU, slowly"
             return f"{self.called} cannot compute here: {trouble}{ask}."
         return self.missing()
+
+
+class Enlarging(SceneGenerator):
+    """A generator whose scenes may be painted larger than its model's own, for large pictures (``enlarged``)."""
+
+    enlarge: int = Field(
+        default=1,
+        ge=1,
+        le=4,
+        description="Times the model's own size, at most, that a scene is painted at for a picture that is larger; "
+        "from 2 on a scene takes 4 to 9 times as long.",
+    )
+
+    @property
+    def enlarges(self) -> bool:
+        """Where the settings ask for it."""
+        return self.enlarge > 1
+
+    def scale(self, height: int, width: int) -> int:
+        """The nearest to the picture's own size."""
+        return max(1, min(self.enlarge, round(max(height, width) / max(bucket(height, width, self.size)))))

@@ -16,7 +16,7 @@ class SceneModel(Protocol):
         """What requests of a batch must have in common besides their shape: the room that their texts need."""
 
     def make(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> list[Scene | Exception]:
-        """Scenes of one shape (height, width) in one batch; an exception as an entry is that scene's failure."""
+        """Scenes of one shape (height, width) and scale in one batch; an exception as an entry is its failure."""
 
 
 class LeasedModel(Protocol):
@@ -64,7 +64,7 @@ class SceneMaker:
         """What requests must have in common to be made in one batch."""
         with self._shared.use() as model:
             words = model.words(request)
-        return *bucket(request.height, request.width, self._size), request.subject is not None, words
+        return *bucket(request.height, request.width, self._size), request.subject is not None, request.scale, words
 
     def _make(self, requests: list[SceneRequest]) -> list[Scene | Exception]:
         # A compiled model is compiled anew for each batch size, so there are few: 1, 2, 4, … and the full one.

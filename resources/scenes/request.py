@@ -15,6 +15,9 @@ _BUCKETS = (
     (1152, 896), (1216, 832), (1344, 768), (1536, 640), (2048, 512),
 )  # fmt: skip
 
+_ENLARGING = "1"
+"""Version of how scenes are made larger than the model's own: raised where that gives others."""
+
 
 def bucket(height: int, width: int, size: int = 1024) -> tuple[int, int]:
     """The (height, width) to generate for a picture of ``height``×``width``: the bucket of the nearest shape.
@@ -60,10 +63,12 @@ class SceneRequest:
     """What to keep out; "" gives the model's own empty guidance, as diffusers does for None."""
     seed: int
     height: int
-    """Of the picture that the scene is for, in pixels; the scene comes at ``bucket(height, width)``."""
+    """Of the picture that the scene is for, in pixels; the scene's shape is ``bucket(height, width)``."""
     width: int
     subject: Subject | None = field(default=None, compare=False)
     """Paint around this subject, so that ground and light fit it; None makes a scene of its own."""
+    scale: int = 1
+    """Times the model's own size that the scene comes at (``SceneGenerator.scale``)."""
 
     def key(self, revision: str, size: int = 1024) -> str:
         """Digest of all that the scene depends on; equal keys are equal scenes, whichever picture asks.
@@ -79,6 +84,7 @@ class SceneRequest:
             "size": bucket(self.height, self.width, size),
             "subject": self.subject.digest if self.subject else None,
             "revision": revision,
+            **({"scale": self.scale, "enlarging": _ENLARGING} if self.scale > 1 else {}),
         }
         return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -88,7 +94,7 @@ class Scene:
     """A generated scene."""
 
     image: np.ndarray
-    """uint8 H×W×3 sRGB, of the bucket's size: the whole stands for the whole picture, a little stretched."""
+    """uint8 H×W×3 sRGB, of the bucket's size times the scale: it stands for the whole picture, a little stretched."""
     figures: Mapping[str, float]
-    """``seconds`` (its share of the batch), ``batch``, ``steps``, ``guidance``, ``retried_in_float32`` and
-    ``decoded_in_tiles`` (0, 1)."""
+    """``seconds`` (its share of the batch), ``batch``, ``steps``, ``guidance``, ``scale``,
+    ``retried_in_float32`` and ``decoded_in_tiles`` (0, 1)."""

@@ -15,7 +15,7 @@ from resources.resource import Taste
 from resources.runtime.device import Device, DType, decide, device_trouble
 from resources.runtime.lease import lease
 from resources.runtime.packages import demand
-from resources.scenes.generator import SceneGenerator
+from resources.scenes.generator import Enlarging
 from resources.scenes.maker import SceneMaker
 from resources.scenes.samplers import SAMPLERS, Sampler, SamplerName
 from resources.scenes.sdxl_load import load_sdxl
@@ -37,7 +37,7 @@ class SdxlLook(Taste):
     guidance: float = Field(-1.0, ge=-1, le=50)
 
 
-class SDXL(SceneGenerator):
+class SDXL(Enlarging):
     """Stable Diffusion XL through diffusers, with DPM-Solver++ or a few-step sampler."""
 
     title: ClassVar[str] = "SDXL"
@@ -45,7 +45,7 @@ class SDXL(SceneGenerator):
     licence: ClassVar[str] = "OpenRAIL++-M"
     for_catalogues: ClassVar[type[BaseModel] | None] = SdxlLook
     paints_around: ClassVar[bool] = True
-    of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"compile", "offload"}
+    of_the_machine: ClassVar[frozenset[str]] = Enlarging.of_the_machine | {"compile", "offload"}
 
     model: str = Field(
         default="stabilityai/stable-diffusion-xl-base-1.0",

@@ -11,6 +11,7 @@ import numpy as np
 from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError, is_out_of_memory
 from resources.runtime.device import Device, free_memory
+from resources.scenes.enlarged import FEWEST_STEPS, STRENGTH, in_tiles, larger, over_painter
 from resources.scenes.prompt_embeddings import PromptEmbeddings
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.samplers import Sampler
@@ -35,6 +36,8 @@ class SdxlModel:
         self._inpaint = _inpainting(pipeline)
         self._inpaint.set_progress_bar_config(disable=True)
         self._unet = pipeline.unet
+        self._painters: dict[int, Any] = {}
+        """What paints over enlarged scenes, by their scale."""
 
     def words(self, request: SceneRequest) -> int:
         """How many times 77 tokens the request's prompts need; batches are made of equals."""
@@ -44,31 +47,78 @@ class SdxlModel:
         """Scenes of one shape in one batch.
 
         Args:
-            requests: all with or all without a subject, and of equal ``words``.
-            sides: height and width of the scenes, multiples of 8.
+            requests: all with or all without a subject, and of equal ``words`` and scale.
+            sides: height and width of the scenes before they are enlarged, multiples of 8.
 
         Returns:
             A scene per request, or the ``PictureError`` that it came out black or not finite even in float32.
         """
         started = time.perf_counter()
-        pictures = self._decoded(self._latents(requests, sides))
+        pictures = self._painted(requests, sides)
         seconds = (time.perf_counter() - started) / len(requests)
         return [
             self._again_in_float32(request, sides, seconds)
             if picture is None
-            else self._scene(picture, seconds, len(requests), retried=False)
+            else self._scene(picture, request, seconds, len(requests), retried=False)
             for request, picture in zip(requests, pictures, strict=True)
         ]
 
-    def _latents(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> Any:
+    def _painted(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> list[np.ndarray | None]:
+        """Pictures at their scale, uint8 H×W×3; None for one that is not finite or black."""
+        scale = requests[0].scale
+        if scale > 1 and scale not in self._painters:
+            self._painters[scale] = over_painter(self._pipeline, scale)
+        pictures = self._decoded(self._latents(requests, sides))
+        whole = [pair for pair in zip(requests, pictures, strict=True) if pair[1] is not None]
+        if scale == 1 or not whole:
+            return pictures
+        finer = iter(self._painted_over([pair[0] for pair in whole], [pair[1] for pair in whole], sides))
+        return [None if picture is None else next(finer) for picture in pictures]
+
+    def _painted_over(
+        self, requests: Sequence[SceneRequest], pictures: Sequence[Any], sides: tuple[int, int]
+    ) -> list[np.ndarray | None]:
+        """Scenes of the model's size (height, width), enlarged and with the details of their new size."""
         import torch
 
+        scale, vae = requests[0].scale, self._pipeline.vae
+        before = vae.dtype
+        with in_tiles(vae):
+            try:
+                latents = self._painters[scale](
+                    **self._asked(requests),
+                    image=torch.cat([larger(picture, scale) for picture in pictures]),
+                    strength=STRENGTH,
+                    num_inference_steps=max(self._sampler.steps, FEWEST_STEPS),
+                    # Noise of its own; and what each tile is told of its size.
+                    generator=[torch.Generator("cpu").manual_seed(request.seed + 1) for request in requests],
+                    original_size=sides,
+                    target_size=sides,
+                ).images
+            finally:
+                _bring_back(vae, before)
+            return self._decoded(latents)
+
+    def _asked(self, requests: Sequence[SceneRequest]) -> dict[str, Any]:
+        """What the pipelines are told of the requests' texts."""
         words = self.words(requests[0])
         zero = self._pipeline.config.force_zeros_for_empty_prompt
         with self._texts.reading():
             prompts = [self._texts.of(request.prompt, words) for request in requests]
             negatives = [self._texts.of(request.negative_prompt, words, empty_is_zero=zero) for request in requests]
         dtype = self._pipeline.unet.dtype
+        return {
+            "prompt_embeds": _stacked(prompts, 0, dtype),
+            "pooled_prompt_embeds": _stacked(prompts, 1, dtype),
+            "negative_prompt_embeds": _stacked(negatives, 0, dtype),
+            "negative_pooled_prompt_embeds": _stacked(negatives, 1, dtype),
+            "guidance_scale": self._sampler.guidance,
+            "output_type": "latent",
+        }
+
+    def _latents(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> Any:
+        import torch
+
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         channels = self._pipeline.vae.config.latent_channels
         scale = self._pipeline.vae_scale_factor
@@ -77,17 +127,12 @@ class SdxlModel:
             [torch.randn((1, channels, sides[0] // scale, sides[1] // scale), generator=g) for g in generators]
         )
         arguments: dict[str, Any] = {
-            "prompt_embeds": _stacked(prompts, 0, dtype),
-            "pooled_prompt_embeds": _stacked(prompts, 1, dtype),
-            "negative_prompt_embeds": _stacked(negatives, 0, dtype),
-            "negative_pooled_prompt_embeds": _stacked(negatives, 1, dtype),
+            **self._asked(requests),
             "height": sides[0],
             "width": sides[1],
             "num_inference_steps": self._sampler.steps,
-            "guidance_scale": self._sampler.guidance,
             "generator": generators,
-            "latents": noise.to(self._device.name, dtype),
-            "output_type": "latent",
+            "latents": noise.to(self._device.name, self._pipeline.unet.dtype),
         }
         subjects = [request.subject for request in requests if request.subject]
         if self._sampler.guided < 1:
@@ -109,8 +154,7 @@ class SdxlModel:
             # Strength 1 starts from noise alone: nothing of the old background is meant to shine through.
             return self._inpaint(image=image, mask_image=mask, strength=1.0, **arguments).images
         finally:
-            # A VAE that holds in float32 alone is left in the latents' precision by diffusers' inpainting.
-            vae.to(before)
+            _bring_back(vae, before)
 
     def _decoded(self, latents: Any) -> list[np.ndarray | None]:
         """Pictures, uint8 H×W×3; None for one that is not finite or black."""
@@ -154,7 +198,7 @@ class SdxlModel:
         started = time.perf_counter()
         try:
             with self._in_float32():
-                picture = self._decoded(self._latents([request], sides))[0]
+                picture = self._painted([request], sides)[0]
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -162,7 +206,7 @@ class SdxlModel:
             return PictureError(f"{broken} in {self._device.dtype}, and there is no memory to try float32.")
         if picture is None:
             return PictureError(f"{broken} in {self._device.dtype} and again in float32. Try another seed or prompt.")
-        return self._scene(picture, seconds + time.perf_counter() - started, 1, retried=True)
+        return self._scene(picture, request, seconds + time.perf_counter() - started, 1, retried=True)
 
     @contextmanager
     def _in_float32(self) -> Iterator[None]:
@@ -197,7 +241,7 @@ class SdxlModel:
                 pipeline.unet = compiled
         self._pipeline.vae.decode = torch.compile(self._pipeline.vae.decode, fullgraph=True, dynamic=False)
 
-    def _scene(self, picture: np.ndarray, seconds: float, batch: int, *, retried: bool) -> Scene:
+    def _scene(self, picture: np.ndarray, request: SceneRequest, seconds: float, batch: int, *, retried: bool) -> Scene:
         return Scene(
             picture,
             {
@@ -205,6 +249,7 @@ class SdxlModel:
                 "batch": float(batch),
                 "steps": float(self._sampler.steps),
                 "guidance": self._sampler.guidance,
+                "scale": float(request.scale),
                 "retried_in_float32": float(retried),
                 "decoded_in_tiles": float(self._pipeline.vae.use_tiling),
             },
@@ -231,6 +276,12 @@ def _inpainting(pipeline: Any) -> Any:
     parts = {name: part for name, part in pipeline.components.items() if name not in unused}
     inpaint: Any = StableDiffusionXLInpaintPipeline(**parts, add_watermarker=False)
     return inpaint
+
+
+def _bring_back(vae: Any, before: Any) -> None:
+    """To its precision: one that holds in float32 alone is left in the latents' by diffusers' encoding pipelines."""
+    if vae.dtype != before:
+        vae.to(before)
 
 
 def _statistics(vae: Any) -> tuple[Any, Any] | None:

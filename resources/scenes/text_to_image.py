@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from resources.errors import ModelUnavailable
 from resources.resource import Taste
 from resources.runtime.device import Device, DType, decide, device_trouble
 from resources.runtime.lease import lease
 from resources.runtime.packages import demand
-from resources.scenes.generator import SceneGenerator
+from resources.scenes.generator import Enlarging
 from resources.scenes.maker import SceneMaker
 from resources.scenes.offload import ACTIVATIONS, Offload, choose, held, place, sizes
 from resources.scenes.pipelines import beside, load_pipeline, load_single_file, reuse_steps
@@ -68,12 +68,12 @@ class TextToImageLook(Taste):
     guidance: float = Field(-1.0, ge=-1, le=50)
 
 
-class TextToImage(SceneGenerator):
+class TextToImage(Enlarging):
     """A text-to-image pipeline of diffusers, whichever it is."""
 
     purpose: ClassVar[str] = "backgrounds from a prompt, by another pipeline"
     for_catalogues: ClassVar[type[BaseModel] | None] = TextToImageLook
-    of_the_machine: ClassVar[frozenset[str]] = SceneGenerator.of_the_machine | {"offload"}
+    of_the_machine: ClassVar[frozenset[str]] = Enlarging.of_the_machine | {"offload"}
     is_fetched_whole: ClassVar[bool] = True
 
     model: str = Field(
@@ -104,6 +104,12 @@ class TextToImage(SceneGenerator):
         default=False, description="Consent to models whose licence forbids commercial use, such as FLUX.1-dev."
     )
     download: bool = Field(default=False, description="Fetch missing weights from the hub in the middle of a run.")
+
+    @model_validator(mode="after")
+    def _check_cache(self) -> "TextToImage":
+        if self.step_cache and self.enlarge > 1:
+            raise ValueError("enlarge needs step_cache 0: a step of one tile must not reuse another tile's")
+        return self
 
     def of_model(self, model: str) -> "TextToImage":
         """The generator of that pipeline: ``ORG/NAME@COMMIT``, a folder, or a single file.

@@ -11,6 +11,7 @@ import numpy as np
 from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError, is_out_of_memory
 from resources.runtime.device import Device, free_memory
+from resources.scenes.enlarged import FEWEST_STEPS, STRENGTH, in_tiles, larger, over_painter
 from resources.scenes.request import Scene, SceneRequest
 from resources.scenes.sdxl_model import BLACK
 
@@ -47,6 +48,8 @@ class TextToImageModel:
         default = float(self._takes[self._guided_by].default) if self._guided_by else 0.0
         self._guidance = taught.guidance if taught.guidance >= 0 else default
         self._longest = taught.longest
+        self._painters: dict[int, Any] = {}
+        """What paints over enlarged scenes, by their scale."""
 
     def words(self, request: SceneRequest) -> int:  # noqa: ARG002 - as SDXL's, whose batches are of equals
         """1: these pipelines pad the texts of a batch by themselves."""
@@ -56,8 +59,8 @@ class TextToImageModel:
         """Scenes of one shape in one batch.
 
         Args:
-            requests: without subjects.
-            sides: height and width of the scenes, multiples of 32.
+            requests: without subjects, and of equal scale.
+            sides: height and width of the scenes before they are enlarged, multiples of 32.
 
         Returns:
             A scene per request, or the ``PictureError`` that it came out black or not finite.
@@ -65,12 +68,24 @@ class TextToImageModel:
         if any(request.subject for request in requests):
             raise ModelUnavailable("Only SDXL paints around a subject: set place to scene, or generator to sdxl.")
         started = time.perf_counter()
-        pictures = self._made(requests, sides)
+        scale = requests[0].scale
+        if scale > 1 and scale not in self._painters:
+            self._painters[scale] = over_painter(self._pipeline, scale)
+        levels = [_levels(picture) for picture in self._made(requests, sides)]
+        if scale > 1:
+            # One by one: each is as many tiles as would fill a batch.
+            levels = [
+                None if small is None else self._painted_over(request, small)
+                for request, small in zip(requests, levels, strict=True)
+            ]
         seconds = (time.perf_counter() - started) / len(requests)
-        return [self._scene(picture, seconds, len(requests)) for picture in pictures]
+        return [
+            self._scene(picture, request, seconds, len(requests))
+            for picture, request in zip(levels, requests, strict=True)
+        ]
 
-    def _made(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> np.ndarray:
-        """B×H×W×3, float, 0..1."""
+    def _asked(self, requests: Sequence[SceneRequest], sides: tuple[int, int], *, again: int = 0) -> dict[str, Any]:
+        """What pipelines are told of the requests, for scenes of that height and width."""
         import torch
 
         arguments: dict[str, Any] = {
@@ -79,7 +94,7 @@ class TextToImageModel:
             "width": sides[1],
             "num_inference_steps": self._steps,
             # On the CPU: the same seed is the same noise on any device and in any batch.
-            "generator": [torch.Generator("cpu").manual_seed(request.seed) for request in requests],
+            "generator": [torch.Generator("cpu").manual_seed(request.seed + again) for request in requests],
             "output_type": "np",
         }
         if self._guided_by:
@@ -90,8 +105,29 @@ class TextToImageModel:
             arguments["negative_prompt"] = [request.negative_prompt for request in requests]
         if self._longest and "max_sequence_length" in self._takes:
             arguments["max_sequence_length"] = self._longest
+        return arguments
+
+    def _painted_over(self, request: SceneRequest, small: np.ndarray) -> np.ndarray | None:
+        """A scene of the model's size, enlarged and with the details of its new size; None if it came out broken."""
+        painter, scale = self._painters[request.scale], request.scale
+        high, wide, _ = small.shape
+        asked = self._asked([request], (high * scale, wide * scale), again=1)
+        asked["num_inference_steps"] = max(self._steps, FEWEST_STEPS)
+        takes = inspect.signature(painter.__call__).parameters
+        with in_tiles(self._pipeline.vae):
+            (picture,) = painter(
+                **{name: value for name, value in asked.items() if name in takes},
+                image=larger(small, scale),
+                strength=STRENGTH,
+            ).images
+        # With an offload what computes is one pipeline's to bring and to take away.
+        self._pipeline.maybe_free_model_hooks()
+        return _levels(picture)
+
+    def _made(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> np.ndarray:
+        """B×H×W×3, float, 0..1."""
         try:
-            return np.asarray(self._pipeline(**arguments).images)
+            return np.asarray(self._pipeline(**self._asked(requests, sides)).images)
         except Exception as error:
             vae = getattr(self._pipeline, "vae", None)
             tiled = getattr(vae, "use_tiling", True)
@@ -103,10 +139,8 @@ class TextToImageModel:
         self._pipeline.vae.enable_tiling()
         return self._made(requests, sides)
 
-    def _scene(self, picture: np.ndarray, seconds: float, batch: int) -> Scene | Exception:
-        whole = picture.shape[-1] == 3 and bool(np.isfinite(picture).all())
-        levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8) if whole else None
-        if levels is None or int(levels.max()) < BLACK:
+    def _scene(self, levels: np.ndarray | None, request: SceneRequest, seconds: float, batch: int) -> Scene | Exception:
+        if levels is None:
             return PictureError(
                 f"The scene came out black or not finite in {self._device.dtype}. Try another seed, or set dtype to "
                 "float32."
@@ -116,7 +150,16 @@ class TextToImageModel:
             "batch": float(batch),
             "steps": float(self._steps),
             "guidance": self._guidance,
+            "scale": float(request.scale),
             "retried_in_float32": 0.0,
             "decoded_in_tiles": float(getattr(getattr(self._pipeline, "vae", None), "use_tiling", False)),
         }
         return Scene(levels, figures)
+
+
+def _levels(picture: np.ndarray) -> np.ndarray | None:
+    """A picture (H×W×3, 0..1) in uint8; None for one that is not finite or black."""
+    if picture.shape[-1] != 3 or not np.isfinite(picture).all():
+        return None
+    levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return levels if int(levels.max()) >= BLACK else None

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import tomllib
 
 import cv2
 import numpy as np
@@ -98,6 +99,30 @@ def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(re
     say(ready, OTHER_MASKS)
     assert ready.run_in_dagster()["backgrounds"] == 3
     assert generators(ready) == ["sdxl", "sdxl", "own"]
+
+
+@pytest.mark.slow
+def test_scenes_are_painted_larger_for_large_sources_where_the_settings_ask(ready, painter, tmp_path):
+    ready.put("b.png", size=330)
+    ready.scan()
+    say(ready)
+    ready.run()
+    assert [request.scale for request in painter] == [1], "one scene for both"
+    enlarging = "[sdxl]\nsize = 160\nenlarge = 4\n"
+    ready.say(ready.settings_file.read_text() + enlarging)
+    ready.run()
+    assert [request.scale for request in painter[1:]] == [1, 2], "near the source's size"
+    rows = ready.rows(BACKGROUNDS)
+    assert rows["a.png"]["file"] != rows["b.png"]["file"]
+    assert set(ready.run().values()) == {0}
+    settings = Settings.model_validate(tomllib.loads(enlarging))
+    model = SDXL(size=160, enlarge=4)
+    keys = demand_of(ready.store, "spring", "sdxl", model, settings).keys
+    assert SceneCache(ready.store).estimate(keys).to_make == 0
+    with ready.settings_file.open("a") as file:
+        file.write('[composites]\ncanvas = "500x480"\n')
+    ready.run()
+    assert [request.scale for request in painter[3:]] == [3], "near the canvas's"
 
 
 @pytest.mark.slow

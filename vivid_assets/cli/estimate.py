@@ -131,7 +131,10 @@ def demand_of(
             elif size and words and size["status"] == words["status"] == OK:
                 canvas = rendition.composites(settings.composites).placement.canvas
                 width, height = canvas or (size["width"], size["height"])
-                scene = SceneRequest(words["prompt"], words["negative_prompt"], picture["seed"], height, width)
+                scale = model.scale(*reversed(canvas or (size["source_width"], size["source_height"])))
+                scene = SceneRequest(
+                    words["prompt"], words["negative_prompt"], picture["seed"], height, width, scale=scale
+                )
                 demand.keys.append(model.key(scene))
             elif not (size and size["status"] != OK):
                 demand.unanalysed.append(

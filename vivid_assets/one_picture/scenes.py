@@ -123,6 +123,7 @@ class Scenes:
             height,
             width,
             subject=subject,
+            scale=model.scale(*reversed(placement.canvas or solved.picture.rgb.shape[1::-1])),
         )
         key = model.key(request)
         if key not in self._made:

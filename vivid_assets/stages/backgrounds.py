@@ -75,11 +75,17 @@ class PreparedSize:
 
 
 @dataclass(frozen=True)
-class PreparedPicture(PreparedSize):
-    """The picture too, and its source's width, where the background is painted around its subject."""
+class PreparedSource(PreparedSize):
+    """Its source's width too, where scenes may be painted larger for large sources."""
+
+    source_width: Int32
+
+
+@dataclass(frozen=True)
+class PreparedPicture(PreparedSource):
+    """The picture too, where the background is painted around its subject."""
 
     file: str
-    source_width: Int32
 
 
 @dataclass(frozen=True)
@@ -139,8 +145,12 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
         self._makers = {asked: _Maker(shard, asked, leases) for asked in dict.fromkeys(self._asked.values())}
         makers = [*self._makers.values()]
         self._in_place = any(maker.in_place for maker in makers)
+        self._by_source = any(maker.choice.model and maker.choice.model.enlarges for maker in makers)
         if self._in_place:
             self.stage = _in_place(stage)
+        elif self._by_source:
+            self.stage = _by_source(stage)
+        self._kind = PreparedPicture if self._in_place else PreparedSource if self._by_source else PreparedSize
         sizes = [maker.model.batch_size for maker in makers if maker.model]
         self.batch_size = _PLANNED * max(sizes) if sizes else _BATCH
         self.order = self._order if sizes else None
@@ -151,12 +161,14 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
         if row.read(AskedBackground).background:
             return {}
         maker, placement = self._maker(row), self._placement(row)
+        scale = self._scale(row)
+        settings = {**maker.settings, "scale": scale} if scale > 1 else maker.settings
         if placement.canvas is None:
-            return maker.settings
+            return settings
         if maker.in_place:
-            return {**maker.settings, "placement": asdict(placement)}
+            return {**settings, "placement": asdict(placement)}
         width, height = placement.canvas
-        return {**maker.settings, "shape": bucket(height, width)}
+        return {**settings, "shape": bucket(height, width)}
 
     def revision_of(self, row: RowInput) -> Mapping[str, str]:
         return {} if row.read(AskedBackground).background else self._maker(row).revision
@@ -194,8 +206,21 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
 
     def _size(self, row: RowInput) -> tuple[int, int]:
         """Height and width of the scene: the picture's as the models see it, or of the canvas's shape."""
-        size = row.read(PreparedPicture if self._in_place else PreparedSize)
+        size = row.read(self._kind)
         return scene_size(self._placement(row), size.height, size.width)
+
+    def _scale(self, row: RowInput) -> int:
+        """Times the generator's own size that the scene is painted at: near the composite's."""
+        # Also where another machine makes the scenes: keys are equal on all of them.
+        model = self._maker(row).choice.model
+        if model is None or not model.enlarges:
+            return 1
+        if canvas := self._placement(row).canvas:
+            width, height = canvas
+        else:
+            size = row.read(PreparedPicture if self._in_place else PreparedSource)
+            width, height = size.source_width, round(size.height * size.source_width / size.width)
+        return model.scale(height, width)
 
     def _request(self, row: RowInput, prompt: str) -> SceneRequest:
         height, width = self._size(row)
@@ -205,6 +230,7 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
             seed=row.read(AskedBackground).seed,
             height=height,
             width=width,
+            scale=self._scale(row),
         )
 
     def _order(self, row: RowInput) -> tuple[Any, ...]:
@@ -256,7 +282,7 @@ class MakeBackgrounds(StageWork[Loaded, Background, Background]):
         model, generate, name = maker.model, maker.generate, maker.choice.name
         assert model and generate
         requests = [replace(self._request(row, row.read(Words).prompt), subject=subject) for row, subject in rows]
-        scenes = maker.cache.get(requests, model.key, generate, lambda request: order_of_scene(request, model.size)[:3])
+        scenes = maker.cache.get(requests, model.key, generate, lambda request: order_of_scene(request, model.size)[:4])
         return [
             _made(scene, around(name) if request.subject else name, request.seed)
             for request, scene in zip(requests, scenes, strict=True)
@@ -301,6 +327,12 @@ def _in_place(stage: Stage) -> Stage:
     return replace(stage, reads=reads)
 
 
+def _by_source(stage: Stage) -> Stage:
+    """The same stage where a scene's size depends on its source's."""
+    prepared, *others = stage.reads
+    return replace(stage, reads=(Reads(prepared.stage, PreparedSource), *others))
+
+
 def _choose(store: Store, asked: str, models: Mapping[str, SceneGenerator]) -> tuple[Choice, str | None]:
     """The generator that is wanted, and what this machine lacks for it, if anything.
 
@@ -341,8 +373,8 @@ def _made(
 
 
 def order_of_scene(request: SceneRequest, size: int) -> tuple[Any, ...]:
-    """What scenes are sorted by: height, width and length of text, which a batch has in common; then the scene."""
-    shape = bucket(request.height, request.width, size)
+    """What scenes are sorted by: what a batch has in common (height, width, scale, length of text); then the scene."""
+    shape = *bucket(request.height, request.width, size), request.scale
     return *shape, max(_encodings(request.prompt), _encodings(request.negative_prompt)), request.prompt, request.seed
 
 

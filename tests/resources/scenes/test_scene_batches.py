@@ -48,7 +48,7 @@ def work_off(requests: list[SceneRequest], name: str, *, batch_size: int = 8, co
 
     def make(batch: list[RowInput]) -> list:
         wanted = [of_row[row.picture] for row in batch]
-        return cache.get(wanted, sdxl.key, maker, lambda request: order_of_scene(request, sdxl.size)[:3])
+        return cache.get(wanted, sdxl.key, maker, lambda request: order_of_scene(request, sdxl.size)[:4])
 
     work = Work(
         load=lambda row: row,

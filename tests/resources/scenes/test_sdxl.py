@@ -1,5 +1,6 @@
 """SDXL with a small random model of the real classes: seeds, batches, guard, samplers, faults."""
 
+import functools
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -552,3 +554,106 @@ def test_a_single_file_paints_as_the_folder_that_it_was_made_of(settings, tiny_s
     lacking = SDXL(**single | {"config": ""})
     assert "Fetch the configuration of stabilityai/stable-diffusion-xl-base-1.0, a few megabytes" in lacking.missing()
     assert not any(name.endswith(".safetensors") for files in lacking.weights()[1:] for name in files.files)
+
+
+LARGE = replace(SOFA, scale=2)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The sides that the UNet, the encoder and the decoder see, by class."""
+    import diffusers
+    from diffusers.models.autoencoders.vae import Decoder, Encoder
+
+    sides: dict[str, set[tuple[int, ...]]] = {}
+
+    def watch(kind, forward):
+        def watched(self, sample, *args, **kwargs):
+            sides.setdefault(kind.__name__, set()).add(tuple(sample.shape[-2:]))
+            return forward(self, sample, *args, **kwargs)
+
+        # As it was, for who asks for its arguments.
+        monkeypatch.setattr(kind, "forward", functools.wraps(forward)(watched))
+
+    for kind in (diffusers.UNet2DConditionModel, Encoder, Decoder):
+        watch(kind, kind.forward)
+    return sides
+
+
+def test_a_large_scene_takes_the_memory_of_one_of_the_models_size_and_is_the_same_in_any_batch(settings, seen):
+    subject = Subject(np.full((64, 64, 3), 200, np.uint8), np.float32(np.arange(64)[:, None] < 32).repeat(64, 1))
+    requests = [
+        LARGE,
+        SOFA,
+        replace(LARGE, prompt="a beach"),
+        replace(LARGE, seed=2),
+        replace(LARGE, width=130, scale=3),
+        replace(LARGE, subject=subject),
+    ]
+    with SDXL(**settings).lease() as generate:
+        together = generate(requests)
+        alone = [generate([request])[0] for request in requests]
+    square, wide = (128, 128), (192, 288)
+    assert [scene.image.shape[:2] for scene in together] == [square, (64, 64), square, square, wide, square]
+    assert [scene.figures["batch"] for scene in together] == [3, 1, 3, 3, 1, 1]
+    assert [scene.figures["scale"] for scene in together] == [2, 1, 2, 2, 3, 2]
+    for one, other in zip(together, alone, strict=True):
+        assert difference(one, other) <= LEVELS
+    assert difference(together[0], together[2]) > 10
+    assert difference(together[0], together[3]) > 10
+    assert seen["UNet2DConditionModel"] == {(8, 8), (8, 12)}
+    assert max(max(sides) for sides in seen["Encoder"]) <= 96
+    assert max(max(sides) for sides in seen["Decoder"]) <= 12
+
+
+def test_tiles_leave_no_trace(settings, tiny_sdxl, monkeypatch):
+    """A denoiser that sees one place at a time says the same in tiles: as diffusers' own call without any does."""
+    import diffusers
+    import torch
+
+    real = diffusers.UNet2DConditionModel.forward
+
+    @functools.wraps(real)
+    def here(self, sample, timestep, encoder_hidden_states, *args, **kwargs):
+        return (0.3 * sample + 0.1 * sample.roll(1, dims=1).tanh(),)
+
+    monkeypatch.setattr(diffusers.UNet2DConditionModel, "forward", here)
+    small, large = make(settings, [SOFA, LARGE])
+    vae = diffusers.AutoencoderKL.from_pretrained(tiny_sdxl / "vae-fix")
+    vae.enable_tiling()
+    plain = diffusers.StableDiffusionXLImg2ImgPipeline.from_pretrained(tiny_sdxl, variant="fp16", vae=vae)
+    plain.to(torch.float32)
+    plain.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(plain.scheduler.config)
+    enlarged = cv2.resize(small.image, (128, 128), interpolation=cv2.INTER_CUBIC)
+    picture = plain(
+        LARGE.prompt,
+        negative_prompt=LARGE.negative_prompt,
+        image=enlarged[None] / np.float32(255),
+        strength=0.3,
+        num_inference_steps=4,
+        guidance_scale=7.5,
+        generator=torch.Generator().manual_seed(LARGE.seed + 1),
+        output_type="np",
+    ).images[0]
+    assert difference(large, Scene((picture * 255).round().astype(np.uint8), {})) <= LEVELS
+
+
+def test_the_details_of_a_large_scene_are_no_rougher_at_the_edges_of_tiles(settings):
+    """Random weights answer to a tile as a whole: what the tiles add to the enlarged scene has no step at an edge."""
+    small, large = make(settings | {"size": 256, "steps": 4}, [SOFA, LARGE])
+    enlarged = cv2.resize(small.image, (512, 512), interpolation=cv2.INTER_CUBIC)
+    added = large.image.astype(float) - enlarged
+    for axis in (0, 1):
+        steps = np.abs(np.diff(added, axis=axis)).mean((1 - axis, 2))
+        edges = [steps[edge - 8 : edge + 8].mean() for edge in (128, 256, 384)]
+        assert max(edges) < 1.2 * steps.mean()
+
+
+def test_enlarging_is_in_the_key_and_old_keys_hold():
+    assert LARGE.key("m") != SOFA.key("m")
+    assert SOFA.key("m", 1024) == "b49fae6fb4a8bb9182369ea7279074c9"
+    sdxl = SDXL(enlarge=3)
+    sizes = [(800, 1200), (1700, 2600), (3000, 4500), (9000, 9000)]
+    assert [sdxl.scale(*size) for size in sizes] == [1, 2, 3, 3]
+    assert [SDXL().scale(*size) for size in sizes] == [1] * 4
+    assert sdxl.revision == SDXL().revision

@@ -11,6 +11,7 @@ import pytest
 
 from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError
+from resources.scenes.enlarged import over_painter
 from resources.scenes.offload import choose, held, sizes
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.text_to_image import TAUGHT, TextToImage
@@ -73,6 +74,60 @@ def test_a_scene_is_diffusers_own_alone_and_in_any_batch(tiny_families, family):
         output_type="np",
     ).images[0]
     assert difference(together[0].image, np.rint(picture * 255)) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_large_scene_is_painted_in_tiles_of_the_models_size(tiny_families, family, monkeypatch):
+    requests = [replace(SOFA, scale=2), replace(SOFA, scale=2, width=130), replace(SOFA, scale=2, seed=3), SOFA]
+    with settings(tiny_families(family)).lease() as generate:
+        (small,) = generate([SOFA])
+        with generate._shared.use() as model:
+            pipeline = model._pipeline
+        kind = type(getattr(pipeline, "transformer", None) or pipeline.unet)
+        sizes, forward = set(), kind.forward
+
+        @functools.wraps(forward)
+        def watched(self, *args, **kwargs):
+            given = args[0] if args else next(iter(kwargs.values()))
+            sizes.add(given[0].numel())
+            return forward(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "forward", watched)
+        generate([SOFA, replace(SOFA, width=130)])
+        own = {*sizes}
+        large, wide, other, again = generate(requests)
+        (alone,) = generate(requests[:1])
+    assert sizes == own, "no tile is larger than the model's own scene"
+    assert [scene.image.shape[:2] for scene in (large, wide, other, again)] == [
+        (128, 128),
+        (128, 192),
+        (128, 128),
+        (64, 64),
+    ]
+    assert difference(large.image, alone.image) <= 1
+    assert difference(again.image, small.image) <= 1, "nothing of it stays"
+    assert difference(large.image, other.image) > 10
+
+
+@pytest.mark.slow
+def test_what_cannot_paint_in_tiles_is_refused_by_name():
+    import diffusers
+
+    plain = diffusers.DDPMPipeline(
+        diffusers.UNet2DModel(
+            sample_size=8,
+            block_out_channels=(8,),
+            norm_num_groups=4,
+            down_block_types=("DownBlock2D",),
+            up_block_types=("UpBlock2D",),
+        ),
+        diffusers.DDPMScheduler(),
+    )
+    with pytest.raises(ModelUnavailable, match="DDPMPipeline paints no scene larger than its own"):
+        over_painter(plain, 2)
+    with pytest.raises(ValueError, match="enlarge needs step_cache 0"):
+        TextToImage(step_cache=0.1, enlarge=2)
 
 
 @pytest.mark.slow
