@@ -1,6 +1,7 @@
 """SDXL with a small random model of the real classes: seeds, batches, guard, samplers, faults."""
 
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from resources.errors import MachineFault, ModelUnavailable
 from resources.runtime.batches import PictureError
 from resources.runtime.lease import Shared
+from resources.scenes.enlarged import over_painter
 from resources.scenes.prompt_embeddings import PromptEmbeddings
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.sdxl import SDXL
@@ -638,15 +640,24 @@ def test_tiles_leave_no_trace(settings, tiny_sdxl, monkeypatch):
     assert difference(large, Scene((picture * 255).round().astype(np.uint8), {})) <= LEVELS
 
 
-def test_the_details_of_a_large_scene_are_no_rougher_at_the_edges_of_tiles(settings):
-    """Random weights answer to a tile as a whole: what the tiles add to the enlarged scene has no step at an edge."""
-    small, large = make(settings | {"size": 256, "steps": 4}, [SOFA, LARGE])
-    enlarged = cv2.resize(small.image, (512, 512), interpolation=cv2.INTER_CUBIC)
-    added = large.image.astype(float) - enlarged
-    for axis in (0, 1):
-        steps = np.abs(np.diff(added, axis=axis)).mean((1 - axis, 2))
-        edges = [steps[edge - 8 : edge + 8].mean() for edge in (128, 256, 384)]
-        assert max(edges) < 1.2 * steps.mean()
+def test_however_tiles_differ_what_they_say_together_has_no_step(tiny_sdxl, monkeypatch):
+    import diffusers
+    import torch
+
+    pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(tiny_sdxl, variant="fp16", add_watermarker=False)
+    tiles = itertools.count()
+
+    def other_each_time(self, sample, timestep, encoder_hidden_states):
+        return (torch.full_like(sample, next(tiles) % 2),)
+
+    real = diffusers.UNet2DConditionModel.forward
+    monkeypatch.setattr(diffusers.UNet2DConditionModel, "forward", functools.wraps(real)(other_each_time))
+    for scale, count in ((2, 9), (3, 16), (4, 25)):
+        tiles = itertools.count()
+        (said,) = over_painter(pipeline, scale).unet(torch.zeros(1, 4, scale * 32, scale * 48), 0, None)
+        assert next(tiles) == count
+        assert said.max() - said.min() > 0.3
+        assert max(float(said.diff(dim=dim).abs().max()) for dim in (-1, -2)) < 0.15
 
 
 def test_enlarging_is_in_the_key_and_old_keys_hold():
