@@ -20,6 +20,7 @@ from resources.runtime.device import Device, DeviceName, DType, decide
 from resources.runtime.lease import Shared, lease
 from resources.runtime.packages import demand
 from resources.weights.hub import COMMIT, Weights, after_colon
+from resources.weights.licences import CARD, licence_at, without_consent
 from resources.weights.model_files import BIREFNET
 from resources.weights.remote_code import packages
 
@@ -31,7 +32,6 @@ _TAUGHT: dict[str, dict[str, Any]] = {
     "ZhengPeng7/BiRefNet_dynamic-matting": {"fit": "dynamic"},
 }
 """What a model was trained for, where it is not 1024×1024; by its model card."""
-_NON_COMMERCIAL = {"briaai/RMBG-2.0": "CC BY-NC 4.0"}
 
 
 class BiRefNet(MaskTier):
@@ -73,9 +73,7 @@ class BiRefNet(MaskTier):
     @property
     def licence(self) -> str:  # type: ignore[override]
         """The model's, as its publisher states it."""
-        if self.model in _NON_COMMERCIAL:
-            return _NON_COMMERCIAL[self.model]
-        return "MIT" if self.model.startswith("ZhengPeng7/") else "see its publisher"
+        return _licence(self.weights()[0])
 
     def of_model(self, model: str) -> "BiRefNet":
         """The tier of another model of this interface: ``ORG/NAME@COMMIT``, or a folder.
@@ -183,11 +181,9 @@ class BiRefNet(MaskTier):
 
     def assert_consent(self, weights: Weights) -> None:
         """See that the licence was accepted and the code of a repository may run. Raises ModelUnavailable."""
-        if weights.source in _NON_COMMERCIAL and not self.non_commercial:
-            raise ModelUnavailable(
-                f"The licence of {weights.source} forbids commercial use: consent with non_commercial = true under "
-                "[birefnet] in the settings, or take another."
-            )
+        refusal = without_consent(weights.source, _licence(weights), "birefnet", non_commercial=self.non_commercial)
+        if refusal:
+            raise ModelUnavailable(refusal)
         if not self.trust_remote_code:
             raise ModelUnavailable(
                 f"{weights.source} runs Python code from its repository (revision {weights.revision or 'local'}). "
@@ -270,4 +266,8 @@ class _Worker:
 
 
 def _files(model: str, revision: str) -> Weights:
-    return Weights(model, revision, BIREFNET)
+    return Weights(model, revision, BIREFNET, (CARD,))
+
+
+def _licence(weights: Weights) -> str:
+    return "MIT" if weights.source.startswith("ZhengPeng7/") else licence_at(weights)

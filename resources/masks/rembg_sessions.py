@@ -16,28 +16,6 @@ import numpy as np
 from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.masks.onnx_net import Reading
 
-LICENCES: dict[str, str] = {
-    **dict.fromkeys(
-        ("u2net", "u2netp", "u2net_human_seg", "silueta", "isnet-general-use", "isnet-anime"), "Apache-2.0"
-    ),
-    "u2net_cloth_seg": "MIT",
-    **dict.fromkeys(
-        (
-            "birefnet-general",
-            "birefnet-general-lite",
-            "birefnet-general-fp16",
-            "birefnet-portrait",
-            "birefnet-dis",
-            "birefnet-hrsod",
-            "birefnet-cod",
-            "birefnet-massive",
-        ),
-        "MIT",
-    ),
-    "bria-rmbg": "CC BY-NC 4.0",
-}
-"""Of the weights, by rembg's name, as their publishers state them."""
-NON_COMMERCIAL = frozenset({"bria-rmbg"})
 MATTES = ("birefnet", "bria")
 """Beginnings of the names of networks that answer with an alpha, soft where the subject is."""
 _CLASSES = frozenset({"u2net_cloth_seg"})

@@ -15,6 +15,7 @@ from resources.masks.onnx_tier import OnnxTier
 from resources.runtime.device import Device
 from resources.runtime.packages import demand
 from resources.weights.hub import fingerprint
+from resources.weights.licences import OF_REMBG, UNKNOWN, without_consent
 
 
 class Rembg(OnnxTier):
@@ -35,7 +36,7 @@ class Rembg(OnnxTier):
     @property
     def licence(self) -> str:  # type: ignore[override]
         """The network's."""
-        return rembg.LICENCES.get(self.model, "see its publisher")
+        return OF_REMBG.get(self.model, UNKNOWN)
 
     @property
     def answers(self) -> Literal["probability", "matte"]:  # type: ignore[override]
@@ -59,7 +60,7 @@ class Rembg(OnnxTier):
     def of_model(self, model: str) -> "Rembg":
         """The tier of rembg's network of that name. Raises ValueError: the installed rembg has none."""
         # Those that are known without rembg, whose import takes a third of a second for settings that only name one.
-        if model not in rembg.LICENCES:
+        if model not in OF_REMBG:
             rembg.session_named(model)
         return self.model_copy(update={"model": model})
 
@@ -76,12 +77,7 @@ class Rembg(OnnxTier):
 
     def refusal(self) -> str | None:
         """Why it is not used although it was named."""
-        if self.model in rembg.NON_COMMERCIAL and not self.non_commercial:
-            return (
-                f"The licence of rembg's {self.model} ({self.licence}) forbids commercial use: consent with "
-                "non_commercial = true under [rembg] in the settings, or take another."
-            )
-        return None
+        return without_consent(f"rembg's {self.model}", self.licence, "rembg", non_commercial=self.non_commercial)
 
     def fetched(self) -> Sequence[str]:
         """The name that rembg fetches it by."""

@@ -22,7 +22,7 @@ from resources.scenes.offload import ACTIVATIONS, Offload, choose, held, place, 
 from resources.scenes.pipelines import beside, load_pipeline, load_single_file, reuse_steps
 from resources.scenes.text_to_image_model import TextToImageModel
 from resources.weights.hub import Weights, after_colon
-from resources.weights.licences import forbids_commerce, licence_of
+from resources.weights.licences import UNKNOWN, licence_at, without_consent
 from resources.weights.pipeline_files import absent_parts, needed
 
 _log = logging.getLogger(__name__)
@@ -36,29 +36,19 @@ class Taught:
     guidance: float
     longest: int = 0
     """Most tokens of a prompt; 0 for the pipeline's own limit."""
-    # No scene depends on these.
+    # The scene's key has it beside this.
     size: int = field(default=0, repr=False)
     """Side of its square picture where that is not 1024."""
-    licence: str = field(default="", repr=False)
 
 
-_OWN = (0, -1.0)
-"""The pipeline's steps and guidance."""
-_STABILITY = "Stability AI Community License"
-_FLUX_DEV = "FLUX.1 [dev] Non-Commercial License"
 TAUGHT = {
-    "black-forest-labs/FLUX.1-schnell": Taught(4, 0.0, 256, licence="Apache-2.0"),
-    "black-forest-labs/FLUX.1-dev": Taught(*_OWN, licence=_FLUX_DEV),
-    "black-forest-labs/FLUX.1-Krea-dev": Taught(*_OWN, licence=_FLUX_DEV),
-    "stabilityai/stable-diffusion-3.5-large": Taught(*_OWN, licence=_STABILITY),
-    "stabilityai/stable-diffusion-3.5-medium": Taught(*_OWN, licence=_STABILITY),
-    "stabilityai/stable-diffusion-3.5-large-turbo": Taught(4, 0.0, licence=_STABILITY),
-    "stabilityai/sdxl-turbo": Taught(1, 0.0, size=512, licence="Stability AI Non-Commercial Community License"),
-    "stable-diffusion-v1-5/stable-diffusion-v1-5": Taught(*_OWN, size=512, licence="CreativeML OpenRAIL-M"),
-    "Tongyi-MAI/Z-Image-Turbo": Taught(8, 0.0, licence="Apache-2.0"),
-    "Qwen/Qwen-Image": Taught(*_OWN, licence="Apache-2.0"),
+    "black-forest-labs/FLUX.1-schnell": Taught(4, 0.0, 256),
+    "stabilityai/stable-diffusion-3.5-large-turbo": Taught(4, 0.0),
+    "stabilityai/sdxl-turbo": Taught(1, 0.0, size=512),
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": Taught(0, -1.0, size=512),
+    "Tongyi-MAI/Z-Image-Turbo": Taught(8, 0.0),
 }
-"""By hub name, as their publishers have it; of others the pipeline's defaults hold, and the licence on their card."""
+"""By hub name, as their publishers have it; of others the pipeline's defaults hold."""
 
 
 class TextToImageLook(Taste):
@@ -150,18 +140,13 @@ class TextToImage(Enlarging):
         """Steps, guidance and limit as the settings and the model have them; 0 and -1 leave it to the pipeline."""
         known = TAUGHT.get(self.model, Taught(0, -1.0))
         steps = self.steps or known.steps
-        # Without size and licence, on which no scene depends.
+        # Without the size.
         return Taught(steps, self.guidance if self.guidance >= 0 else known.guidance, known.longest)
 
     @property
     def licence(self) -> str:  # type: ignore[override]
         """The model's, as its publisher states it."""
-        if (known := TAUGHT.get(self.model)) and known.licence:
-            return known.licence
-        try:
-            return licence_of(self._files().folder()) or "see its publisher"
-        except ModelUnavailable:
-            return "see its publisher"
+        return licence_at(self._files()) if self.model else UNKNOWN
 
     def memory(self) -> int | None:
         """That of the weights in half precision, if they are here, and of what is computed beside them."""
@@ -174,12 +159,7 @@ class TextToImage(Enlarging):
 
     def refusal(self) -> str | None:
         """Why it is not used although it was named: a licence without consent."""
-        if self.non_commercial or not forbids_commerce(self.licence):
-            return None
-        return (
-            f"The licence of {self.model} ({self.licence}) forbids commercial use: consent with non_commercial = true "
-            "under [text_to_image] in the settings, or take another."
-        )
+        return without_consent(self.model, self.licence, "text_to_image", non_commercial=self.non_commercial)
 
     @contextmanager
     def lease(self) -> Iterator[SceneMaker]:

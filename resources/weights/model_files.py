@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from resources.errors import ModelUnavailable
 from resources.weights.hub import Weights
+from resources.weights.licences import CARD
 from resources.weights.pipeline_files import needed
 
 BIREFNET = ("config.json", "*.py", "model.safetensors")
@@ -61,7 +62,7 @@ def recognised(source: str, revision: str, there: Collection[str], variant: str 
     kinds = (OPEN_CLIP, OPEN_CLIP[-1:], BIREFNET, HALF_UNET, VAE, VITMATTE)
     for files in kinds:
         if all(any(name.endswith(".py") for name in there) if file == "*.py" else file in there for file in files):
-            return Weights(source, revision, files)
+            return Weights(source, revision, files, (CARD,))
     raise ModelUnavailable(
         f"{source} at {revision} holds no model that is used here: neither a pipeline in diffusers' layout, nor "
         "a config.json with model.safetensors, diffusion_pytorch_model.safetensors or open_clip_model.safetensors."

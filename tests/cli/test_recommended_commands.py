@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from resources.clip.open_clip import OpenClip
 from resources.masks.birefnet import BiRefNet
-from resources.masks.rembg_sessions import LICENCES, NON_COMMERCIAL
 from resources.masks.rembg_tier import Rembg
 from resources.masks.vitmatte import VitMatte
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
 from resources.weights import pull as weights
+from resources.weights.licences import OF_REMBG, forbids_commerce
 from vivid_assets.cli.main import app
 from vivid_assets.cli.models import models_app
 from vivid_assets.cli.wanted import is_known
@@ -86,7 +86,7 @@ MODELS = [
         BiRefNet(trust_remote_code=True, model=f"ZhengPeng7/BiRefNet_{name}", model_revision=OTHER)
         for name in ("lite", "dynamic", "matting", "HR")
     ),
-    *(Rembg(model=name) for name in LICENCES if name not in NON_COMMERCIAL),
+    *(Rembg(model=name) for name, licence in OF_REMBG.items() if not forbids_commerce(licence)),
     VitMatte(),
     VitMatte(model="someone/matte", model_revision=OTHER),
     OpenClip(),

@@ -189,10 +189,14 @@ def test_another_model_of_the_interface_by_its_name(tiny_birefnet):
     assert mask[:, -20:].min() > 0.9
 
 
-def test_a_model_whose_licence_forbids_commercial_use_is_refused_without_consent():
+def test_a_model_whose_licence_forbids_commercial_use_is_refused_without_consent(tiny_birefnet):
     tier = BiRefNet(trust_remote_code=True).of_model("briaai/RMBG-2.0@" + "b" * 40)
     assert "forbids commercial use: consent with non_commercial = true under [birefnet]" in tier.refusal()
     assert tier.model_copy(update={"non_commercial": True}).refusal() is None
+    copy = BiRefNet(trust_remote_code=True).of_model(str(tiny_birefnet))
+    assert (copy.licence, copy.refusal()) == ("see its publisher", None)
+    (tiny_birefnet / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    assert "(cc-by-nc-4.0) forbids commercial use" in copy.missing()
 
 
 def test_random_weights_that_the_file_replaces_are_not_drawn(tiny_birefnet):

@@ -12,6 +12,7 @@ from resources.masks.onnx_file import OnnxFile
 from resources.masks.rembg_tier import Rembg
 from resources.masks.u2net import U2Net
 from resources.runtime.batches import PictureError
+from resources.weights.licences import OF_REMBG
 from tests.resources.masks.tiny_onnx import save_brightness
 
 PICTURE = np.full((32, 32, 3), (200, 100, 40), np.uint8)
@@ -139,7 +140,7 @@ def test_every_session_of_the_installed_rembg_is_accepted_and_loads_or_says_what
         else:
             assert f"{name}.onnx is not on this machine. Fetch it once with `vivid models pull rembg:{name}`" in missing
             assert name in Rembg.models()
-            assert name in rembg_sessions.LICENCES, "its licence is to be looked up"
+            assert name in OF_REMBG, "its licence is to be looked up"
             assert tier.licence
     with pytest.raises(ValueError, match="The installed rembg has no model 'isnet'; it has birefnet-general"):
         Rembg().of_model("isnet")

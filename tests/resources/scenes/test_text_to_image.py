@@ -352,7 +352,7 @@ COMMIT = "0123abcd" * 5
 def test_another_model_by_its_name():
     flux = TextToImage(steps=3).of_model(f"black-forest-labs/FLUX.1-schnell@{COMMIT}")
     assert (flux.model, flux.model_revision, flux.size) == ("black-forest-labs/FLUX.1-schnell", COMMIT, 1024)
-    assert flux.taught == replace(TAUGHT[flux.model], steps=3, size=0, licence="")
+    assert flux.taught == replace(TAUGHT[flux.model], steps=3, size=0)
     early = f"stable-diffusion-v1-5/stable-diffusion-v1-5@{COMMIT}"
     assert TextToImage(batch_size=2).of_model(early).size == 512, "what it was trained for"
     assert TextToImage(size=768).of_model(early).size == 768, "the settings say so"
