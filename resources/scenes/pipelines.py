@@ -4,6 +4,7 @@ Such a file has numbers and their names and says nothing of how the parts are bu
 taken from a folder in diffusers' layout, and so is all but the denoiser where the file has that alone.
 """
 
+import inspect
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -98,7 +99,8 @@ def reuse_steps(pipeline: Any, threshold: float) -> None:
     from diffusers import FirstBlockCacheConfig
 
     denoiser: Any = getattr(pipeline, "transformer", None)
-    if not hasattr(denoiser, "enable_cache"):
+    # Some have the cache, and pipelines that do not say which of their passes is which.
+    if not hasattr(denoiser, "enable_cache") or "cache_context" not in inspect.getsource(type(pipeline).__call__):
         raise ModelUnavailable(f"{type(pipeline).__name__} has no cache of steps: set step_cache to 0.")
     denoiser.enable_cache(FirstBlockCacheConfig(threshold=threshold))
 

@@ -114,14 +114,16 @@ class TextToImageModel:
         asked = self._asked([request], (high * scale, wide * scale), again=1)
         asked["num_inference_steps"] = max(self._steps, FEWEST_STEPS)
         takes = inspect.signature(painter.__call__).parameters
-        with in_tiles(self._pipeline.vae):
-            (picture,) = painter(
-                **{name: value for name, value in asked.items() if name in takes},
-                image=larger(small, scale),
-                strength=STRENGTH,
-            ).images
-        # With an offload what computes is one pipeline's to bring and to take away.
-        self._pipeline.maybe_free_model_hooks()
+        try:
+            with in_tiles(self._pipeline.vae):
+                (picture,) = painter(
+                    **{name: value for name, value in asked.items() if name in takes},
+                    image=larger(small, scale),
+                    strength=STRENGTH,
+                ).images
+        finally:
+            # With an offload what computes is one pipeline's to bring and to take away.
+            self._pipeline.maybe_free_model_hooks()
         return _levels(picture)
 
     def _made(self, requests: Sequence[SceneRequest], sides: tuple[int, int]) -> np.ndarray:
@@ -129,11 +131,13 @@ class TextToImageModel:
         try:
             return np.asarray(self._pipeline(**self._asked(requests, sides)).images)
         except Exception as error:
+            # What the call left half done: an offloaded part on the card, where the next call's first would find no
+            # room beside it; a cache of steps, which the next scene would take for its own.
+            self._pipeline.maybe_free_model_hooks()
             vae = getattr(self._pipeline, "vae", None)
             tiled = getattr(vae, "use_tiling", True)
             if not is_out_of_memory(error) or len(requests) > 1 or tiled or not hasattr(vae, "enable_tiling"):
                 raise
-        self._pipeline.maybe_free_model_hooks()  # what the call left half done, of a cache of steps for example
         free_memory()
         _log.warning("No memory for a scene as a whole: from here on scenes are decoded in overlapping tiles.")
         self._pipeline.vae.enable_tiling()

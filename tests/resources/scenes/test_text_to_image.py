@@ -1,6 +1,7 @@
 """Any text-to-image pipeline of diffusers: five families of the real classes with small random weights."""
 
 import functools
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -398,3 +399,21 @@ def test_files_of_other_programs_and_other_variants_are_left():
     assert not any("-of-00002" in name for name in half)
     assert variant_of("unet/diffusion_pytorch_model.non_ema.safetensors") == "non_ema"
     assert variant_of("vae/diffusion_pytorch_model-00001-of-00003.safetensors") == ""
+
+
+@pytest.mark.slow
+def test_a_call_that_broke_leaves_nothing_to_the_next(tiny_families, monkeypatch):
+    """Neither a cache of steps nor, with an offload, a part on the card."""
+    from diffusers import FlowMatchEulerDiscreteScheduler as Scheduler
+
+    step, calls = Scheduler.step, itertools.count()
+
+    def broken_once(self, *given, **more):
+        if next(calls) == 8:
+            raise RuntimeError("a step went wrong")
+        return step(self, *given, **more)
+
+    monkeypatch.setattr(Scheduler, "step", broken_once)
+    whole, failed, again = scenes(tiny_families("FLUX"), [SOFA, replace(SOFA, seed=4), SOFA], steps=6, step_cache=1.0)
+    assert "a step went wrong" in str(failed)
+    assert difference(whole.image, again.image) == 0
