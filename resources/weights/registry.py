@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from resources.scenes.samplers import SAMPLERS, SamplerName
 from resources.weights.hub import Weights as HubFiles
+from resources.weights.licences import CARD
 from resources.weights.model_files import BIREFNET, OPEN_CLIP, SDXL_OPTIONAL, VAE, VITMATTE, sdxl
 
 
@@ -103,6 +104,7 @@ CATALOGUE: dict[str, Weight] = {
                 "ZhengPeng7/BiRefNet",
                 "e2bf8e4460fc8fa32bba5ea4d94b3233d367b0e4",
                 BIREFNET,
+                (CARD,),
             ),
             memory=_gib(2.6),
         ),
@@ -115,6 +117,7 @@ CATALOGUE: dict[str, Weight] = {
                 "ZhengPeng7/BiRefNet_HR",
                 "a7a562f6fd16021180f2f4348f4de003a2d3d1e1",
                 BIREFNET,
+                (CARD,),
             ),
         ),
         HubWeight(
