@@ -392,7 +392,7 @@ def test_no_weight_is_a_pickle():
     for weight in weights.CATALOGUE.values():
         patterns = [weight.url] if isinstance(weight, weights.OnnxWeight) else weight.files.patterns
         for pattern in patterns:
-            assert pattern.endswith((".onnx", ".safetensors", ".json", ".py", "/merges.txt")), pattern
+            assert pattern.endswith((".onnx", ".safetensors", ".json", ".py", "/merges.txt", "README.md")), pattern
             assert len(getattr(weight, "sha256", "0" * 64)) == 64
         if isinstance(weight, weights.HubWeight):
             assert len(weight.files.revision) == 40, "a commit, not a branch that moves"
