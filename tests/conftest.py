@@ -1,5 +1,6 @@
 """What several test modules need. Pictures are made in code or come with scikit-image; none is stored."""
 
+import gc
 import os
 import shutil
 import signal
@@ -88,6 +89,8 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ``StableDiffusionXLPipeline`` of a few hundred thousand weights; ``vae-fix`` inside is its VAE apart."""
     from benchmarks.speed.architectures import save_sdxl
 
+    # What diffusers and transformers have imported stays: no collection needs to look at it again.
+    gc.freeze()
     return save_sdxl(tmp_path_factory.mktemp("sdxl"), tiny=True)
 
 

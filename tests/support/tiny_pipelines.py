@@ -4,12 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.architectures import clip_tokenizer, qwen_tokenizer, z_image_pipeline
+from benchmarks.speed.architectures import (
+    TINY_CLIP_MERGES,
+    clip_tokenizer,
+    clip_vocabulary,
+    qwen_tokenizer,
+    z_image_pipeline,
+)
 
-_CLIP = {
-    "vocab_size": 49408,
-    "bos_token_id": 49406,
-    "eos_token_id": 49407,
+_CLIP = clip_vocabulary(TINY_CLIP_MERGES) | {
     "hidden_size": 32,
     "intermediate_size": 32,
     "num_hidden_layers": 2,
