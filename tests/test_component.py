@@ -161,14 +161,14 @@ def test_in_a_created_project_two_pipelines_bring_their_catalogues_through(tmp_p
     cv2.circle(wall, (60, 60), 35, (30, 40, 150), -1, cv2.LINE_AA)
     cv2.imwrite(str(pictures / "a.png"), wall)
     (project.root / "vivid.toml").write_text(SETTINGS)
-    for name, prefix in (("first", "vivid"), ("second", "shop/pictures")):
-        project.call(
-            "dg", "scaffold", "defs", "vivid_assets.CataloguePipeline", name, "--store", name, "--key-prefix", prefix
-        )
-        defs = project.root / "src" / "studio" / "defs" / name / "defs.yaml"
-        assert "type: vivid_assets.CataloguePipeline" in defs.read_text()
-        with defs.open("a") as file:
-            file.write("  settings: vivid.toml\n  owners: ['team:studio']\n")
+    component = ("vivid_assets.CataloguePipeline", "second", "--store", "second", "--key-prefix", "shop/pictures")
+    project.call("dg", "scaffold", "defs", *component)
+    folder = project.root / "src" / "studio" / "defs"
+    written = (folder / "second" / "defs.yaml").read_text() + "  settings: vivid.toml\n  owners: ['team:studio']\n"
+    assert "type: vivid_assets.CataloguePipeline" in written
+    (folder / "second" / "defs.yaml").write_text(written)
+    (folder / "first").mkdir()
+    (folder / "first" / "defs.yaml").write_text(written.replace("second", "first").replace("shop/pictures", "vivid"))
     assert "All definitions loaded successfully." in project.call("dg", "check", "defs")
     with dg.DagsterInstance.from_config(project.environment["DAGSTER_HOME"]) as instance:
         for name, partitions in (("first", "vivid_shards"), ("second", "shop_pictures_shards")):

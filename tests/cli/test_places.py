@@ -183,7 +183,7 @@ def test_a_read_only_installation_without_a_home_works(home, tmp_path):
     here, code, store = tmp_path / "here", tmp_path / "code", tmp_path / "store"
     for package in ("vivid_assets", "resources", "partitions"):
         source = Path(vivid_assets.__file__).parent.parent / package
-        shutil.copytree(source, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, code / package, ignore=shutil.ignore_patterns("*.nb?"))
     _read_only(code, home, here)
     place = {"PYTHONPATH": str(code), "HOME": str(home), "VIVID_STORE": str(store)}
     try:

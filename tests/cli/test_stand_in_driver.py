@@ -98,6 +98,5 @@ def test_with_a_driver_that_pytorch_refuses_sdxl_computes_nothing(vivid, tmp_pat
     assert read_rows(Store(root=store), BACKGROUNDS, "spring-00000")["a.png"]["generator"] == "backdrop"
 
     settings.write_text(settings.read_text() + '[backgrounds]\ngenerator = "sdxl"\n')
-    assert vivid("catalogue", "run", "spring", "--store", store, **at).returncode == 1
-    # What there was stands until something better takes its place.
-    assert read_rows(Store(root=store), BACKGROUNDS, "spring-00000")["a.png"]["generator"] == "backdrop"
+    insisted = vivid("replace", str(pictures / "a.png"), "--prompt", "teal paper", **at)
+    assert insisted.returncode == 1 and "too old" in insisted.stderr

@@ -65,7 +65,7 @@ def files(tmp_path_factory) -> Path:
         ("16.png", "soft", "decontaminate", "png", "matte"),
         pytest.param("16.png", "soft", "lab-deprojection", "png", "probability", marks=pytest.mark.soak),
         pytest.param("16.png", "ordinary", "decontaminate", "png", "probability", marks=pytest.mark.soak),
-        ("16.png", "full", "decontaminate", "png", "person"),
+        pytest.param("16.png", "full", "decontaminate", "png", "person", marks=pytest.mark.soak),
         pytest.param("16-alpha.png", "full", "alpha", "png", "own", marks=pytest.mark.soak),
         pytest.param("plain-8.jpeg", "plain", "decontaminate", "jpeg", "probability", marks=pytest.mark.soak),
         ("plain-16.png", "plain", "decontaminate", "png", "probability"),
