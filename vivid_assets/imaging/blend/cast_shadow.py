@@ -200,7 +200,7 @@ def shaded(background: RGB, layer: LinearRGB) -> RGB:
     full = cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)
     for top in range(0, height, _STRIP):
         part, left = out[top : top + _STRIP], full[top : top + _STRIP]
-        dark = (left != 1).any(axis=2)
+        dark = (left[..., 0] != 1) | (left[..., 1] != 1) | (left[..., 2] != 1)
         part[dark] = coded_as(out, srgb_to_linear(part[dark]) * left[dark])
     return out
 

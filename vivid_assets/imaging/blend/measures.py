@@ -130,10 +130,10 @@ def _leakage(foreground: RGB, alpha: Matte, inner_lab: Lab, original: Background
     if float(span @ span) < _LEAST_SPAN:
         return None
     within = cv2.distanceTransform((alpha > _CONTOUR).astype(np.uint8), cv2.DIST_L2, 5)
+    edge = (alpha > 0.1) & ((alpha < 0.95) | (within > 0) & (within < 4 * reach + 1))
+    light, within, alpha = srgb_to_linear(_sample(foreground, edge)), _sample(within, edge), _sample(alpha, edge)
     near = np.clip(1 - (within - np.float32(0.5)) / (2 * reach), 0, 1) * (within > 0)
     empty = np.maximum(1 - alpha, 0.5 * near)
-    edge = (alpha > 0.1) & ((empty > 0.05) | (within > 0) & (within < 4 * reach + 1))
-    light, empty = srgb_to_linear(_sample(foreground, edge)), _sample(empty, edge)
     if len(light) < _FEWEST:
         return None
     along = (light - inner) @ span / float(span @ span)
