@@ -29,3 +29,19 @@ def test_any_size(shape):
     assert refined.shape == shape
     assert np.isfinite(refined).all()
     assert ((refined >= 0) & (refined <= 1)).all()
+
+
+def test_where_a_thing_has_nearly_the_backgrounds_color_the_masks_own_contour_stays():
+    rng = np.random.default_rng(0)
+    truth = np.zeros((512, 512), np.float32)
+    cv2.circle(truth, (120, 300), 80, 1.0, -1)
+    tube = np.zeros_like(truth)
+    cv2.line(tube, (120, 300), (480, 240), 1.0, 7)
+    picture = np.where((truth + tube)[..., None] > 0, np.float32((24, 24, 26)), np.float32((33, 33, 35)))
+    picture = np.clip(picture + rng.normal(0, 1, picture.shape), 0, 255).astype(np.uint8)
+    answer = cv2.GaussianBlur(np.maximum(truth, tube), (0, 0), 1.2)
+    refined = refine_matte(picture, answer)
+    core = cv2.erode(tube, np.ones((3, 3))) > 0
+    assert refined[core].mean() > 0.95 * answer[core].mean()
+    beyond = cv2.dilate(np.maximum(truth, tube), np.ones((21, 21))) == 0
+    assert refined[beyond].max() < 0.07

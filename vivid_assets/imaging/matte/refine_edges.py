@@ -2,7 +2,8 @@
 
 A network at 320 pixels draws a contour that is several pixels off at 1024. The fast global smoother solves a
 weighted-least-squares smoothing row by row and column by column; dividing the smoothed (confidence × mask) by the
-smoothed confidence lets the sure pixels speak for the unsure ones on their side of an edge.
+smoothed confidence lets the sure pixels speak for the unsure ones on their side of an edge. Where subject and background are of
+nearly one colour there is no edge to follow, and the network's own contour stays: smoothing would run over it.
 Source: Min et al. 2014, "Fast global image smoothing based on weighted least squares", with the normalisation by
 confidence of its section on sparse data.
 """
@@ -25,6 +26,13 @@ _STRENGTH = 200.0
 """Of the smoothing (λ of the paper)."""
 _RADIUS = 0.01
 """Of the guided filter that softens the result, as a share of the longer side."""
+ALIKE, UNLIKE = 15.0, 45.0
+"""Distance of the subject's colour from its background's (of 441), on either side of an edge, up to which the edge is
+none to the smoothing, which crosses steps of a few ``_SIGMA``; and from which it is one."""
+_BESIDE = 12
+"""How far from an edge the colours on either side of it are measured, in pixels of ``WORKING_SIDE``."""
+_SURE = 0.9
+"""Probability from which a pixel shows the subject's colour; its opposite shows the background's."""
 WORKING_SIDE = 512
 """Long side, in pixels, at which the smoothing is solved; the guided filter works at the picture's own size."""
 
@@ -46,7 +54,25 @@ def refine_matte(image: RGB8, probability: Matte) -> Matte:
     sure = np.abs(2.0 * coarse - 1.0) + np.float32(1e-3)
     weighted, weight = smooth_globally(small, np.stack([sure * coarse, sure]))
     followed = np.clip(weighted / np.maximum(weight, 1e-6), 0.0, 1.0)
-    return _sharpen_rim(image, small, followed, max(1, round(_RADIUS * max(followed.shape))))
+    sharp = _sharpen_rim(image, small, followed, max(1, round(_RADIUS * max(followed.shape))))
+    size = image.shape[1::-1]
+    own = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    edges = cv2.resize(_shows_edges(small, coarse), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(own + edges * (sharp - own), np.float32)
+
+
+def _shows_edges(image: RGB8, probability: Matte) -> Plane:
+    """How far the picture shows the edges of a mask: 0 between two things of one colour, 1 between unlike ones."""
+    window = (2 * _BESIDE + 1, 2 * _BESIDE + 1)
+    colors, seen = [], np.ones(probability.shape, bool)
+    for side in (probability > _SURE, probability < 1 - _SURE):
+        share = cv2.blur(side.astype(np.float32), window)
+        colors.append(cv2.blur(np.where(side[..., None], image, 0).astype(np.float32), window) / (share[..., None] + 1e-6))
+        seen &= share > 1e-3
+    apart = np.where(seen, np.linalg.norm(colors[0] - colors[1], axis=2), UNLIKE)
+    shown = ((apart - ALIKE) / (UNLIKE - ALIKE)).clip(0, 1)
+    # What ran over an edge goes further than its colours are measured.
+    return np.asarray(cv2.blur(np.where(seen, shown, cv2.erode(shown, np.ones(window))), (5, 5)), np.float32)
 
 
 def _sharpen_rim(image: RGB8, small: RGB8, alpha: Matte, radius: int) -> Matte:
