@@ -46,6 +46,11 @@ class Solved:
         return self.alpha.origin == "own"
 
     @property
+    def own_alpha(self) -> NDArray[np.float32] | None:
+        """The picture's own transparency at the models' size, where the mask is that; h×w, 0..1."""
+        return self.mask.alpha if self.from_source else None
+
+    @property
     def visible(self) -> NDArray[np.float32] | None:
         """What of the picture is to be seen, H×W, 0..1, where the mask is not its own transparency."""
         own = self.picture.alpha

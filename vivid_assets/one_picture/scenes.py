@@ -98,7 +98,7 @@ class Scenes:
         height, width = solved.picture.rgb.shape[:2]
         if canvas := self._settings.composites.placement.canvas:
             width, height = canvas
-        light = measure_light(solved.small).temperature
+        light = measure_light(solved.small, solved.own_alpha).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
         foot = foot_on_scene(solved.mask.alpha, self._settings.composites.placement, solved.picture.rgb.shape[1])
         rgb = render(look, height, width, seed=self._seed, temperature=light, foot=foot)
@@ -107,7 +107,7 @@ class Scenes:
     def _generated(self, solved: Solved, model: SceneGenerator) -> Scene:
         from vivid_assets.prompts.enhance import enhance
 
-        light = measure_light(solved.small)
+        light = measure_light(solved.small, solved.own_alpha)
         words = enhance(self._prompt, temperature=light.temperature, tone=light.tone, line_art=solved.mask.line_art)
         in_place = self._settings.backgrounds.place == "inpaint" and model.paints_around
         placement = self._settings.composites.placement

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
-import numpy as np
-
 from resources.clip.open_clip import OpenClip, Scores
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.analysis.line_art import detect_line_art
+from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.light import Temperature, Tone
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.rows.columns import Degraded, Int32
 from vivid_assets.rows.stage import RowInput, Stage
 from vivid_assets.stages.clips.prepared import unstacked
@@ -50,7 +50,18 @@ class Prepared:
 
     file: str
     height: Int32
+    alpha_file: str | None
     samples_file: str | None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is looked at."""
+
+    images: Sequence[RGB8]
+    """The picture; of a clip the frames that CLIP is asked about."""
+    alpha: Matte | None
+    """The picture's own transparency."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class _NoAnswer:
 _NONE = _NoAnswer()
 
 
-class Analyse(StageWork[Sequence[np.ndarray], Analysed, Analysed]):
+class Analyse(StageWork[Looked, Analysed, Analysed]):
     """CLIP's answers to a batch of pictures, and the measures that need no model.
 
     Of a clip CLIP is asked about some frames, and is surest of one.
@@ -81,29 +92,30 @@ class Analyse(StageWork[Sequence[np.ndarray], Analysed, Analysed]):
         self.batch_size = open_clip.batch_size
         self._classifier = leases.enter_context(open_clip.lease())
 
-    def load(self, row: RowInput) -> Sequence[np.ndarray]:
+    def load(self, row: RowInput) -> Looked:
         prepared = row.read(Prepared)
-        image: np.ndarray = self.stored(prepared.file, decode).rgb
-        if prepared.samples_file is None:
-            return [image]
-        return [image, *unstacked(self.stored(prepared.samples_file, decode).rgb, prepared.height)]
+        images: list[RGB8] = [self.stored(prepared.file, decode).rgb]
+        if prepared.samples_file is not None:
+            images += unstacked(self.stored(prepared.samples_file, decode).rgb, prepared.height)
+        return Looked(images, self.stored(prepared.alpha_file, decode_mask) if prepared.alpha_file else None)
 
-    def compute(self, batch: Sequence[Sequence[np.ndarray]]) -> Sequence[Analysed | Exception]:
-        asked = [image for images in batch for image in images]
+    def compute(self, batch: Sequence[Looked]) -> Sequence[Analysed | Exception]:
+        asked = [image for looked in batch for image in looked.images]
         found: Iterator[Scores | Exception | None] = iter(
             [None] * len(asked) if self._missing else self._classifier.classify(asked)
         )
-        answers = [_surest([next(found) for _ in images]) for images in batch]
+        answers = [_surest([next(found) for _ in looked.images]) for looked in batch]
         return [
-            scores if isinstance(scores, Exception) else self._analysed(images[0], scores)
-            for images, scores in zip(batch, answers, strict=True)
+            scores if isinstance(scores, Exception) else self._analysed(looked, scores)
+            for looked, scores in zip(batch, answers, strict=True)
         ]
 
     def save(self, row: RowInput, computed: Analysed) -> Analysed:  # noqa: ARG002
         return computed
 
-    def _analysed(self, image: np.ndarray, scores: Scores | None) -> Analysed:
-        light, drawn = measure_light(image), detect_line_art(image).probability
+    def _analysed(self, looked: Looked, scores: Scores | None) -> Analysed:
+        image = looked.images[0]
+        light, drawn = measure_light(image, looked.alpha), detect_line_art(image).probability
         subject, lighting, atmosphere = (
             (scores.subject, scores.lighting, scores.atmosphere) if scores else (_NONE, _NONE, _NONE)
         )

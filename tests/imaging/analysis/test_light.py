@@ -28,12 +28,27 @@ def test_the_backgrounds_color_does_not_tint_the_subject():
     [
         ((245, 245, 245), (180, 30, 30), "neutral"),  # a red shirt in a white studio is not in warm light
         ((250, 240, 225), (30, 60, 150), "warm"),
+        ((255, 197, 143), (40, 50, 62), "warm"),  # blue jeans before white, by lamps of 3,200 K
+        ((190, 150, 112), (40, 50, 62), "warm"),  # …and before grey
+        ((196, 214, 255), (190, 60, 40), "cool"),  # a red shirt in the shade of a blue sky
+        ((225, 195, 160), (245, 245, 250), "neutral"),  # a white cup before beige paint
+        ((200, 235, 190), (90, 60, 50), "warm"),  # light is not green
         (YELLOW, BLUE_MUG, "cool"),  # a painted wall tells nothing of the light
         ((20, 20, 20), (200, 150, 90), "warm"),  # nor does a black one
     ],
 )
 def test_a_white_background_tells_the_lights_color(background, subject, temperature):
     assert measure_light(picture(background, subject)).temperature == temperature
+
+
+def test_a_cut_out_is_read_by_what_is_solid():
+    y, x = np.mgrid[:200, :200]
+    alpha = (np.hypot(y - 100, x - 100) < 60).astype(np.float32)
+    image = np.where(alpha[..., None] > 0, (230, 170, 120), (255, 255, 255)).astype(np.uint8)
+    light = measure_light(image, alpha)
+    assert (light.temperature, light.background.share) == ("warm", 0)
+    assert measure_light(image).temperature == "neutral"
+    assert measure_light(image, np.ones_like(alpha)).temperature == "neutral", "no cut-out"
 
 
 def test_known_values():

@@ -16,12 +16,12 @@ from vivid_assets.imaging.core.arrays import RGB, RGB8, Indices, Lab, Planes
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-_RGB_TO_XYZ = np.array(
+RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 """IEC 61966-2-1 primaries; the white is the matrix's own row sums, so that greys are exactly neutral."""
-_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
-_WHITE = _RGB_TO_XYZ.sum(axis=1)
+_XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
+_WHITE = RGB_TO_XYZ.sum(axis=1)
 _EPSILON = 216 / 24389
 """CIE's exact rational constants, not their rounded decimals."""
 _KAPPA = 24389 / 27
@@ -128,7 +128,7 @@ def linear_to_lab(linear: NDArray[np.floating]) -> Floats:
     """Convert linear light ``(..., 3)`` to CIE Lab (float32: L 0..100, a and b about -110..110, centred)."""
     if linear.dtype != np.float32:
         linear = np.asarray(linear, np.float64)
-    xyz = linear @ (_RGB_TO_XYZ.T / _WHITE).astype(linear.dtype)
+    xyz = linear @ (RGB_TO_XYZ.T / _WHITE).astype(linear.dtype)
     f = np.where(xyz > _EPSILON, np.cbrt(np.maximum(xyz, _EPSILON)), (_KAPPA * xyz + 16) / 116)
     lab = [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])]
     return np.stack(lab, axis=-1).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.areas import dilated, parts_of, square
+from vivid_assets.imaging.core.areas import dilated, joined, parts_of, square
 from vivid_assets.imaging.core.arrays import RGB8, Area, Lab, Matte, Plane
 from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.matte.exactness import BLOCK, DENIED, HELD, ONE_COLOR, SURELY_OTHER, is_clean
@@ -39,6 +39,8 @@ SHADED = 0.4
 RINGING, RINGING_DOUBTED = 0.3, 0.15
 """Of an edge's contrast, what a lossy codec's ringing in its blocks reaches at most, where the network denies the
 pixel; and where it only does not hold it."""
+RINGING_IN_HOLES = 8.0
+"""And in ΔE, where a hole has shown to be one and the network does not count: a thin spoke is not far off, either."""
 HELD_DEEP = 0.02
 """How deep within what a network holds the background's colour counts nothing, as a share of the longest side."""
 RIM, MOST_LOST = 0.004, 0.02
@@ -170,7 +172,9 @@ def _without_ringing(distance: Plane, probability: Matte) -> Plane:
 def _without_crumbs(background: Area, distance: Plane, probability: Matte) -> Area:
     """``background`` with every part of the subject that no network holds and no pixel shows surely to be another."""
     labels, area = parts_of(~background)
-    sure = np.bincount(labels.ravel(), (distance > SURELY_OTHER).ravel(), minlength=len(area)) > 0
+    # Beside an edge of strong contrast, ringing goes further than that.
+    surely = distance > np.maximum(SURELY_OTHER, RINGING * _contrast(distance))
+    sure = np.bincount(labels.ravel(), surely.ravel(), minlength=len(area)) > 0
     held = np.bincount(labels.ravel(), probability.ravel(), minlength=len(area)) > 0.5 * area
     kept = sure | (held & (area >= BLOCK * BLOCK))
     return np.asarray(background | ~kept[labels])
@@ -273,9 +277,12 @@ def _with_holes(flooded: _Flooded, background: Area) -> _Background:
     hole[0] = False
     opened = hole[labels]
     if not flooded.lossless:
-        # In a hole no wider than a codec's blocks, the background rings as well.
-        ringing = flooded.distance < RINGING_DOUBTED * _contrast(flooded.distance)
-        opened |= dilated(opened, BLOCK // 2) & ringing
+        # In a hole no wider than a codec's blocks, the background rings as well: a whole block may be a few steps off,
+        # and some of its pixels far more.
+        contrast = _contrast(flooded.distance)
+        slight = flooded.distance < np.minimum(RINGING_DOUBTED * contrast, SURELY_OTHER)
+        opened |= joined(slight, opened)
+        opened |= dilated(opened, BLOCK // 2) & (flooded.distance < np.minimum(RINGING * contrast, RINGING_IN_HOLES))
     return _Background(background | opened, opened, (labels > 0) & ~opened, doubt)
 
 

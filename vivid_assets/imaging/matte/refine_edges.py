@@ -2,8 +2,9 @@
 
 A network at 320 pixels draws a contour that is several pixels off at 1024. The fast global smoother solves a
 weighted-least-squares smoothing row by row and column by column; dividing the smoothed (confidence × mask) by the
-smoothed confidence lets the sure pixels speak for the unsure ones on their side of an edge. Where subject and background are of
-nearly one colour there is no edge to follow, and the network's own contour stays: smoothing would run over it.
+smoothed confidence lets the sure pixels speak for the unsure ones on their side of an edge. Where subject and
+background are of nearly one colour there is no edge to follow, and the network's own contour stays: smoothing would
+run over it.
 Source: Min et al. 2014, "Fast global image smoothing based on weighted least squares", with the normalisation by
 confidence of its section on sparse data.
 """
@@ -67,7 +68,9 @@ def _shows_edges(image: RGB8, probability: Matte) -> Plane:
     colors, seen = [], np.ones(probability.shape, bool)
     for side in (probability > _SURE, probability < 1 - _SURE):
         share = cv2.blur(side.astype(np.float32), window)
-        colors.append(cv2.blur(np.where(side[..., None], image, 0).astype(np.float32), window) / (share[..., None] + 1e-6))
+        colors.append(
+            cv2.blur(np.where(side[..., None], image, 0).astype(np.float32), window) / (share[..., None] + 1e-6)
+        )
         seen &= share > 1e-3
     apart = np.where(seen, np.linalg.norm(colors[0] - colors[1], axis=2), UNLIKE)
     shown = ((apart - ALIKE) / (UNLIKE - ALIKE)).clip(0, 1)
