@@ -39,7 +39,7 @@ def firm(image):
 def round_hole(image):
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width]
-    return (np.hypot(y - height / 2, x - width / 2) < height / 3).astype(np.float32)
+    return (np.hypot(y - height / 2, 0.8 * (x - width / 2)) < height / 3).astype(np.float32)
 
 
 def nothing(image):
@@ -298,6 +298,22 @@ def test_transparency_that_is_only_packaging_is_dropped_by_name_and_the_tiers_se
     assert "no cut-out" in mask.tried[0].reason
     assert not mask.alpha[bars == 0].any()
     assert mask.alpha.max() > 0.9
+
+
+@pytest.mark.parametrize(("radius", "verdict"), [(0.2, "packaging"), (0.5, "disputed")])
+def test_a_photograph_in_a_circle_is_asked_about(photo, radius, verdict):
+    height, width = photo.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    away = np.hypot(y - height / 2 + 0.5, x - width / 2 + 0.5) / min(height, width)
+    best = Says("best", lambda image: (away < radius).astype(np.float32))
+    circle = (away < 0.42).astype(np.float32)
+    (mask,) = Ladder([best.tier]).masks([photo], [MaskRequest(override=Alpha(circle, "own"))])
+    assert mask.tried[0].verdict == verdict
+    assert (mask.origin == "own") == mask.review == (verdict == "disputed")
+    assert not mask.alpha[circle == 0].any()
+    plain = np.full_like(photo, (200, 60, 40))
+    (ball,) = Ladder([best.tier]).masks([plain], [MaskRequest(override=Alpha(circle, "own"))])
+    assert (ball.verdict, ball.origin) == (SOURCE_ALPHA, "own"), "a round thing"
 
 
 def test_a_forced_tier_answers_whatever_its_verdict(photo):

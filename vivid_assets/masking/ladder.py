@@ -20,7 +20,7 @@ from resources.masks.tier import MaskModel
 from resources.runtime.batches import FirstPictures
 from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
-from vivid_assets.imaging.core.own_alpha import packaging, solid_box, visible_part
+from vivid_assets.imaging.core.own_alpha import packaging, solid_box, uncut_circle, visible_part
 from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.imaging.matte.estimate_figures import estimate_figures
 from vivid_assets.imaging.matte.quality import (
@@ -45,6 +45,9 @@ from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask
 from vivid_assets.masking.model import Tier
 from vivid_assets.rows.failures import picture_failure
 
+MOST_OF_CIRCLE = 0.9
+"""Of a circle that a photograph was cut to, what its subject covers at most; what covers more is round itself."""
+
 _Made = TypeVar("_Made")
 
 
@@ -57,6 +60,8 @@ class Attempt:
     forced: str | None
     line_art: LineArtVerdict
     visible: np.ndarray | None = None
+    circle: Mask | None = None
+    """The mask that its own transparency is, where that seems to be a photograph cut to a circle."""
     records: list[TierRecord] = field(default_factory=list)
     answers: list[tuple[str, np.ndarray, Figures, Verdict]] = field(default_factory=list)
     mirrored: dict[str, np.ndarray] = field(default_factory=dict)
@@ -157,9 +162,12 @@ class Ladder:
         if wish.override is None:
             return self._start(image, wish)
         alpha = fit_alpha(wish.override.values, *image.shape[:2])
-        packed = packaging(alpha) if wish.override.origin == "own" else None
+        own = wish.override.origin == "own"
+        packed = packaging(alpha) if own else None
         if packed is None:
-            return self._given(image, alpha, wish.override)
+            given = self._given(image, alpha, wish.override)
+            uncut = uncut_circle(image, alpha) if own else None
+            return given if uncut is None else self._start_circle(uncut, wish, alpha, given)
         attempt = self._start(image, wish)
         attempt.visible = visible_part(alpha)
         if wish.box is None:
@@ -185,7 +193,9 @@ class Ladder:
 
     def finish(self, begun: Mask | Attempt) -> Mask:
         """The last step, which needs no model: the mask of a picture that the tiers were asked about."""
-        return begun if isinstance(begun, Mask) else self._finish(begun)
+        if isinstance(begun, Mask):
+            return begun
+        return self._finish(begun) if begun.circle is None else self._finish_circle(begun, begun.circle)
 
     def finish_all(self, begun: Sequence[Mask | Attempt]) -> list[Mask]:
         """``finish`` of each, in threads."""
@@ -197,6 +207,26 @@ class Ladder:
         height, width = image.shape[:2]
         window = box_pixels(wish.box, height, width, margin=0.1) if wish.box else (0, height, 0, width)
         return Attempt(image, window, wish.tier, detect_line_art(image))
+
+    def _start_circle(self, uncut: np.ndarray, wish: MaskRequest, alpha: np.ndarray, given: Mask) -> Attempt:
+        attempt = self._start(uncut, wish)
+        attempt.visible, attempt.circle = alpha, given
+        return attempt
+
+    def _finish_circle(self, attempt: Attempt, given: Mask) -> Mask:
+        """The network's mask where it is sure of a subject within the circle, else the circle, for a person to see."""
+        reason = "the source's own transparency is no cut-out: a photograph in a circle"
+        record = TierRecord(SOURCE_ALPHA, "packaging", reason, given.figures, 0.0)
+        if attempt.answers and self._by_name[attempt.answers[-1][0]].is_network:
+            found = self._finish(attempt)
+            if not found.review and (found.alpha > 0.5).sum() < MOST_OF_CIRCLE * (given.alpha > 0.5).sum():
+                return replace(found, tried=(record, *found.tried))
+        reason = (
+            "the source's own transparency is a circle, in which no tier is sure of a subject: perhaps a photograph"
+        )
+        return replace(
+            given, verdict="disputed", reason=reason, tried=(replace(record, verdict="disputed", reason=reason),)
+        )
 
     def _given(self, image: np.ndarray, alpha: np.ndarray, given: Alpha) -> Mask:
         own = given.origin == "own"
