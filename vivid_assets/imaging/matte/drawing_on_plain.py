@@ -278,10 +278,10 @@ def _with_holes(flooded: _Flooded, background: Area) -> _Background:
     opened = hole[labels]
     if not flooded.lossless:
         # In a hole no wider than a codec's blocks, the background rings as well: a whole block may be a few steps off,
-        # and some of its pixels far more.
+        # and some of its pixels more.
         contrast = _contrast(flooded.distance)
-        slight = flooded.distance < np.minimum(RINGING_DOUBTED * contrast, SURELY_OTHER)
-        opened |= joined(slight, opened)
+        slight = flooded.distance < np.minimum(RINGING_DOUBTED * contrast, SURELY_OTHER / 2)
+        opened |= joined(slight & dilated(opened, BLOCK), opened)
         opened |= dilated(opened, BLOCK // 2) & (flooded.distance < np.minimum(RINGING * contrast, RINGING_IN_HOLES))
     return _Background(background | opened, opened, (labels > 0) & ~opened, doubt)
 
