@@ -76,9 +76,6 @@ def measure(image: RGB, foreground: RGB, alpha: Matte, changed: Area, original: 
         changed: bool H×W: the pixels that were changed.
         original: the original background; None where none is seen.
     """
-    # Every n-th pixel of a large picture shows as much as all of one of the reference's size.
-    every = (slice(None, None, max(1, max(alpha.shape) // REFERENCE)),) * 2
-    image, foreground, alpha, changed = image[every], foreground[every], alpha[every], changed[every]
     halo, leakage = (None, None) if original is None else _edge(foreground, alpha, original)
     touched = changed & (alpha > 0.02)
     before, after = _sample(image, touched), _sample(foreground, touched)
