@@ -9,6 +9,7 @@ scale for each channel; stages of the network, by the names of its paper, can be
 """
 
 import argparse
+import logging
 import os
 import re
 import tempfile
@@ -143,6 +144,7 @@ def openvino(precision: str, calibrate: Sequence[np.ndarray] = (), kept: Sequenc
     if calibrate:
         import nncf
 
+        nncf.set_log_level(logging.ERROR)
         names = [one.get_friendly_name() for one in model.get_ops() if one.get_type_name() == "Convolution"]
         floats = nncf.IgnoredScope(names=[name for name in names if stage(name) in (*kept, "side")])
         pictures = nncf.Dataset([*calibrate])

@@ -250,6 +250,14 @@ def test_another_pipelines_scene_is_the_same_on_a_gpu_as_on_the_cpu(family):
     print("bfloat16", [round(apart(*pair), 2) for pair in zip(half, here, strict=True)])
 
 
+def test_a_large_scene_is_the_same_on_a_gpu_as_on_the_cpu_and_with_an_offload(family):
+    large = [replace(FOUR[0], scale=2)]
+    (here,) = painted(family, large, device="cpu")
+    assert here.image.shape == (128, 128, 3)
+    for offload in ("off", "model", "sequential"):
+        assert apart(painted(family, large, dtype="float32", offload=offload)[0], here) <= 0.5, offload
+
+
 @pytest.mark.parametrize("offload", ["model", "sequential"])
 def test_what_waits_in_the_machines_memory_paints_the_same(family, offload):
     import torch
