@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from resources.store.locks import Claims
 from resources.store.store import Store
+from tests.support.clips import moving_disc, save_clip
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.source import Catalogue
 from vivid_assets.rows.tables import read_rows
@@ -94,3 +96,26 @@ def test_two_runs_on_the_same_shards_share_the_work(
     assert told["statuses"] == [0, 0], ran.stderr[-3000:]
     assert sum(told["computed"]) == len(all_stages()) * 2, told
     assert differences(contents("s3://vivid/two/store"), contents(str(tmp_path / "store"))) == []
+
+
+def test_a_clip_is_composed_on_from_where_a_killed_process_was(s3, make_deployed, settings, tmp_path):
+    save_clip(tmp_path / "disc.mp4", moving_disc(60))
+    s3.pipe_file("vivid/clip/pictures/turntable/disc.mp4", (tmp_path / "disc.mp4").read_bytes())
+    s3.pipe_file("vivid/clip/pictures/catalogue.toml", b'background = "#ffffff"\nclips = ["turntable/*"]\n')
+    environment = os.environ | {"VIVID_SETTINGS": str(settings)}
+    command = [sys.executable, "-m", "tests.deploy.killed_run"]
+    made = {}
+    # In the first segment of 48 frames and in the second; and a run that is not killed.
+    for name, kills in {"killed": (20, 33), "whole": ()}.items():
+        root = f"s3://vivid/clip/{name}"
+        deployed = make_deployed(root, "s3://vivid/clip/pictures", settings)
+        assert deployed.scan() == ["spring-00000"]
+        for composed in kills:
+            ran = subprocess.run(
+                [*command, str(composed)], cwd=Path(__file__).parents[2], env=environment | {"VIVID_STORE": root}
+            )
+            assert ran.returncode == -signal.SIGKILL
+        deployed.run("spring-00000")
+        made[name] = s3.cat_file(f"vivid/clip/{name}/composites/spring/turntable/disc.mp4")
+        assert not [path for path in s3.find(f"vivid/clip/{name}/artefacts") if path.endswith(".part")]
+    assert made["killed"] == made["whole"]

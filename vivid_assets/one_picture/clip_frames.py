@@ -12,7 +12,7 @@ from vivid_assets.imaging.blend.options import BlendOptions, Placement
 from vivid_assets.imaging.blend.placement import Place, find_place
 from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.blend.upsample import upsample_alpha
-from vivid_assets.imaging.core.alpha import Alpha
+from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.key_light import KeyLight
 
@@ -53,6 +53,6 @@ def compose_clip(
     place: Place | None = None
     for frame, small in zip(frames, alphas, strict=True):
         if place is None and not placement.is_as_photographed:
-            place = find_place(upsample_alpha(union, frame), placement)
+            place = find_place(fit_alpha(union, *frame.shape[:2]), placement)
         cut = separate(frame, Alpha(upsample_alpha(small, frame), "person"), options)
         yield compose(cut, background, shadow=shadow, floor=floor, placement=place)

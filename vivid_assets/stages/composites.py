@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
@@ -35,7 +35,8 @@ from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import RowInput, Stage
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import CompositesSettings
-from vivid_assets.stages.clips.composites import ClipScene, compose_whole_clip, union_of
+from vivid_assets.stages.clips.composites import ClipScene, WantedClip, compose_whole_clip, union_of
+from vivid_assets.stages.clips.kept import Parts
 from vivid_assets.stages.clips.packed import Packed
 from vivid_assets.stages.clips.source import opened_clip
 from vivid_assets.stages.masks import persons_mask
@@ -207,19 +208,18 @@ class Compose(EachPicture[Composite]):
         union = union_of(masks)
         foot = foot_on_scene(union, wanted.placement, prepared.source_width)
         scene = ClipScene(self._scene(background, height, width, foot), _floor(background), _source_type(background))
+        wanted_clip = WantedClip(
+            look=wanted,
+            still=prepared.still or 0,
+            rules=self.shard.rendition(row.rendition).rules,
+            provenance=row.key,
+            keep=partial(self.keep, row.key),
+        )
+        parts = Parts(self.shard.store, self.shard.source.name, self.stage, row.key)
         with opened_clip(self.shard, row.picture, row.read(Given).content) as clip:
-            made = compose_whole_clip(
-                clip,
-                masks,
-                union,
-                scene,
-                wanted,
-                still=prepared.still or 0,
-                rules=self.shard.rendition(row.rendition).rules,
-                provenance=row.key,
-            )
+            made = compose_whole_clip(clip, masks, union, scene, wanted_clip, parts)
         return Composite(
-            file=self.keep(row.key, made.suffix, made.data),
+            file=made.file,
             mode=wanted.mode,
             scale=made.scale,
             alpha_verdict=None,
@@ -230,7 +230,7 @@ class Compose(EachPicture[Composite]):
             shadow_depth=made.shadow_depth,
             notes=made.notes,
             broken_rules=made.broken_rules,
-            still_file=self.keep(row.key, f".still{made.still_suffix}", made.still),
+            still_file=made.still_file,
             **asdict(made.measures),
         )
 

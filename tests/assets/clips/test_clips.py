@@ -1,5 +1,6 @@
 """Clips in a catalogue, beside photographs."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from vivid_assets.imaging.io.provenance import parse_xmp
 from vivid_assets.imaging.io.video.marking import xmp_of
 from vivid_assets.imaging.io.video.read import opened, read_video
 from vivid_assets.masking.gradient_tier import GradientModel
+from vivid_assets.one_picture import clip_frames
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.tables import as_table
 from vivid_assets.settings import ChecksSettings
-from vivid_assets.stages.clips import kept
+from vivid_assets.stages.clips import kept, segments
 from vivid_assets.stages.clips.packed import Packed
 
 CLIP, FOLDER = "turntable/disc.mp4", "turntable/frames"
@@ -230,6 +232,58 @@ def test_a_run_that_was_killed_among_the_masks_ends_as_one_that_was_not(pipeline
     assert [*through.pictures()] == [*whole.pictures()]
 
 
+def killed_while_composing(pipeline, monkeypatch, at):
+    """Run the composites of ``pipeline``, which is killed when it composes its frame number ``at``; None for never.
+
+    Returns how many frames were composed.
+    """
+    composed, plain = [], clip_frames.compose
+
+    def compose(*args, **options):
+        if len(composed) == at:
+            raise Killed
+        composed.append(None)
+        return plain(*args, **options)
+
+    with monkeypatch.context() as patched, nullcontext() if at is None else pytest.raises(Killed):
+        patched.setattr(clip_frames, "compose", compose)
+        # Segments of four frames, and each frame is kept.
+        patched.setattr(segments, "_MOST", 4)
+        patched.setattr(segments, "_LEAST", 4)
+        patched.setattr(segments, "_SECONDS", 0.0)
+        pipeline.run(selection=["composites"])
+    return len(composed)
+
+
+def bring_to_composites(pipeline):
+    bring_scanned(pipeline)
+    pipeline.run(selection=["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks"])
+
+
+def bring_to_cut_outs(pipeline):
+    (pipeline.folder / "catalogue.toml").write_text('background = "transparent"\nclips = ["turntable/*"]\n')
+    save_clip(pipeline.folder / CLIP, moving_disc(12))
+    pipeline.scan()
+    pipeline.run(selection=["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks"])
+
+
+@pytest.mark.parametrize("prepare", [bring_to_composites, pytest.param(bring_to_cut_outs, marks=pytest.mark.slow)])
+def test_a_run_that_was_killed_among_the_composites_ends_as_one_that_was_not(pipeline_after, monkeypatch, prepare):
+    whole = pipeline_after(prepare)
+    assert killed_while_composing(whole, monkeypatch, None) == 12
+    row = whole.rows(COMPOSITES)[CLIP]
+    video = whole.store.read(row["file"])
+    pipeline = pipeline_after(prepare)
+    # In the second segment, at the beginning of the third, and nearly at the end.
+    assert [killed_while_composing(pipeline, monkeypatch, at) for at in (6, 2, 3)] == [6, 2, 3]
+    assert parts_in(pipeline, "composites")
+    assert killed_while_composing(pipeline, monkeypatch, None) == 12 - (6 + 2 + 3)
+    again = pipeline.rows(COMPOSITES)[CLIP]
+    assert {**again, "seconds": 0} == {**row, "seconds": 0}
+    assert pipeline.store.read(again["file"]) == video
+    assert parts_in(pipeline, "composites") == []
+
+
 def bring_scanned(pipeline):
     pipeline.say(WHITE)
     photographs(pipeline)
@@ -237,8 +291,8 @@ def bring_scanned(pipeline):
     pipeline.scan()
 
 
-def parts_in(pipeline):
-    return [*Path(pipeline.store.path("artefacts/spring/masks").path).rglob("*.part")]
+def parts_in(pipeline, stage="masks"):
+    return [*Path(pipeline.store.path(f"artefacts/spring/{stage}").path).rglob("*.part")]
 
 
 def test_a_damaged_clip_fails_by_name_and_the_others_go_through(pipeline):

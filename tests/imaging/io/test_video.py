@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from vivid_assets.imaging.io.video.folder import read_folder
+from vivid_assets.imaging.io.video.joined import Segment, join_segments
 from vivid_assets.imaging.io.video.read import ClipLimits, UnreadableClip, is_clip, read_video
 from vivid_assets.imaging.io.video.write import NumberedPictures, h264, with_alpha, writing
 
@@ -241,3 +242,42 @@ def test_frames_of_two_sizes_and_pictures_without_numbers_are_refused(tmp_path):
 def test_suffixes(tmp_path):
     assert is_clip(tmp_path / "A.MP4")
     assert not is_clip(tmp_path / "a.jpg")
+
+
+def test_joined_segments_have_the_frames_times_and_sound_of_the_whole(tmp_path):
+    sound = with_sound(tmp_path / "sound.mp4")
+    times = [Fraction(number, 25) + (number > 8) * Fraction(1, 3) for number in range(20)]
+    parts = []
+    for first in range(0, 20, 7):
+        part = Segment(tmp_path / f"{first}.mp4", times[first : first + 7])
+        with writing(part.path, h264(6), Fraction(25)) as sink:
+            for number, time in enumerate(part.times, start=first):
+                sink.add(bars(number), time)
+        parts.append(part)
+    join_segments(tmp_path / "whole.mp4", parts, sound=sound, comment="how it was made")
+    frames = [*read_video(tmp_path / "whole.mp4")]
+    assert [frame.time for frame in frames] == times
+    assert all(np.abs(middles(frame.rgb) - middles(bars(number))).max() <= 3 for number, frame in enumerate(frames))
+    assert sound_of(tmp_path / "whole.mp4") == sound_of(sound)
+    with pytest.raises(ValueError, match="7 frames instead of 6"):
+        join_segments(tmp_path / "other.mp4", [parts[0]._replace(times=times[:6])])
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".webm"])
+def test_joined_cut_outs_keep_their_alpha(tmp_path, suffix):
+    parts = []
+    for first in range(0, 4, 2):
+        part = Segment(tmp_path / f"{first}{suffix}", [Fraction(first, 25), Fraction(first + 1, 25)])
+        with writing(part.path, with_alpha(part.path), Fraction(25)) as sink:
+            for time in part.times:
+                sink.add(np.dstack([bars(), np.full((64, 96), 255 - 60 * first, np.uint8)]), time)
+        parts.append(part)
+    path = tmp_path / f"whole{suffix}"
+    join_segments(path, parts)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoder = av.CodecContext.create("libvpx-vp9", "r") if suffix == ".webm" else stream
+        frames = [frame for packet in container.demux(stream) for frame in decoder.decode(packet)]
+        alphas = [int(frame.to_ndarray(format="rgba")[32, 48, 3]) for frame in frames]
+        assert stream.codec_context.codec_tag == {".mov": "ap4h"}.get(suffix, stream.codec_context.codec_tag)
+    assert np.abs(np.array(alphas) - [255, 255, 135, 135]).max() <= 2

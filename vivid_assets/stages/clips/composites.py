@@ -1,7 +1,9 @@
 """The composite of a clip, as the stage of composites makes it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -23,7 +25,9 @@ from vivid_assets.imaging.io.video.read import Clip
 from vivid_assets.imaging.io.video.write import composite_encoding, with_alpha, writing
 from vivid_assets.one_picture.clip_frames import clip_shadow, compose_clip
 from vivid_assets.settings import CompositesSettings
+from vivid_assets.stages.clips.kept import Parts
 from vivid_assets.stages.clips.packed import Packed
+from vivid_assets.stages.clips.segments import SegmentedVideo
 from vivid_assets.stages.clips.source import Timed
 
 
@@ -38,15 +42,29 @@ class ClipScene:
 
 
 @dataclass(frozen=True, eq=False)
+class WantedClip:
+    """A composite of a clip that is to be made."""
+
+    look: CompositesSettings
+    """The settings as they hold for it."""
+    still: int
+    """Number of the frame that stands for it."""
+    rules: Rules
+    """What its preset demands."""
+    provenance: str
+    """The digest that is written into the files."""
+    keep: Callable[[str, bytes], str]
+    """Writes a file of that suffix, and gives its path in the store."""
+
+
+@dataclass(frozen=True, eq=False)
 class ComposedClip:
     """A clip that is done."""
 
-    data: bytes
-    """The video."""
-    suffix: str
-    still: bytes
+    file: str
+    """The video, in the store."""
+    still_file: str
     """The frame that stands for it, as a picture."""
-    still_suffix: str
     scale: float
     shadow: Literal["soft", "none", "kept"]
     shadow_area: float
@@ -57,108 +75,91 @@ class ComposedClip:
     broken_rules: Sequence[str]
 
 
-class _Figures:
-    """What is summed up over the frames."""
-
-    def __init__(self, number: int, rules: Rules) -> None:
-        self._number, self._rules = number, rules
-        self.count = 0
-        self.still: Blend | None = None
-        self.broken: tuple[str, ...] = ()
-        self.notes: dict[str, None] = {}
-        self._measured: list[Measures] = []
-        self._shadows: list[tuple[float, float]] = []
-
-    def add(self, done: Blend) -> None:
-        if self.count == self._number:
-            self.still, self.broken = done, broken_rules(done, self._rules)
-        self.count += 1
-        self.notes |= dict.fromkeys(done.notes)
-        self._measured.append(done.measures)
-        self._shadows.append((done.shadow.area, done.shadow.depth))
-
-    @property
-    def measures(self) -> Measures:
-        return Measures(**{one.name: self._mean(one.name) for one in fields(Measures)})  # type: ignore[arg-type]
-
-    def _mean(self, name: str) -> float | None:
-        known = [value for one in self._measured if (value := getattr(one, name)) is not None]
-        return float(np.mean(known)) if known else None
-
-    @property
-    def shadow(self) -> tuple[float, float]:
-        area, depth = np.mean(self._shadows, axis=0).tolist()
-        return area, depth
-
-
 def compose_whole_clip(
-    clip: Clip,
-    masks: Packed,
-    union: Matte,
-    scene: ClipScene,
-    wanted: CompositesSettings,
-    *,
-    still: int,
-    rules: Rules,
-    provenance: str,
+    clip: Clip, masks: Packed, union: Matte, scene: ClipScene, wanted: WantedClip, parts: Parts
 ) -> ComposedClip:
-    """Put a clip before its background, and encode it: one frame in memory at a time.
+    """Put a clip before its background, and encode it, or go on with it: one frame in memory at a time.
 
     Args:
         clip: its frames and sound.
         masks: of its frames.
         union: the most that any of them has.
         scene: what it is put before.
-        wanted: the settings as they hold for it.
-        still: number of the frame that stands for it.
-        rules: what its preset demands.
-        provenance: the digest that is written into the file.
+        wanted: how.
+        parts: where what is unfinished is kept.
 
     Raises:
         ValueError: the clip cannot be read, or its own shadow is to be kept.
     """
-    clear = scene.rgb is None
-    suffix = f".{wanted.clip_cutout}" if clear else ".mp4"
-    encoding = (
-        with_alpha(Path(f"cutout{suffix}")) if clear else composite_encoding(wanted.clip_codec, wanted.clip_quality)
-    )
-    figures, frames = _Figures(still, rules), Timed(clip)
-    done = compose_clip(
-        frames,
-        _alphas(masks),
-        union,
-        scene.rgb,
-        wanted.blend,
-        shadow=clip_shadow(wanted.shadow, scene.floor),
-        floor=scene.floor,
-        placement=wanted.placement,
-    )
-    with TemporaryDirectory(prefix="vivid-composite-") as folder:
-        path = Path(folder) / f"composite{suffix}"
+    look, clear = wanted.look, scene.rgb is None
+    suffix = f".{look.clip_cutout}" if clear else ".mp4"
+    encoding = with_alpha(Path(f"cutout{suffix}")) if clear else composite_encoding(look.clip_codec, look.clip_quality)
+    frames = Timed(clip)
+    with (
+        TemporaryDirectory(prefix="vivid-composite-") as folder,
+        SegmentedVideo(parts, Path(folder), suffix, lambda path: writing(path, encoding, clip.rate)) as video,
+    ):
+        video.earlier()
+        begin = len(video.notes)
+        done = compose_clip(
+            islice(frames, begin, None),
+            _alphas(masks, begin),
+            union,
+            scene.rgb,
+            look.blend,
+            shadow=clip_shadow(look.shadow, scene.floor),
+            floor=scene.floor,
+            placement=look.placement,
+        )
+        for number, one in enumerate(done, start=begin):
+            note = _note(one, frames.time)
+            if number == wanted.still:
+                note |= _still(one, scene.source_type, wanted)
+            video.add(one.cutout if one.is_transparent else one.composite.astype(np.uint8, copy=False), note)
         sound = clip.path if clip.has_audio and suffix != ".webm" else None
-        comment = f"vivid_assets {provenance} {scene.source_type}"
-        with writing(path, encoding, clip.rate, sound=sound, comment=comment) as sink:
-            for one in done:
-                figures.add(one)
-                sink.add(one.cutout if one.is_transparent else one.composite.astype(np.uint8, copy=False), frames.time)
-        add_xmp(path, xmp_packet(scene.source_type, provenance))
-        data = path.read_bytes()
-    assert figures.still is not None
-    picture, picture_suffix = _as_picture(figures.still, scene.source_type, provenance)
-    area, depth = figures.shadow
-    return ComposedClip(
-        data=data,
-        suffix=suffix,
-        still=picture,
-        still_suffix=picture_suffix,
-        scale=figures.still.place.scale,
-        shadow=figures.still.shadow.kind,
-        shadow_area=area,
-        shadow_depth=depth,
-        measures=figures.measures,
-        notes=[*figures.notes],
-        broken_rules=figures.broken,
-    )
+        path = video.finish(sound, f"vivid_assets {wanted.provenance} {scene.source_type}")
+        add_xmp(path, xmp_packet(scene.source_type, wanted.provenance))
+        file = wanted.keep(suffix, path.read_bytes())
+    parts.remove()
+    return ComposedClip(file=file, **video.notes[wanted.still]["still"], **_summed_up(video.notes))
+
+
+def _note(done: Blend, time: Fraction) -> dict[str, Any]:
+    """What is kept of a frame."""
+    return {
+        "time": time.as_integer_ratio(),
+        "notes": [*done.notes],
+        "measures": {name: None if value is None else float(value) for name, value in asdict(done.measures).items()},
+        "shadow": (float(done.shadow.area), float(done.shadow.depth)),
+    }
+
+
+def _still(done: Blend, source_type: SourceType, wanted: WantedClip) -> dict[str, Any]:
+    """What is kept of the frame that stands for the clip, whose picture is written."""
+    picture, suffix = _as_picture(done, source_type, wanted.provenance)
+    said = {
+        "still_file": wanted.keep(f".still{suffix}", picture),
+        "scale": float(done.place.scale),
+        "shadow": done.shadow.kind,
+        "broken_rules": [*broken_rules(done, wanted.rules)],
+    }
+    return {"still": said}
+
+
+def _summed_up(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is said of the clip: means over its frames, and what any of them says."""
+
+    def mean(name: str) -> float | None:
+        known = [value for note in notes if (value := note["measures"][name]) is not None]
+        return float(np.mean(known)) if known else None
+
+    area, depth = np.mean([note["shadow"] for note in notes], axis=0).tolist()
+    return {
+        "measures": Measures(**{one.name: mean(one.name) for one in fields(Measures)}),  # type: ignore[arg-type]
+        "shadow_area": area,
+        "shadow_depth": depth,
+        "notes": [*dict.fromkeys(said for note in notes for said in note["notes"])],
+    }
 
 
 def _as_picture(done: Blend, source_type: SourceType, provenance: str) -> tuple[bytes, str]:
@@ -169,9 +170,9 @@ def _as_picture(done: Blend, source_type: SourceType, provenance: str) -> tuple[
     return encode(picture, format="jpeg", quality=92, source_type=source_type, provenance=provenance), ".jpg"
 
 
-def _alphas(masks: Packed) -> Iterator[Matte]:
-    for png in masks.pictures():
-        yield decode_mask(png)
+def _alphas(masks: Packed, begin: int = 0) -> Iterator[Matte]:
+    for number in masks.numbers[begin:]:
+        yield decode_mask(masks.picture(number))
 
 
 def union_of(masks: Packed) -> Matte:

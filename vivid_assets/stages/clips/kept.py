@@ -1,8 +1,8 @@
-"""What is finished of a clip's masks, in the store: a run that was killed in the middle is gone on with from there.
+"""What is finished of a clip's masks or composite, in the store: a run that was killed is gone on with from there.
 
-Some seconds' work is a file, named by the row's key, the tier and the frame that it begins with; the last one's end is
-where the next run begins. Once the masks are whole the files are removed; those of a clip that nobody goes on with are
-files that no row names, and go with these (``rows.orphans``).
+Some seconds' work is a file, named by the row's key, what it is and the frame that it begins with; the last one's end
+is where the next run begins. Once the whole is written the files are removed; those of a clip that nobody goes on with
+are files that no row names, and go with these (``rows.orphans``).
 """
 
 import io
@@ -30,33 +30,36 @@ _REST = "rest.npz"
 
 @dataclass
 class Parts:
-    """Files of a clip's unfinished masks."""
+    """Files of what is unfinished of a clip."""
 
     store: Store
     catalogue: str
     stage: Stage
     key: str
-    known: dict[str, None] = field(default_factory=dict)
-    """Those that were read or written."""
+    known: dict[str, str] = field(default_factory=dict)
+    """Those that were read or written, and what they are."""
 
     def write(self, what: str, first: int, data: bytes) -> None:
         """Keep a file that begins with the frame ``first``."""
         path = self._path(what, first)
         self.store.write(path, data)
-        self.known[path] = None
+        self.known[path] = what
 
     def read(self, what: str, first: int) -> Packed | None:
         """The file that begins with that frame; None where there is none that can be read."""
         path = self._path(what, first)
         with suppress(FileNotFoundError, UnreadablePicture):
             found = Packed(self.store.read(path))
-            self.known[path] = None
+            self.known[path] = what
             return found
         return None
 
-    def remove(self) -> None:
-        """Remove what was read and written."""
-        self.store.remove(self.known)
+    def remove(self, what: str | None = None) -> None:
+        """Remove what was read and written; of one kind, where that is named."""
+        gone = [path for path, kind in self.known.items() if what in (None, kind)]
+        self.store.remove(gone)
+        for path in gone:
+            del self.known[path]
 
     def _path(self, what: str, first: int) -> str:
         return artefact(self.catalogue, self.stage, digest([self.key, what]), f".{first:06d}.part")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 COMPOSITE_SUFFIXES = (".mp4", ".mov", ".mkv")
 CUTOUT_SUFFIXES = (".mov", ".webm")
-_TICKS = 90_000
+TICKS = 90_000
 """Of a second, that times are written in."""
 _COPIED = frozenset({"aac", "ac3", "alac", "mp3"})
 """Sound that MP4, MOV and MKV hold as it is."""
@@ -87,17 +87,27 @@ def writing(
     Raises:
         OSError: the file cannot be written.
     """
+    with container_for(path, comment) as container, sound_of(sound) as source:
+        sink = _VideoSink(container, encoding, rate, source)
+        yield sink
+        sink.finish()
+
+
+@contextmanager
+def container_for(path: Path, comment: str = "") -> Iterator[OutputContainer]:
+    """A video file to write into, which is there when the block ends without an error, and whole.
+
+    Raises OSError where it cannot be written.
+    """
     import av
 
     part = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:
         options = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
-        with av.open(str(part), "w", options=options) as container, _sound_of(sound) as source:
+        with av.open(str(part), "w", options=options) as container:
             if comment:
                 container.metadata["comment"] = comment
-            sink = _VideoSink(container, encoding, rate, source)
-            yield sink
-            sink.finish()
+            yield container
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -138,9 +148,10 @@ def even(pixels: RGB8) -> RGB8:
 class _VideoSink:
     """Encodes frames, and copies the sound beside them as far as they have come."""
 
-    def __init__(self, container: OutputContainer, encoding: Encoding, rate: Fraction, sound: _Sound | None) -> None:
+    def __init__(self, container: OutputContainer, encoding: Encoding, rate: Fraction, sound: Sound | None) -> None:
         self._container, self._encoding, self._rate = container, encoding, rate
         self._stream: Any = None
+        self._last = -1
         self._sound = sound.into(container) if sound else None
 
     def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
@@ -151,7 +162,9 @@ class _VideoSink:
             self._stream = self._begun(pixels.shape[1], pixels.shape[0])
         frame = VideoFrame.from_ndarray(pixels, format="rgba" if pixels.shape[2] == 4 else "rgb24")
         frame = frame.reformat(format=self._encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG")
-        frame.pts, frame.time_base = round(time * _TICKS), Fraction(1, _TICKS)
+        # No two frames may have one time.
+        self._last = max(round(time * TICKS), self._last + 1)
+        frame.pts, frame.time_base = self._last, Fraction(1, TICKS)
         self._container.mux(self._stream.encode(frame))
         if self._sound:
             self._sound.copy_until(time)
@@ -166,7 +179,7 @@ class _VideoSink:
         stream: Any = self._container.add_stream(self._encoding.codec, rate=self._rate, options=self._encoding.options)
         stream.width, stream.height, stream.pix_fmt = width, height, self._encoding.pixels
         context = stream.codec_context
-        context.time_base = stream.time_base = Fraction(1, _TICKS)
+        context.time_base = stream.time_base = Fraction(1, TICKS)
         context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
         context.color_range = 1
         if self._encoding.tag:
@@ -174,7 +187,7 @@ class _VideoSink:
         return stream
 
 
-class _Sound:
+class Sound:
     """The sound of a clip, read beside its frames."""
 
     def __init__(self, source: Any) -> None:
@@ -184,7 +197,8 @@ class _Sound:
         self._out: AudioStream | Any = None
         self._container: OutputContainer | Any = None
 
-    def into(self, container: OutputContainer) -> _Sound:
+    def into(self, container: OutputContainer) -> Sound:
+        """Begin a track in ``container``."""
         self._container = container
         self._is_copied = self._stream.codec_context.name in _COPIED
         if self._is_copied:
@@ -215,11 +229,12 @@ class _Sound:
             self._container.mux(self._out.encode(frame))
 
 
-def _sound_of(path: Path | None) -> AbstractContextManager[_Sound | None]:
+def sound_of(path: Path | None) -> AbstractContextManager[Sound | None]:
+    """The first sound track of a clip, to be written beside frames; None where no clip is given."""
     return nullcontext() if path is None else _opened_sound(path)
 
 
 @contextmanager
-def _opened_sound(path: Path) -> Iterator[_Sound]:
+def _opened_sound(path: Path) -> Iterator[Sound]:
     with opened(path) as source:
-        yield _Sound(source)
+        yield Sound(source)
