@@ -233,3 +233,14 @@ def test_no_key_of_the_page_works_while_a_mask_is_drawn_and_an_untouched_one_is_
     assert not desk.locator("#list[open]").count()
     wish = read_wishes(studio.store, "spring").get("bricks.png")
     assert wish is None or not wish.mask
+
+
+def test_no_mask_is_offered_for_a_clip(desk):
+    shown = "frames => { vividDesk.show({ picture: 'a.mp4', frames, full: { before: 'a' } }, {}, () => {}); }"
+    offers = desk.locator("#desk-draw, #desk-mask")
+    desk.evaluate(shown, 12)
+    assert [offers.nth(place).is_visible() for place in range(2)] == [False, False]
+    desk.evaluate("vividDesk.draw()")
+    assert not desk.locator("#draw").is_visible()
+    desk.evaluate(shown, None)
+    assert [offers.nth(place).is_visible() for place in range(2)] == [True, True]

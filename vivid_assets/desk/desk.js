@@ -46,7 +46,7 @@ window.vividDesk = (() => {
 
   async function draw() {
     const asked = row;
-    if (!find("#desk") || !asked?.full?.before || window.vividDraw.isOpen()) return;
+    if (!find("#desk") || !asked?.full?.before || asked.frames || window.vividDraw.isOpen()) return;
     try {
       await window.vividDraw.open(asked.full.before, currentMask(asked), (file) => sendMask(asked, file));
     } catch (error) {
@@ -70,6 +70,8 @@ window.vividDesk = (() => {
       find("#desk-background").value = row?.wish?.background ?? "";
       find("#desk-mask").value = "";
       find("#desk-own").hidden = !row?.wish?.mask;
+      // A clip takes no mask.
+      for (const offer of document.querySelectorAll(".desk-of-pictures")) offer.hidden = Boolean(row?.frames);
       find("#desk-again").onclick = async () => { if (await keep()) await send(`${here()}/launch`, "{}"); };
       find("#desk-keep").onclick = keep;
       find("#desk-draw").onclick = draw;
