@@ -170,3 +170,35 @@ def _nothing(step, frame):
 def test_memory_does_not_grow_with_the_clip(count):
     peak(20)  # what is imported and compiled
     assert peak(count) < 1.1 * peak(100)
+
+
+def test_what_never_moves_beside_the_subject_is_left_out_and_said():
+    behind = cv2.resize(np.random.default_rng(0).integers(60, 190, (12, 16, 3), np.uint8), SIZE[::-1])
+    # A second disc that looks like the first, beside its way and touching it in the middle.
+    cv2.circle(behind, (64, 66), 14, (230, 30, 30), -1)
+    frames, truth = [], []
+    for number in range(12):
+        frame, where = behind.copy(), np.zeros(SIZE, np.uint8)
+        cv2.circle(where, (24 + 7 * number, 36), 18, 1, -1)
+        frame[where > 0] = (230, 30, 30)
+        frame[where > 0] -= (np.indices(SIZE).sum(axis=0) // 4 % 2 * 12)[where > 0].astype(np.uint8)[:, None]
+        frames.append(frame)
+        truth.append(where > 0)
+    masks, maker = masks_of(frames, Model())
+    assert min(overlap(mask.alpha, where) for mask, where in zip(masks, truth, strict=True)) > 0.85
+    assert max(float(mask.alpha[76, 64]) for mask in masks) < 0.1
+    assert any("never moves" in note for note in maker.notes)
+
+
+def test_what_stands_still_and_moves_on_as_one_thing_stays_one():
+    behind = cv2.resize(np.random.default_rng(0).integers(60, 190, (12, 16, 3), np.uint8), SIZE[::-1])
+    frames = []
+    for number in range(12):
+        frame = behind.copy()
+        # A body, and an arm of its colour that swings.
+        frame[30:, 20:60] = (230, 30, 30)
+        cv2.line(frame, (55, 50), (100, 30 + 4 * number), (230, 30, 30), 14)
+        frames.append(frame)
+    masks, maker = masks_of(frames, Model())
+    assert min(float(mask.alpha[70, 30]) for mask in masks) > 0.9
+    assert not any("never moves" in note for note in maker.notes)

@@ -32,11 +32,15 @@ from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit, shrink
 from vivid_assets.imaging.matte.quality import GOOD, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
+from vivid_assets.masking.clip_moving import with_still_things
 from vivid_assets.masking.clip_survey import Samples, Survey
 from vivid_assets.masking.clip_window import Behind, Smoothed, smoothed_probabilities
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.model import Tier
 
+OVERRULED = "overruled"
+"""The verdict on a clip in which a tier takes for subject what never moves, beside what moves as a whole."""
+OVERRULED_REASON = "what never moves beside the subject is left out, though the tier takes it for a part of it"
 SMALL = 480
 """Longer side in pixels at which motion is found and probabilities are smoothed."""
 
@@ -122,6 +126,8 @@ class ClipMasks:
         """
         with tempfile.TemporaryDirectory(prefix="vivid-clip-") as place:
             survey = self.survey(clip, Path(place), progress)
+            if survey.overruled:
+                self.notes.append(OVERRULED_REASON)
             for number, mask in enumerate(self.smoothed(survey, clip), start=1):
                 progress("smoothing", number)
                 yield mask
@@ -248,7 +254,7 @@ class ClipMasks:
                 survey = Survey(folder, tier.name, fitted_size(image.shape[1], image.shape[0], SMALL))
             if cuts.begins(small):
                 if survey.starts:
-                    survey.keep_plate(samples.plate())
+                    self._end_scene(survey, samples)
                 survey.starts.append(number)
                 samples = Samples()
             answer = answers.get(tier.name, number) if answers else None
@@ -260,12 +266,29 @@ class ClipMasks:
             survey.verdicts.append((answer.verdict, answer.reason))
             survey.write(small, shrink(answer.levels.astype(np.float32) / np.float32(255), SMALL))
             if answer.verdict == GOOD:
-                samples.add(image, answer.levels)
+                samples.add(number, image, answer.levels)
             progress("finding", number + 1)
         if survey is None:
             raise ValueError("The clip has no frames.")
-        survey.keep_plate(samples.plate())
+        self._end_scene(survey, samples)
         return survey
+
+    def _end_scene(self, survey: Survey, samples: Samples) -> None:
+        """Look at a scene as a whole: what never moves is taken out of its probabilities, and its plate is kept."""
+        scene = with_still_things(samples.images, samples.levels, SMALL)
+        if scene is not None:
+            survey.overruled = True
+            frames, masks = survey.frames(), survey.probabilities()
+            for number in range(survey.starts[-1], survey.count):
+                found = masks[number] * ~scene.background(np.asarray(frames[number]))
+                survey.replace(number, found / np.float32(255))
+                if number in samples.numbers:
+                    samples.levels[samples.numbers.index(number)] = found
+            samples.levels = [
+                np.rint(fit_alpha(levels / np.float32(255), *image.shape[:2]) * 255).astype(np.uint8)
+                for levels, image in zip(samples.levels, samples.images, strict=True)
+            ]
+        survey.keep_plate(samples.plate())
 
     def _asked(self, model: MaskModel, image: RGB8) -> Answer:
         """Ask the tier about a frame; one for which it breaks is bridged like one in which it sees nothing."""

@@ -30,6 +30,8 @@ class Survey:
     """The first frame of each scene."""
     still: list[bool] = field(default_factory=list)
     """By scene: whether the camera stands still, so that it has a plate."""
+    overruled: bool = False
+    """Whether the tier took for subject, somewhere, what never moves, and that was left out."""
     broken: int = 0
     """Frames for which the tier gave no mask."""
 
@@ -52,6 +54,12 @@ class Survey:
         for name, values in (("frames", frame), ("masks", np.rint(probability * 255).astype(np.uint8))):
             with (self.folder / name).open("ab") as file:
                 file.write(np.ascontiguousarray(values).tobytes())
+
+    def replace(self, frame: int, probability: Matte) -> None:
+        """Have another probability for a frame, of the small size."""
+        with (self.folder / "masks").open("r+b") as file:
+            file.seek(frame * probability.size)
+            file.write(np.rint(probability * 255).astype(np.uint8).tobytes())
 
     def frames(self) -> NDArray[np.uint8]:
         """All small frames, on disk: uint8 N×h×w×3."""
@@ -79,21 +87,25 @@ class Samples:
     """Frames of a scene, evenly spaced however long it is."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[RGB8, NDArray[np.uint8]]] = []
+        self.numbers: list[int] = []
+        self.images: list[RGB8] = []
+        self.levels: list[NDArray[np.uint8]] = []
+        """Their probabilities in 256 steps."""
         self._every, self._seen = 1, 0
 
-    def add(self, image: RGB8, levels: NDArray[np.uint8]) -> None:
+    def add(self, number: int, image: RGB8, levels: NDArray[np.uint8]) -> None:
         """Take a frame and its probability in 256 steps."""
         if self._seen % self._every == 0:
-            self._kept.append((image, levels))
-            if len(self._kept) > SAMPLES:
-                self._kept = self._kept[::2]
+            self.numbers.append(number)
+            self.images.append(image)
+            self.levels.append(levels)
+            if len(self.images) > SAMPLES:
+                self.numbers, self.images, self.levels = self.numbers[::2], self.images[::2], self.levels[::2]
                 self._every *= 2
         self._seen += 1
 
     def plate(self) -> CleanPlate | None:
         """The scene's plate; None where the camera moves, or there are too few frames to tell."""
-        if len(self._kept) < 3:
+        if len(self.images) < 3:
             return None
-        images = [image for image, _ in self._kept]
-        return clean_plate(images, [mask / np.float32(255) for _, mask in self._kept])
+        return clean_plate(self.images, [levels / np.float32(255) for levels in self.levels])

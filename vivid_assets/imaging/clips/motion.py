@@ -70,16 +70,21 @@ def _shift(grey: NDArray[np.uint8], other: NDArray[np.uint8]) -> Planes:
 
 def _trust(shift: Planes, back: Planes, frame: RGB8, other: RGB8) -> Plane:
     home = _moved(back, shift)
-    squared = ((shift + home) ** 2).sum(axis=2)
-    size = (shift**2).sum(axis=2) + (home**2).sum(axis=2)
+    squared, size = _squared(shift + home), _squared(shift) + _squared(home)
     off = squared / (_ROUND_TRIP[0] * size + _ROUND_TRIP[1])
-    apart = cv2.blur(_moved(other.astype(np.float32), shift) - frame, (3, 3))
-    colors = np.sqrt((apart**2).mean(axis=2)) / _COLOR
+    apart = np.asarray(cv2.blur(_moved(other.astype(np.float32), shift) - frame, (3, 3)), np.float32)
+    colors = np.sqrt(_squared(apart) / np.float32(3)) / _COLOR
     y, x = _grid(*frame.shape[:2])
     height, width = frame.shape[:2]
     at_x, at_y = x + shift[..., 0], y + shift[..., 1]
     inside = (at_x > -0.5) & (at_x < width - 0.5) & (at_y > -0.5) & (at_y < height - 0.5)
     return np.where(inside, np.exp(-off - colors), 0).astype(np.float32)
+
+
+def _squared(planes: Planes) -> Plane:
+    """The squared length of each pixel's vector."""
+    # Over an axis of two or three NumPy's sum takes ten times as long.
+    return np.asarray(sum(plane * plane for plane in cv2.split(planes)), np.float32)
 
 
 def _moved(plane: NDArray[np.float32], shift: Planes) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
-from vivid_assets.imaging.core.areas import dilated, distance_to, joined
+from vivid_assets.imaging.core.areas import dilated, distance_to, eroded, joined
 from vivid_assets.imaging.core.arrays import RGB8, Area, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.interpolate import smoothstep
@@ -31,6 +31,8 @@ _GAP = 0.006
 """Share of the longer side over which parts of the subject belong together."""
 _DARKEST = 0.5
 """Share of the plate's level, gamma-encoded, that a shadow leaves at least."""
+_EDGE = 0.003
+"""What an edge is wide at most, as a share of the longer side; a shadow is twice as wide at least."""
 _UNSURE = 0.7
 """Probability below which a pixel is solved wherever it lies: smoke, glass."""
 _BAND = 0.006
@@ -78,6 +80,8 @@ def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
     subject = np.where(logit > 0, _TRUST, _DISTRUST) * logit + says > 0
     near = dilated(subject, max(1, round(_GAP * max(subject.shape))))
     subject &= joined(near, subject & (probability > 0.5), connectivity=8)
+    # What differs beside the subject holds a part of it, however sure the network is of its own contour.
+    subject |= dilated(subject, edge_width(*subject.shape)) & (differs > 0) & ~found.shaded
     return _solve(frame, subject, differs, probability < _UNSURE, plate)
 
 
@@ -87,7 +91,15 @@ def compare(frame: RGB8, plate: CleanPlate) -> Compared:
     off, ray, share = (np.empty((height, width), np.float32) for _ in range(3))
     parallel_rows(_compare, height, frame, plate.color, plate.spread, off, ray, share)
     near, along = (np.asarray(cv2.blur(plane, (3, 3)), np.float32) for plane in (off, ray))
-    return Compared(near, (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST))
+    shaded = (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST)
+    # The edge of a dark subject is as the plate but darker, too; it is as narrow as a lens draws it.
+    wide = edge_width(height, width)
+    return Compared(near, dilated(eroded(shaded, wide), wide) & shaded)
+
+
+def edge_width(height: int, width: int) -> int:
+    """Pixels, at most, over which a lens draws an edge."""
+    return max(2, round(_EDGE * max(height, width)))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -132,7 +144,7 @@ def _solve(frame: RGB8, subject: Area, differs: Plane, unsure: Area, plate: Clea
     near, alien = _mixture(light[band], close, back, grain)
     most = np.where(unsure[band], _least(light[band], back), 1) * differs[band]
     solved = part + other * (near + alien * (most - near) - part)
-    length = ((wide - back) ** 2).sum(axis=1)
+    length = _dot(wide - back, wide - back)
     trust = length / (length + 30 * grain + _MIXED * variance * (1 - other))
     # Where colours say nothing, an edge is as wide as a lens draws it.
     alpha[band] = trust * solved + (1 - trust) * np.clip((inside[band] - 0.5) / _SHARP, 0, 1)
@@ -142,10 +154,15 @@ def _solve(frame: RGB8, subject: Area, differs: Plane, unsure: Area, plate: Clea
 def _mixture(seen: Vector, front: Vector, back: Vector, grain: Vector) -> tuple[Vector, Vector]:
     """Give alpha of each pixel (N×3 colours), and 0..1 how little a mixture of ``front`` and ``back`` explains it."""
     line = front - back
-    length = (line**2).sum(axis=1)
-    part = np.clip(((seen - back) * line).sum(axis=1) / np.maximum(length, 1e-9), 0, 1)
-    beside = ((seen - back - part[:, None] * line) ** 2).sum(axis=1)
+    length, apart = _dot(line, line), seen - back
+    part = np.clip(_dot(apart, line) / np.maximum(length, 1e-9), 0, 1)
+    off = apart - part[:, None] * line
+    beside = _dot(off, off)
     return part, smoothstep(beside / (grain + 0.002 * length), _MISFIT, 3 * _MISFIT)
+
+
+def _dot(one: Vector, other: Vector) -> Vector:
+    return np.asarray(np.einsum("ij,ij->i", one, other))
 
 
 def _least(seen: Vector, back: Vector) -> Vector:
@@ -170,10 +187,12 @@ def _nearby(light: Planes, subject: Area, core: Area, differs: Plane, depth: flo
     Returns their mean (float32 H×W×3) and variance (float32 H×W).
     """
     weight = subject * differs * (1 + _CORE * core).astype(np.float32) + np.float32(1e-6)
-    planes = np.dstack([light * weight[..., None], (light**2).sum(axis=2) * weight])
+    red, green, blue = cv2.split(light)
+    square = red * red + green * green + blue * blue
+    planes = cv2.merge([red * weight, green * weight, blue * weight, square * weight])
     half = [cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in (planes, weight)]
     sums, weights = (np.asarray(cv2.GaussianBlur(plane, (0, 0), depth / 2), np.float32) for plane in half)
     sums /= np.maximum(weights, 1e-9)[..., None]
-    planes = np.asarray(cv2.resize(sums, subject.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-    mean = planes[..., :3]
-    return mean, np.maximum(planes[..., 3] - (mean**2).sum(axis=2), 0)
+    planes = cv2.resize(sums, subject.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    mean = np.asarray(planes[..., :3], np.float32)
+    return mean, np.maximum(planes[..., 3] - np.einsum("ijk,ijk->ij", mean, mean), 0)

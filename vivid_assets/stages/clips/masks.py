@@ -16,7 +16,7 @@ from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
 from vivid_assets.imaging.matte.quality import GOOD
-from vivid_assets.masking.clip_masks import ClipMasks, FrameMask
+from vivid_assets.masking.clip_masks import OVERRULED, OVERRULED_REASON, ClipMasks, FrameMask
 from vivid_assets.masking.ladder import trouble
 from vivid_assets.review.clip_sheet import FrameVerdict, ShownFrame, clip_sheet, frames_to_show
 from vivid_assets.stages.clips.kept import KeptAnswers, KeptMasks, Parts
@@ -55,6 +55,8 @@ class MadeMasks:
     degraded: str | None
     passed: Mapping[str, str]
     """By tier that was asked and passed over: why."""
+    overruled: bool = False
+    """Whether what never moves was left out though the tier takes it for a part of the subject."""
 
     @property
     def flagged(self) -> list[int]:
@@ -74,8 +76,10 @@ class MadeMasks:
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """``good``, or the commonest fault of its frames, and the reason."""
+        """``good``, ``overruled``, or the commonest fault of its frames, and the reason."""
         flagged = self.flagged
+        if self.overruled:
+            return OVERRULED, OVERRULED_REASON
         if len(flagged) <= _FLAGGED * len(self.notes):
             return GOOD, f"{len(flagged)} of {len(self.notes)} frames are flagged"
         (worst, count), *_ = Counter(self.notes[number].verdict for number in flagged).most_common(1)
@@ -139,6 +143,7 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
         for number in frames_to_show(_flagged(notes), len(notes)):
             packer.add(_seen(number), encode(np.asarray(survey.frames()[number]), format="jpeg", quality=85))
         said: dict[str, Any] = {"tier": survey.tier, "degraded": degraded, "passed": maker.passed}
+        said["overruled"] = survey.overruled
         said["remarks"] = [*opened.notes]
         packer.close(said | {"frames": notes})
         file = wanted.file(degraded)
