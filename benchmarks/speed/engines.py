@@ -27,7 +27,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 """A network: float32 1×3×320×320 in, 320×320 out."""
 
 LEAST_IOU, MOST_TIME = 0.99, 0.9
-KEPT = ((), ("1", "1d"), ("1", "2", "1d", "2d"))
+KEPT = ((), ("1", "1d"), ("1", "2", "1d", "2d"), ("1", "2", "1d", "2d", "4d", "5d"))
 """Stages that stay in float32 beside the sides; the outer ones are those of most pixels."""
 _ENDS = {
     "1": 134,

@@ -115,8 +115,8 @@ class _Tiled:
         weights = torch.zeros((high, wide), device=view.field.device)
         for top, left in itertools.product(starts(high, tile[0]), starts(wide, tile[1])):
             window = ..., slice(top, top + tile[0]), slice(left, left + tile[1])
-            changed = view.arguments(view.field[window])
-            # By position or by name as it was asked: a compiled one is compiled anew for another way.
+            # Laid out, by position or by name, as the whole would be: a compiled one is compiled anew for another way.
+            changed = view.arguments(view.field[window].contiguous())
             said = self._denoiser(
                 *[changed.get(name, value) for name, value in positions],
                 **{name: changed.get(name, value) for name, value in named.items()},

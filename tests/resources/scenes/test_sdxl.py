@@ -358,14 +358,19 @@ def test_compiled_a_broken_picture_is_made_again_without_compiling_anew(settings
 
 
 @pytest.mark.parametrize("how", ["blocks", pytest.param("whole", marks=pytest.mark.soak)])
-def test_compiled_it_is_traced_without_a_break_and_batches_are_filled(settings, monkeypatch, unet_batches, how):
+def test_compiled_it_is_traced_without_a_break_and_not_again_for_tiles(settings, monkeypatch, how):
     """Dynamo's tracing (``fullgraph``) is real; the machine code that Inductor would make is left out."""
     import torch
 
     real = torch.compile
     monkeypatch.setattr(torch, "compile", lambda *a, **k: real(*a, **k, backend="eager"))
     requests = [replace(SOFA, seed=seed) for seed in range(3)]
-    compiled = make(settings | {"compile": how, "batch_size": 2}, requests)
+    graphs = torch._dynamo.utils.counters["stats"]
+    with SDXL(**settings | {"compile": how, "batch_size": 2}).lease() as generate:
+        compiled = generate(requests)
+        before = graphs["unique_graphs"]
+        generate([LARGE, replace(LARGE, seed=2)])
+        assert graphs["unique_graphs"] == before > 0, "tiles are what it was compiled for"
     plain = make(settings | {"batch_size": 2}, requests)
     assert all(difference(one, other) <= LEVELS for one, other in zip(compiled, plain, strict=True))
     torch._dynamo.reset()
