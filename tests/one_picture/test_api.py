@@ -261,3 +261,15 @@ def test_models_are_kept_within_the_block_and_no_longer(photo, monkeypatch):
 @pytest.mark.parametrize("package", ["vivid_assets", "resources", "partitions"])
 def test_the_packages_say_that_they_are_typed(package):
     assert files(package).joinpath("py.typed").is_file()
+
+
+def test_the_floor_of_a_clip_lies_below_all_of_its_frames():
+    frames = [np.full((64, 96, 3), 214, np.uint8) for _ in range(6)]
+    for place, frame in enumerate(frames):
+        frame[4 + 6 * place : 28 + 6 * place, 36:60] = (180, 40, 30)
+    options = {"generator": "backdrop", "tiers": ["gradients"], "shadow": "none"}
+    down, up = (
+        [*vivid_assets.replace_clip_background(clip, "oak table before a blue wall", **options)]
+        for clip in (frames, frames[::-1])
+    )
+    assert np.array_equal(down[0].composite[:, :20], up[0].composite[:, :20])

@@ -118,7 +118,8 @@ class Clips:
         progress: Progress,
     ) -> Iterator[Composed]:
         wanted = settings.composites
-        scene = scenes.scene(_solved(next(iter(clip)), next(iter(alphas)), report.tier, settings))
+        first = _solved(next(iter(clip)), next(iter(alphas)), report.tier, settings)
+        scene = scenes.scene(first, stands=alphas.union)
         report.notes.extend([f"background: {scene.by}", *scene.notes])
         done = compose_clip(
             clip,

@@ -17,6 +17,7 @@ from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
 from vivid_assets.imaging.blend.placement import foot_on_scene, scene_size, subject_on_scene
+from vivid_assets.imaging.core.arrays import Matte
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.io.codec import Picture, decode
 from vivid_assets.imaging.io.transparency import NOTE_OVER_WHITE, over_white
@@ -87,20 +88,22 @@ class Scenes:
         """Whether there is to be no background."""
         return self._own is not None and self._own.rgb is None
 
-    def scene(self, solved: Solved) -> Scene:
-        """A background for the picture."""
+    def scene(self, solved: Solved, stands: Matte | None = None) -> Scene:
+        """A background for the picture, on whose floor the subject ``stands`` (alpha), where that is not its own."""
         if self._own is not None:
             return self._own
-        return self._generated(solved, self._choice.model) if self._choice.model else self._drawn(solved)
+        if self._choice.model:
+            return self._generated(solved, self._choice.model)
+        return self._drawn(solved, solved.mask.alpha if stands is None else stands)
 
-    def _drawn(self, solved: Solved) -> Scene:
+    def _drawn(self, solved: Solved, stands: Matte) -> Scene:
         look = read_prompt(self._prompt)
         height, width = solved.picture.rgb.shape[:2]
         if canvas := self._settings.composites.placement.canvas:
             width, height = canvas
         light = measure_light(solved.small, solved.own_alpha).temperature
         unseen = f"; not shown: {', '.join(look.unused_words)}" if look.unused_words else ""
-        foot = foot_on_scene(solved.mask.alpha, self._settings.composites.placement, solved.picture.rgb.shape[1])
+        foot = foot_on_scene(stands, self._settings.composites.placement, solved.picture.rgb.shape[1])
         rgb = render(look, height, width, seed=self._seed, temperature=light, foot=foot)
         return Scene(rgb, f"studio backdrop{unseen}", floor=look.key_light)
 
