@@ -80,9 +80,19 @@ def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
     subject = np.where(logit > 0, _TRUST, _DISTRUST) * logit + says > 0
     near = dilated(subject, max(1, round(_GAP * max(subject.shape))))
     subject &= joined(near, subject & (probability > 0.5), connectivity=8)
-    # What differs beside the subject holds a part of it, however sure the network is of its own contour.
-    subject |= dilated(subject, edge_width(*subject.shape)) & (differs > 0) & ~found.shaded
-    return _solve(frame, subject, differs, probability < _UNSURE, plate)
+    return _solve(frame, _with_edge(subject, differs > 0, found.shaded), differs, probability < _UNSURE, plate)
+
+
+def _with_edge(subject: Area, differs: Area, shaded: Area) -> Area:
+    """The subject and what differs beside it, which holds a part of it, however sure the network is of its contour.
+
+    The edge of a dark subject is as the plate but darker, as shadows are; but a shadow is wider than a lens draws it.
+    """
+    reach = edge_width(*subject.shape)
+    shadow = dilated(eroded(shaded, reach), reach) & shaded
+    # Specks of it may be leaves in the wind.
+    body = dilated(eroded(subject, reach), reach)
+    return subject | (dilated(body, reach) & differs & ~shadow)
 
 
 def compare(frame: RGB8, plate: CleanPlate) -> Compared:
@@ -91,10 +101,7 @@ def compare(frame: RGB8, plate: CleanPlate) -> Compared:
     off, ray, share = (np.empty((height, width), np.float32) for _ in range(3))
     parallel_rows(_compare, height, frame, plate.color, plate.spread, off, ray, share)
     near, along = (np.asarray(cv2.blur(plane, (3, 3)), np.float32) for plane in (off, ray))
-    shaded = (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST)
-    # The edge of a dark subject is as the plate but darker, too; it is as narrow as a lens draws it.
-    wide = edge_width(height, width)
-    return Compared(near, dilated(eroded(shaded, wide), wide) & shaded)
+    return Compared(near, (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST))
 
 
 def edge_width(height: int, width: int) -> int:
