@@ -47,6 +47,15 @@ def test_the_plate_is_seen_between_hairs_that_a_network_fills(color):
     assert np.abs(made.alpha - scene.alpha)[hairy].mean() < 0.25 * before
 
 
+def test_dark_hair_that_a_network_missed_is_no_shadow():
+    """Before grey it has the hue of the plate in less light; but no shadow is dark and thin."""
+    scene = plain(PLATES[2], subject=(44, 42, 41), size=700, hairs=24)
+    away = np.hypot(*(np.mgrid[:700, :700] - 350))
+    mask = cv2.GaussianBlur((away < 154).astype(np.float32), (0, 0), 4)
+    hair = (scene.alpha > 0.9) & (away > 175)
+    assert composed(replace(scene, mask=mask)).alpha[hair].mean() > 0.9
+
+
 def test_a_hole_that_a_network_fills_is_opened():
     scene = plain((60, 170, 75), hole=True)
     middle = np.s_[190:210, 190:210]

@@ -17,7 +17,7 @@ from vivid_assets.imaging.blend.cast_shadow import blur_widely, measure_shadow, 
 from vivid_assets.imaging.blend.foreground import Colors, estimate_colors, update_colors
 from vivid_assets.imaging.blend.plate import FITTED_AT, find_plate
 from vivid_assets.imaging.blend.solve import around
-from vivid_assets.imaging.core.areas import distance_to, grown, joined
+from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame
 from vivid_assets.imaging.core.arrays import RGB, RGB8, Area, Indices, LinearRGB, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.noise import noise_variances
@@ -45,6 +45,10 @@ _DARKEST = 0.04
 """Share of the plate's light under which nothing is taken for shadow."""
 _DEEP, _SHADED = 0.55, 0.88
 """Shares of the plate's light: what may be a shadow's core, and where there is a shadow."""
+_LINE, _DENT = 9, 0.12
+"""Pixels across which a line is thin, and share of the plate's light that it must lack against both of its sides."""
+_SIDE = 0.02
+"""Share of the width on either side at which a line across the picture is looked for."""
 _FLARE = 0.08
 """Share of the plate's light that lens and surroundings may add to a shadow, in another hue."""
 _OWN_COLOR = 0.004
@@ -136,6 +140,8 @@ class _SmallPicture:
     """bool: plate in any light."""
     flat: Area
     """bool: no rougher than noise, no steeper than a shadow's edge."""
+    thin: Area
+    """bool: darker than what lies on both sides of it. No lamp is so small that its shadow of a hair were so sharp."""
     table: Vector
     """The noise's variances."""
     colored: Plane
@@ -232,7 +238,7 @@ def _with_horizon(plate: LinearRGB, layer: LinearRGB) -> tuple[LinearRGB, Linear
 
     It is there at both sides of the frame, where a shadow seldom is. What the two make together stays.
     """
-    side = max(2, round(0.02 * layer.shape[1]))
+    side = max(2, round(_SIDE * layer.shape[1]))
     ends = np.maximum(np.median(layer[:, :side], axis=1), np.median(layer[:, -side:], axis=1))
     row = np.clip(ends, 0.05, 1)[:, None].astype(np.float32)
     return np.ascontiguousarray(plate * row), np.ascontiguousarray(layer / row)
@@ -311,7 +317,19 @@ def _small_picture(light: LinearRGB, alpha: Matte, noise: float) -> _SmallPictur
     fine = (share - cv2.GaussianBlur(share, (0, 0), 1.5)) ** 2
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
-    return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, table, _colored(plate))
+    thin = _thin(share, grain)
+    return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
+
+
+def _thin(share: Plane, grain: Plane) -> Area:
+    """Where it is darker than on both sides: hairs and stalks, but no line that floor and wall make up to the frame."""
+    dent = np.asarray(cv2.morphologyEx(np.minimum(share, 1), cv2.MORPH_BLACKHAT, _window(_LINE)), np.float32)
+    found = dent > _DENT + 3 * grain
+    side = max(2, round(_SIDE * share.shape[1]))
+    across = np.asarray(found[:, :side].any(axis=1) & found[:, -side:].any(axis=1))
+    rows: Area = np.repeat(across[:, None], share.shape[1], axis=1)
+    found &= ~grown(rows, 2)
+    return np.asarray(found & ~joined_to_frame(found))
 
 
 def _reduced(noise: float, longest: int, of: int) -> float:
@@ -344,7 +362,7 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     network, longest = small.network, small.longest
     inside = distance_to(network <= 0.5)
     core = (network > 0.9) & (inside > _NEAR * longest)
-    outside = small.ray & ~grown(network > 0.05, _NEAR * longest)
+    outside = small.ray & ~small.thin & ~grown(network > 0.05, _NEAR * longest)
     # A network takes cast shadows for subject, too; but what is dark and grey may well be subject.
     # Greys are everywhere: against the network, a grey plate shows in its shadow, and in its own light at the very rim.
     colored = small.colored > 0.3
@@ -366,7 +384,7 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     sure = heart | (deep & own)
     lit = back & ~grown(~back & (small.ray | (network > 0.05)), 1.5)
     layer = np.repeat(np.clip(blur_widely(small.share, lit.astype(np.float32)), 0, 1)[..., None], 3, axis=2)
-    open_to = grown(network > 0.05, 0.02 * longest) | ~small.ray
+    open_to = grown(network > 0.05, 0.02 * longest) | ~small.ray | small.thin
     alpha, misfit = _solved(small, layer, sure, open_to, threads)
     rim = _met(small, layer) & (dim | grown(network < 0.5, _RIM * longest))
     plain = small.ray & (alpha < 0.06) & ~core & ((network < 0.5) | colored | rim)
@@ -379,19 +397,15 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     seen = np.where(lit, np.float32(1), glimpses).astype(np.float32)
     layer = _layer(small, seen)
     alpha, misfit = _solved(small, layer, sure, open_to, threads)
-    # Where a solid pixel would be explained as well, a network that is sure is believed.
-    shown = (misfit[..., 1] - misfit[..., 0] > DISPROVED[1]) | (network < 0.5)
-    soft = (alpha < 0.92) & (shown | colored | gapped)
-    # Greys are everywhere: a grey gap must have the very light of the plate beside it.
-    reliable = ~small.ray | _met(small, layer) | colored
-    bare = (alpha < 0.5) & ~sure & ((network < 0.5) | (reliable & _is_fine(alpha)))
-    less = soft & ~sure & grown(bare, _NEAR * longest)
-    through = grown(joined(grown(less, 1.5), back & (network < 0.5)) & ~heart, 3.0) & ~sure
+    through = _seen_through(small, layer, (alpha, misfit), sure, back, gapped) & ~heart
+    through = grown(through, 3.0) & ~sure
     deepest = _deepest(small, layer)
     if deepest.any():
         back |= deepest
         layer = _layer(small, np.where(deepest, np.float32(1), seen))
-    part = _edged(small, ~small.ray & ~back & (alpha > 0.15) & (network < 0.5)) | ((network > 0.5) & ~back)
+    part = _edged(small, (~small.ray | small.thin) & ~back & (alpha > 0.15) & (network < 0.5)) | (
+        (network > 0.5) & ~back
+    )
     subject = part & joined(grown(part, 3), (network > 0.5) & ~back)
     depth = distance_to(~subject)
     front = subject & (depth > 2.5) & ~through & ((network > 0.5) | (alpha > 0.97))
@@ -399,6 +413,21 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     prior = np.where(through, alpha, network).astype(np.float32)
     beside = grown(through & core & (colored | gapped), _BESIDE * longest) & ~heart
     return _Parts(layer, trimap, prior, front | (sure & (depth > 2)), beside, beside | colored, colors)
+
+
+def _seen_through(
+    small: _SmallPicture, layer: LinearRGB, solved: tuple[Matte, Planes], sure: Area, back: Area, gapped: bool
+) -> Area:
+    """Where the plate is seen between hairs and leaves, joined to what is outside."""
+    alpha, misfit = solved
+    missed, colored = small.network < 0.5, small.colored > 0.3
+    # Where a solid pixel would be explained as well, a network that is sure is believed.
+    shown = (misfit[..., 1] - misfit[..., 0] > DISPROVED[1]) | missed
+    soft = (alpha < 0.92) & (shown | colored | gapped) & ~sure
+    # Greys are everywhere: a grey gap must have the very light of the plate beside it.
+    reliable = ~small.ray | _met(small, layer) | colored
+    bare = (alpha < 0.5) & ~sure & (missed | (reliable & _is_fine(alpha)))
+    return joined(grown(soft & grown(bare, _NEAR * small.longest), 1.5), back & missed)
 
 
 def _deepest(small: _SmallPicture, layer: LinearRGB) -> Area:
