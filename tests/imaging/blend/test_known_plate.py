@@ -85,6 +85,8 @@ def test_before_its_own_plate_with_its_own_shadow_the_picture_is_as_it_was(color
     made = blend_native(scene.picture, Alpha(scene.mask, "probability"), plate, shadow="keep", spill=False)
     off = np.abs(made.composite.astype(int) - scene.picture).max(axis=2)
     calm = scene.shadow > 0.9
+    soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
+    assert np.percentile(off[calm & soft], 99) <= 1
     assert np.percentile(off[calm], 99) <= 1
     assert np.percentile(off, 99) <= 3
 

@@ -18,8 +18,9 @@ SATURATED = (22.0, 38.0)
 """Chroma of a background that begins to, and that fully does, throw a visible colour."""
 DETECTED = (1.5, 4.0)
 """Mean excess of the rim, Lab units, at which the stage starts and is fully on."""
-_PROFILE = 0.5
-"""The excess at half the reach must be at most this share of the rim's, or it is the subject's own."""
+_PROFILE = (0.4, 0.5)
+"""Shares of the rim's excess that are left beyond half the reach: up to one it is spill, from the other the subject's
+own. Light that is reflected leaves 0.3."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def suppress_spill(
     rim = float(np.median(excess[(at > 0) & (at <= 3)])) if ((at > 0) & (at <= 3)).any() else 0.0
     middle = (at > reach / 2) & (at <= reach)
     deeper = float(np.median(excess[middle])) if middle.any() else 0.0
-    found = float(smoothstep(np.asarray(rim), *DETECTED)) * float(deeper <= _PROFILE * rim)
+    found = float(smoothstep(np.asarray(rim), *DETECTED))
+    found *= 1 - float(smoothstep(np.asarray(deeper / max(rim, 1e-6)), *_PROFILE))
     amount = strength * saturated * found
     if amount == 0:
         return front, Spill(rim, 0.0)
