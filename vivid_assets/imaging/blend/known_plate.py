@@ -47,6 +47,8 @@ _DEEP, _SHADED = 0.55, 0.88
 """Shares of the plate's light: what may be a shadow's core, and where there is a shadow."""
 _LINE, _DENT = 9, 0.12
 """Pixels across which a line is thin, and share of the plate's light that it must lack against both of its sides."""
+_WHITE = 0.96
+"""Light of a plate that is burnt out."""
 _SIDE = 0.02
 """Share of the width on either side at which a line across the picture is looked for."""
 _FLARE = 0.08
@@ -530,18 +532,23 @@ def _holes(small: _SmallPicture, back: Area) -> tuple[Area, bool]:
     area = np.bincount(labels.ravel(), minlength=count)
     edged = np.bincount(labels[rim & edge], minlength=count) / np.maximum(np.bincount(labels[rim], minlength=count), 1)
 
-    def mean(values: Plane) -> Vector:
+    def mean(values: Plane | Area) -> Vector:
         return np.asarray(np.bincount(labels.ravel(), values.ravel(), minlength=count) / area)
 
     apart, trusted = mean(np.abs(small.share / around - 1) + small.off), mean(small.network)
     # Greys are everywhere: against a network that is sure, a grey plate must be met exactly, and over a large area.
     # (Noise alone sets it apart by twice its deviation.) Many small ones are the plate if their light is a peak.
-    burnt = mean(small.plate.min(axis=2)) >= 0.96
+    burnt = mean(_burnt(small)) > 0.5
     exact = (apart < 0.012 + 3 * mean(small.noise)) & (area > _LARGE * like.size)
     shown = (mean(small.colored) > 0.3) | ((exact | gapped) & ~burnt)
     kept = np.zeros(count, bool)
     kept[large] = ((edged > 0.7) & ((trusted < 0.85) | shown))[large]
     return np.asarray(kept[labels]), gapped
+
+
+def _burnt(small: _SmallPicture) -> Area:
+    """Where the plate is as white as whatever else is white."""
+    return np.asarray(small.plate.min(axis=2) >= _WHITE)
 
 
 def _is_peak(small: _SmallPicture, around: Plane, back: Area, patches: Indices) -> bool:
@@ -552,7 +559,7 @@ def _is_peak(small: _SmallPicture, around: Plane, back: Area, patches: Indices) 
     """
     if len(patches) < _MANY or patches.max() > 0.5 * patches.sum():
         return False
-    grey = ~back & (small.network > 0.5) & (small.off < 0.015 + 2 * small.noise)
+    grey = ~back & (small.network > 0.5) & (small.off < 0.015 + 2 * small.noise) & ~_burnt(small)
     apart = np.abs(small.share / around - 1) / (0.03 + 3 * small.noise)
     met, beside = np.count_nonzero(grey & (apart < 1)), np.count_nonzero(grey & (apart >= 1) & (apart < 3)) / 2
     return bool(met > _PEAK * beside)
