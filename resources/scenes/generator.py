@@ -11,7 +11,6 @@ from pydantic import Field
 
 from resources.resource import Model
 from resources.runtime.device import DeviceName, device_trouble
-from resources.scenes.request import bucket
 
 if TYPE_CHECKING:
     from resources.scenes.request import Scene, SceneRequest
@@ -92,4 +91,7 @@ class Enlarging(SceneGenerator):
 
     def scale(self, height: int, width: int) -> int:
         """The nearest to the picture's own size."""
+        # Not above: settings are read by commands that load no NumPy.
+        from resources.scenes.request import bucket
+
         return max(1, min(self.enlarge, round(max(height, width) / max(bucket(height, width, self.size)))))

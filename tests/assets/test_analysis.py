@@ -55,10 +55,10 @@ def test_without_the_model_all_three_are_unavailable(ready):
 def test_the_gpu_s_memory_is_in_the_metadata_of_the_stage_that_took_it(ready, fake_cuda, monkeypatch):
     """Peaks begin anew with each stage, or all that follow would show the largest model's."""
 
-    def on_a_gpu(image):
+    def on_a_gpu(image, alpha):
         fake_cuda.take(0, 2 << 30)
         fake_cuda.held[0] -= 2 << 30
-        return measure_light(image)
+        return measure_light(image, alpha)
 
     monkeypatch.setattr("vivid_assets.stages.analysis.measure_light", on_a_gpu)
     result = ready.materialize("spring-00000", selection=["prepared_images", "analysis", "enhanced_prompts"])

@@ -87,6 +87,7 @@ def plan_tick(
     states: dict[str, State] = {}
     faults: list[str] = []
     names: list[str] = []
+    before = _at_work(pipeline, instance)
     for name, catalogue in each_registered(store):
         names.append(name)
         try:
@@ -104,7 +105,7 @@ def plan_tick(
     if not any(state.stale or state.unpublished for state in states.values()):
         return TickPlan([], [], 0, faults, names)
     close_lost_runs(pipeline, instance, store, now)
-    taken = _taken(pipeline, instance, now, night)
+    taken = _taken(pipeline, instance, now, night, before)
     wanted = [one for state in states.values() for one in _wanted(state, night, taken)]
     shards = {one.shard for state in states.values() for one in state.stale if night or not one.is_retry}
     shards |= {one.shard for one in wanted}
@@ -182,14 +183,26 @@ def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> Stat
     return state_of(store, catalogue.name, STAGE_NAMES, [stage.name for stage in EXPORTED])
 
 
-def _taken(pipeline: Pipeline, instance: dg.DagsterInstance, now: datetime, night: str | None) -> set[tuple[str, str]]:
+def _at_work(pipeline: Pipeline, instance: dg.DagsterInstance) -> dict[str, str]:
+    """The shards that runs work on, by the runs' ids."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
+    return {run.run_id: run.tags.get(_PARTITION, "") for run in runs if pipeline.owns(run)}
+
+
+def _taken(
+    pipeline: Pipeline, instance: dg.DagsterInstance, now: datetime, night: str | None, before: Mapping[str, str]
+) -> set[tuple[str, str]]:
     """Shards with an active run, with "", and those requested recently, with the state for which they were.
 
     Of a shard's runs the last counts, whatever its result, and of the earlier ones those that failed after the last
-    success: a request that was changed and changed back is made again.
+    success: a request that was changed and changed back is made again. ``before`` are the runs that were active when
+    this tick began: what one of them has finished since may have been looked at half done.
     """
-    at_work = [run for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)) if pipeline.owns(run)]
-    taken = {(run.tags.get(_PARTITION, ""), "") for run in at_work}
+    at_work = _at_work(pipeline, instance)
+    taken = {(shard, "") for shard in at_work.values()}
+    if ended := [run for run in before if run not in at_work]:
+        finished = instance.get_runs(dg.RunsFilter(run_ids=ended, statuses=[Status.SUCCESS]))
+        taken |= {(before[run.run_id], "") for run in finished}
     done: set[str] = set()
     last: set[str] = set()
     # The newest come first.

@@ -10,6 +10,7 @@ from resources.alerts import Alerts
 from resources.store.processes import this_process
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
+from vivid_assets.catalogue.progress import note_progress, read_progress
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import PIPELINE, defs
@@ -195,6 +196,26 @@ def test_a_removed_picture_requests_one_run_that_publishes_and_computes_nothing(
     assert night.run_in_dagster("spring-00001", tags=request.tags, selection=request.asset_selection) == {}
     assert night.published() == {"a.png", "d.png"}
     assert requested(night, name="night 1").requests == []
+
+
+@pytest.mark.slow
+def test_what_a_run_finishes_during_a_look_is_not_requested_again(night, monkeypatch):
+    """Its composites were there and not yet published when the shard was looked at."""
+    found = requested(night)
+    night.run()
+    entry = read_progress(night.store, ["spring-00000"])["spring-00000"]["composites"]
+    note_progress(night.store, "spring-00000", "composites", entry | {"version": "another"})
+    submit(night, found)
+
+    def and_then_it_is_done(*_):
+        (run,) = night.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        done = dg.DagsterEvent(event_type_value="PIPELINE_SUCCESS", job_name=run.job_name)
+        night.instance.report_dagster_event(done, run_id=run.run_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vivid_assets.scheduling.ticks.close_lost_runs", and_then_it_is_done)
+        assert requested(night).requests == []
+    assert shards(requested(night)) == ["spring-00000"], "what is still not published"
 
 
 @pytest.mark.slow
