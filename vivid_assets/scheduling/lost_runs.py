@@ -31,11 +31,15 @@ def command_locks(store: Store) -> Claims:
     return Claims(store, _FOLDER)
 
 
+def at_work(pipeline: Pipeline, instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The pipeline's own runs that have not ended: another pipeline's have their locks in another store."""
+    return [run for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)) if pipeline.owns(run)]
+
+
 def close_lost_runs(pipeline: Pipeline, instance: dg.DagsterInstance, store: Store, now: datetime) -> list[str]:
     """Mark the runs of ended commands as failed; returns their ids."""
     lost = []
-    # Another pipeline's commands have their locks in another store.
-    runs = [run for run in instance.get_runs(dg.RunsFilter(statuses=AT_WORK)) if pipeline.owns(run)]
+    runs = at_work(pipeline, instance)
     for run in runs:
         process = run.tags.get(PROCESS)
         if process and (is_gone(process) or _is_silent(store, run.run_id, now)):
@@ -45,9 +49,9 @@ def close_lost_runs(pipeline: Pipeline, instance: dg.DagsterInstance, store: Sto
                 instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             store.remove([f"{_FOLDER}/{run.run_id}.0.claim"])
             lost.append(run.run_id)
-    at_work = {_seen_path(run.run_id) for run in runs if run.run_id not in lost}
+    still = {_seen_path(run.run_id) for run in runs if run.run_id not in lost}
     seen = {f"{_FOLDER}/{name}" for name in store.names(_FOLDER) if name.endswith(".seen")}
-    store.remove(sorted(seen - at_work))
+    store.remove(sorted(seen - still))
     return lost
 
 

@@ -27,7 +27,7 @@ from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.scheduling.jobs import CATALOGUE
-from vivid_assets.scheduling.lost_runs import AT_WORK, close_lost_runs
+from vivid_assets.scheduling.lost_runs import at_work, close_lost_runs
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.out_of_date import standings
 
@@ -87,7 +87,7 @@ def plan_tick(
     states: dict[str, State] = {}
     faults: list[str] = []
     names: list[str] = []
-    before = _at_work(pipeline, instance)
+    before = _shards_at_work(pipeline, instance)
     for name, catalogue in each_registered(store):
         names.append(name)
         try:
@@ -183,10 +183,9 @@ def _look_at(store: Store, catalogue: Catalogue | ValueError, log: _Log) -> Stat
     return state_of(store, catalogue.name, STAGE_NAMES, [stage.name for stage in EXPORTED])
 
 
-def _at_work(pipeline: Pipeline, instance: dg.DagsterInstance) -> dict[str, str]:
+def _shards_at_work(pipeline: Pipeline, instance: dg.DagsterInstance) -> dict[str, str]:
     """The shards that runs work on, by the runs' ids."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=AT_WORK))
-    return {run.run_id: run.tags.get(_PARTITION, "") for run in runs if pipeline.owns(run)}
+    return {run.run_id: run.tags.get(_PARTITION, "") for run in at_work(pipeline, instance)}
 
 
 def _taken(
@@ -198,9 +197,9 @@ def _taken(
     success: a request that was changed and changed back is made again. ``before`` are the runs that were active when
     this tick began: what one of them has finished since may have been looked at half done.
     """
-    at_work = _at_work(pipeline, instance)
-    taken = {(shard, "") for shard in at_work.values()}
-    if ended := [run for run in before if run not in at_work]:
+    active = _shards_at_work(pipeline, instance)
+    taken = {(shard, "") for shard in active.values()}
+    if ended := [run for run in before if run not in active]:
         finished = instance.get_runs(dg.RunsFilter(run_ids=ended, statuses=[Status.SUCCESS]))
         taken |= {(before[run.run_id], "") for run in finished}
     done: set[str] = set()
