@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,24 @@ def sdxl(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
             way = f"vivid_assets, batch {batch}" + ("" if compiled == "off" else f", compile {compiled}")
             with resource.lease() as generate:
                 yield measured("SDXL", way, options, lambda leased=generate: leased, requests, least=batch)
+    # What trades time, memory and detail, each beside the largest batch above.
+    most = max(options.batches)
+    ways: list[dict[str, Any]] = [{"guided": 0.6}, {"offload": "encoders"}, {"enlarge": 2}]
+    for way in ways:
+        resource = SDXL(
+            model=str(place),
+            vae=str(place / "vae-fix"),
+            size=side,
+            steps=steps,
+            device=options.device,
+            batch_size=most,
+            **way,
+        )
+        scale = way.get("enlarge", 1)
+        asked = [replace(request, scale=scale) for request in requests[: most if scale > 1 else None]]
+        name = f"vivid_assets, batch {most}, " + ", ".join(f"{key} {value}" for key, value in way.items())
+        with resource.lease() as generate:
+            yield measured("SDXL", name, options, lambda leased=generate: leased, asked, least=most)
 
 
 def text_to_image(options: argparse.Namespace, folder: Path) -> Iterator[Row]:

@@ -28,13 +28,15 @@ def find_room_for_caches() -> None:
 def keep_compiled_code() -> None:
     """Have ``torch.compile`` keep its code beside the weights, where it outlives a restart; what is set is left alone.
 
-    By default it is in the folder for temporary files.
+    By default it is in the folder for temporary files, and a part of PyTorch that diffusers imports writes that default
+    into the environment, as if somebody had set it.
     """
     from huggingface_hub import constants
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
     folder = Path(constants.HF_HOME) / "vivid-assets-compiled"
-    if may_write(folder):
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") in (None, default_cache_dir()) and may_write(folder):
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
 
 
 def may_write(folder: Path) -> bool:

@@ -5,9 +5,12 @@ memory, one process a GPU, compiled code, memory given back.
 """
 
 import gc
+import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +25,7 @@ from resources.runtime.device import GpuUse, device_trouble
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.sdxl import SDXL
 from resources.scenes.text_to_image import TextToImage
+from tests.support.single_file import save_sdxl_in_one_file
 from tests.support.tiny_pipelines import FAMILIES, save_tiny
 
 _REQUIRED = os.environ.get("VIVID_REQUIRE_GPU") == "1"
@@ -98,6 +102,61 @@ def test_compiled_blocks_give_the_same_scene(sdxl):
     plain = scenes(sdxl, FOUR)
     compiled = scenes(sdxl | {"compile": "blocks"}, FOUR)
     assert max(apart(*pair) for pair in zip(plain, compiled, strict=True)) <= 3
+
+
+@pytest.mark.parametrize("settings", [{"guided": 0.5}, {"offload": "encoders"}, {"enlarge": 2}], ids=str)
+def test_what_saves_time_or_memory_paints_as_on_the_cpu(sdxl, settings):
+    asked = [replace(request, scale=settings.get("enlarge", 1)) for request in FOUR]
+    there = scenes(sdxl | settings | {"device": "cuda", "dtype": "float32"}, asked)
+    here = scenes(sdxl | settings | {"device": "cpu"}, asked)
+    differences = [apart(*pair) for pair in zip(there, here, strict=True)]
+    print(settings, [round(one, 2) for one in differences])
+    assert max(differences) <= 0.5
+    half = scenes(sdxl | settings, asked)
+    assert max(apart(*pair) for pair in zip(half, here, strict=True)) <= 3
+    assert [scene.figures["retried_in_float32"] for scene in half] == [0] * 4
+
+
+def test_encoders_off_the_card_leave_it_room(sdxl):
+    import torch
+
+    def held(offload):
+        with SDXL(**sdxl | {"offload": offload}).lease() as generate:
+            generate([SOFA])
+            gc.collect()
+            return torch.cuda.memory_allocated()
+
+    assert held("encoders") < held("off")
+
+
+def test_a_single_file_paints_as_its_folder(sdxl, tiny_sdxl, tmp_path):
+    import diffusers
+
+    pipeline = diffusers.StableDiffusionXLPipeline.from_pretrained(tiny_sdxl, variant="fp16")
+    file = save_sdxl_in_one_file(pipeline, tmp_path / "ours.safetensors")
+    (folder,) = scenes(sdxl | {"vae": ""}, [SOFA])
+    (single,) = scenes(sdxl | {"model": str(file), "vae": "", "config": str(tiny_sdxl)}, [SOFA])
+    assert apart(folder, single) <= 1
+
+
+def test_compiled_code_is_kept_for_the_next_process(sdxl, tmp_path):
+    """The first process fills the folder beside the weights; the second finds its code there."""
+    code = (
+        "import sys, json\nfrom torch._dynamo.utils import counters\n"
+        "from resources.scenes.sdxl import SDXL\nfrom resources.scenes.request import SceneRequest\n"
+        "with SDXL(**json.loads(sys.argv[1]), compile='blocks').lease() as generate:\n"
+        "    generate([SceneRequest('a beach', '', 1, 64, 64)])\nprint(counters['inductor']['fxgraph_cache_hit'])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    environment |= {"HF_HOME": str(tmp_path / "weights")}
+
+    def hits():
+        command = [sys.executable, "-c", code, json.dumps(sdxl)]
+        return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+    assert hits() == 0
+    assert any((tmp_path / "weights/vivid-assets-compiled").iterdir())
+    assert hits() > 0
 
 
 def test_a_scene_broken_in_half_precision_is_made_again_in_float32(sdxl, monkeypatch):
@@ -203,9 +262,6 @@ def test_a_gpu_belongs_to_one_process_at_a_time(sdxl):
         "with SDXL(**json.loads(sys.argv[1])).lease() as generate:\n"
         "    generate([SceneRequest('a beach', '', 1, 64, 64)])\n    print(time.time())\n"
     )
-    import json
-    import time
-
     with SDXL(**sdxl).lease() as generate:
         generate([SOFA])
         other = subprocess.Popen([sys.executable, "-c", code, json.dumps(sdxl)], stdout=subprocess.PIPE, text=True)
@@ -256,6 +312,26 @@ def test_a_large_scene_is_the_same_on_a_gpu_as_on_the_cpu_and_with_an_offload(fa
     assert here.image.shape == (128, 128, 3)
     for offload in ("off", "model", "sequential"):
         assert apart(painted(family, large, dtype="float32", offload=offload)[0], here) <= 0.5, offload
+
+
+def test_reused_steps_are_reused_on_a_gpu_too(tmp_path):
+    flux = save_tiny("FLUX", tmp_path / "flux")
+    reused = {"steps": 6, "step_cache": 1.0}
+    there = painted(flux, FOUR[:2], dtype="float32", **reused)
+    here = painted(flux, FOUR[:2], device="cpu", **reused)
+    whole = painted(flux, FOUR[:2], dtype="float32", steps=6)
+    assert max(apart(*pair) for pair in zip(there, here, strict=True)) <= 0.5
+    assert min(apart(*pair) for pair in zip(there, whole, strict=True)) > 0
+
+
+def test_a_single_file_of_the_denoiser_paints_as_its_folder(tmp_path):
+    whole = save_tiny("Z-Image", tmp_path / "whole")
+    (folder,) = painted(whole, [SOFA])
+    described = tmp_path / "described"
+    shutil.copytree(whole, described)
+    file = (described / "transformer/diffusion_pytorch_model.safetensors").rename(tmp_path / "ours.safetensors")
+    (single,) = painted(file, [SOFA], config=str(described))
+    assert apart(folder, single) <= 1
 
 
 @pytest.mark.parametrize("offload", ["model", "sequential"])

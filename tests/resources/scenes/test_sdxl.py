@@ -382,6 +382,11 @@ def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypat
     monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is as before afterwards
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    # As a part of PyTorch that diffusers imports does.
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+    cache_dir()
+    assert "TORCHINDUCTOR_CACHE_DIR" in os.environ
 
     def no_compiler(function, **_):
         def call(*_):
@@ -393,6 +398,10 @@ def test_a_compiler_that_is_missing_stops_before_any_picture(settings, monkeypat
     with pytest.raises(ModelUnavailable, match=r"No working C\+\+ compiler found.*apt install g\+\+.*compile to off"):
         make(settings | {"compile": "blocks"}, [SOFA])
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "vivid-assets-compiled"), "kept beside the weights"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "ours"))
+    with pytest.raises(ModelUnavailable):
+        make(settings | {"compile": "blocks"}, [SOFA])
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "ours"), "what is set is left alone"
 
 
 def test_auto_never_computes_on_the_cpu(settings, monkeypatch):
