@@ -77,10 +77,10 @@ def sdxl(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
             **way,
         )
         scale = way.get("enlarge", 1)
-        asked = [replace(request, scale=scale) for request in requests[: most if scale > 1 else None]]
+        asked = [replace(request, scale=scale) for request in (requests[:2] if scale > 1 else requests)]
         name = f"vivid_assets, batch {most}, " + ", ".join(f"{key} {value}" for key, value in way.items())
         with resource.lease() as generate:
-            yield measured("SDXL", name, options, lambda leased=generate: leased, asked, least=most)
+            yield measured("SDXL", name, options, lambda leased=generate: leased, asked, least=min(most, len(asked)))
 
 
 def text_to_image(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
