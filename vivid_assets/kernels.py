@@ -37,10 +37,10 @@ def _blends() -> None:
     # The mask smaller than its picture, as it is of a photograph's.
     half = shrink(alpha, _SIDE // 2)
     small, own, persons = Alpha(half, "probability"), Alpha(alpha, "probability"), Alpha(alpha, "person")
-    blend_native(photograph, small, scene)
+    blend_native(photograph, small, scene, shadow="soft")
     blend_native(photograph, own, scene, mode="lab-deprojection")
     blend_native(photograph, own, scene, mode="alpha")
-    blend_native(photograph.astype(np.uint16) * 257, small, scene)
+    blend_native(photograph.astype(np.uint16) * 257, small, scene, shadow="soft")
     blend_native(photograph, persons, scene)
     # A hard mask, and one that is softer than its picture; against a busy background, which has no plate, too.
     busy = np.rint(alpha[..., None] * photograph + (1 - alpha[..., None]) * _busy_background()).astype(np.uint8)

@@ -9,12 +9,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
+import numba
 import numpy as np
 
 from vivid_assets.imaging.blend.contact_shadow import contact_shadow
 from vivid_assets.imaging.core.arrays import RGB, RGB8, LinearRGB, Matte, Plane, Planes
-from vivid_assets.imaging.core.color import coded_as, linear_to_srgb, srgb_to_linear, to_uint8
+from vivid_assets.imaging.core.color import (
+    encode_deep,
+    encode_one,
+    encoding_tables,
+    linear_to_srgb,
+    srgb_to_linear,
+    to_uint8,
+)
+from vivid_assets.imaging.core.interpolate import cells_about
 from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.resize import shrink
 
 MOST = 1.12
@@ -23,8 +33,6 @@ SOFT_AT = 512
 """Longer side of a soft shadow that is drawn."""
 _TELLING = 0.2
 """Share of the plate's strongest channel from which another has its half say in a shadow's tint."""
-_STRIP = 256
-"""Rows at a time, for the memory that they take."""
 _SEEN = 0.012
 """Of light, that a shadow must take away or add for it to be one."""
 _LEAST_AREA = 4e-4
@@ -191,17 +199,50 @@ def measure_shadow(share: Plane, light: LinearRGB, plate: LinearRGB, seen: Plane
     return np.asarray(np.clip(layer, 0, MOST), np.float32)
 
 
-def shaded(background: RGB, layer: LinearRGB) -> RGB:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _shade(layer, ends, codes, out, first, end):  # type: ignore[no-untyped-def]
+    """Multiply the light of ``out`` by the layer, between the columns of each of the layer's rows that are not 1."""
+    light, guess, thresholds = codes
+    starts, stops = ends
+    height, width = out.shape[0], out.shape[1]
+    rows, columns = layer.shape[0], layer.shape[1]
+    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    line = np.empty((columns, 3), np.float32)
+    one = np.float32(1.0)
+    for y in range(first, end):
+        y1, y2, ty = cells_about(y, sy, rows)
+        start, stop = min(starts[y1], starts[y2]), max(stops[y1], stops[y2])
+        if start >= stop:
+            continue
+        for x in range(columns):
+            for c in range(3):
+                line[x, c] = layer[y1, x, c] + (layer[y2, x, c] - layer[y1, x, c]) * ty
+        # A cell has its say in the pixels up to the centres of those beside it.
+        for x in range(max(int((start - 0.5) / sx) - 1, 0), min(int((stop + 0.5) / sx) + 2, width)):
+            x1, x2, tx = cells_about(x, sx, columns)
+            for c in range(3):
+                share = line[x1, c] + (line[x2, c] - line[x1, c]) * tx
+                if share != one:
+                    left = light[out[y, x, c]] * share
+                    out[y, x, c] = (
+                        encode_one(left, guess, thresholds)
+                        if len(light) == 256
+                        else encode_deep(left, guess, thresholds)
+                    )
+
+
+def shaded(background: RGB, layer: LinearRGB, threads: int | None = None) -> RGB:
     """Lay a shadow over a background (H×W×3 sRGB, uint8 or uint16), which is copied; pixels without shadow stay."""
-    height, width = background.shape[:2]
     out = background.copy()
-    if (layer == 1).all():
+    there = (layer != 1).any(axis=2)
+    if not there.any():
         return out
-    full = cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)
-    for top in range(0, height, _STRIP):
-        part, left = out[top : top + _STRIP], full[top : top + _STRIP]
-        dark = (left[..., 0] != 1) | (left[..., 1] != 1) | (left[..., 2] != 1)
-        part[dark] = coded_as(out, srgb_to_linear(part[dark]) * left[dark])
+    empty = ~there.any(axis=1)
+    starts = np.where(empty, there.shape[1], there.argmax(axis=1))
+    stops = np.where(empty, 0, there.shape[1] - there[:, ::-1].argmax(axis=1))
+    light = srgb_to_linear(np.arange(np.iinfo(out.dtype).max + 1).astype(out.dtype))
+    codes = (light, *encoding_tables(out.dtype == np.uint16))
+    parallel_rows(_shade, len(out), np.ascontiguousarray(layer), (starts, stops), codes, out, threads=threads)
     return out
 
 

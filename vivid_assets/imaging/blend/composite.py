@@ -158,7 +158,7 @@ def compose(
     behind = np.zeros((1, 1, 3), np.uint8) if background is None else background
     behind = as_deep_as(cut.image, cover(behind, place.height, place.width))
     if place.is_a_shift:
-        behind = behind if shade is None or clear else shaded(behind, shade)
+        behind = behind if shade is None or clear else shaded(behind, shade, threads)
         composite, foreground, alpha = _shifted(cut, behind, place, threads)
     else:
         foreground, alpha = place_layers(cut.foreground, cut.alpha, place)
@@ -188,29 +188,32 @@ def _shifted(cut: CutOut, behind: RGB, place: Place, threads: int | None) -> tup
     composite, foreground = behind.copy(), np.zeros_like(behind)
     alpha = np.zeros(behind.shape[:2], np.float32)
     if matte.size:
-        seen_behind: RGB = np.ascontiguousarray(behind[on_canvas])  # type: ignore[assignment]
-        composite[on_canvas] = _mixed(image, matte, edge, seen_behind, threads)
+        composite[on_canvas] = _mixed(image, matte, edge, behind[on_canvas], threads)
         foreground[on_canvas], alpha[on_canvas] = front, matte
     return composite, foreground, alpha
 
 
 def _mixed(image: RGB, matte: Matte, edge: Edge, background: RGB, threads: int | None) -> RGB:
-    """The photograph's subject over a background of its size, which is copied where alpha is 0."""
+    """The photograph's subject over a background of its size; both are copied where nothing is mixed."""
     composite = image.copy()
     cv2.copyTo(background, (matte <= 0).astype(np.uint8), composite)
-    box = edge.box
-    behind: NDArray[Any] = np.ascontiguousarray(background[box])
-    layers = _Layers(behind, edge.light, np.ascontiguousarray(matte[box]), edge.front, edge.back, edge.changed)
-    composite[box] = _assemble(image[box], layers, threads)
+    deep = image.dtype == np.uint16
+    light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
+    codes = _Codes(light, np.sqrt(light), *encoding_tables(deep))
+    layers = _Layers(
+        np.ascontiguousarray(background), np.ascontiguousarray(matte), edge.light, edge.front, edge.back, edge.changed
+    )
+    corner = edge.box[0].start, edge.box[1].start
+    parallel_rows(_mix, len(edge.changed), layers, corner, codes, composite, threads=threads)
     return composite
 
 
 class _Layers(NamedTuple):
-    """What a composite is mixed of, all of one size."""
+    """What a composite is mixed of: the first two of its size, the others of the box about the edge."""
 
-    background: RGB
-    source: LinearRGB
+    background: NDArray[Any]
     alpha: Matte
+    source: LinearRGB
     front: LinearRGB
     back: LinearRGB
     """The original background."""
@@ -218,48 +221,42 @@ class _Layers(NamedTuple):
 
 
 class _Codes(NamedTuple):
-    """Light and its root of each of 256 or 65,536 codes, and the tables that encode it (``encode_one``)."""
+    """Light and its root of each of 256 or 65,536 codes, and the tables that encode it (``encoding_tables``)."""
 
     light: Vector
     roots: Vector
-    guess: NDArray[np.uint8]
+    guess: NDArray[Any]
     thresholds: Vector
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _mix(layers, codes, out, first, end):  # type: ignore[no-untyped-def]
-    """Write the changed pixels of a composite, of 8 bits or 16 as ``out`` has."""
-    background, source, alpha, front, back, changed = layers
+def _mix(layers, corner, codes, out, first, end):  # type: ignore[no-untyped-def]
+    """Write the changed pixels of a composite, of 8 bits or 16 as ``out`` has; the edge's box is at ``corner``."""
+    background, alpha, source, front, back, changed = layers
     light, roots, guess, thresholds = codes
+    top, left = np.uintp(corner[0]), np.uintp(corner[1])
     one, zero = np.float32(1.0), np.float32(0.0)
     for y in range(first, end):
-        for x in range(alpha.shape[1]):
-            a = alpha[y, x]
+        v = top + np.uintp(y)
+        for x in range(changed.shape[1]):
             if not changed[y, x]:
-                if a <= zero:
-                    for c in range(3):
-                        out[y, x, c] = background[y, x, c]
                 continue
+            u = left + np.uintp(x)
+            a = alpha[v, u]
             apart = zero
             for c in range(3):
-                gap = roots[background[y, x, c]] - np.sqrt(max(back[y, x, c], zero))
+                gap = roots[background[v, u, c]] - np.sqrt(max(back[y, x, c], zero))
                 apart = max(apart, abs(gap))
             # Against the same background the picture is right as it is: with its grain, and whatever F left out.
             keep = max(one - apart / _SAME_BACKGROUND, zero) * min(a * _FADE_IN, one)
             for c in range(3):
                 f, b = front[y, x, c], back[y, x, c]
                 left_out = source[y, x, c] - a * f - (one - a) * b
-                mixed = a * f + (one - a) * light[background[y, x, c]] + keep * left_out
-                out[y, x, c] = encode_one(mixed, guess, thresholds) if len(light) == 256 else encode_deep(mixed)
-
-
-def _assemble(image: RGB, layers: _Layers, threads: int | None) -> RGB:
-    """Mix the composite; source and background are copied where nothing is mixed."""
-    composite = image.copy()
-    light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
-    codes = _Codes(light, np.sqrt(light), *encoding_tables())
-    parallel_rows(_mix, len(image), layers, codes, composite, threads=threads)
-    return composite
+                mixed = a * f + (one - a) * light[background[v, u, c]] + keep * left_out
+                coded = (
+                    encode_one(mixed, guess, thresholds) if len(light) == 256 else encode_deep(mixed, guess, thresholds)
+                )
+                out[v, u, c] = coded
 
 
 def _check(image: RGB, alpha: Matte, background: RGB) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from vivid_assets.imaging.core.areas import dilated
 from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Planes, Vector
-from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smoothstep_of
+from vivid_assets.imaging.core.interpolate import bilinear, cells_about, mirrored, smoothstep_of
 from vivid_assets.imaging.core.noise import NOISE, noise_variance, noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import HalfCells, Pyramid, View, half_cells, halved_area, whole
@@ -48,6 +48,8 @@ class Colors:
     """bool h×w: cells that hold a soft pixel."""
     pyramid: Pyramid
     """What the fields are spread from."""
+    is_known: bool = False
+    """Whether B is known, and F alone was spread."""
 
 
 class _Seen(NamedTuple):
@@ -82,60 +84,78 @@ class _Turn(NamedTuple):
     """Weight of a nearly empty pixel's colour for B."""
     again: bool
     """Whether there was a turn, so that soft pixels can be taken apart."""
+    sides: tuple[int, ...]
+    """Two, or one where F alone is summed: its length is a constant to the compiler."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-untyped-def]
-    """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first."""
+    """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first.
+
+    Where ``known`` has four channels, of F alone.
+    """
     image, alpha = seen
-    _, _, chosen = cells
-    fields, nearly, again = turn
+    (y0, wy), (x0, wx), chosen = cells
+    fields, nearly, again, sides = turn
     height, width = alpha.shape
     rows, columns = known.shape[0], known.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
     one, low = np.float32(1.0), np.float32(0.05)
+    both = len(sides) == 2
+    sums = np.empty(8, np.float32)
     for cy in range(first, end):
         for cx in range(columns):
             if not chosen[cy, cx]:
                 continue
-            known[cy, cx, :] = 0.0
+            sums[:] = 0.0
             squares = np.float32(0.0)
-            for pixel in range(9):
-                k, y, x = _pixel_of(cells, cy, cx, pixel)
-                if k <= 0.0:
-                    continue
-                a = alpha[y, x]
-                if a >= one or a <= 0.0:
-                    side = 0 if a >= one else 4
-                    for c in range(3):
-                        known[cy, cx, side + c] += k * image[y, x, c]
-                        if side == 4:
-                            squares += k * image[y, x, c] * image[y, x, c]
-                    known[cy, cx, side + 3] += k
-                    continue
-                b = one - a
-                over_a, over_b = one / max(a, low), one / max(b, low)
-                if again:
-                    wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
-                    wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
-                    y1, y2, ty = cells_about(y, sy, rows)
-                    x1, x2, tx = cells_about(x, sx, columns)
-                else:
-                    wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
-                    wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
-                for c in range(3):
-                    front = back = image[y, x, c]
+            for i in range(3):
+                for j in range(3):
+                    k = wy[cy, i] * wx[cx, j]
+                    if k <= 0.0:
+                        continue
+                    # Unsigned, as in ``cells_about``.
+                    y, x = np.uintp(y0[cy] + i), np.uintp(x0[cx] + j)
+                    a = alpha[y, x]
+                    if a >= one:
+                        for c in range(3):
+                            sums[c] += k * image[y, x, c]
+                        sums[3] += k
+                        continue
+                    if a <= 0.0:
+                        if both:
+                            for c in range(3):
+                                sums[4 + c] += k * image[y, x, c]
+                                squares += k * image[y, x, c] * image[y, x, c]
+                            sums[7] += k
+                        continue
+                    b = one - a
+                    over_a, over_b = one / max(a, low), one / max(b, low)
                     if again:
-                        f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
-                        g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                        front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
-                        back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
-                    known[cy, cx, c] += wf * front
-                    known[cy, cx, 4 + c] += wb * back
-                    squares += wb * back * back
-                known[cy, cx, 3] += wf
-                known[cy, cx, 7] += wb
-            if not again:
+                        wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
+                        wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
+                        y1, y2, ty = cells_about(y, sy, rows)
+                        x1, x2, tx = cells_about(x, sx, columns)
+                    else:
+                        wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
+                        wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                    for c in range(3):
+                        front = back = image[y, x, c]
+                        if again:
+                            g = bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
+                            front = min(max((image[y, x, c] - b * g) * over_a, np.float32(0.0)), one)
+                            if both:
+                                f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
+                                back = min(max((image[y, x, c] - a * f) * over_b, np.float32(0.0)), one)
+                        sums[c] += wf * front
+                        if both:
+                            sums[4 + c] += wb * back
+                            squares += wb * back * back
+                    sums[3] += wf
+                    sums[7] += wb
+            for c in range(4 * len(sides)):
+                known[cy, cx, c] = sums[c]
+            if both and not again:
                 square[cy, cx] = squares * np.float32(1 / 3)
 
 
@@ -145,6 +165,7 @@ def estimate_colors(
     *,
     rounds: int = 2,
     soft: Area | None = None,
+    back: LinearRGB | None = None,
     noise: float = NOISE,
     threads: int | None = None,
 ) -> Colors:
@@ -155,27 +176,45 @@ def estimate_colors(
         alpha: float32 H×W, 0..1.
         rounds: of ``update_colors``.
         soft: bool H×W: the pixels that may become soft in later updates, where that is more than are now.
+        back: float32 h×w×3, half the size: B, where it is known and F alone is to be estimated.
         noise: the capture's, in levels of 8 bits.
         threads: the most to use.
     """
-    rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
-    shape = (len(rows.first), len(columns.first))
-    known, square = np.empty((*shape, 8), np.float32), np.empty(shape, np.float32)
-    everywhere = _Cells(rows, columns, np.ones(shape, np.bool_))
-    # A background seen through one percent of subject is not the background's colour when the background is dark: where
-    # a picture has truly empty pixels, nearly empty ones only help out.
-    nearly = np.float32(1e-3 if np.count_nonzero(alpha <= 0) > 0.01 * alpha.size else 1.0)
-    turn = _Turn(np.zeros((1, 1, 6), np.float32), nearly, False)
-    parallel_rows(_gather, shape[0], _Seen(image, alpha), everywhere, turn, known, square, threads=threads)
-
-    cells = halved_area((alpha > 0) & (alpha < 1) if soft is None else soft)
+    known, square = _first_evidence(image, alpha, back is None, threads)
+    cells = halved_area((alpha > 0) & (alpha < 1) if soft is None else soft, threads)
     pyramid = Pyramid(known, dilated(cells, 3), cells, threads)
-    fields = pyramid.fields()
-    plate = np.ascontiguousarray(fields[..., 3:])
-    colors = Colors(fields, plate, _plate_variance(square, pyramid.levels, noise, threads), cells, pyramid)
+    fields = pyramid.fields(back)
+    if back is None:
+        plate, variance = fields[..., 3:].copy(), _plate_variance(square, pyramid.levels, noise, threads)
+    else:
+        plate, variance = back, np.zeros((1, 1), np.float32)
+    colors = Colors(fields, plate, variance, cells, pyramid, back is not None)
     for _ in range(rounds):
         colors = update_colors(image, alpha, colors, threads=threads)
     return colors
+
+
+def spread_front(image: LinearRGB, alpha: Matte, soft: Area, threads: int | None = None) -> LinearRGB:
+    """Spread F (float32 h×w×3, half the size) out of what is solid, about the pixels that are ``soft`` (bool H×W)."""
+    known, _ = _first_evidence(image, alpha, False, threads)
+    cells = halved_area(soft, threads)
+    return Pyramid(known, dilated(cells, 3), cells, threads).fields()
+
+
+def _first_evidence(image: LinearRGB, alpha: Matte, both: bool, threads: int | None) -> tuple[Planes, Plane]:
+    """Sum what the half-size cells show of F, or of F and B, and B's mean square."""
+    rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
+    shape = (len(rows.first), len(columns.first))
+    sides = (0, 0) if both else (0,)
+    known = np.empty((*shape, 4 * len(sides)), np.float32)
+    square = np.empty(shape if both else (1, 1), np.float32)
+    everywhere = _Cells(rows, columns, np.ones(shape, np.bool_))
+    # A background seen through one percent of subject is not the background's colour when the background is dark: where
+    # a picture has truly empty pixels, nearly empty ones only help out.
+    nearly = np.float32(1e-3 if both and np.count_nonzero(alpha <= 0) > 0.01 * alpha.size else 1.0)
+    turn = _Turn(np.zeros((1, 1, 6), np.float32), nearly, False, sides)
+    parallel_rows(_gather, shape[0], _Seen(image, alpha), everywhere, turn, known, square, threads=threads)
+    return known, square
 
 
 def update_colors(image: LinearRGB, alpha: Matte, colors: Colors, *, threads: int | None = None) -> Colors:
@@ -192,10 +231,10 @@ def update_colors(image: LinearRGB, alpha: Matte, colors: Colors, *, threads: in
     # Solid and empty cells stay as they are.
     known, square = colors.pyramid.levels[0], np.empty((1, 1), np.float32)
     cells = _Cells(half_cells(alpha.shape[0]), half_cells(alpha.shape[1]), colors.soft)
-    turn = _Turn(colors.fields, np.float32(1), True)
+    turn = _Turn(colors.fields, np.float32(1), True, (0,) if colors.is_known else (0, 0))
     parallel_rows(_gather, len(known), _Seen(image, alpha), cells, turn, known, square, threads=threads)
     colors.pyramid.update()
-    return replace(colors, fields=colors.pyramid.fields())
+    return replace(colors, fields=colors.pyramid.fields(colors.plate if colors.is_known else None))
 
 
 def _halved(plane: Plane, axis: int) -> Plane:
@@ -259,7 +298,6 @@ def _priors(seen, model, cells, front, back, residual, first, end):  # type: ign
     one = np.float32(1.0)
     for cy in range(first, end):
         for cx in range(residual.shape[1]):
-            residual[cy, cx, :] = 0.0
             if not soft[cy, cx]:
                 continue
             for pixel in range(9):
@@ -276,8 +314,9 @@ def _priors(seen, model, cells, front, back, residual, first, end):  # type: ign
                 counts = a > 0.02
                 for c in range(3):
                     f = bilinear(fields, y1, y2, ty, x1, x2, tx, c)
-                    b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c)
-                    b += plain * bilinear(plate, y1, y2, ty, x1, x2, tx, c)
+                    b = bilinear(plate, y1, y2, ty, x1, x2, tx, c)
+                    if plain < one:
+                        b = (one - plain) * bilinear(fields, y1, y2, ty, x1, x2, tx, 3 + c) + plain * b
                     front[y, x, c], back[y, x, c] = f, b
                     if counts:
                         rest = image[y, x, c] - a * f - (one - a) * b
@@ -286,6 +325,26 @@ def _priors(seen, model, cells, front, back, residual, first, end):  # type: ign
                         residual[cy, cx, c] += k * a * a * (rest * rest - expected)
                 if counts:
                     residual[cy, cx, 3] += k * a * a * a * a
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _about(residual, needed, out, first, end):  # type: ignore[no-untyped-def]
+    """Average what is unexplained over five by five cells about each that is needed; mirrored at the frame."""
+    rows, columns = residual.shape[0], residual.shape[1]
+    sums = np.empty(4, np.float64)
+    for cy in range(first, end):
+        for cx in range(columns):
+            if not needed[cy, cx]:
+                continue
+            sums[:] = 0.0
+            for i in range(cy - 2, cy + 3):
+                y = mirrored(i, rows)
+                for j in range(cx - 2, cx + 3):
+                    x = mirrored(j, columns)
+                    for c in range(4):
+                        sums[c] += residual[y, x, c]
+            for c in range(4):
+                out[cy, cx, c] = sums[c] * (1 / 25)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -302,8 +361,6 @@ def _wiener(seen, model, residual, front, back, first, end):  # type: ignore[no-
         for x in range(width):
             a = alpha[y, x]
             if a <= zero or a >= one:
-                for c in range(3):
-                    back[y, x, c] = image[y, x, c]
                 continue
             x1, x2, tx = cells_about(x, sx, columns)
             base = one / max(bilinear(residual, y1, y2, ty, x1, x2, tx, 3), _TINY)
@@ -350,16 +407,18 @@ def estimate_foreground(
         threads: the most to use.
 
     Returns:
-        F and B, float32 H×W×3, linear light; ``image`` elsewhere.
+        F and B, float32 H×W×3, linear light; elsewhere ``image`` and 0.
     """
     rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
-    residual = np.empty((len(rows.first), len(columns.first), 4), np.float32)
-    front, back = image.copy(), np.empty_like(image)
+    residual = np.zeros((len(rows.first), len(columns.first), 4), np.float32)
+    # What is not soft is not written to, so that the memory of most of it is never taken.
+    front, back, around = image.copy(), np.zeros_like(image), np.zeros_like(residual)
     seen = _Seen(image, alpha)
     variance, table = colors.plate_variance[..., None], noise_variances(noise)
     model = _Model(colors.fields, colors.plate, variance, view or whole(*alpha.shape), table)
-    cells = _Cells(rows, columns, halved_area((alpha > 0) & (alpha < 1)))
+    soft = halved_area((alpha > 0) & (alpha < 1), threads)
+    cells = _Cells(rows, columns, soft)
     parallel_rows(_priors, len(residual), seen, model, cells, front, back, residual, threads=threads)
-    around = cv2.blur(residual, (5, 5), borderType=cv2.BORDER_REFLECT).reshape(residual.shape)
+    parallel_rows(_about, len(residual), residual, dilated(soft, 1), around, threads=threads)
     parallel_rows(_wiener, len(alpha), seen, model, around, front, back, threads=threads)
     return front, back

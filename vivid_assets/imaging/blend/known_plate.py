@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.blend.cast_shadow import blur_widely, measure_shadow, spread
-from vivid_assets.imaging.blend.foreground import Colors, estimate_colors, update_colors
+from vivid_assets.imaging.blend.foreground import Colors, estimate_colors, spread_front
 from vivid_assets.imaging.blend.plate import FITTED_AT, find_plate
 from vivid_assets.imaging.blend.solve import around
 from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame
@@ -22,7 +22,7 @@ from vivid_assets.imaging.core.arrays import RGB, RGB8, Area, Indices, LinearRGB
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.noise import noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
-from vivid_assets.imaging.core.push_pull import View, whole
+from vivid_assets.imaging.core.push_pull import View, half_cells, whole
 from vivid_assets.imaging.core.resize import fitted_size
 from vivid_assets.imaging.core.unmix import DISPROVED, Model, Solved, fill_solid, solve_alpha
 
@@ -186,10 +186,10 @@ def solve_known_plate(
     if _are_alike(front, variance, back, parts.trimap, small.table):
         return KnownPlate(None, *_with_horizon(small.plate, parts.layer), ALIKE)
     model = Model(front, variance, small.plate, back, noise_variances(noise), _as_array(_FULL))
-    return KnownPlate(_full_alpha(light, parts, model, noise, threads), *_with_horizon(small.plate, parts.layer))
+    return KnownPlate(_full_alpha(light, parts, model, threads), *_with_horizon(small.plate, parts.layer))
 
 
-def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", noise: float, threads: int | None) -> Matte:
+def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int | None) -> Matte:
     """Solve alpha at the picture's size, where the small picture leaves it open."""
     height, width = light.shape[:2]
     alpha = np.asarray(cv2.resize(parts.trimap, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -208,8 +208,7 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", noise: float,
     none = np.zeros((1, 1, 2), np.float32)
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
     near = _next_to(out, where, unit)
-    colors = estimate_colors(image, near, rounds=0, soft=where, noise=noise, threads=threads)
-    model = model._replace(front=np.ascontiguousarray(colors.fields[..., :3]))
+    model = model._replace(front=spread_front(image, near, where, threads))
     here = here._replace(front_view=whole(*out.shape))
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
     away = distance_to(out < 0.35) / np.float32(unit)
@@ -270,22 +269,14 @@ def known_colors(
 
     ``back`` (float32 h×w×3) is the whole picture's background, of any size; ``view`` says where the cut lies in it.
     """
-    colors = estimate_colors(light, alpha, rounds=0, noise=noise, threads=threads)
-    rows, columns = colors.fields.shape[:2]
+    rows, columns = (half_cells(size).first.size for size in alpha.shape)
     # The half-size cells' centres, in cells of the background.
     down, across = back.shape[0] / view.tall, back.shape[1] / view.wide
     y = ((np.arange(rows) + 0.5) * alpha.shape[0] / rows + view.top) * down - 0.5
     x = ((np.arange(columns) + 0.5) * alpha.shape[1] / columns + view.left) * across - 0.5
     right, low = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
     behind = np.asarray(cv2.remap(back, right, low, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-    def with_plate(found: Colors) -> Colors:
-        return replace(found, fields=np.ascontiguousarray(np.dstack([found.fields[..., :3], behind])))
-
-    colors = with_plate(colors)
-    for _ in range(2):
-        colors = with_plate(update_colors(light, alpha, colors, threads=threads))
-    return replace(colors, plate=behind, plate_variance=np.zeros_like(colors.plate_variance))
+    return estimate_colors(light, alpha, back=behind, noise=noise, threads=threads)
 
 
 def _small_picture(light: LinearRGB, alpha: Matte, noise: float) -> _SmallPicture | None:

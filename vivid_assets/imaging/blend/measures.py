@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.blend.lab_deprojection import CHROMA_GATE
+from vivid_assets.imaging.core.areas import box_of
 from vivid_assets.imaging.core.arrays import RGB, Area, Lab, Matte
 from vivid_assets.imaging.core.color import ciede2000, lab_to_linear, rgb_to_lab, srgb_to_linear
 from vivid_assets.imaging.core.resize import REFERENCE
@@ -54,7 +55,8 @@ _RING = 12.0, 28.0
 """Pixels inside the contour between which the subject's own colour is looked for."""
 _REACH = 3.0
 """Pixels over which a hard contour counts as half an edge."""
-_CONTOUR = 0.5
+_SOLID, _CONTOUR, _FAINTEST = 0.9, 0.5, 0.1
+"""Alpha from which a pixel is nearly solid, of the contour, and up to which one shows too little to be measured."""
 
 
 def background_color(image: RGB, alpha: Matte) -> BackgroundColor | None:
@@ -98,8 +100,14 @@ def measure(image: RGB, foreground: RGB, alpha: Matte, changed: Area, original: 
 def _edge(foreground: RGB, alpha: Matte, original: BackgroundColor) -> tuple[float | None, float | None]:
     """Measure halo and leakage by the distance from the contour of what is nearly solid, scaled by the picture."""
     scale = max(alpha.shape) / REFERENCE
-    solid = (alpha > 0.9).astype(np.uint8)
-    if solid.all() or not solid.any():
+    if (seen := box_of(alpha > _FAINTEST)) is None or alpha.min() > _SOLID:
+        return None, None
+    # All that is measured lies within; two pixels more, since distances are summed in steps of up to two.
+    top, bottom, left, right = seen
+    box = slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2)
+    foreground, alpha = foreground[box], alpha[box]
+    solid = (alpha > _SOLID).astype(np.uint8)
+    if not solid.any():
         return None, None
     depth = np.asarray(cv2.distanceTransform(solid, cv2.DIST_L2, 5), np.float32)
     # A pixel's distance is that of its far side. In thin subjects the ring is what lies deepest.
@@ -130,7 +138,7 @@ def _leakage(foreground: RGB, alpha: Matte, inner_lab: Lab, original: Background
     if float(span @ span) < _LEAST_SPAN:
         return None
     within = cv2.distanceTransform((alpha > _CONTOUR).astype(np.uint8), cv2.DIST_L2, 5)
-    edge = (alpha > 0.1) & ((alpha < 0.95) | (within > 0) & (within < 4 * reach + 1))
+    edge = (alpha > _FAINTEST) & ((alpha < 0.95) | (within > 0) & (within < 4 * reach + 1))
     light, within, alpha = srgb_to_linear(_sample(foreground, edge)), _sample(within, edge), _sample(alpha, edge)
     near = np.clip(1 - (within - np.float32(0.5)) / (2 * reach), 0, 1) * (within > 0)
     empty = np.maximum(1 - alpha, 0.5 * near)
@@ -147,4 +155,4 @@ def _leakage(foreground: RGB, alpha: Matte, inner_lab: Lab, original: Background
 def _sample(plane: NDArray[Any], where: Area) -> NDArray[Any]:
     """Take at most 20,000 evenly spaced pixels of a region: enough for a mean, whatever the picture's size."""
     index = np.flatnonzero(where)
-    return plane.reshape(-1, *plane.shape[2:])[index[:: max(1, -(-len(index) // _MOST_SAMPLES))]]
+    return plane[np.divmod(index[:: max(1, -(-len(index) // _MOST_SAMPLES))], where.shape[1])]

@@ -284,21 +284,23 @@ def _deprojected(source: LinearRGB, soft: Area, original: BackgroundColor, optio
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _encode(front, changed, tables, cut, first, end):  # type: ignore[no-untyped-def]
-    """Write the changed pixels' own colours, of 8 bits or 16 as ``cut`` has."""
+def _encode(front, changed, corner, tables, out, first, end):  # type: ignore[no-untyped-def]
+    """Write the changed pixels' own colours, of 8 bits or 16 as ``out`` has; the edge's box is at ``corner``."""
     guess, thresholds, is_deep = tables
+    top, left = np.uintp(corner[0]), np.uintp(corner[1])
     for y in range(first, end):
         for x in range(changed.shape[1]):
             if changed[y, x]:
                 for c in range(3):
                     light = front[y, x, c]
-                    cut[y, x, c] = encode_deep(light) if is_deep else encode_one(light, guess, thresholds)
+                    coded = encode_deep(light, guess, thresholds) if is_deep else encode_one(light, guess, thresholds)
+                    out[top + np.uintp(y), left + np.uintp(x), c] = coded
 
 
 def _own_colors(image: RGB, edge: Edge, threads: int | None) -> RGB:
     """The picture with the changed pixels' own colours in their place."""
-    made, cut = image.copy(), image[edge.box].copy()
-    tables = (*encoding_tables(), image.dtype == np.uint16)
-    parallel_rows(_encode, len(cut), edge.front, edge.changed, tables, cut, threads=threads)
-    made[edge.box] = cut
+    made, deep = image.copy(), image.dtype == np.uint16
+    corner = edge.box[0].start, edge.box[1].start
+    tables = (*encoding_tables(deep), deep)
+    parallel_rows(_encode, len(edge.changed), edge.front, edge.changed, corner, tables, made, threads=threads)
     return made

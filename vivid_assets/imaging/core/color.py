@@ -26,6 +26,8 @@ _EPSILON = 216 / 24389
 """CIE's exact rational constants, not their rounded decimals."""
 _KAPPA = 24389 / 27
 _GUESSES = 4096
+_KNOTS = 4096
+"""Steps of the root of light between which the curve of 16-bit codes is straight to a fiftieth of a code."""
 
 
 def _decode(srgb: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -48,6 +50,17 @@ def _code_of_linear() -> tuple[Bytes, Floats]:
     thresholds = np.append(_decode((np.arange(255) + 0.5) / 255), 2.0)
     guess = np.searchsorted(thresholds, np.arange(_GUESSES) / (_GUESSES - 1), side="right")
     return guess.astype(np.uint8), thresholds.astype(np.float32)
+
+
+@cache
+def _deep_code_of_linear() -> tuple[Floats, Floats]:
+    """Tabulate the 16-bit code by the root of light in ``_KNOTS`` steps, and the thresholds that correct it."""
+    exact = np.append(_decode((np.arange(65535) + 0.5) / 65535), 2.0)
+    thresholds = exact.astype(np.float32)
+    # A float32 beside the exact threshold is on the side that it was.
+    thresholds = np.where(thresholds < exact, np.nextafter(thresholds, np.float32(3)), thresholds)
+    curve = _encode((np.arange(_KNOTS + 2) / _KNOTS) ** 2) * 65535
+    return curve.astype(np.float32), thresholds.astype(np.float32)
 
 
 def srgb_to_linear(srgb: NDArray[np.generic]) -> Floats:
@@ -106,22 +119,25 @@ def encode_one(value, guess, thresholds):  # type: ignore[no-untyped-def]
     """Find the 8-bit sRGB code of one linear value: a guess by table, made exact by the thresholds."""
     light = min(value, np.float32(1.0)) if value > 0.0 else np.float32(0.0)  # 0 also for NaN
     # Unsigned, so that no index is looked at for its sign: a fifth of the time.
-    code = guess[np.uint32(light * np.float32(_GUESSES - 1))]
+    code = np.uint32(guess[np.uint32(light * np.float32(_GUESSES - 1))])
     # A bin of the table is narrower than the narrowest code, so one threshold at most lies in it.
     return np.uint8(code + (light >= thresholds[code]))
 
 
 @numba.njit(cache=True, nogil=True)
-def encode_deep(value):  # type: ignore[no-untyped-def]
-    """Find the 16-bit sRGB code of one linear value."""
-    light = min(float(value), 1.0) if value > 0.0 else 0.0  # 0 also for NaN
-    coded = light * 12.92 if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
-    return np.uint16(coded * 65535 + 0.5)
+def encode_deep(value, curve, thresholds):  # type: ignore[no-untyped-def]
+    """Find the 16-bit sRGB code of one linear value: nearly by table, made exact by the thresholds."""
+    light = min(value, np.float32(1.0)) if value > 0.0 else np.float32(0.0)  # 0 also for NaN
+    at = np.sqrt(light) * np.float32(_KNOTS)
+    knot = np.uint32(at)
+    code = np.int32(curve[knot] + (at - np.float32(knot)) * (curve[knot + 1] - curve[knot]) + np.float32(0.5))
+    code = min(max(code, np.int32(1)), np.int32(65535)) - 1
+    return np.uint16(code + (light >= thresholds[code]) + (light >= thresholds[code + 1]))
 
 
-def encoding_tables() -> tuple[Bytes, Floats]:
-    """Return the two tables that ``encode_one`` takes."""
-    return _code_of_linear()
+def encoding_tables(deep: bool = False) -> tuple[Bytes | Floats, Floats]:
+    """Return the two tables that ``encode_one`` takes, or for ``deep`` pictures ``encode_deep``."""
+    return _deep_code_of_linear() if deep else _code_of_linear()
 
 
 def linear_to_lab(linear: NDArray[np.floating]) -> Floats:

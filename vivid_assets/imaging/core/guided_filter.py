@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Plane, Planes
+from vivid_assets.imaging.core.interpolate import mirrored
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 
@@ -136,13 +137,6 @@ def _unit(guide: RGB | Planes) -> Planes:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _mirrored(position, size):  # type: ignore[no-untyped-def]
-    while position < 0 or position >= size:
-        position = -position - 1 if position < 0 else 2 * size - position - 1
-    return position
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _fit_tiles(guide, src, where, radius, eps, out, first, end):  # type: ignore[no-untyped-def]
     """Fit rows of tiles. Sums run within a tile, so that what a pixel gets does not depend on the threads."""
     height, width = src.shape
@@ -162,9 +156,9 @@ def _fit_tiles(guide, src, where, radius, eps, out, first, end):  # type: ignore
             for c in range(3):
                 centre[c] = guide[top : top + rows, left : left + cells, c].mean()
             for i in range(rows + halo):
-                y = _mirrored(top - span + i, height)
+                y = mirrored(top - span + i, height)
                 for j in range(cells + halo):
-                    x = _mirrored(left - span + j, width)
+                    x = mirrored(left - span + j, width)
                     m = src[y, x]
                     r, g, b = guide[y, x, 0] - centre[0], guide[y, x, 1] - centre[1], guide[y, x, 2] - centre[2]
                     moments[i, j, 0], moments[i, j, 1], moments[i, j, 2], moments[i, j, 3] = m, r, g, b

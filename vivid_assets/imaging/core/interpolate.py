@@ -46,3 +46,11 @@ def bilinear(field, y1, y2, ty, x1, x2, tx, c):  # type: ignore[no-untyped-def]
     """Interpolate channel ``c`` of a coarse field between the four cells that ``cells_about`` gives."""
     top = field[y1, x1, c] * (1 - tx) + field[y1, x2, c] * tx
     return top * (1 - ty) + (field[y2, x1, c] * (1 - tx) + field[y2, x2, c] * tx) * ty
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def mirrored(position, size):  # type: ignore[no-untyped-def]
+    """Find the place of one of ``size`` pixels, or of the one whose mirror image beyond the frame is meant."""
+    while position < 0 or position >= size:
+        position = -position - 1 if position < 0 else 2 * size - position - 1
+    return position

@@ -67,28 +67,42 @@ def half_cells(size: int) -> HalfCells:
     return HalfCells(first, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def halved_area(area: Area) -> Area:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _hold(area, rows, columns, out, first, end):  # type: ignore[no-untyped-def]
+    """Mark the cells that hold a pixel of an area."""
+    (y0, wy), (x0, wx) = rows, columns
+    for cy in range(first, end):
+        for i in range(_TAPS):
+            if wy[cy, i] <= 0.0:
+                continue
+            y = np.uintp(y0[cy] + i)
+            for cx in range(out.shape[1]):
+                x = np.uintp(x0[cx])
+                found = wx[cx, 0] > 0.0 and area[y, x]
+                for j in range(1, _TAPS):
+                    if wx[cx, j] > 0.0 and area[y, x + np.uintp(j)]:
+                        found = True
+                if found:
+                    out[cy, cx] = True
+
+
+def halved_area(area: Area, threads: int | None = None) -> Area:
     """Mark the half-size cells (bool) that hold a pixel of ``area`` (bool H×W)."""
     rows, columns = half_cells(area.shape[0]), half_cells(area.shape[1])
-    height, width = area.shape
-    across = np.zeros((len(rows.first), width), np.bool_)
     out = np.zeros((len(rows.first), len(columns.first)), np.bool_)
-    for i in range(_TAPS):
-        across |= area[np.minimum(rows.first + i, height - 1)] & (rows.weights[:, i] > 0)[:, None]
-    for j in range(_TAPS):
-        out |= across[:, np.minimum(columns.first + j, width - 1)] & (columns.weights[:, j] > 0)[None]
+    parallel_rows(_hold, len(out), np.ascontiguousarray(area), rows, columns, out, threads=threads)
     return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _down(fine, coarse, chosen, rows, columns, first, end):  # type: ignore[no-untyped-def]
-    """Average ``fine`` into the chosen cells of ``coarse``."""
+def _down(fine, coarse, chosen, rows, columns, colors, first, end):  # type: ignore[no-untyped-def]
+    """Average ``fine`` into the chosen cells of ``coarse``; ``colors`` is as long as there are (a constant so)."""
     (y0, wy), (x0, wx) = rows, columns
     for y in range(first, end):
         for x in range(coarse.shape[1]):
             if not chosen[y, x]:
                 continue
-            for c in range(8):
+            for c in range(4 * len(colors)):
                 coarse[y, x, c] = 0.0
             for i in range(_TAPS):
                 if wy[y, i] == 0.0:
@@ -96,12 +110,12 @@ def _down(fine, coarse, chosen, rows, columns, first, end):  # type: ignore[no-u
                 for j in range(_TAPS):
                     w = wy[y, i] * wx[x, j]
                     if w > 0.0:
-                        for c in range(8):
+                        for c in range(4 * len(colors)):
                             coarse[y, x, c] += w * fine[np.uintp(y0[y] + i), np.uintp(x0[x] + j), c]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _fill(known, coarse, out, needed, trust, floor, first, end):  # type: ignore[no-untyped-def]
+def _fill(known, coarse, out, needed, trust, floor, colors, first, end):  # type: ignore[no-untyped-def]
     """Mix each cell's known colour with the coarser level's, by how much of the cell is known."""
     height, width = known.shape[0], known.shape[1]
     rows, columns = coarse.shape[0], coarse.shape[1]
@@ -112,7 +126,7 @@ def _fill(known, coarse, out, needed, trust, floor, first, end):  # type: ignore
             if not needed[y, x]:
                 continue
             x1, x2, tx = cells_about(x, sx, columns)
-            for g in range(2):
+            for g in range(len(colors)):
                 w = known[y, x, 4 * g + 3] * trust
                 rest = max(np.float32(1.0) - w, floor)
                 scale = np.float32(1.0) / (w + rest)
@@ -124,26 +138,27 @@ def _fill(known, coarse, out, needed, trust, floor, first, end):  # type: ignore
 
 
 class Pyramid:
-    """Two colour fields that are known in places, from fine to coarse.
+    """One or two colour fields that are known in places, from fine to coarse.
 
     After a change of ``known`` only what stands over changed cells is computed anew, and only what is needed is
     filled in: for a product on a plain background a few percent of the cells.
 
     Attributes:
-        levels: float32 h×w×8 each, the first one being ``known``: red, green and blue times weight, and the weight
-            (0..1), for a first and a second field.
+        levels: float32 h×w×4 or h×w×8 each, the first one being ``known``: red, green and blue times weight, and the
+            weight (0..1), for each field.
 
     """
 
     def __init__(self, known: Planes, needed: Area, changing: Area, threads: int | None = None) -> None:
         """Take what is known, the cells whose fields are needed and those that may change (both bool h×w)."""
         self.levels = [known]
+        self._colors = (0,) * (known.shape[2] // 4)
         self._needed, self._changing = [needed], [changing]
         self._threads = threads
         while max(self.levels[-1].shape[:2]) > 1:
             height, width = self.levels[-1].shape[:2]
             shape = ((height + 1) // 2, (width + 1) // 2)
-            self.levels.append(np.empty((*shape, 8), np.float32))
+            self.levels.append(np.empty((*shape, known.shape[2]), np.float32))
             self._average(len(self.levels) - 1, np.ones(shape, np.bool_))
             # A cell is interpolated from the coarser ones about it.
             around = cv2.dilate(halved_area(self._needed[-1]).astype(np.uint8), np.ones((3, 3), np.uint8))
@@ -155,21 +170,31 @@ class Pyramid:
         for level in range(1, len(self.levels)):
             self._average(level, self._changing[level])
 
-    def fields(self) -> Planes:
-        """Fill both colours in (float32 h×w×6; undefined where not needed)."""
+    def fields(self, beside: Planes | None = None) -> Planes:
+        """Fill the colours in.
+
+        Args:
+            beside: float32 h×w×3: a second colour that is known everywhere, where the pyramid has one.
+
+        Returns:
+            float32 h×w×3 or h×w×6, one colour after the other; what was filled in is undefined where not needed.
+        """
+        count = len(self._colors)
         top = self.levels[-1][0, 0]
-        filled = np.concatenate([top[4 * g : 4 * g + 3] / max(float(top[4 * g + 3]), 1e-12) for g in range(2)])
-        filled = filled.reshape(1, 1, 6).astype(np.float32)
+        filled = np.concatenate([top[4 * g : 4 * g + 3] / max(float(top[4 * g + 3]), 1e-12) for g in range(count)])
+        filled = filled.reshape(1, 1, 3 * count).astype(np.float32)
         for level in range(len(self.levels) - 2, -1, -1):
             here = self.levels[level]
-            out = np.empty((*here.shape[:2], 6), np.float32)
+            out = np.empty((*here.shape[:2], 3 * count + (3 if level == 0 and beside is not None else 0)), np.float32)
             trust, floor = (1.0, 0.0) if level == 0 else (_COARSE_TRUST, _SMOOTHING)
-            inputs = (here, filled, out, self._needed[level], np.float32(trust), np.float32(floor))
+            inputs = (here, filled, out, self._needed[level], np.float32(trust), np.float32(floor), self._colors)
             parallel_rows(_fill, len(here), *inputs, threads=self._threads)
             filled = out
+        if beside is not None:
+            filled[..., 3:] = beside
         return filled
 
     def _average(self, level: int, chosen: Area) -> None:
         fine, coarse = self.levels[level - 1], self.levels[level]
         rows, columns = half_cells(fine.shape[0]), half_cells(fine.shape[1])
-        parallel_rows(_down, len(coarse), fine, coarse, chosen, rows, columns, threads=self._threads)
+        parallel_rows(_down, len(coarse), fine, coarse, chosen, rows, columns, self._colors, threads=self._threads)
