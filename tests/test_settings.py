@@ -92,11 +92,12 @@ def test_what_should_be_there_and_what_is(text, message):
 @pytest.mark.parametrize(
     ("entry", "named"),
     [
-        ('canvas = "2000"', "canvas"),
+        ('canvas = "2000"', "canvas: write WIDTHxHEIGHT in pixels, such as 2000x2000, or source, not '2000'"),
         ('canvas = "0x100"', "canvas"),
         ('canvas = "90000x90000"', "120 megapixels"),
         ("padding = -0.1", "padding"),
         ("padding = [0.1, 0.1]", "padding"),
+        ("padding = 0.5", r"no room between left \(0\.5\) and right \(0\.5\)"),
         ('align = "middle"', "align"),
         ("most_enlarged = 0", "most_enlarged"),
     ],
@@ -104,3 +105,20 @@ def test_what_should_be_there_and_what_is(text, message):
 def test_a_senseless_placement_is_refused_by_name(entry, named):
     with pytest.raises(ValueError, match=named):
         parse_settings(f"[composites]\n{entry}\n", where="vivid.toml", overrides={})
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ('preset = "amazn-main"', "did you mean 'amazon-main'"),
+        ("pading = 0.1", "did you mean 'padding'"),
+        ('canvas = "300x300"\npadding = 200', "no room: 400 of 300 pixels across, 400 of 300 down"),
+        ('preset = "story"\npadding = 600', "no room: 1200 of 1080 pixels across"),
+        ('background = "transparent"\nformat = "jpeg"', "format: JPEG holds no transparency"),
+        ('preset = "amazon-main"\nbackground = "transparent"', "format: JPEG holds no transparency"),
+        ('prompt = "sand"\nbackground = "#fff"', "exclude each other"),
+    ],
+)
+def test_a_rendition_that_no_picture_could_have_is_refused(entries, message):
+    with pytest.raises(ValueError, match=rf"renditions\.main.*{message}"):
+        parse(f"[renditions.main]\n{entries}\n")

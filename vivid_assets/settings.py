@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -33,6 +34,7 @@ from resources.resource import Model as NamedModel
 from resources.resource import Resource
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
+from resources.scenes.plain import TRANSPARENT
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.blend.options import (
     ALIGNED,
@@ -196,7 +198,6 @@ class CompositesSettings(StageSettings):
     )
     canvas: str = Field(
         "source",
-        pattern=r"^(source|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$",
         description="Size of the composites, WIDTHxHEIGHT in pixels; 'source' keeps the picture's own.",
     )
     fit: Fit = Field(
@@ -217,7 +218,6 @@ class CompositesSettings(StageSettings):
     )
     least_canvas: str = Field(
         "",
-        pattern=r"^(|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$",
         description="How small the canvas may become, in its shape, for a photograph that would have to be enlarged; "
         "empty: it keeps its size.",
     )
@@ -233,11 +233,17 @@ class CompositesSettings(StageSettings):
         "mov", description="File of a clip without a background: mov, ProRes 4444; webm, VP9; both with alpha."
     )
 
-    @field_validator("canvas")
+    @field_validator("canvas", "least_canvas")
     @classmethod
-    def _within_memory(cls, given: str) -> str:
-        size = _size_of(given)
-        if size and size[0] * size[1] > _LARGEST_CANVAS:
+    def _is_a_size(cls, given: str, info: ValidationInfo) -> str:
+        nothing = "source" if info.field_name == "canvas" else ""
+        if given == nothing:
+            return given
+        if not re.fullmatch(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}", given):
+            either = nothing or "leave it empty"
+            raise ValueError(f"write WIDTHxHEIGHT in pixels, such as 2000x2000, or {either}, not {given!r}")
+        width, height = _size_of(given) or (0, 0)
+        if width * height > _LARGEST_CANVAS:
             raise ValueError(f"a canvas has at most {_LARGEST_CANVAS / 1e6:.0f} megapixels, not {given}")
         return given
 
@@ -328,10 +334,14 @@ class Rendition(StageSettings):
         if self.prompt and self.background:
             raise ValueError("prompt and background exclude each other: keep one of them")
         try:
-            CompositesSettings(**(self.model_extra or {}))
+            laid_out = self.composites(CompositesSettings())
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {said(first)}") from error
+        if canvas := laid_out.placement.canvas:
+            laid_out.placement.padding.room(*canvas)
+        if self.entries.get("background") == TRANSPARENT and laid_out.format == "jpeg":
+            raise ValueError("format: JPEG holds no transparency: set it to png or webp")
         return self
 
     @property

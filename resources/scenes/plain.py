@@ -6,6 +6,8 @@ TRANSPARENT = "transparent"
 """No background: the composite is the cut-out."""
 COLOR = "color"
 """In a row: a background of one colour."""
+HOW_WRITTEN = f"A colour is written as #ffffff or #fff; none: {TRANSPARENT}."
+"""For who has named something that is neither a picture nor plain."""
 
 _COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 

@@ -255,6 +255,13 @@ def test_a_background_that_is_not_there_is_named_with_what_is_meant(store, folde
     assert any("'shoes/lefft.jpg' in the folder; did you mean 'shoes/left.jpg'?" in note for note in notes)
 
 
+@pytest.mark.parametrize("named", ["white", "#ffg"])
+def test_a_colour_that_is_none_is_told_how_one_is_written(store, folder, named):
+    (folder / "catalogue.toml").write_text(f'[renditions.main]\nbackground = "{named}"\n')
+    _, notes = asked(store, folder)
+    assert any(repr(named) in note and "written as #ffffff" in note for note in notes)
+
+
 def test_very_many_names_that_are_nearly_right_are_counted(store, folder):
     lines = "".join(f"missing {number}.jpg,x\n" for number in range(3000))
     (folder / "manifest.csv").write_text(f"image,prompt\nred.png,y\n{lines}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from upath import UPath
 
 from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
-from resources.scenes.plain import is_plain
+from resources.scenes.plain import HOW_WRITTEN, is_plain
 from resources.store.store import Store
 from vivid_assets.catalogue.clips import Clips, declared_clips, kinds_said
 from vivid_assets.catalogue.identity import IS_CLIP, MANIFEST, UNREADABLE, is_clip, kind_of_content
@@ -478,7 +479,7 @@ def _stat(catalogue: Catalogue, names: list[str], known: Callable[[], list[str]]
     for name in absent[:ALSO_COMPARED]:
         inside = f"{_BACKGROUNDS}/{name}"
         found = inside if (catalogue.root / inside).exists() else near.to(name) if near else None
-        meant = f"; did you mean {found!r}?" if found else "."
+        meant = f"; did you mean {found!r}?" if found else "." if PurePosixPath(name).suffix else f". {HOW_WRITTEN}"
         refused.append(f"There is no background {name!r} in the folder{meant}")
     if len(absent) > ALSO_COMPARED:
         refused.append(f"{len(absent) - ALSO_COMPARED} more backgrounds are not there.")

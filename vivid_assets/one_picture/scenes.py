@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from resources.errors import ModelUnavailable
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, Choice, choose_generator
-from resources.scenes.plain import TRANSPARENT, is_plain, rgb_of
+from resources.scenes.plain import HOW_WRITTEN, TRANSPARENT, is_plain, rgb_of
 from resources.scenes.request import SceneRequest, Subject
 from vivid_assets.imaging.analysis.light import measure_light
 from vivid_assets.imaging.backdrop.render import read_prompt, render
@@ -147,9 +147,7 @@ def own_background(named: str) -> Scene:
     if is_plain(named):
         return plain_scene(named)
     if not Path(named).exists():
-        raise ValueError(
-            f"There is no background picture {named!r}. (A colour is written as #ffffff or #fff; none: {TRANSPARENT}.)"
-        )
+        raise ValueError(f"There is no background picture {named!r}. ({HOW_WRITTEN})")
     return picture_scene(decode(Path(named).read_bytes()), named)
 
 

@@ -81,11 +81,15 @@ class Padding:
     bottom: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises ValueError: a padding is negative or no number."""
+        """Raises ValueError: a padding is negative or no number, or two shares leave nothing between them."""
         for side in ("left", "top", "right", "bottom"):
             value = getattr(self, side)
             if not (isfinite(value) and value >= 0):
                 raise ValueError(f"The padding on the {side} is a share below 1 or pixels, not {value}.")
+        for one, other in (("left", "right"), ("top", "bottom")):
+            first, last = getattr(self, one), getattr(self, other)
+            if first < 1 and last < 1 and first + last >= 1:
+                raise ValueError(f"The padding leaves no room between {one} ({first:g}) and {other} ({last:g}).")
 
     @classmethod
     def all_round(cls, value: float) -> "Padding":
@@ -97,6 +101,22 @@ class Padding:
         sizes = (width, height, width, height)
         given = (self.left, self.top, self.right, self.bottom)
         return tuple(value * size if value < 1 else float(value) for value, size in zip(given, sizes, strict=True))  # type: ignore[return-value]
+
+    def room(self, width: int, height: int) -> tuple[float, float]:
+        """Width and height that are left of a canvas.
+
+        Raises:
+            ValueError: less than a pixel is left; the message has the numbers.
+
+        """
+        left, top, right, bottom = self.pixels(width, height)
+        across, down = width - left - right, height - top - bottom
+        if across < 1 or down < 1:
+            raise ValueError(
+                f"The padding leaves no room: {left + right:g} of {width} pixels across, "
+                f"{top + bottom:g} of {height} down."
+            )
+        return across, down
 
 
 @dataclass(frozen=True)

@@ -95,15 +95,9 @@ def _on_canvas(alpha: Matte, box: Box | None, wanted: Placement, shadow: LinearR
     else:
         cut = _cut_sides(alpha, box)
         framed = _with(box, shadow, alpha.shape) if wanted.with_shadow else box
-    left, top, right, bottom = (
-        0.0 if side in cut else room
-        for side, room in zip(("left", "top", "right", "bottom"), wanted.padding.pixels(width, height), strict=True)
-    )
-    across, down = width - left - right, height - top - bottom
-    if across < 1 or down < 1:
-        raise ValueError(
-            f"The padding leaves no room: {left + right:g} of {width} pixels across, {top + bottom:g} of {height} down."
-        )
+    padding = replace(wanted.padding, **dict.fromkeys(cut, 0.0))
+    left, top, _, _ = padding.pixels(width, height)
+    across, down = padding.room(width, height)
     wide, tall = across / (framed[2] - framed[0]), down / (framed[3] - framed[1])
     scale, note = min(wide, tall), ""
     spans = [wide] if {"left", "right"} <= {*cut} else []
