@@ -86,7 +86,7 @@ def test_painted_in_place_each_picture_has_its_scene_and_a_new_mask_a_new_one(re
     assert subject.alpha[80, 80] == 1
     assert subject.alpha[2, 2] == 0
     assert set(ready.run_in_dagster().values()) == {0}
-    demand = demand_of(ready.store, "spring", "sdxl", SDXL(), Settings(), in_place=True)
+    demand = demand_of(ready.store, "spring", "sdxl", SDXL(), Settings(), in_place=True).all
     assert (demand.own, SceneCache(ready.store).estimate(demand.keys).to_make) == (1, 0)
 
     (ready.folder / "overrides").mkdir()
@@ -117,7 +117,7 @@ def test_scenes_are_painted_larger_for_large_sources_where_the_settings_ask(read
     assert set(ready.run().values()) == {0}
     settings = Settings.model_validate(tomllib.loads(enlarging))
     model = SDXL(size=160, enlarge=4)
-    keys = demand_of(ready.store, "spring", "sdxl", model, settings).keys
+    keys = demand_of(ready.store, "spring", "sdxl", model, settings).all.keys
     assert SceneCache(ready.store).estimate(keys).to_make == 0
     with ready.settings_file.open("a") as file:
         file.write('[composites]\ncanvas = "500x480"\n')

@@ -7,13 +7,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from vivid_assets.cli.console import console
+from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store, settings_file
 
 if TYPE_CHECKING:
+    from resources.scenes.cache import SceneCache
     from resources.scenes.generator import SceneGenerator
     from resources.store.store import Store
     from vivid_assets.settings import Settings
+
+
+@dataclass
+class Wanted:
+    """The scenes that some composites need."""
+
+    composites: int = 0
+    own: int = 0
+    """Composites that need no scene: on a picture of the user's, on a colour, on nothing, or on a backdrop."""
+    keys: list[str] = field(default_factory=list)
+    """Scene keys of pictures with finished prompts."""
+    unanalysed: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """The requests of the others: prompt, negative prompt, seed, rendition."""
+
+    def to_make(self, cache: "SceneCache") -> tuple[int, int]:
+        """How many scenes a run would generate at least and at most; equal ones count once."""
+        known = cache.estimate(self.keys).to_make
+        return known + len(set(self.unanalysed)), known + len(self.unanalysed)
 
 
 @dataclass
@@ -21,16 +40,21 @@ class Demand:
     """The scenes that a catalogue's pictures need."""
 
     pictures: int = 0
-    composites: int = 0
-    """As many as pictures, or one for each rendition of them."""
-    own: int = 0
-    """Composites that need no scene: on a picture of the user's, on a colour, on nothing, or on a backdrop."""
-    keys: list[str] = field(default_factory=list)
-    """Scene keys of pictures with finished prompts."""
-    unanalysed: list[tuple[str, str, int, str]] = field(default_factory=list)
-    """The requests of the others: prompt, negative prompt, seed, rendition."""
+    renditions: dict[str, Wanted] = field(default_factory=dict)
+    """By rendition; of a catalogue that declares none under an empty name."""
     seconds: list[float] = field(default_factory=list)
     """Seconds that scenes have taken so far."""
+
+    @property
+    def all(self) -> Wanted:
+        """That of all renditions."""
+        each = self.renditions.values()
+        return Wanted(
+            sum(one.composites for one in each),
+            sum(one.own for one in each),
+            [key for one in each for key in one.keys],
+            [request for one in each for request in one.unanalysed],
+        )
 
 
 def estimate_command(
@@ -44,7 +68,6 @@ def estimate_command(
 
     Example: `vivid catalogue estimate spring`
     """
-    from resources.runtime.rate import duration
     from resources.scenes.cache import SceneCache
     from resources.scenes.generators import choose_generator
     from vivid_assets.catalogue.scan import catalogue_settings
@@ -60,27 +83,50 @@ def estimate_command(
     # Where backdrops are drawn the estimate is of what the first model would have to make elsewhere.
     wished = choice.name if choice.model else next(iter(models))
     demand = demand_of(opened, name, wished, models[wished], settings, in_place=in_place)
-    known = SceneCache(opened).estimate(demand.keys)
-    fewest, most = len(set(demand.unanalysed)), len(demand.unanalysed)
-
-    table = Table(box=None, show_header=False)
-    table.add_row("pictures", f"{demand.pictures}")
-    if demand.composites != demand.pictures:
-        table.add_row("renditions of them", f"{demand.composites}")
-    table.add_row("without a scene", f"{demand.own} (own background, colour, none, backdrop)")
-    table.add_row("scenes for finished prompts", f"{known.distinct}, of which {known.cached} are in the cache")
-    if demand.unanalysed:
-        table.add_row("scenes for unfinished prompts", f"{fewest} to {most}")
-    least, at_most = known.to_make + fewest, known.to_make + most
-    table.add_row("scenes to generate", f"{least if least == at_most else f'{least} to {at_most}'}", style="bold")
-    if demand.seconds:
-        each = sum(demand.seconds) / len(demand.seconds)
-        table.add_row("time on this kind of GPU", f"{duration(each * least)} to {duration(each * at_most)}")
-    else:
-        table.add_row("time", "unknown: no scene has been generated in this store yet")
-    console.print(table)
+    if not demand.pictures:
+        say(f"The last scan found no picture. Scan the folder first: vivid catalogue scan {name}")
+        return
+    cache = SceneCache(opened)
+    if len(demand.renditions) > 1:
+        console.print(_by_rendition(demand, cache))
+    console.print(_in_all(demand, cache))
     where = "On this machine" if choice.model else "This machine would generate none of these"
     console.print(f"{where}. {choice.why}", markup=False, highlight=False)
+
+
+def _by_rendition(demand: Demand, cache: "SceneCache") -> Table:
+    table = Table("rendition", "composites", "without a scene", "scenes to generate", box=None, header_style="bold")
+    for rendition, wanted in demand.renditions.items():
+        made = _range(*wanted.to_make(cache))
+        table.add_row(rendition, f"{wanted.composites}", f"{wanted.own}", made)
+    return table
+
+
+def _in_all(demand: Demand, cache: "SceneCache") -> Table:
+    from resources.runtime.rate import duration
+
+    wanted = demand.all
+    known, (least, most) = cache.estimate(wanted.keys), wanted.to_make(cache)
+    table = Table(box=None, show_header=False)
+    table.add_row("pictures", f"{demand.pictures}")
+    if wanted.composites != demand.pictures:
+        table.add_row("renditions of them", f"{wanted.composites}")
+    table.add_row("without a scene", f"{wanted.own} (own background, colour, none, backdrop)")
+    table.add_row("scenes for finished prompts", f"{known.distinct}, of which {known.cached} are in the cache")
+    if wanted.unanalysed:
+        unknown = _range(len(set(wanted.unanalysed)), len(wanted.unanalysed))
+        table.add_row("scenes for unfinished prompts", unknown)
+    table.add_row("scenes to generate", _range(least, most), style="bold")
+    if demand.seconds:
+        each = sum(demand.seconds) / len(demand.seconds)
+        table.add_row("time on this kind of GPU", f"{duration(each * least)} to {duration(each * most)}")
+    else:
+        table.add_row("time", "unknown: no scene has been generated in this store yet")
+    return table
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def demand_of(
@@ -118,16 +164,17 @@ def demand_of(
         live = live_pictures(store, shard)
         demand.pictures += len(live)
         for picture in each_rendition(live):
-            demand.composites += 1
+            wanted = demand.renditions.setdefault(picture["rendition"], Wanted())
+            wanted.composites += 1
             row = name_of(picture)
             rendition = settings.rendition(picture["rendition"])
             size, words = prepared.get(picture["picture"]), prompts.get(row)
             if picture["background"] or rendition.generator == BACKDROP:
-                demand.own += 1
+                wanted.own += 1
             elif in_place and not (size and size["status"] != OK):
                 scene_row = made.get(row, {})
                 there = scene_row.get("generator") == generator
-                demand.keys.append(PurePosixPath(scene_row["file"]).stem if there else digest([shard, row]))
+                wanted.keys.append(PurePosixPath(scene_row["file"]).stem if there else digest([shard, row]))
             elif size and words and size["status"] == words["status"] == OK:
                 canvas = rendition.composites(settings.composites).placement.canvas
                 width, height = canvas or (size["width"], size["height"])
@@ -135,9 +182,9 @@ def demand_of(
                 scene = SceneRequest(
                     words["prompt"], words["negative_prompt"], picture["seed"], height, width, scale=scale
                 )
-                demand.keys.append(model.key(scene))
+                wanted.keys.append(model.key(scene))
             elif not (size and size["status"] != OK):
-                demand.unanalysed.append(
+                wanted.unanalysed.append(
                     (picture["prompt"], picture["negative_prompt"], picture["seed"], picture["rendition"])
                 )
     return demand
