@@ -315,6 +315,11 @@ class TestNothingIsLost:
         assert ".png" in result.output
         assert not (photo.parent / name).exists()
 
+    def test_a_name_without_a_suffix_is_a_folder(self, photo, tmp_path):
+        result = vivid("mask", photo, "--output", tmp_path / "masks", *TIERS)
+        assert result.exit_code == 0, result.output
+        assert [path.name for path in (tmp_path / "masks").iterdir()] == ["photo-mask.png"]
+
     def test_places_are_looked_at_before_models(self, photo, monkeypatch):
         (photo.parent / "photo-mask.png").write_bytes(b"somebody's")
         monkeypatch.setattr("vivid_assets.masking.ladder.Ladder.masks", lambda *_: pytest.fail("too late"))
@@ -465,6 +470,14 @@ def test_several_renditions_come_from_one_mask_each_in_its_format(photo, setting
     assert decode((folder / "photo-cut-out.png").read_bytes()).alpha is not None
     assert "the photograph is enlarged 2.00 times" in done.output
     assert vivid("replace", photo, *asked, *TIERS).exit_code == 0, "its own results are replaced"
+
+
+def test_of_several_pictures_it_is_said_which_break_their_preset_s_rules(tmp_path):
+    draw(tmp_path / "in" / "a")
+    draw(tmp_path / "in" / "b", (20, 90, 40))
+    done = vivid("replace", tmp_path / "in", "--preset", "amazon-main", "--output", tmp_path / "out", *TIERS)
+    assert done.exit_code == 0, done.output
+    assert done.output.count("the photograph is enlarged 2.00 times") == 2
 
 
 def test_options_beside_a_preset_take_precedence(photo):

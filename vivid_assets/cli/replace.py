@@ -450,7 +450,7 @@ def _do(
         started = time.perf_counter()
         if job.picture not in failed:
             try:
-                solved, _ = make(job)
+                solved, rows = make(job)
             except Exception as error:
                 failure = picture_failure(error)
                 if failure is None:
@@ -469,6 +469,9 @@ def _do(
             (" check it" if doubtful else "", "yellow"),
             f"  {time.perf_counter() - started:.1f} s",
         )
+        for name, value in rows:
+            if name.startswith("note"):
+                say((f"    {name}: {value}", "yellow"))
     say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures succeeded, {len(failed)} failed.")
     if failed:
         raise typer.Exit(1)

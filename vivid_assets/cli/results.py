@@ -158,11 +158,11 @@ def place(
 ) -> list[Job]:
     """A job a picture. Its results are named as it is, with ``endings`` by what they are, beside it or in ``output``.
 
-    ``output`` names a folder where there is one of that name or ``to_folder``, else the file of the only picture's
-    first result; the others are named after it. Pictures of one name but for the suffix keep theirs in the results'.
-    Raises ValueError when ``output`` does not fit, or two pictures would have the same results.
+    ``output`` names a folder where there is one of that name, it has no suffix or ``to_folder``, else the file of the
+    only picture's first result; the others are named after it. Pictures of one name but for the suffix keep theirs in
+    the results'. Raises ValueError when ``output`` does not fit, or two pictures would have the same results.
     """
-    folder = output if output is not None and (to_folder or output.is_dir() or str(output).endswith(os.sep)) else None
+    folder = output if output is not None and (to_folder or output.is_dir() or not output.suffix) else None
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"{str(folder)!r} is a file: for several pictures --output is a folder.")
     if folder is not None and not folder.exists() and folder.suffix.lower() in FORMATS:
