@@ -247,6 +247,8 @@ def test_what_breaks_a_presets_rules_is_said_for_each_rendition(spring):
     assert judged.sentence.count("the longer side has 120 pixels, and not 1000 or more") == 2
     assert "square" not in judged.sentence
     assert judged.figures == {"broken_rules": 0.5}
+    table = pq.read_table(spring.store.path("export/spring/data/spring-00000.parquet").path).to_pylist()
+    assert {row["rendition"]: len(row["broken_rules"]) > 0 for row in table} == {"main": True, "square": False}
 
 
 @pytest.mark.parametrize("color", ["#ffffff", "#000000", "#3a7d12"])

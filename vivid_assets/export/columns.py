@@ -122,6 +122,20 @@ _COLUMNS = (
             ("old_background_spread", "spread of the original background's colour (Lab); 0: one colour"),
         )
     ),
+    Column(
+        "broken_rules",
+        pa.list_(pa.string()),
+        "composites",
+        "broken_rules",
+        "which of the rules of its rendition's preset the composite breaks, and how",
+    ),
+    Column(
+        "composite_notes",
+        pa.list_(pa.string()),
+        "composites",
+        "notes",
+        "what was asked of the composite and cannot be, and why its shadow is not the expected one",
+    ),
     Column("frames", pa.int32(), "prepared_images", "frames", "frames of a clip; null: a picture"),
     _number("fps", "prepared_images", "fps", "frames a second of a clip, on average"),
     _text("clip_masks", "masks", "frames_file", "a clip's masks: a ZIP with a PNG a frame", is_file=True),
