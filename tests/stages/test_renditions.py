@@ -1,12 +1,15 @@
 """Several pictures of one product: what is made once, what a rendition has for itself, and what a change touches."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from resources.scenes.request import Scene, bucket
+from resources.scenes.sdxl import SDXL
 from tests.support.small_catalogue import SmallCatalogue
 from vivid_assets.assets.backgrounds import BACKGROUNDS
 from vivid_assets.assets.composites import COMPOSITES
@@ -15,6 +18,7 @@ from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.progress import counts_of, summary_of
 from vivid_assets.checks.presets import PRESETS
 from vivid_assets.imaging.backdrop.render import look_of, render
+from vivid_assets.imaging.blend.placement import subject_box
 from vivid_assets.imaging.blend.separate import separate
 
 THREE = """
@@ -204,6 +208,40 @@ def test_a_scene_has_the_shape_of_its_canvas(spring):
     )
     assert 0.6 < foot < 0.8
     assert meeting < 0.5 * by_itself
+
+
+@pytest.mark.parametrize("place", ["scene", "inpaint"])
+def test_a_model_is_asked_for_the_canvas_s_shape_and_sees_the_subject_where_it_will_stand(spring, monkeypatch, place):
+    asked = []
+
+    def paint(requests):
+        asked.extend(requests)
+        return [Scene(np.full((64, 64, 3), 90, np.uint8), {}) for _ in requests]
+
+    monkeypatch.setattr(SDXL, "lease", lambda self: nullcontext(paint))
+    wanted = {"masks": {"tiers": ["gradients"]}, "backgrounds": {"generator": "sdxl", "place": place}}
+    monkeypatch.setattr("tests.support.small_catalogue._SETTINGS", wanted)
+    laid = 'canvas = "900x1600"\nfit = "subject"\npadding = 0.1\nalign = "bottom"\nmost_enlarged = 16\n'
+    spring.say(
+        f'prompt = "sand"\n[renditions.story]\n{laid}[renditions.own]\n'
+        f'[renditions.cut]\nbackground = "transparent"\nformat = "png"\n{laid}'
+    )
+    spring.run("prepared_images", "analysis", "masks")
+    spring.run()
+    stories, own = ([one for one in asked if (one.height > one.width) is tall] for tall in (True, False))
+    assert {bucket(one.height, one.width) for one in stories} == {bucket(1600, 900)}
+    assert {(one.height, one.width) for one in own} == {(160, 160)}
+    if place == "scene":
+        assert [len(stories), len(own)] == [1, 1], "one scene for both pictures"
+        assert {one.subject for one in asked} == {None}
+        return
+    assert [len(stories), len(own)] == [2, 2]
+    cut = np.array(spring.composite("cut/a.jpg.png"))[..., 3]
+    left, _, right, bottom = (side / 10 for side in subject_box(cut / 255))
+    for one in stories:
+        assert one.subject.image.shape == (160, 90, 3)
+        # Where the composite stands; how high, the photograph says better than its mask, which is what the model sees.
+        np.testing.assert_allclose(np.array(subject_box(one.subject.alpha))[[0, 2, 3]], (left, right, bottom), atol=1)
 
 
 def test_the_dataset_has_a_row_per_picture_and_rendition(spring):
