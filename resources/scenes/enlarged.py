@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from resources.errors import ModelUnavailable, first_line
+from resources.scenes.noise import draw_in_float32
 
 STRENGTH = 0.3
 """Share of the steps that a scene is painted over with: they add detail and leave what is where."""
@@ -70,6 +71,7 @@ def over_painter(pipeline: Any, scale: int) -> Any:
     # Flow models shift their times by the number of tokens, which is to be that of a tile.
     tokens = {one: settings[one] * scale**2 for one in ("base_image_seq_len", "max_image_seq_len") if one in settings}
     painter.scheduler = type(painter.scheduler).from_config(settings, **tokens)
+    draw_in_float32(painter)
     painter.set_progress_bar_config(disable=True)
     return painter
 

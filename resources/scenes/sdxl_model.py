@@ -12,6 +12,7 @@ from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError, is_out_of_memory
 from resources.runtime.device import Device, free_memory
 from resources.scenes.enlarged import FEWEST_STEPS, STRENGTH, in_tiles, larger, over_painter
+from resources.scenes.noise import draw_in_float32
 from resources.scenes.prompt_embeddings import PromptEmbeddings
 from resources.scenes.request import Scene, SceneRequest, Subject
 from resources.scenes.samplers import Sampler
@@ -35,6 +36,7 @@ class SdxlModel:
         self._texts = PromptEmbeddings(pipeline, device.name if encoders_wait else "")
         self._inpaint = _inpainting(pipeline)
         self._inpaint.set_progress_bar_config(disable=True)
+        draw_in_float32(self._inpaint)
         self._unet = pipeline.unet
         self._painters: dict[int, Any] = {}
         """What paints over enlarged scenes, by their scale."""

@@ -12,6 +12,7 @@ from resources.errors import ModelUnavailable
 from resources.runtime.batches import PictureError, is_out_of_memory
 from resources.runtime.device import Device, free_memory
 from resources.scenes.enlarged import FEWEST_STEPS, STRENGTH, in_tiles, larger, over_painter
+from resources.scenes.noise import draw_in_float32
 from resources.scenes.request import Scene, SceneRequest
 from resources.scenes.sdxl_model import BLACK
 
@@ -35,6 +36,7 @@ class TextToImageModel:
             kind = type(pipeline).__name__
             raise ModelUnavailable(f"{kind} does not take {', '.join(lacking)}: it cannot be used here.")
         pipeline.set_progress_bar_config(disable=True)
+        draw_in_float32(pipeline)
         self._steps = taught.steps or int(self._takes["num_inference_steps"].default)
         # Some pipelines have guidance_scale as an input of the model, and guidance by a second pass beside it.
         self._guided_by = next(
