@@ -229,8 +229,10 @@ class CompositesSettings(StageSettings):
     clip_quality: int = Field(
         18, ge=0, le=51, description="Quality of clips' composites: lower is better, 0 is lossless."
     )
-    clip_cutout: Literal["mov", "webm"] = Field(
-        "mov", description="File of a clip without a background: mov, ProRes 4444; webm, VP9; both with alpha."
+    clip_cutout: Literal["mov", "webm", "png"] = Field(
+        "mov",
+        description="File of a clip without a background, with alpha: mov, ProRes 4444; webm, VP9; png, a ZIP with a "
+        "PNG a frame.",
     )
 
     @field_validator("canvas", "least_canvas")

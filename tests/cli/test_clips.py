@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.support.clips import save_clip, standing_disc
 from vivid_assets.cli.main import app
 from vivid_assets.imaging.io.video.read import read_video
 from vivid_assets.imaging.io.video.write import h264, writing
@@ -103,8 +104,17 @@ def test_cut_outs_are_written_where_they_are_asked_for(clip, tmp_path):
     assert ".mov, .webm or a folder" in done.output.replace("\n", " ")
 
 
+@pytest.mark.parametrize(("asked", "kept"), [("auto", True), ("keep", True), ("none", False)])
+def test_the_shadow_that_a_subject_casts_on_a_plain_wall_goes_with_it(clip, tmp_path, asked, kept):
+    save_clip(tmp_path / "disc.mp4", standing_disc(6))
+    arguments = ("--background", "#ffffff", "--shadow", asked, "--output", tmp_path / "new.mp4", *TIERS)
+    assert vivid("replace", tmp_path / "disc.mp4", *arguments).exit_code == 0
+    for number, frame in enumerate(read_video(tmp_path / "new.mp4")):
+        assert bool(frame.rgb[48, 70 + number].max() < 225) is kept
+        assert frame.rgb[:16].min() > 248
+
+
 def test_what_clips_do_not_have_is_said(clip, tmp_path):
-    assert "kept" in vivid("replace", clip, "--background", "#fff", "--shadow", "keep", *TIERS).output
     assert vivid("mask", clip, tmp_path / "b.mp4").exit_code == 2
     assert vivid("replace", clip, "--background", "#fff", "--mask", tmp_path / "m.png").exit_code == 2
     assert not (tmp_path / "walk-composite.mp4").exists()

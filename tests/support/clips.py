@@ -20,6 +20,21 @@ def moving_disc(frames=10, size=(96, 128)):
     return made
 
 
+def standing_disc(frames=10, size=(96, 128), noise=1.0):
+    """The same disc, with its soft shadow to its right on a plain wall of one colour, and a sensor's noise."""
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    rng = np.random.default_rng(0)
+    made = []
+    for index in range(frames):
+        across = 30 + index
+        light = 1 - 0.3 * np.exp(-(((x - across - 40) / 14) ** 2) - ((y - size[0] / 2) / 20) ** 2)
+        disc = np.clip(size[0] / 4 - np.hypot(x - across, y - size[0] / 2), 0, 1)[..., None]
+        wall = np.float32((205, 200, 190)) * light[..., None] ** (1 / 2.2)
+        frame = disc * np.float32((180, 40, 30)) + (1 - disc) * wall
+        made.append(np.clip(frame + rng.normal(0, noise, frame.shape), 0, 255).astype(np.uint8))
+    return made
+
+
 def save_clip(path: Path, frames: Iterable[np.ndarray], rate=10):
     """As H.264."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ _RULES = [
 ]
 
 
-_APPENDED = frozenset({".jpg", ".mov", ".mp4", ".png", ".webm", ".webp"})
+_APPENDED = frozenset({".jpg", ".mov", ".mp4", ".png", ".webm", ".webp", ".zip"})
 
 
 def why_refused(name: str) -> str | None:

@@ -22,7 +22,8 @@ from vivid_assets.masking.clip_masks import ClipMasks, FrameMask
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import Mask
 from vivid_assets.masking.tiers import make_tiers
-from vivid_assets.one_picture.clip_frames import clip_shadow, compose_clip
+from vivid_assets.one_picture.clip_frames import compose_clip
+from vivid_assets.one_picture.clip_shadows import Masked, clip_shadow, samples_of
 from vivid_assets.one_picture.images import picture_of
 from vivid_assets.one_picture.masks import Solved, check_tiers, tiers_of
 from vivid_assets.one_picture.scenes import Scenes
@@ -97,15 +98,14 @@ class Clips:
             progress: as for the masks; its step is ``compositing`` then.
 
         Raises:
-            ValueError: the clip has no frames, its shadow is to be kept, or there is to be no background.
+            ValueError: the clip has no frames, or there is to be no background.
         """
-        clip_shadow(settings.composites.shadow, None)
         if scenes.is_transparent:
             raise ValueError("A clip has no transparent composite: write its cut-out with --cutout.")
         with tempfile.TemporaryDirectory(prefix="vivid-clip-") as place:
             alphas = _Stored(Path(place) / "alphas")
             for mask in self.masks(clip, report, progress):
-                alphas.add(mask.alpha)
+                alphas.add(mask.alpha, mask.scene)
             yield from self._composed(clip, alphas, settings, scenes, report, progress)
 
     def _composed(
@@ -121,13 +121,14 @@ class Clips:
         first = _solved(next(iter(clip)), next(iter(alphas)), report.tier, settings)
         scene = scenes.scene(first, stands=alphas.union)
         report.notes.extend([f"background: {scene.by}", *scene.notes])
+        telling = samples_of(len(alphas.scenes))
+        samples = (one for number, one in enumerate(map(Masked, clip, alphas, alphas.scenes)) if number in telling)
         done = compose_clip(
-            clip,
-            alphas,
+            map(Masked, clip, alphas, alphas.scenes),
             alphas.union,
             scene.rgb,
             wanted.blend,
-            shadow=clip_shadow(wanted.shadow, scene.floor),
+            shadow=clip_shadow(wanted.shadow, samples, scene.floor),
             floor=scene.floor,
             placement=wanted.placement,
         )
@@ -140,18 +141,21 @@ class _Stored:
     """Alphas of one size on disk, in 256 steps."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._shape, self._count = path, (0, 0), 0
+        self._path, self._shape = path, (0, 0)
         self.union: Matte = np.zeros((0, 0), np.float32)
         """The most that any frame has."""
+        self.scenes: list[int] = []
+        """By frame."""
 
-    def add(self, alpha: Matte) -> None:
-        self.union = alpha if not self._count else np.maximum(self.union, alpha)
-        self._shape, self._count = alpha.shape, self._count + 1
+    def add(self, alpha: Matte, scene: int) -> None:
+        self.union = np.maximum(self.union, alpha) if self.scenes else alpha
+        self._shape = alpha.shape
+        self.scenes.append(scene)
         with self._path.open("ab") as file:
             file.write(np.rint(alpha * 255).astype(np.uint8).tobytes())
 
     def __iter__(self) -> Iterator[Matte]:
-        stored = np.memmap(self._path, np.uint8, "r", shape=(self._count, *self._shape))
+        stored = np.memmap(self._path, np.uint8, "r", shape=(len(self.scenes), *self._shape))
         for alpha in stored:
             yield alpha.astype(np.float32) / np.float32(255)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.clips import moving_disc, save_clip, save_frames
+from tests.support.clips import moving_disc, save_clip, save_frames, standing_disc
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.prepared_images import PREPARED_IMAGES
@@ -260,6 +260,19 @@ def bring_to_composites(pipeline):
     pipeline.run(selection=["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks"])
 
 
+def bring_to_shadows(pipeline):
+    pipeline.say(WHITE)
+    photographs(pipeline)
+    save_clip(pipeline.folder / CLIP, standing_disc(12))
+    pipeline.scan()
+    pipeline.run(selection=["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks"])
+
+
+def bring_to_pictures(pipeline):
+    bring_to_cut_outs(pipeline)
+    pipeline.say(WHITE + '[composites]\nclip_cutout = "png"\n')
+
+
 def bring_to_cut_outs(pipeline):
     (pipeline.folder / "catalogue.toml").write_text('background = "transparent"\nclips = ["turntable/*"]\n')
     save_clip(pipeline.folder / CLIP, moving_disc(12))
@@ -267,7 +280,16 @@ def bring_to_cut_outs(pipeline):
     pipeline.run(selection=["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks"])
 
 
-@pytest.mark.parametrize("prepare", [bring_to_composites, pytest.param(bring_to_cut_outs, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        bring_to_composites,
+        *(
+            pytest.param(prepare, marks=pytest.mark.slow)
+            for prepare in (bring_to_shadows, bring_to_cut_outs, bring_to_pictures)
+        ),
+    ],
+)
 def test_a_run_that_was_killed_among_the_composites_ends_as_one_that_was_not(pipeline_after, monkeypatch, prepare):
     whole = pipeline_after(prepare)
     assert killed_while_composing(whole, monkeypatch, None) == 12
@@ -345,3 +367,29 @@ def test_a_clip_without_a_background_keeps_its_alpha(pipeline):
     with opened(published(pipeline, f"{CLIP}.mov")) as container:
         first = next(container.decode(video=0)).to_ndarray(format="rgba")
     assert (first[48, 40, 3], first[4, 4, 3]) == (255, 0)
+
+
+def test_the_shadow_that_a_subject_casts_is_kept(pipeline):
+    bring_to_shadows(pipeline)
+    pipeline.run()
+    row = pipeline.rows(COMPOSITES)[CLIP]
+    assert (row["shadow"], row["notes"]) == ("kept", [])
+    assert 0.1 < row["shadow_area"] < 0.3
+    assert row["shadow_depth"] == pytest.approx(0.3, abs=0.04)
+    for number, frame in enumerate(read_video(published(pipeline, CLIP))):
+        assert frame.rgb[48, 70 + number].max() < 225
+        assert frame.rgb[:16].min() > 248
+
+
+def test_a_cut_out_may_be_numbered_pictures(pipeline):
+    pipeline.say(WHITE + '[composites]\nclip_cutout = "png"\n')
+    photographs(pipeline, background="transparent")
+    save_clip(pipeline.folder / CLIP, moving_disc(4))
+    pipeline.scan()
+    pipeline.run()
+    pictures = Packed(published(pipeline, f"{CLIP}.zip"))
+    assert (pictures.numbers, pictures.notes) == ([0, 1, 2, 3], {"seconds": [0.0, 0.1, 0.2, 0.3]})
+    for number in pictures.numbers:
+        picture = decode(pictures.picture(number))
+        assert (picture.alpha[48, 40 + 3 * number], picture.alpha[4, 4]) == (1, 0)
+        assert picture.rgb[48, 40 + 3 * number].tolist() == pytest.approx([180, 40, 30], abs=6)

@@ -122,6 +122,7 @@ def compose(
     background: RGB | None,
     *,
     shadow: Choice,
+    measured: LinearRGB | None = None,
     floor: KeyLight | None = None,
     placement: Placement | Place | None = None,
     threads: int | None = None,
@@ -136,6 +137,7 @@ def compose(
         background: uint8 sRGB, or uint16 as the photograph, of any size and aspect; scaled to cover the canvas and cut
             to its middle. None for none: a shadow is then measured or drawn, and lies on nothing.
         shadow: which.
+        measured: the layer to keep, where it is known better than from the photograph alone: float32 h×w×3.
         floor: the key light of a background that has a floor to stand on.
         placement: where the subject is to stand, or the place that was found for it; None: where it stood, in its
             photograph's size.
@@ -145,7 +147,8 @@ def compose(
         ValueError: the padding leaves no room on the canvas.
 
     """
-    measured = cut.known.layer if cut.known else None
+    if measured is None and cut.known:
+        measured = cut.known.layer
     cast = choose_shadow(shadow, measured, cut.outline, drawing=cut.is_drawing, floor=floor)
     rows, columns = cut.alpha.shape
     if placement is None or (isinstance(placement, Placement) and placement.is_as_photographed):

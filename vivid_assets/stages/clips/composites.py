@@ -1,12 +1,14 @@
 """The composite of a clip, as the stage of composites makes it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +17,25 @@ from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import Rules
 from vivid_assets.imaging.blend.rules import broken_rules
+from vivid_assets.imaging.clips.layers import REACH
 from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.io.codec import encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.provenance import SourceType, xmp_packet
+from vivid_assets.imaging.io.video.joined import Segment, join_segments
 from vivid_assets.imaging.io.video.marking import add_xmp
 from vivid_assets.imaging.io.video.read import Clip
-from vivid_assets.imaging.io.video.write import composite_encoding, with_alpha, writing
-from vivid_assets.one_picture.clip_frames import clip_shadow, compose_clip
+from vivid_assets.imaging.io.video.write import FrameSink, composite_encoding, with_alpha, writing
+from vivid_assets.one_picture.clip_frames import compose_clip
+from vivid_assets.one_picture.clip_shadows import Masked, clip_shadow, samples_of
 from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.clips.kept import Parts
+from vivid_assets.stages.clips.masks import Note
 from vivid_assets.stages.clips.packed import Packed
+from vivid_assets.stages.clips.pictures import SUFFIX, join_pictures, writing_pictures
 from vivid_assets.stages.clips.segments import SegmentedVideo
-from vivid_assets.stages.clips.source import Timed
+from vivid_assets.stages.clips.source import Pixels, Timed
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,39 +96,64 @@ def compose_whole_clip(
         parts: where what is unfinished is kept.
 
     Raises:
-        ValueError: the clip cannot be read, or its own shadow is to be kept.
+        ValueError: the clip cannot be read.
     """
-    look, clear = wanted.look, scene.rgb is None
-    suffix = f".{look.clip_cutout}" if clear else ".mp4"
-    encoding = with_alpha(Path(f"cutout{suffix}")) if clear else composite_encoding(look.clip_codec, look.clip_quality)
-    frames = Timed(clip)
+    look, frames, output = wanted.look, Timed(clip), _output(clip, scene, wanted)
+    shadow = clip_shadow(look.shadow, _samples(clip, masks), scene.floor)
     with (
         TemporaryDirectory(prefix="vivid-composite-") as folder,
-        SegmentedVideo(parts, Path(folder), suffix, lambda path: writing(path, encoding, clip.rate)) as video,
+        SegmentedVideo(parts, Path(folder), output.suffix, output.begin) as video,
     ):
         video.earlier()
         begin = len(video.notes)
+        first = max(0, begin - REACH)
         done = compose_clip(
-            islice(frames, begin, None),
-            _alphas(masks, begin),
+            _masked(islice(frames, first, None), masks, first),
             union,
             scene.rgb,
             look.blend,
-            shadow=clip_shadow(look.shadow, scene.floor),
+            shadow=shadow,
             floor=scene.floor,
             placement=look.placement,
+            before=begin - first,
         )
         for number, one in enumerate(done, start=begin):
-            note = _note(one, frames.time)
+            note = _note(one, frames.times[number])
             if number == wanted.still:
                 note |= _still(one, scene.source_type, wanted)
             video.add(one.cutout if one.is_transparent else one.composite.astype(np.uint8, copy=False), note)
-        sound = clip.path if clip.has_audio and suffix != ".webm" else None
-        path = video.finish(sound, f"vivid_assets {wanted.provenance} {scene.source_type}")
+        path = video.finish(output.join)
         add_xmp(path, xmp_packet(scene.source_type, wanted.provenance))
-        file = wanted.keep(suffix, path.read_bytes())
+        file = wanted.keep(output.suffix, path.read_bytes())
     parts.remove()
     return ComposedClip(file=file, **video.notes[wanted.still]["still"], **_summed_up(video.notes))
+
+
+class _Output(NamedTuple):
+    """The file that a clip becomes."""
+
+    suffix: str
+    begin: Callable[[Path], AbstractContextManager[FrameSink]]
+    """Begins a segment of it."""
+    join: Callable[[Path, Sequence[Segment]], None]
+    """Makes it of all segments."""
+
+
+def _output(clip: Clip, scene: ClipScene, wanted: WantedClip) -> _Output:
+    look, clear = wanted.look, scene.rgb is None
+    if clear and look.clip_cutout == "png":
+        return _Output(SUFFIX, partial(writing_pictures, provenance=wanted.provenance), join_pictures)
+    suffix = f".{look.clip_cutout}" if clear else ".mp4"
+    encoding = with_alpha(Path(f"cutout{suffix}")) if clear else composite_encoding(look.clip_codec, look.clip_quality)
+    return _Output(
+        suffix,
+        partial(writing, encoding=encoding, rate=clip.rate),
+        partial(
+            join_segments,
+            sound=clip.path if clip.has_audio and suffix != ".webm" else None,
+            comment=f"vivid_assets {wanted.provenance} {scene.source_type}",
+        ),
+    )
 
 
 def _note(done: Blend, time: Fraction) -> dict[str, Any]:
@@ -130,7 +162,8 @@ def _note(done: Blend, time: Fraction) -> dict[str, Any]:
         "time": time.as_integer_ratio(),
         "notes": [*done.notes],
         "measures": {name: None if value is None else float(value) for name, value in asdict(done.measures).items()},
-        "shadow": (float(done.shadow.area), float(done.shadow.depth)),
+        "shadow": done.shadow.kind,
+        "shadow_size": (float(done.shadow.area), float(done.shadow.depth)),
     }
 
 
@@ -140,7 +173,6 @@ def _still(done: Blend, source_type: SourceType, wanted: WantedClip) -> dict[str
     said = {
         "still_file": wanted.keep(f".still{suffix}", picture),
         "scale": float(done.place.scale),
-        "shadow": done.shadow.kind,
         "broken_rules": [*broken_rules(done, wanted.rules)],
     }
     return {"still": said}
@@ -153,8 +185,10 @@ def _summed_up(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         known = [value for note in notes if (value := note["measures"][name]) is not None]
         return float(np.mean(known)) if known else None
 
-    area, depth = np.mean([note["shadow"] for note in notes], axis=0).tolist()
+    area, depth = np.mean([note["shadow_size"] for note in notes], axis=0).tolist()
+    kinds = {note["shadow"] for note in notes}
     return {
+        "shadow": next((kind for kind in ("kept", "soft") if kind in kinds), "none"),
         "measures": Measures(**{one.name: mean(one.name) for one in fields(Measures)}),  # type: ignore[arg-type]
         "shadow_area": area,
         "shadow_depth": depth,
@@ -170,14 +204,27 @@ def _as_picture(done: Blend, source_type: SourceType, provenance: str) -> tuple[
     return encode(picture, format="jpeg", quality=92, source_type=source_type, provenance=provenance), ".jpg"
 
 
-def _alphas(masks: Packed, begin: int = 0) -> Iterator[Matte]:
-    for number in masks.numbers[begin:]:
-        yield decode_mask(masks.picture(number))
+def _masked(frames: Iterable[RGB8], masks: Packed, first: int = 0) -> Iterator[Masked]:
+    """Frames from the ``first`` on, each with its mask."""
+    for number, frame in enumerate(frames, start=first):
+        yield _with_mask(frame, masks, number)
+
+
+def _samples(clip: Clip, masks: Packed) -> Iterator[Masked]:
+    wanted = samples_of(len(masks.numbers))
+    for number, frame in enumerate(Pixels(clip)):
+        if number in wanted:
+            yield _with_mask(frame, masks, number)
+
+
+def _with_mask(frame: RGB8, masks: Packed, number: int) -> Masked:
+    return Masked(frame, decode_mask(masks.picture(number)), Note(*masks.notes["frames"][number]).scene)
 
 
 def union_of(masks: Packed) -> Matte:
     """The most that any of the masks has: float32 h×w, 0..1."""
     union: Any = None
-    for alpha in _alphas(masks):
+    for png in masks.pictures():
+        alpha = decode_mask(png)
         union = alpha if union is None else np.maximum(union, alpha)
     return np.asarray(union, np.float32)

@@ -5,7 +5,7 @@ was not killed. Frames of the segment in hand are kept as they are, some seconds
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.io.video.joined import Segment, join_segments
+from vivid_assets.imaging.io.video.joined import Segment
 from vivid_assets.imaging.io.video.write import FrameSink
 from vivid_assets.stages.clips.kept import Parts
 from vivid_assets.stages.clips.packed import packed
@@ -84,12 +84,12 @@ class SegmentedVideo:
             self._parts.write(self._what[1], first, packed(pictures, self.notes[first:]))
             self._waiting, self._since = {}, time.monotonic()
 
-    def finish(self, sound: Path | None, comment: str) -> Path:
-        """The whole, in the temporary folder. Arguments and errors as of ``join_segments``."""
+    def finish(self, join: Callable[[Path, Sequence[Segment]], None]) -> Path:
+        """The whole, in the temporary folder, by what makes one file of all segments."""
         if self._sink is not None:
             self._close()
         path = self._folder / f"whole{self._suffix}"
-        join_segments(path, self._segments, sound=sound, comment=comment)
+        join(path, self._segments)
         return path
 
     @property

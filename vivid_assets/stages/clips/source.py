@@ -38,15 +38,15 @@ class Pixels:
 
 
 class Timed:
-    """A clip's frames once, and the time of the one that was asked for last."""
+    """A clip's frames once, and the times of those that were asked for."""
 
     def __init__(self, clip: Clip) -> None:
         """Of ``clip``."""
         self._clip = clip
-        self.time = Fraction(0)
+        self.times: list[Fraction] = []
 
     def __iter__(self) -> Iterator[RGB8]:
         """Begin."""
         for frame in self._clip:
-            self.time = frame.time
+            self.times.append(frame.time)
             yield frame.rgb

@@ -129,12 +129,16 @@ class NumberedPictures:
     def add(self, pixels: NDArray[np.uint8], time: Fraction) -> None:
         """See ``FrameSink``; the time is not kept."""
         del time
-        alpha: Matte | None = None
-        if pixels.shape[2] == 4:
-            alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
-        data = encode(np.ascontiguousarray(pixels[..., :3]), format="png", alpha=alpha, provenance=self.provenance)
-        (self.folder / f"{self.number:06d}.png").write_bytes(data)
+        (self.folder / f"{self.number:06d}.png").write_bytes(frame_png(pixels, self.provenance))
         self.number += 1
+
+
+def frame_png(pixels: NDArray[np.uint8], provenance: str) -> bytes:
+    """A frame (uint8 H×W×3, or H×W×4 with straight alpha) as PNG."""
+    alpha: Matte | None = None
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
+    return encode(np.ascontiguousarray(pixels[..., :3]), format="png", alpha=alpha, provenance=provenance)
 
 
 def even(pixels: RGB8) -> RGB8:
