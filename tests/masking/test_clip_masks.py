@@ -202,3 +202,36 @@ def test_what_stands_still_and_moves_on_as_one_thing_stays_one():
     masks, maker = masks_of(frames, Model())
     assert min(float(mask.alpha[70, 30]) for mask in masks) > 0.9
     assert not any("never moves" in note for note in maker.notes)
+
+
+def hand_beside_a_product(count=12):
+    """A disc that stands, and beside it a striped arm that reaches in from the right."""
+    frames = []
+    for number in range(count):
+        frame = cv2.resize(np.random.default_rng(0).integers(60, 190, (12, 16, 3), np.uint8), SIZE[::-1])
+        cv2.circle(frame, (40, 56), 18, (230, 30, 30), -1)
+        frame[40:60, 116 - 4 * number :] = (230, 30, 30)
+        frame[40:60, 116 - 4 * number :: 3] = (200, 20, 50)
+        frames.append(frame)
+    return frames
+
+
+def test_a_product_stands_beside_a_hand_that_reaches_in():
+    masks, maker = masks_of(hand_beside_a_product(), Model())
+    assert min(float(mask.alpha[56, 40]) for mask in masks) > 0.9
+    assert not any("never moves" in note for note in maker.notes)
+
+
+def test_what_a_tier_misses_at_times_of_a_subject_that_stands_stays():
+    frames = hand_beside_a_product()
+
+    class Moody(Model):
+        def probabilities(self, images):
+            answers = super().probabilities(images)
+            for image, answer in zip(images, answers, strict=True):
+                if any(np.array_equal(image, frame) for frame in frames[::3]):
+                    answer[:, :64] = 0
+            return answers
+
+    masks, _ = masks_of(frames, Moody())
+    assert min(float(mask.alpha[56, 40]) for mask in masks) > 0.9

@@ -32,7 +32,8 @@ from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit, shrink
 from vivid_assets.imaging.matte.quality import GOOD, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
-from vivid_assets.masking.clip_moving import with_still_things
+from vivid_assets.masking.clip_evidence import seen_on_plain
+from vivid_assets.masking.clip_moving import still_things
 from vivid_assets.masking.clip_survey import Samples, Survey
 from vivid_assets.masking.clip_window import Behind, Smoothed, smoothed_probabilities
 from vivid_assets.masking.ladder_settings import LadderSettings
@@ -275,12 +276,12 @@ class ClipMasks:
 
     def _end_scene(self, survey: Survey, samples: Samples) -> None:
         """Look at a scene as a whole: what never moves is taken out of its probabilities, and its plate is kept."""
-        scene = with_still_things(samples.images, samples.levels, SMALL)
-        if scene is not None:
+        things = still_things(samples.images, samples.levels, SMALL)
+        if things is not None and not things.belong:
             survey.overruled = True
             frames, masks = survey.frames(), survey.probabilities()
             for number in range(survey.starts[-1], survey.count):
-                found = masks[number] * ~scene.background(np.asarray(frames[number]))
+                found = masks[number] * ~things.scene.background(np.asarray(frames[number]))
                 survey.replace(number, found / np.float32(255))
                 if number in samples.numbers:
                     samples.levels[samples.numbers.index(number)] = found
@@ -288,7 +289,7 @@ class ClipMasks:
                 np.rint(fit_alpha(levels / np.float32(255), *image.shape[:2]) * 255).astype(np.uint8)
                 for levels, image in zip(samples.levels, samples.images, strict=True)
             ]
-        survey.keep_plate(samples.plate())
+        survey.keep_plate(samples.plate(stands=things is not None and things.belong))
 
     def _asked(self, model: MaskModel, image: RGB8) -> Answer:
         """Ask the tier about a frame; one for which it breaks is bridged like one in which it sees nothing."""
@@ -302,6 +303,7 @@ class ClipMasks:
             return Answer(np.zeros(image.shape[:2], np.uint8), "broke", str(answer))
         probability = np.clip(np.nan_to_num(answer), 0, 1).astype(np.float32)
         verdict = judge(measure(probability), self._settings.thresholds)
+        probability = seen_on_plain(image, probability, SMALL)
         return Answer(np.rint(probability * 255).astype(np.uint8), verdict.name, verdict.reason)
 
 

@@ -104,8 +104,12 @@ class Samples:
                 self._every *= 2
         self._seen += 1
 
-    def plate(self) -> CleanPlate | None:
-        """The scene's plate; None where the camera moves, or there are too few frames to tell."""
+    def plate(self, *, stands: bool) -> CleanPlate | None:
+        """The scene's plate; None where the camera moves, or there are too few frames to tell.
+
+        ``stands`` says whether parts of the subject never move.
+        """
         if len(self.images) < 3:
             return None
-        return clean_plate(self.images, [levels / np.float32(255) for levels in self.levels])
+        probabilities = [levels / np.float32(255) for levels in self.levels]
+        return clean_plate(self.images, probabilities, stands=stands)

@@ -27,6 +27,8 @@ _UNSURE, _SURE = 0.15, 0.97
 """Probability up to which a pixel may be background, and from which it is subject for sure."""
 _OTHER = 9.0
 """Mean squared difference from the plate, in its spread, from which a pixel is something else."""
+_TWO_MINDS = 0.3
+"""Share of the frames in which a network takes for subject what it leaves out in others."""
 _MOVING = 0.003
 """Share of the picture that moves, on average, where a subject moves at all."""
 _VAGUE = 8.0
@@ -49,7 +51,7 @@ _AGREES = 3.5
 _STEADY = 4.0
 """Levels of 8 bits by which a still camera's frames differ, codecs included, in half of the background."""
 _BUSY = 24.0
-"""Levels of 8 bits by which a guess may be off, beside what its surroundings vary by."""
+"""Levels of 8 bits by which a guess may be off, beside what its surroundings vary by, the longer side away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +84,13 @@ class CleanPlate:
         return srgb_to_linear(self.color / np.float32(255))
 
 
-def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> CleanPlate | None:
+def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte], *, stands: bool = False) -> CleanPlate | None:
     """Find the plate of a scene, or None where the camera moves or hardly any background is seen.
 
     Args:
         frames: uint8 H×W×3 sRGB each, some of the scene, from its beginning to its end.
         probabilities: float32 H×W each, 0..1: of the subject.
+        stands: whether parts of the subject never move, so that what never changes may be the subject.
 
     >>> frames = [np.full((64, 64, 3), 90, np.uint8) for _ in range(5)]
     >>> for place, frame in enumerate(frames): frame[:, 12 * place : 12 * place + 12] = 200
@@ -103,11 +106,13 @@ def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Clean
         return None
     if _agreement(frames, empty, color, typical, seen) < _STILL:
         return None
+    if stands:
+        seen &= ~_taken(frames, probabilities, color, spread)
     moves = _moves(frames, probabilities, color, spread, seen)
     color, guessed = _spread_out(color, seen)
     spread = np.where(seen, spread, guessed).astype(np.float32)
     fixed = np.zeros_like(seen)
-    if moves and (vague := guessed > _VAGUE).any():
+    if moves and not stands and (vague := guessed > _VAGUE).any():
         always, steady, _ = _median(frames, [np.ones_like(seen)] * len(frames))
         fixed = ~seen & vague & (steady <= _FIXED * typical)
         color[fixed], spread[fixed] = always[fixed], steady[fixed]
@@ -152,6 +157,16 @@ def _moves(frames: Sequence[RGB8], probabilities: Sequence[Matte], color: Planes
         apart = ((frame[where] - color[where]) ** 2).mean(axis=1)
         moving += int((apart > _OTHER * (spread[where] ** 2 + 1)).sum())
     return moving > _MOVING * seen.size * len(frames)
+
+
+def _taken(frames: Sequence[RGB8], probabilities: Sequence[Matte], color: Planes, spread: Plane) -> Area:
+    """Where what looks as the plate does is often taken for subject: a shirt that a network misses at times."""
+    count = np.zeros(spread.shape, np.int32)
+    for frame, probability in zip(frames, probabilities, strict=True):
+        where = probability > 0.5
+        apart = ((frame[where] - color[where]) ** 2).mean(axis=1)
+        count[where] += apart < _OTHER * (spread[where] ** 2 + 1)
+    return np.asarray(count > _TWO_MINDS * len(frames))
 
 
 def _palette(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Planes:
