@@ -42,6 +42,8 @@ kernels = {
     if name.startswith("vivid_assets.") and module is not None
     for member, value in vars(module).items()
     if isinstance(value, Dispatcher) and value.py_func.__module__ == name
+    # What is written into its callers is never compiled by itself.
+    and value.targetoptions.get("inline") != "always"
 }
 print(json.dumps({
     name: [[str(types) for types in kernel.signatures], sum(kernel.stats.cache_misses.values())]

@@ -155,7 +155,14 @@ class _SmallPicture:
 
 
 def solve_known_plate(
-    image: RGB, alpha: Matte, noise: float, *, solve: bool, lossy: bool = False, threads: int | None = None
+    image: RGB,
+    alpha: Matte,
+    noise: float,
+    *,
+    solve: bool,
+    plate: LinearRGB | None = None,
+    lossy: bool = False,
+    threads: int | None = None,
 ) -> KnownPlate | None:
     """Solve alpha and shadow of a picture before a plain background; None where it is busy or the subject unseen.
 
@@ -164,14 +171,16 @@ def solve_known_plate(
         alpha: float32 h×w, 0..1, of any size of the same aspect.
         noise: the capture's, in levels of 8 bits.
         solve: whether ``alpha`` is a network's, which the photograph may correct; else it tells the shadow only.
+        plate: see ``plate_of``; found where it is not given.
         lossy: whether a lossy codec has left its errors beside the edge.
         threads: the most to use.
 
     """
     light = srgb_to_linear(image)
-    small = _small_picture(light, alpha, noise)
-    if small is None:
+    plate = plate_of(light, alpha, noise, max(image.shape)) if plate is None else plate
+    if plate is None:
         return None
+    small = _small_picture(light, alpha, plate, noise)
     if lossy:
         noise = max(noise, _RINGING)
         small = replace(small, table=noise_variances(_reduced(noise, small.longest, max(image.shape))))
@@ -194,7 +203,8 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     height, width = light.shape[:2]
     alpha = np.asarray(cv2.resize(parts.trimap, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     unknown = (alpha > 0.01) & (alpha < 0.99)
-    unknown |= _doubted(light, alpha, parts)
+    if parts.beside_gaps.any():
+        unknown |= _doubted(light, alpha, parts)
     np.round(alpha, out=alpha)
     unit = max(1.0, max(height, width) / REFERENCE)
     box = around(unknown, round(_CONTEXT * unit))
@@ -279,21 +289,33 @@ def known_colors(
     return estimate_colors(light, alpha, back=behind, noise=noise, threads=threads)
 
 
-def _small_picture(light: LinearRGB, alpha: Matte, noise: float) -> _SmallPicture | None:
-    """Find the plate in a small picture and compare its pixels with it."""
+def plate_of(light: LinearRGB, alpha: Matte, noise: float, longest: int) -> LinearRGB | None:
+    """Find the plate of a picture by a small one; None where its background is busy.
+
+    Args:
+        light: float32 h×w×3, linear light, of any size from ``FITTED_AT`` on.
+        alpha: float32 h×w, 0..1.
+        noise: the capture's in the whole picture, in levels of 8 bits.
+        longest: longer side of the whole picture.
+
+    Returns:
+        float32 h×w×3, linear light, the longer side ``FITTED_AT`` or less.
+    """
+    fitted = fitted_size(light.shape[1], light.shape[0], FITTED_AT)
+    tiny, subject = (
+        np.asarray(cv2.resize(plane, fitted, interpolation=cv2.INTER_AREA), np.float32) for plane in (light, alpha)
+    )
+    found = find_plate(tiny, subject, _reduced(noise, max(fitted), longest))
+    return None if found is None else found.light
+
+
+def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: float) -> _SmallPicture:
+    """Compare the pixels of a small picture with the plate."""
     height, width = light.shape[:2]
     size = fitted_size(width, height, SEPARATED_AT)
     reduced = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
     network = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
-    fitted = fitted_size(width, height, FITTED_AT)
-    grain = _reduced(noise, max(fitted), max(height, width))
-    tiny, subject = (
-        np.asarray(cv2.resize(plane, fitted, interpolation=cv2.INTER_AREA), np.float32) for plane in (reduced, network)
-    )
-    found = find_plate(tiny, subject, grain)
-    if found is None:
-        return None
-    plate = np.asarray(cv2.resize(found.light, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    plate = np.asarray(cv2.resize(plate, size, interpolation=cv2.INTER_LINEAR), np.float32)
     left = _reduced(noise, max(size), max(height, width))
     table = noise_variances(left)
     # Each channel by its noise, whose variance goes with the light to the power of 7/6.

@@ -19,10 +19,11 @@ from vivid_assets.imaging.blend.cast_shadow import SOFT_AT
 from vivid_assets.imaging.blend.despill import Spill, suppress_spill
 from vivid_assets.imaging.blend.evidence import Evidence
 from vivid_assets.imaging.blend.foreground import Colors, estimate_foreground
-from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, solve_known_plate
+from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, plate_of, solve_known_plate
 from vivid_assets.imaging.blend.lab_deprojection import deproject_lab
 from vivid_assets.imaging.blend.measures import BackgroundColor, Measures, background_color, measure
 from vivid_assets.imaging.blend.options import BlendOptions
+from vivid_assets.imaging.blend.plate import FITTED_AT
 from vivid_assets.imaging.blend.solve import Answer, Box, Place, around, place, resized_to_alpha, solve
 from vivid_assets.imaging.core.alpha import GIVEN, NOTHING, Alpha, Origin, fit_alpha
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte
@@ -193,16 +194,27 @@ def _solved(
     known = None
     if origin != "own" and (of_network or options.shadow in ("auto", "keep")):
         grain = capture_noise(answer.image, answer.alpha) if noise is None else noise
-        restored = whole_colors(image, _about_subject(answer)) if of_network else None
-        seen = image if restored is None else restored
-        known = solve_known_plate(
-            seen, answer.alpha, grain, solve=of_network, lossy=restored is not None, threads=threads
-        )
+        # First, since all that follows is for nothing where the background is busy.
+        plate = _plate(image, answer, grain)
+        if plate is not None:
+            restored = whole_colors(image, _about_subject(answer)) if of_network else None
+            seen = image if restored is None else restored
+            known = solve_known_plate(
+                seen, answer.alpha, grain, solve=of_network, plate=plate, lossy=restored is not None, threads=threads
+            )
         if known is not None and known.alpha is not None:
             here, colors = _place_known(seen, known, known.alpha, noise, threads)
             return _Solved(here, colors, None, known)
     solved = solve(answer, colors=estimated, correct=options.refine, noise=noise, threads=threads)
     return _Solved(place(image, answer, solved, noise, threads), solved.colors, solved.evidence, known)
+
+
+def _plate(image: RGB, answer: Answer, noise: float) -> LinearRGB | None:
+    """Find the plate in the picture at the alpha's size, or in the whole one where that is too small for it."""
+    light = answer.light
+    if light is None or max(answer.alpha.shape) < FITTED_AT:
+        light = srgb_to_linear(image)
+    return plate_of(light, answer.alpha, noise, max(answer.full))
 
 
 def _about_subject(answer: Answer) -> Box:

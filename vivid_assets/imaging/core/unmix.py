@@ -48,86 +48,139 @@ class Model(NamedTuple):
     spreads: Vector
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def _cost(a, pixel, dim, a0, s):  # type: ignore[no-untyped-def]
-    """Give minus twice the log of how probable ``a`` is, and how badly it explains the pixel.
+@numba.njit(inline="always")
+def _log(x):  # type: ignore[no-untyped-def]
+    """Give the natural logarithm to 1e-6 without a call, so that several are worked out at once (Cephes' ``logf``)."""
+    bits = np.float32(x).view(np.int32)
+    power = np.float32((bits >> np.int32(23)) - np.int32(127))
+    m = np.int32((bits & np.int32(0x007FFFFF)) | np.int32(0x3F800000)).view(np.float32)
+    high = m > np.float32(1.41421356)
+    power = power + np.float32(1.0) if high else power
+    m = np.float32(0.5) * m - np.float32(1.0) if high else m - np.float32(1.0)
+    p = np.float32(7.0376836292e-2)
+    p = p * m - np.float32(1.1514610310e-1)
+    p = p * m + np.float32(1.1676998740e-1)
+    p = p * m - np.float32(1.2420140846e-1)
+    p = p * m + np.float32(1.4249322787e-1)
+    p = p * m - np.float32(1.6668057665e-1)
+    p = p * m + np.float32(2.0000714765e-1)
+    p = p * m - np.float32(2.4999993993e-1)
+    p = p * m + np.float32(3.3333331174e-1)
+    return m + (p * m - np.float32(0.5)) * m * m + np.float32(0.69314718) * power
+
+
+@numba.njit(inline="always")
+def _channel(a, light, f, b, v, g, s):  # type: ignore[no-untyped-def]
+    """Give one channel's share of the sums over channels, and one over its variance."""
+    c = np.float32(1.0) - a
+    over = np.float32(1.0) / (a * a * (s[5] * v + s[0] * f * f + np.float32(1e-6)) + c * c * s[2] * b * b + g)
+    rest = light - a * f - c * b
+    return rest * rest * over, b * b * over, rest * b * over, f * f * over, rest * f * over, f * b * over, over
+
+
+@numba.njit(inline="always")
+def _explained(a, pixel, dim, s):  # type: ignore[no-untyped-def]
+    """Give how badly ``a`` explains a pixel (chi squared), and the determinant of what may explain it.
 
     A pixel is its light, F, B, the variance of F and that of the noise, three channels each.
     """
     light, f, b, v, g = pixel
     one = np.float32(1.0)
     c = one - a
-    bb = rb = ff = rf = fb = chi = np.float32(0.0)
-    product = one
-    for i in range(3):
-        own = a * a * (s[5] * v[i] + s[0] * f[i] * f[i] + np.float32(1e-6)) + c * c * s[2] * b[i] * b[i] + g[i]
-        rest = light[i] - a * f[i] - c * b[i]
-        over = one / own
-        chi += rest * rest * over
-        bb += b[i] * b[i] * over
-        rb += rest * b[i] * over
-        ff += f[i] * f[i] * over
-        rf += rest * f[i] * over
-        fb += f[i] * b[i] * over
-        product *= own * np.float32(1e4)
+    chi0, bb0, rb0, ff0, rf0, fb0, over0 = _channel(a, light[0], f[0], b[0], v[0], g[0], s)
+    chi1, bb1, rb1, ff1, rf1, fb1, over1 = _channel(a, light[1], f[1], b[1], v[1], g[1], s)
+    chi2, bb2, rb2, ff2, rf2, fb2, over2 = _channel(a, light[2], f[2], b[2], v[2], g[2], s)
+    rb, rf, fb = rb0 + rb1 + rb2, rf0 + rf1 + rf2, fb0 + fb1 + fb2
     # Two variances of brightness, along F and along B: Woodbury's identity with a 2 by 2 inside.
     qb, qf = dim * c * c, s[1] * a * a
-    det = (one + qf * ff) * (one + qb * bb) - qf * qb * fb * fb
-    chi -= (qf * rf * rf * (one + qb * bb) + qb * rb * rb * (one + qf * ff) - 2 * qf * qb * rf * rb * fb) / det
-    return chi + np.log(product * det) + (a - a0) * (a - a0) * s[7] + s[6] * a * c, chi
+    along_b, along_f = one + qb * (bb0 + bb1 + bb2), one + qf * (ff0 + ff1 + ff2)
+    det = along_f * along_b - qf * qb * fb * fb
+    lit = qf * rf * rf * along_b + qb * rb * rb * along_f - np.float32(2.0) * qf * qb * rf * rb * fb
+    return chi0 + chi1 + chi2 - lit / det, det * np.float32(1e12) / (over0 * over1 * over2)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@numba.njit(inline="always")
+def _misfit(a, pixel, dim, s):  # type: ignore[no-untyped-def]
+    """Give how badly ``a`` explains a pixel."""
+    return _explained(a, pixel, dim, s)[0]
+
+
+@numba.njit(inline="always")
+def _costs(least, step, count, pixel, dim, a0, s, cost):  # type: ignore[no-untyped-def]
+    """Write minus twice the log of how probable each of ``count`` alphas is, from ``least`` on, all within 0..1."""
+    one = np.float32(1.0)
+    for i in range(count):
+        a = min(max(least + np.float32(i) * step, np.float32(0.0)), one)
+        chi, det = _explained(a, pixel, dim, s)
+        cost[i] = chi + _log(det) + (a - a0) * (a - a0) * s[7] + s[6] * a * (one - a)
+
+
+@numba.njit(inline="always")
 def _cheapest(pixel, dim, a0, s, cost):  # type: ignore[no-untyped-def]
-    """Find the alpha of least cost: the best of nine, then finer, and last the bottom of the parabola through three."""
-    steps = len(cost) - 1
-    step = np.float32(1 / steps)
+    """Find the alpha of least cost: the best of nine, then finer, and last the bottom of the parabola through three.
+
+    More costs are worked out than are looked at: eight or sixteen at once take no longer than two.
+    """
+    zero, one, near = np.float32(0.0), np.float32(1.0), np.float32(1 / 32)
+    _costs(zero, np.float32(0.125), 16, pixel, dim, a0, s, cost)
     best = 0
-    for i in range(steps + 1):
-        cost[i] = _cost(np.float32(i) * step, pixel, dim, a0, s)[0]
+    for i in range(1, 9):
         if cost[i] < cost[best]:
             best = i
-    a, least = np.float32(best) * step, cost[best]
-    for half in range(2):
-        near = np.float32(0.5) * step if half == 0 else np.float32(0.25) * step
-        below, above = max(a - near, np.float32(0.0)), min(a + near, np.float32(1.0))
-        left = _cost(below, pixel, dim, a0, s)[0]
-        right = _cost(above, pixel, dim, a0, s)[0]
-        middle = a
-        if left < least:
-            a, least = below, left
-        if right < least:
-            a, least = above, right
-        if half == 1 and a == middle and below < middle < above:
-            bend = left + right - 2 * least
-            if bend > np.float32(1e-6):
-                a += np.float32(0.5) * (left - right) / bend * near
+    a, least = np.float32(best) * np.float32(0.125), cost[best]
+    _costs(a - 3 * near, near, 8, pixel, dim, a0, s, cost)
+    at = 3
+    for i in (1, 5):
+        if cost[i] < least:
+            least, at = cost[i], i
+    a = min(max(a + np.float32(at - 3) * near, zero), one)
+    below, above, left, right = max(a - near, zero), min(a + near, one), cost[at - 1], cost[at + 1]
+    if left < least or right < least:
+        return below if left <= right else above
+    bend = left + right - np.float32(2.0) * least
+    if below < a and a < above and bend > np.float32(1e-6):
+        a += np.float32(0.5) * (left - right) / bend * near
     return a
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def _read(y, x, solved, model, pixel):  # type: ignore[no-untyped-def]
-    """Read what a pixel is solved from; returns the variance of the brightness of B there."""
-    image, _, _, view, front_view = solved
-    front, variance, plate, back, table, spreads = model
-    light, f, b, v, g = pixel
+@numba.njit(inline="always")
+def _about(y, x, view, field):  # type: ignore[no-untyped-def]
+    """Find the four cells of a field that a pixel lies between."""
     top, left, tall, wide = view
-    y1, y2, ty = cells_about(y + top, np.float32(plate.shape[0] / tall), plate.shape[0])
-    x1, x2, tx = cells_about(x + left, np.float32(plate.shape[1] / wide), plate.shape[1])
-    w1, w2, tw = cells_about(y + top, np.float32(variance.shape[0] / tall), variance.shape[0])
-    z1, z2, tz = cells_about(x + left, np.float32(variance.shape[1] / wide), variance.shape[1])
-    top, left, tall, wide = front_view
-    v1, v2, tv = cells_about(y + top, np.float32(front.shape[0] / tall), front.shape[0])
-    u1, u2, tu = cells_about(x + left, np.float32(front.shape[1] / wide), front.shape[1])
-    for c in range(3):
-        light[c] = image[y, x, c]
-        f[c] = bilinear(front, v1, v2, tv, u1, u2, tu, c)
-        b[c] = bilinear(back, y1, y2, ty, x1, x2, tx, c)
-        v[c] = bilinear(variance, w1, w2, tw, z1, z2, tz, c)
-        g[c] = noise_variance(table, light[c])
+    y1, y2, ty = cells_about(y + top, np.float32(field.shape[0] / tall), field.shape[0])
+    x1, x2, tx = cells_about(x + left, np.float32(field.shape[1] / wide), field.shape[1])
+    return y1, y2, ty, x1, x2, tx
+
+
+@numba.njit(inline="always")
+def _three(field, at):  # type: ignore[no-untyped-def]
+    """Interpolate three channels of a field."""
+    y1, y2, ty, x1, x2, tx = at
+    red = bilinear(field, y1, y2, ty, x1, x2, tx, 0)
+    return red, bilinear(field, y1, y2, ty, x1, x2, tx, 1), bilinear(field, y1, y2, ty, x1, x2, tx, 2)
+
+
+@numba.njit(inline="always")
+def _read(y, x, solved, model):  # type: ignore[no-untyped-def]
+    """Read what a pixel is solved from (see ``_explained``), and the variance of the brightness of B there."""
+    image, _, _, view, front_view = solved
+    front, variance, plate, back, table, s = model
+    at = _about(y, x, view, plate)
+    light = image[y, x, 0], image[y, x, 1], image[y, x, 2]
+    f, b = _three(front, _about(y, x, front_view, front)), _three(back, at)
+    v = _three(variance, _about(y, x, view, variance))
+    g = noise_variance(table, light[0]), noise_variance(table, light[1]), noise_variance(table, light[2])
+    y1, y2, ty, x1, x2, tx = at
     shade = min(b[0] / max(bilinear(plate, y1, y2, ty, x1, x2, tx, 0), np.float32(1e-5)), np.float32(1.0))
-    dim = np.sqrt(spreads[3]) + spreads[4] * (np.float32(1.0) - shade)
-    return dim * dim
+    dim = np.sqrt(s[3]) + s[4] * (np.float32(1.0) - shade)
+    return (light, f, b, v, g), dim * dim
+
+
+@numba.njit(inline="always")
+def _spreads(model):  # type: ignore[no-untyped-def]
+    """Take the spreads out of their array: numbers stay in registers."""
+    s = model[5]
+    return s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
@@ -138,29 +191,27 @@ def solve_alpha(solved, model, misfit, out, first, end):  # type: ignore[no-unty
     badly a solid one would: chi squared of three channels.
     """
     _, prior, where, _, _ = solved
-    spreads = model[5]
-    light, f, b = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
-    v, g = np.empty(3, np.float32), np.empty(3, np.float32)
-    pixel, cost = (light, f, b, v, g), np.empty(9, np.float32)
+    s, cost = _spreads(model), np.empty(16, np.float32)
     for y in range(first, end):
         for x in range(prior.shape[1]):
             if not where[y, x]:
                 continue
-            dim = _read(y, x, solved, model, pixel)
+            pixel, dim = _read(y, x, solved, model)
             a0 = prior[y, x]
             if a0 < np.float32(0.5):
                 # Most of a generous band is bare, and shows it.
+                light, _, b, _, g = pixel
                 chi = np.float32(0.0)
                 for c in range(3):
-                    chi += (light[c] - b[c]) * (light[c] - b[c]) / (g[c] + spreads[2] * b[c] * b[c])
+                    chi += (light[c] - b[c]) * (light[c] - b[c]) / (g[c] + s[2] * b[c] * b[c])
                 if chi < np.float32(3.0):
                     out[y, x] = np.float32(0.0)
                     continue
-            a = _cheapest(pixel, dim, a0, spreads, cost)
+            a = _cheapest(pixel, dim, a0, s, cost)
             out[y, x] = a
             if misfit.shape[0] == prior.shape[0]:
-                misfit[y, x, 0] = _cost(a, pixel, dim, a0, spreads)[1]
-                misfit[y, x, 1] = _cost(np.float32(1.0), pixel, dim, a0, spreads)[1]
+                misfit[y, x, 0] = _misfit(a, pixel, dim, s)
+                misfit[y, x, 1] = _misfit(np.float32(1.0), pixel, dim, s)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
@@ -170,11 +221,7 @@ def fill_solid(solved, model, away, telling, out, first, end):  # type: ignore[n
     Where the plate's colour is not ``telling``, it need not be.
     """
     _, prior, where, _, _ = solved
-    spreads = model[5]
-    light, f, b = np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
-    v, g = np.empty(3, np.float32), np.empty(3, np.float32)
-    pixel = (light, f, b, v, g)
-    one = np.float32(1.0)
+    s, one = _spreads(model), np.float32(1.0)
     for y in range(first, end):
         for x in range(prior.shape[1]):
             a = out[y, x]
@@ -182,7 +229,7 @@ def fill_solid(solved, model, away, telling, out, first, end):  # type: ignore[n
                 continue
             lift = min((away[y, x] - FILLS[0]) / (FILLS[1] - FILLS[0]), one)
             if telling[y, x]:
-                dim = _read(y, x, solved, model, pixel)
-                against = _cost(one, pixel, dim, one, spreads)[1] - _cost(a, pixel, dim, a, spreads)[1]
+                pixel, dim = _read(y, x, solved, model)
+                against = _misfit(one, pixel, dim, s) - _misfit(a, pixel, dim, s)
                 lift *= one - smoothstep_of(against, DISPROVED[0], DISPROVED[1])
             out[y, x] = a + (one - a) * lift
