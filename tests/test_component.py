@@ -20,6 +20,7 @@ from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.catalogue.source import register
 from vivid_assets.component import CataloguePipeline
+from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import SettingsFile
 from vivid_assets.wiring import SWITCHES, Automation, build_definitions
@@ -123,6 +124,12 @@ def test_a_pipeline_knows_its_own_runs():
     assert not ours.owns(run("__ASSET_JOB", asset_selection={theirs.key("masks"), dg.AssetKey("masks")}))
 
 
+def test_the_page_about_the_component_says_what_each_attribute_means():
+    attributes = CataloguePipeline.model().model_json_schema()["properties"]
+    assert "store" in attributes
+    assert [name for name, said in attributes.items() if not said.get("description")] == []
+
+
 class Project:
     """A project as ``create-dagster`` makes it, with this environment's packages."""
 
@@ -164,7 +171,9 @@ def test_in_a_created_project_two_pipelines_bring_their_catalogues_through(tmp_p
     component = ("vivid_assets.CataloguePipeline", "second", "--store", "second", "--key-prefix", "shop/pictures")
     project.call("dg", "scaffold", "defs", *component)
     folder = project.root / "src" / "studio" / "defs"
-    written = (folder / "second" / "defs.yaml").read_text() + "  settings: vivid.toml\n  owners: ['team:studio']\n"
+    written = (
+        folder / "second" / "defs.yaml"
+    ).read_text() + "  settings: vivid.toml\n  desk: https://desk.example.com\n"
     assert "type: vivid_assets.CataloguePipeline" in written
     (folder / "second" / "defs.yaml").write_text(written)
     (folder / "first").mkdir()
@@ -181,7 +190,11 @@ def test_in_a_created_project_two_pipelines_bring_their_catalogues_through(tmp_p
         # The other one in this process, which has what it takes imported.
         monkeypatch.syspath_prepend(str(project.root / "src"))
         second = importlib.import_module("studio.definitions").defs().resolve_job_def("shop_pictures_catalogue")
-        assert second.execute_in_process(instance=instance, partition_key="spring-00000").success
+        result = second.execute_in_process(instance=instance, partition_key="spring-00000")
+        assert result.success
+        made = {event.asset_key.path[-1]: event for event in result.get_asset_materialization_events()}
+        links = {name: event.materialization.metadata["review desk"].value for name, event in made.items()}
+        assert links == dict.fromkeys((*STAGE_NAMES, "export"), "https://desk.example.com/spring")
         assert (project.root / "second" / "composites" / "spring" / "a.png").exists()
 
 

@@ -1,6 +1,7 @@
 """The pipeline as a component of ``dg``: declared in YAML, in anybody's Dagster project."""
 
 from pathlib import Path
+from typing import Annotated
 
 import dagster as dg
 from pydantic import BaseModel, Field
@@ -13,6 +14,12 @@ from vivid_assets.settings import SettingsFile
 from vivid_assets.wiring import SWITCHES, Automation, build_definitions
 
 _DEFAULTS = Automation()
+
+
+def _said(meaning: str) -> dg.Resolver:
+    """What the UI's page about the component says of an attribute: a field's own description is lost with a default."""
+    resolver: dg.Resolver = dg.Resolver.default(description=meaning)
+    return resolver
 
 
 class ScaffoldParams(BaseModel):
@@ -40,43 +47,52 @@ class CataloguePipelineScaffolder(dg.Scaffolder[ScaffoldParams]):
 class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
     """Background replacement for catalogues of pictures: masks, new backgrounds, composites, review and export.
 
-    A catalogue is a folder of pictures. The assets are partitioned by shard, some hundred pictures each; a row of a
-    stage's table is one picture, and only what changed is computed. Each pipeline of a deployment has a store and a
-    key prefix of its own.
+    A catalogue is a folder of pictures. The assets are partitioned by shard, 512 pictures each; a row of a stage's
+    table is one picture, and only what changed is computed. Each pipeline of a deployment has a store and a key prefix
+    of its own.
 
-    Example:
-        type: vivid_assets.CataloguePipeline
+    ```yaml
+    type: vivid_assets.CataloguePipeline
 
-        attributes:
-          store: "{{ env.VIVID_STORE }}"
-          key_prefix: vivid
-          owners: ["team:studio"]
-          running: [failures, lost_runs, state_of_work, updates, nightly]
-
+    Attributes:
+      store: "{{ env.VIVID_STORE }}"
+      key_prefix: vivid
+      owners: ["team:studio"]
+      running: [failures, lost_runs, state_of_work, updates, nightly]
+    ```
     """
 
-    store: str = Field(description="Folder or URL (s3://…) of tables and pictures; relative to the project.")
-    settings: str = Field("", description="vivid.toml, a path or URL; relative to the project. Empty: the store's.")
-    key_prefix: str = Field("vivid", description="Under which the asset keys lie; another for each pipeline.")
-    group: str = Field("", description="Group of the assets; empty: the prefix.")
-    owners: list[str] = Field(
-        default_factory=list, description="Of the assets: e-mail addresses, or 'team:' and a name."
+    store: Annotated[str, _said("Folder or URL (s3://…) of tables and pictures; relative to the project.")]
+    settings: Annotated[
+        str,
+        _said("vivid.toml, a path or URL; relative to the project. Empty: vivid.toml in the store, if there is one."),
+    ] = ""
+    key_prefix: Annotated[str, _said("Under which the asset keys lie; another for each pipeline.")] = "vivid"
+    group: Annotated[str, _said("Group of the assets; empty: the prefix.")] = ""
+    owners: Annotated[list[str], _said("Of the assets: e-mail addresses, or 'team:' and a name.")] = Field(
+        default_factory=list
     )
-    gpu_pool: str | None = Field(
-        None,
-        description="Pool of the steps that ask a model. Without it: gpu, where this machine has one. Empty: none.",
-    )
-    cpu_pool: str = Field("", description="Pool of the other steps that compute pictures; empty: none.")
-    running: list[str] = Field(
-        default_factory=lambda: list(_DEFAULTS.running),
-        description=f"Sensors and schedules that are on from the start, of {', '.join(SWITCHES)}.",
-    )
-    night_cron: str = Field(_DEFAULTS.night_cron, description="When the schedule nightly looks, in cron's form.")
-    timezone: str = Field(_DEFAULTS.timezone, description="Of the schedule, such as Europe/Berlin.")
-    sensor_seconds: int = Field(_DEFAULTS.sensor_seconds, ge=1, description="Interval of the sensor arrivals.")
-    alert_webhook: str = Field(
-        "", description="URL that receives alerts as JSON {title, text}; empty: alerts are only logged."
-    )
+    gpu_pool: Annotated[
+        str | None,
+        _said("Pool of the steps that ask a model. Without it: gpu, where this machine has one. Empty: none."),
+    ] = None
+    cpu_pool: Annotated[str, _said("Pool of the other steps that compute pictures; empty: none.")] = ""
+    running: Annotated[
+        list[str],
+        _said(
+            f"Sensors and schedules that are on from the start, of {', '.join(SWITCHES)}. "
+            f"Without it: {', '.join(_DEFAULTS.running)}."
+        ),
+    ] = Field(default_factory=lambda: list(_DEFAULTS.running))
+    night_cron: Annotated[str, _said("When the schedule nightly looks, in cron's form.")] = _DEFAULTS.night_cron
+    timezone: Annotated[str, _said("Of the schedule, such as Europe/Berlin.")] = _DEFAULTS.timezone
+    sensor_seconds: Annotated[int, Field(ge=1), _said("Interval of the sensor arrivals.")] = _DEFAULTS.sensor_seconds
+    alert_webhook: Annotated[
+        str, _said("URL that receives alerts as JSON {title, text}; empty: alerts are only logged.")
+    ] = ""
+    desk: Annotated[
+        str, _said("Address of the review desk on this store, which partitions' pages link to; empty: no link.")
+    ] = ""
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
@@ -94,7 +110,7 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
         gpu_pool = ("gpu" if gpu_expected() else "") if self.gpu_pool is None else self.gpu_pool
         return build_definitions(
             Store(root=place(self.store)),
-            pipeline=Pipeline(self.key_prefix, self.group, tuple(self.owners), gpu_pool, self.cpu_pool),
+            pipeline=Pipeline(self.key_prefix, self.group, tuple(self.owners), gpu_pool, self.cpu_pool, self.desk),
             settings=SettingsFile(path=place(self.settings) if self.settings else "", store=place(self.store)),
             alerts=Alerts(webhook=self.alert_webhook),
             automation=Automation(tuple(self.running), self.night_cron, self.timezone, self.sensor_seconds),

@@ -14,6 +14,7 @@ from vivid_assets.wiring import Automation, build_definitions
 PIPELINE = Pipeline(
     gpu_pool=os.environ.get("VIVID_GPU_POOL", "gpu" if gpu_expected() else ""),
     cpu_pool=os.environ.get("VIVID_CPU_POOL", ""),
+    desk=os.environ.get("VIVID_DESK", ""),
 )
 STORE = Store(root=place_of(os.environ.get("VIVID_STORE") or "vivid_store"))
 

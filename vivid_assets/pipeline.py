@@ -44,6 +44,8 @@ class Pipeline:
     """The pool of the steps that ask a model, where models are on a GPU; empty: they are in none."""
     cpu_pool: str = ""
     """The pool of the other steps that compute pictures; empty: they are in none."""
+    desk: str = ""
+    """The address of the review desk on its store, which its partitions link to; empty: they link to none."""
 
     def __post_init__(self) -> None:
         if not all(_PART.fullmatch(part) and "__" not in part for part in self.prefix):
@@ -72,6 +74,12 @@ class Pipeline:
     def key(self, asset: str) -> dg.AssetKey:
         """The key of one of its assets."""
         return dg.AssetKey([*self.prefix, asset])
+
+    def desk_of(self, shard: str) -> dict[str, dg.UrlMetadataValue]:
+        """The link to a shard's catalogue at the review desk, as a partition's metadata; none without a desk."""
+        if not self.desk:
+            return {}
+        return {"review desk": dg.MetadataValue.url(f"{self.desk.rstrip('/')}/{catalogue_of(shard)}")}
 
     def named(self, what: str) -> str:
         """The name of one of its jobs, schedules, sensors or resources."""

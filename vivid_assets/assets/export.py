@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from partitions.shards import catalogue_of
 from resources.store.store import Store
 from vivid_assets.catalogue.progress import state_of
+from vivid_assets.export.card import meanings_of_dataset
 from vivid_assets.export.part import schema
 from vivid_assets.export.publish import Published, part_path, publish_shard
 from vivid_assets.pipeline import Pipeline
@@ -41,7 +42,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         group_name=pipeline.group_name,
         kinds={"parquet", "huggingface"},
         code_version="3",
-        metadata={"dagster/column_schema": column_schema(schema())},
+        metadata={"dagster/column_schema": column_schema(schema(), meanings_of_dataset())},
         required_resource_keys=pipeline.keys("store"),
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -64,6 +65,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
                 "names given": published.named,
                 "names taken away": published.taken_away,
                 "other shards published": len(also),
+                **pipeline.desk_of(shard),
             },
             data_version=dg.DataVersion(digest(table.to_pylist())),
         )

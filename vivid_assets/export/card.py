@@ -14,9 +14,14 @@ _BESIDES = {
 }
 
 
+def meanings_of_dataset() -> dict[str, str]:
+    """What the dataset's columns mean, by name."""
+    return _BESIDES | {column.name: column.meaning for column in all_columns()}
+
+
 def dataset_card(catalogue: str) -> bytes:
     """The card of a catalogue's dataset. It depends on nothing else, so any shard's export may write it."""
-    meanings = _BESIDES | {column.name: column.meaning for column in all_columns()}
+    meanings = meanings_of_dataset()
     lines = [f"| `{field.name}` | {field.type} | {meanings[field.name]} |" for field in schema()]
     template = files("vivid_assets.export").joinpath("card.md").read_text(encoding="utf-8")
     return template.format(catalogue=catalogue, columns="\n".join(lines)).encode()

@@ -4,10 +4,14 @@ Text, numbers, truth values, bytes, sequences and dataclasses of these are what 
 row need not have it. A column is named once, and one that is misspelt or forgotten is refused where it is written.
 """
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -65,6 +69,30 @@ def _columns_of(kind: Hashable) -> tuple[Column, ...]:
 def schema_of(kind: type) -> pa.Schema:
     """The Arrow schema of a dataclass. Every column may be null, as it is in rows that failed."""
     return pa.schema([pa.field(column.name, column.type) for column in columns_of(kind)])
+
+
+def meanings_of(kind: type) -> dict[str, str]:
+    """What the columns of a dataclass mean, by name: the docstrings below its fields, its own before its bases'.
+
+    A column without one is left out; so is all of a class whose source is not there.
+    """
+    found: dict[str, str] = {}
+    for base in kind.__mro__:
+        if is_dataclass(base):
+            with suppress(OSError):
+                found = _docstrings(textwrap.dedent(inspect.getsource(base))) | found
+    return {column.name: found[column.name] for column in columns_of(kind) if column.name in found}
+
+
+def _docstrings(source: str) -> dict[str, str]:
+    """Of a class's fields."""
+    (declared,) = ast.parse(source).body
+    assert isinstance(declared, ast.ClassDef)
+    found = {}
+    for field, below in pairwise(declared.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+            found[field.target.id] = " ".join(ast.literal_eval(below.value).split())
+    return found
 
 
 def as_columns(row: Any) -> dict[str, Any]:

@@ -26,17 +26,22 @@ COMMON = pa.schema(
         pa.field("environment", pa.string()),
     ]
 )
-"""The columns that a row of every stage has.
+"""The columns that a row of every stage has."""
 
-``rendition`` is which of its picture's renditions a row is for: empty in stages that have a row a picture
-(``Stage.per_rendition``), and where a catalogue declares none.
-``status`` is ``ok``, ``failed`` (this stage could not do it) or ``skipped`` (an earlier stage could not);
-``error`` is a sentence for people; ``transient`` says that trying again may help, also to a row that is ``ok`` but
-degraded (``Stage.degraded``), or ``skipped`` since an earlier stage has not been run; ``key`` is the digest of
-everything the result depends on; ``seconds`` is the work spent on this picture; ``sizes`` are those of the row's
-files in bytes, by which a file that was lost or cut off is noticed; ``environment`` names the libraries and devices
-that the row was computed with, which are no part of the key.
-"""
+COMMON_MEANINGS = {
+    "picture": "the picture: its path below the catalogue's folder",
+    "rendition": "which of its picture's renditions the row is for; empty in a stage that has a row a picture, and "
+    "where none is declared",
+    "status": "ok, failed (this stage could not do it) or skipped (an earlier one could not)",
+    "error": "why it failed or was skipped, a sentence for people",
+    "transient": "whether trying again may help: also of a row that is ok and degraded, or skipped since an earlier "
+    "stage has not been run",
+    "key": "digest of everything that the row depends on",
+    "seconds": "the work spent on this picture",
+    "sizes": "bytes of the row's files, by which one that was lost or cut off is noticed",
+    "environment": "libraries and devices that the row was computed with; no part of the key",
+}
+"""What they mean."""
 
 _STATE = ("status", "error")
 

@@ -19,7 +19,7 @@ from vivid_assets.catalogue.progress import EXPORT
 from vivid_assets.catalogue.source import find, registered
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
-from vivid_assets.scheduling.jobs import retry_failed
+from vivid_assets.scheduling.jobs import one_step, retry_failed
 from vivid_assets.spelling import did_you_mean
 from vivid_assets.stages.out_of_date import (
     DEGRADED,
@@ -67,7 +67,7 @@ class UpdateConfig(dg.Config):
         "failed, corrupt files too. degraded: made without a model that the deployment has. all: all of these.",
     )
     stages: list[str] = Field(
-        default_factory=list,
+        [],
         description=f"Only these stages, of {', '.join(STAGE_NAMES)}. Empty: all, and those that follow.",
     )
     dry_run: bool = Field(False, description="Only say what would run: shards, pictures, expected time.")
@@ -103,17 +103,13 @@ def update_job(pipeline: Pipeline) -> dg.JobDefinition:
         if wanted and not config.dry_run:
             ask_for(store, context.run_id, wanted)
 
-    @dg.job(
-        name=pipeline.named(UPDATE),
-        description="Brings up to date what is stale, failed or degraded, and nothing else: one run for each shard. "
-        "With dry_run it only says what it would run.",
-        tags=pipeline.tags,
-        executor_def=dg.in_process_executor,
+    return one_step(
+        pipeline,
+        UPDATE,
+        find_updates,
+        "Brings up to date what is stale, failed or degraded, and nothing else: one run for each shard. With dry_run "
+        "it only says what it would run.",
     )
-    def update() -> None:
-        find_updates()
-
-    return update
 
 
 def summary(wanted: list[ShardUpdate], *, dry_run: bool) -> str:

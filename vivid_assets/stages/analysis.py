@@ -28,20 +28,30 @@ class Analysed:
     subject_type: str
     subject_confidence: float | None
     subject_reason: str | None
+    """Why there is no answer of CLIP; null: there is."""
     lighting: str
     lighting_confidence: float | None
     atmosphere: str
     atmosphere_confidence: float | None
     temperature: Temperature
     tone: Tone
+    """Whether the subject is bright or dark."""
     warmth: float
+    """The subject's colour between blue and yellow: mean Lab b, above 0 warm."""
     brightness: float
+    """The subject's, 0 to 1."""
     wall_warmth: float
+    """The original background's colour between blue and yellow."""
     wall_brightness: float
+    """The original background's, 0 to 1."""
     wall_flatness: float
+    """Share of the frame's pixels that have the original background's colour."""
     line_art: bool
+    """Whether the picture is line art."""
     line_art_probability: float
+    """Estimated probability that it is line art."""
     degraded: Degraded
+    """Which model was expected, and why it did not answer; null: nothing is missing."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,9 @@ class Background:
     recipe: str | None
     """What a backdrop is drawn from; the colour of a background of one."""
     reused: bool
+    """Whether the scene was there already."""
     unused_words: Sequence[str]
+    """Words of the prompt that the background cannot show."""
     degraded: Degraded
 
 

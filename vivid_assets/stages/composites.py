@@ -65,15 +65,19 @@ class Composite(Measures):
 
     file: StoredFile
     mode: str
+    """How it was blended."""
     scale: float
     """By how much the photograph was enlarged or reduced on its canvas."""
     alpha_verdict: str | None
+    """How the mask's edge compares with the photograph; plate: it was solved against a plain background."""
     spill: float
+    """Strength of the original background's light that was taken from the subject, 0 to 1."""
     shadow: str
     shadow_file: StoredFile | None
     shadow_area: float
     shadow_depth: float
     notes: Sequence[str]
+    """What the photograph did not show, in words."""
     broken_rules: Sequence[str]
     """Which of its preset's rules it breaks, and how."""
     still_file: StoredFile | None = None

@@ -20,12 +20,19 @@ class PromptRow:
     user_prompt: str
     user_negative_prompt: str
     added: Sequence[AddedWords]
+    """Words that a rule added, and why."""
     left_out: Sequence[AddedWords]
+    """Words that a rule would have added, and why it did not."""
     negative_added: Sequence[AddedWords]
+    """Words that a rule added to the negative prompt, and why."""
     negative_left_out: Sequence[AddedWords]
+    """Words that a rule would have added to it, and why it did not."""
     tokens: Int32
+    """CLIP's tokens of the prompt, of 77."""
     negative_tokens: Int32
+    """Those of the negative prompt."""
     warnings: Sequence[str]
+    """What CLIP will not read, or other models read otherwise, in words."""
 
 
 @dataclass(frozen=True)

@@ -51,13 +51,19 @@ class MaskRow:
     verdict: str
     reason: str
     figures: str
+    """What the quality check measured, JSON."""
     tried: str
+    """The tiers that were asked, and why each was or was not taken, JSON."""
     degraded: Degraded
     review: bool
+    """Whether a person should look at the mask."""
     line_art: bool
     line_art_probability: float
+    """Estimated probability that the picture is line art."""
     origin: Origin
+    """Kind of alpha: a person's mask, the source's own, a network's probability or matte, or a drawing."""
     notes: Sequence[str]
+    """How a mask's file was read, in words."""
     right: float | None
     edge_right: float | None
     frames_file: StoredFile | None = None
@@ -67,7 +73,7 @@ class MaskRow:
     lost_frames: Int32 | None = None
     """Those of them in which the tier has not found the subject."""
     lost_share: float | None = None
-    """The same as a share of all."""
+    """The same as a share of all its frames."""
     flicker: float | None = None
     """Share of a clip's subject that comes or goes from one frame to the next though nothing moves it."""
 

@@ -23,13 +23,19 @@ class PreparedImage:
     """A picture, decoded; of a clip the frame that stands for it."""
 
     file: StoredFile
+    """The picture at the size that models see, PNG."""
     alpha_file: StoredFile | None
+    """The source's own transparency; null: it has none."""
     width: Int32
+    """Pixels of `file`."""
     height: Int32
+    """Pixels of `file`."""
     source_width: Int32
     source_height: Int32
     source_format: str
+    """What kind of file the source is."""
     notes: Sequence[str]
+    """What was converted, in words."""
     frames: Int32 | None = None
     """Of a clip."""
     fps: float | None = None

@@ -34,8 +34,11 @@ class Reviewed:
     """One picture for a person to look at, failed ones too."""
 
     outcome: str
+    """What became of the picture: ok, failed or to do."""
     rank: Int8
+    """What to look at first: 0 to 3 need a look, above them nothing does."""
     why: Sequence[str]
+    """Why it needs a look, in words."""
     tier: str | None
     verdict: str | None
     reason: str | None
@@ -43,19 +46,23 @@ class Reviewed:
     generator: str | None
     prompt: str | None
     composite: str | None
+    """The composite's file in the store."""
     source_width: Int32 | None
     source_height: Int32 | None
     right: float | None
     edge_right: float | None
     frames: Int32 | None
-    """Of a clip."""
+    """Frames of a clip; null: a picture."""
     flagged_frames: Int32 | None
     flicker: float | None
     before: bytes | None
+    """The source, a small WebP."""
     mask: bytes | None
+    """Its mask, a small WebP."""
     edges: bytes | None
     """Where the mask's edge is unsure; of a clip its flagged frames, and verdict and flicker over its time."""
     after: bytes | None
+    """The composite, a small WebP."""
 
 
 @dataclass(frozen=True)

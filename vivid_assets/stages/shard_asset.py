@@ -1,6 +1,5 @@
 """A stage as Dagster's asset over shards: how it is declared, and what it reports about a shard."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,11 +19,12 @@ from vivid_assets.catalogue.progress import asked_by_shard, note_progress, read_
 from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
 from vivid_assets.catalogue.source import find
+from vivid_assets.export.columns import all_columns
 from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
-from vivid_assets.rows.columns import from_columns
+from vivid_assets.rows.columns import from_columns, meanings_of
 from vivid_assets.rows.engine import Outcome
-from vivid_assets.rows.stage import FAILED, OK, SKIPPED, Stage, name_of
+from vivid_assets.rows.stage import COMMON_MEANINGS, FAILED, OK, SKIPPED, Stage, name_of
 from vivid_assets.rows.tables import newest_number, table_path
 from vivid_assets.settings import Settings, SettingsFile
 from vivid_assets.stages.check_results import check_specs, judge_shard
@@ -58,7 +58,7 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
         op_tags={"dagster/priority": str(stage.priority)},
         code_version=stage.version,
         check_specs=check_specs(pipeline, stage),
-        metadata={"dagster/column_schema": column_schema(stage.schema)},
+        metadata={"dagster/column_schema": column_schema(stage.schema, meanings(stage))},
         required_resource_keys=pipeline.keys("store", "settings", *models),
     )
     def step(context: dg.AssetExecutionContext, config: ShardConfig) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -132,8 +132,7 @@ def materialize_shard(
         metadata["renditions"] = by_rendition(outcome)
     metadata |= {name: _as_metadata(value) for name, value in work.report(outcome).items()}
     metadata |= _figures(stage, shard, outcome, store)
-    if desk := os.environ.get("VIVID_DESK"):
-        metadata["review desk"] = dg.MetadataValue.url(f"{desk}/{catalogue_of(shard)}")
+    metadata |= pipeline.desk_of(shard)
     check_results, figures = judge_shard(pipeline, stage, shard, outcome, store, limits)
     asked, transient = asked_by_shard(ledger).get(shard), sum(row["transient"] for row in outcome.rows)
     counts = Counter(outcome.table["status"].to_pylist())
@@ -168,9 +167,19 @@ def last_to_show(pipeline: Pipeline, context: dg.AssetExecutionContext) -> str |
     return next((name for name in reversed(show) if pipeline.key(name) in selected), None)
 
 
-def column_schema(schema: pa.Schema) -> dg.TableSchema:
-    """A table's columns as Dagster shows them."""
-    return dg.TableSchema(columns=[dg.TableColumn(name=field.name, type=str(field.type)) for field in schema])
+def meanings(stage: PipelineStage) -> dict[str, str]:
+    """What the columns of a stage's table mean, by name: as the dataset's card says it, or the row's own type."""
+    exported = all_columns()
+    # A view shows columns of other stages under their names.
+    others = {column.column: column.meaning for column in exported} if stage.is_view else {}
+    said = {column.column: column.meaning for column in exported if column.source == stage.name}
+    return others | COMMON_MEANINGS | meanings_of(stage.row) | said
+
+
+def column_schema(schema: pa.Schema, meanings: Mapping[str, str]) -> dg.TableSchema:
+    """A table's columns as Dagster shows them, with what they mean by name."""
+    columns = [dg.TableColumn(one.name, str(one.type), description=meanings.get(one.name)) for one in schema]
+    return dg.TableSchema(columns)
 
 
 def _shown(work: StageWork[Any, Any, Any], done: Sequence[Mapping[str, Any]]) -> list[Pictures]:

@@ -31,7 +31,9 @@ class Measures:
     wall_lightness: float | None
     """The original background's median L."""
     wall_a: float | None
+    """Its median a."""
     wall_b: float | None
+    """Its median b."""
 
 
 @dataclass(frozen=True)
