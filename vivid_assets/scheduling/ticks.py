@@ -29,13 +29,15 @@ from vivid_assets.rows.keys import digest
 from vivid_assets.scheduling.jobs import CATALOGUE
 from vivid_assets.scheduling.lost_runs import at_work, close_lost_runs
 from vivid_assets.settings import SettingsFile
-from vivid_assets.stages.out_of_date import standings
+from vivid_assets.stages.out_of_date import asked_for, standings
 
 ATTEMPT = "vivid/attempt"
 """The run's tag with the state for which it was requested; a shard is not requested twice for the same state."""
 
 _PARTITION = "dagster/partition"
 _AGAIN_AFTER = timedelta(hours=20)
+_ASKED_FOR = timedelta(hours=1)
+"""How long the sensor ``updates`` is trusted to request what was asked for: it may be off."""
 
 
 class _Log(Protocol):
@@ -106,6 +108,7 @@ def plan_tick(
         return TickPlan([], [], 0, faults, names)
     close_lost_runs(pipeline, instance, store, now)
     taken = _taken(pipeline, instance, now, night, before)
+    taken |= {(shard, "") for shard in asked_for(store, since=now - _ASKED_FOR)}
     wanted = [one for state in states.values() for one in _wanted(state, night, taken)]
     shards = {one.shard for state in states.values() for one in state.stale if night or not one.is_retry}
     shards |= {one.shard for one in wanted}

@@ -8,7 +8,9 @@ shard; within a shard only its run knows which pictures change, so a shard count
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from partitions.shards import catalogue_of
@@ -216,6 +218,17 @@ def ask_for(store: Store, name: str, wanted: Collection[ShardUpdate]) -> None:
     # In the store: a run's tag holds a few thousand characters on PostgreSQL.
     runs = [[one.shard, [*one.stages], one.retries] for one in wanted]
     store.write(f"{WAITING_UPDATES}/{name}.json", json.dumps(runs).encode(), durable=True)
+
+
+def asked_for(store: Store, since: datetime) -> set[str]:
+    """The shards whose runs were asked for since then and are not all requested yet."""
+    lists = {f"{WAITING_UPDATES}/{name}" for name in store.names(WAITING_UPDATES)}
+    found: set[str] = set()
+    for one in lists - store.written_before(WAITING_UPDATES, since).keys() if lists else lists:
+        # The sensor may be done with it meanwhile: then its runs are there.
+        with suppress(FileNotFoundError):
+            found |= {shard for shard, _, _ in json.loads(store.read(one))}
+    return found
 
 
 def counts_by_stage(found: Collection[Standing]) -> dict[str, dict[str, int]]:

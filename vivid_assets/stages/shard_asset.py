@@ -18,7 +18,7 @@ from vivid_assets.catalogue.ledger import live_of, shard_rows
 from vivid_assets.catalogue.progress import asked_by_shard, note_progress, read_progress
 from vivid_assets.catalogue.scan import catalogue_settings, changed_since
 from vivid_assets.catalogue.settings_versions import settings_key
-from vivid_assets.catalogue.source import find
+from vivid_assets.catalogue.source import each_registered, find
 from vivid_assets.export.columns import all_columns
 from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.review.contact_sheet import as_markdown, contact_sheet
@@ -97,14 +97,14 @@ def settings_of(context: dg.AssetExecutionContext, store: Store, settings: Setti
 def check_shard(pipeline: Pipeline, context: dg.AssetExecutionContext, store: Store) -> None:
     """Raise ValueError unless the run's partition is a shard of the store.
 
-    One that cannot be a shard's, which somebody typed into the launch dialog, is taken off the list again: it would
-    stay there, failed, for ever.
+    One that somebody typed into the launch dialog is taken off the list again: it would stay there, failed, for ever.
     """
     shard = context.partition_key
-    if not is_shard(shard):
-        context.instance.delete_dynamic_partition(pipeline.shards_name, shard)
-    elif len(shard_rows(store, shard)):
+    if is_shard(shard) and len(shard_rows(store, shard)):
         return
+    # A store without any catalogue may be one that is not mounted: it does not know what there is.
+    if not is_shard(shard) or any(each_registered(store)):
+        context.instance.delete_dynamic_partition(pipeline.shards_name, shard)
     raise ValueError(no_shard(shard))
 
 

@@ -18,6 +18,7 @@ from vivid_assets.masking.gradient_tier import Gradients
 from vivid_assets.scheduling.lost_runs import PROCESS, command_locks
 from vivid_assets.scheduling.ticks import ATTEMPT, plan_tick, send_alerts
 from vivid_assets.settings import SettingsFile
+from vivid_assets.stages.out_of_date import KINDS, ask_for, standings, updates
 
 NOW = datetime.now(UTC)
 LOG = logging.getLogger("night")
@@ -65,6 +66,14 @@ def test_new_pictures_are_requested_once(night):
     submit(night, first)
     assert shards(requested(night)) == [], "its run is at work"
     assert shards(requested(night, name="night 1")) == [], "also for the schedule"
+
+
+def test_what_a_person_has_just_asked_for_is_not_requested_twice(night):
+    scan(night.store, night.catalogue)
+    found = standings(night.store, "spring", SettingsFile(path=str(night.settings_file)))
+    ask_for(night.store, "a-run-of-update", updates(found, KINDS))
+    assert shards(requested(night)) == []
+    assert shards(requested(night, now=NOW + timedelta(hours=2))) == ["spring-00000"], "the sensor updates may be off"
 
 
 def test_a_tick_that_died_after_its_scan_loses_nothing(night):
