@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -222,8 +222,10 @@ class Store(Resource):
         if self.is_local:
             local_files.sweep(self._local_root)
 
-    def read_table(self, relative: str, filters: list[Any] | None = None) -> pa.Table | None:
-        """The Parquet table at ``relative`` (rows that meet ``filters``), or None if there is none.
+    def read_table(
+        self, relative: str, filters: list[Any] | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table | None:
+        """The Parquet table at ``relative`` (rows that meet ``filters``, these ``columns``), or None if there is none.
 
         Raises DamagedTable when the file is there but cannot be read.
         """
@@ -231,9 +233,15 @@ class Store(Resource):
         try:
             if filters is None:
                 # One request, where a part of a table takes several.
-                return pq.read_table(pa.BufferReader(self.read(relative)), page_checksum_verification=True)
+                data = pa.BufferReader(self.read(relative))
+                return pq.read_table(data, columns=columns, page_checksum_verification=True)
             return pq.read_table(
-                path.path, filesystem=path.fs, filters=filters, partitioning=None, page_checksum_verification=True
+                path.path,
+                filesystem=path.fs,
+                filters=filters,
+                columns=columns,
+                partitioning=None,
+                page_checksum_verification=True,
             )
         except FileNotFoundError:
             return None

@@ -145,12 +145,32 @@ def test_a_wrong_mask_is_made_again_by_another_tier(studio, desk, u2netp):
     desk.locator("#desk-tier").click()
     desk.keyboard.type("u2netp")
     assert make_again(desk) <= MOST_CLICKS
+    desk.locator("#desk-busy").wait_for()
+    wrong = desk.locator(".cell.after img").get_attribute("src")
     assert studio.run_what_was_asked()["masks"] == 1
     tier, alpha = studio.mask("bricks.png")
     assert (tier, overlap(alpha) > 0.95) == ("u2netp", True)
-    desk.reload()
-    choose(desk, "bricks.png")
-    assert "u2netp" in desk.locator("#facts").inner_text()
+    # Without a click more: the page shows it in its place.
+    desk.locator("#facts", has_text="u2netp").wait_for()
+    desk.locator("#desk-busy").wait_for(state="hidden")
+    desk.locator(f".cell.after img:not([src='{wrong}'])").wait_for()
+    assert desk.locator("#strip .tile[aria-selected=true]").get_attribute("title") == "bricks.png"
+
+
+def test_what_is_typed_for_one_picture_stays_while_another_one_comes_back(studio, desk):
+    choose(desk, "gravel.png")
+    desk.locator("#desk-prompt").fill("teal paper")
+    make_again(desk)
+    choose(desk, "grass.png")
+    desk.keyboard.press("f")
+    desk.locator("#desk-prompt").fill("half a sentence")
+    studio.run_what_was_asked()
+    desk.locator("#notice", has_text="gravel.png has been made again.").wait_for()
+    assert desk.locator("#name").inner_text() == "grass.png"
+    assert desk.locator("#desk-prompt").input_value() == "half a sentence"
+    assert desk.locator(".tile.flagged").get_attribute("title") == "grass.png"
+    choose(desk, "gravel.png")
+    assert "teal paper" in desk.locator("#facts").inner_text()
 
 
 def test_a_wrong_mask_is_made_again_by_one_that_is_uploaded(studio, desk, tmp_path):

@@ -57,6 +57,7 @@ def desk_app(desk: Desk, *, hosts: set[str], token: str = "", read_only: bool = 
         routes=[
             Route("/", answers.index),
             Route("/{catalogue}", answers.page),
+            Route("/{catalogue}/row", answers.row),
             Route("/{catalogue}/small/{part}", answers.small),
             Route("/{catalogue}/full/{part}", answers.full),
             *changes,
@@ -93,6 +94,10 @@ class _Answers:
         tiers = (f'<option value="{html.escape(tier)}">' for tier, missing in known if not missing)
         return _part("panel.html").replace("{{tiers}}", "".join(tiers))
 
+    async def row(self, request: Request) -> Response:
+        entry = await run_in_threadpool(self._desk.entry, request.path_params["catalogue"], *_names(request))
+        return JSONResponse(entry, headers={"Cache-Control": "no-store"})
+
     async def small(self, request: Request) -> Response:
         parts = request.path_params
         data = await run_in_threadpool(self._desk.small, parts["catalogue"], *_names(request), parts["part"])
@@ -122,8 +127,8 @@ class _Answers:
 
     async def launch(self, request: Request) -> Response:
         await _body(request, _LARGEST_BODY)
-        said = await run_in_threadpool(self._desk.launch, request.path_params["catalogue"])
-        return JSONResponse({"said": said})
+        runs, said = await run_in_threadpool(self._desk.launch, request.path_params["catalogue"])
+        return JSONResponse({"runs": runs, "said": said})
 
 
 def _guard(hosts: set[str], token: str, *, read_only: bool) -> Callable[..., Awaitable[Response]]:

@@ -18,12 +18,17 @@ window.vividDesk = (() => {
     picture: row.picture, tier: find("#desk-tier").value, prompt: find("#desk-prompt").value, background: find("#desk-background").value,
   });
 
+  function take(asked, answer) {
+    asked.wish = answer.wish;
+    kept.add(asked.picture);
+  }
+
   // A mask for a row's picture; an empty file takes it back.
   async function sendMask(asked, file) {
-    const kept = await send(`${here()}/mask?picture=${encodeURIComponent(asked.picture)}`, file, "image/png");
-    if (kept) asked.wish = kept.wish;
+    const answer = await send(`${here()}/mask?picture=${encodeURIComponent(asked.picture)}`, file, "image/png");
+    if (answer) take(asked, answer);
     if (row === asked) find("#desk-own").hidden = !row.wish.mask;
-    return Boolean(kept);
+    return Boolean(answer);
   }
 
   async function keep() {
@@ -33,9 +38,46 @@ window.vividDesk = (() => {
     const body = JSON.stringify(wish());
     if (file && !(await sendMask(asked, file))) return false;
     find("#desk-mask").value = "";
-    const kept = await send(`${here()}/wish`, body);
-    if (kept) asked.wish = kept.wish;
-    return Boolean(kept);
+    const answer = await send(`${here()}/wish`, body);
+    if (answer) take(asked, answer);
+    return Boolean(answer);
+  }
+
+  // ---- what is being made again: asked after until it is another row, which then takes the place of this one
+  const EVERY_MS = 3000;
+  const PATIENCE_MS = 3600 * 1000;
+  const kept = new Set();
+  const busy = new Map();
+  let rowsOf = () => [];
+  let renew = () => {};
+  let timer;
+
+  async function launch() {
+    const launched = await send(`${here()}/launch`, "{}");
+    if (!launched?.runs) return;
+    // All renditions of a picture are asked after; one that stays as it is, until the patience ends.
+    const until = Date.now() + PATIENCE_MS;
+    for (const picture of kept) for (const asked of rowsOf(picture)) busy.set(asked, until);
+    kept.clear();
+    find("#desk-busy").hidden = !busy.has(row);
+    timer ??= setInterval(look, EVERY_MS);
+  }
+
+  async function look() {
+    for (const [asked, until] of document.hidden ? [] : [...busy]) {
+      const address = `${here()}/row?picture=${encodeURIComponent(asked.picture)}&name=${encodeURIComponent(asked.name)}`;
+      const answer = await fetch(address, { credentials: "same-origin" }).catch(() => null);
+      const now = answer?.ok ? await answer.json().catch(() => null) : null;
+      const isNew = now && now.key !== asked.key;
+      if (isNew || Date.now() > until) busy.delete(asked);
+      if (!isNew) continue;
+      Object.assign(asked, now);
+      renew(asked);
+      tell(`${asked.name} has been made again.`);
+    }
+    if (busy.size) return;
+    clearInterval(timer);
+    timer = undefined;
   }
 
   // The mask that was asked for and perhaps not made yet, else the one that the picture has.
@@ -56,6 +98,8 @@ window.vividDesk = (() => {
 
   return {
     draw,
+    // What the page does with a row that has been made again.
+    whenRenewed(does, rowsOfPicture) { [renew, rowsOf] = [does, rowsOfPicture]; },
     judge(judged, judgement, notify) {
       tell = notify;
       send(`${here()}/judge`, JSON.stringify({ picture: judged.picture, name: judged.name, judgement }));
@@ -70,9 +114,10 @@ window.vividDesk = (() => {
       find("#desk-background").value = row?.wish?.background ?? "";
       find("#desk-mask").value = "";
       find("#desk-own").hidden = !row?.wish?.mask;
+      find("#desk-busy").hidden = !busy.has(row);
       // A clip takes no mask.
       for (const offer of document.querySelectorAll(".desk-of-pictures")) offer.hidden = Boolean(row?.frames);
-      find("#desk-again").onclick = async () => { if (await keep()) await send(`${here()}/launch`, "{}"); };
+      find("#desk-again").onclick = async () => { if (await keep()) await launch(); };
       find("#desk-keep").onclick = keep;
       find("#desk-draw").onclick = draw;
       find("#desk-drop").onclick = () => sendMask(row, "");

@@ -1,7 +1,7 @@
 """What the review desk does, without its web server: the pictures of a catalogue, and what people say of them."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -32,7 +32,7 @@ from vivid_assets.imaging.io.read_mask import read_mask
 from vivid_assets.review.judgements import Label, keep
 from vivid_assets.review.page import OF_CLIPS
 from vivid_assets.rows.stage import OK
-from vivid_assets.rows.tables import read_rows
+from vivid_assets.rows.tables import read_rows, read_value
 from vivid_assets.settings import LONGEST_TEXT, SettingsFile, tier_name
 from vivid_assets.stages.masks import tiers_of
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
@@ -60,26 +60,31 @@ class Desk:
         """
         find(self.store, catalogue)
         judged, wishes = read_judged(self.store, catalogue), read_wishes(self.store, catalogue)
-        rows = []
-        for shard in shards_of(self.store, catalogue):
-            live = {one["picture"] for one in live_pictures(self.store, shard)}
-            for name, row in read_rows(self.store, REVIEW, shard).items():
-                if row["picture"] in live and row["status"] == OK:
-                    there = {part: row[part] is not None for part in _SMALL}
-                    kept = {column: row[column] for column in (*_PLAIN, "right", "edge_right", *OF_CLIPS, "picture")}
-                    rows.append({**kept, **there, "name": name})
-                    rows[-1]["size"] = (
-                        f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
-                    )
+        rows = [row for shard in shards_of(self.store, catalogue) for row in self._reviewed(shard)]
         rows.sort(key=lambda row: (row["rank"], 1.0 if row["right"] is None else row["right"], row["name"]))
         return [_entry(catalogue, row, judged, wishes) for row in rows[after : after + SHOWN]], len(rows)
 
+    def entry(self, catalogue: str, picture: str, name: str) -> dict[str, Any]:
+        """The review's row of that name, as it is now. Raises FileNotFoundError."""
+        for row in self._reviewed(self._shard(catalogue, picture)):
+            if row["name"] == name:
+                return _entry(catalogue, row, read_judged(self.store, catalogue), read_wishes(self.store, catalogue))
+        raise FileNotFoundError(f"{name!r} has not been reviewed yet.")
+
+    def _reviewed(self, shard: str) -> Iterator[dict[str, Any]]:
+        """The shard's rows of the review, of pictures that it has now; of small pictures whether they are there."""
+        live = {one["picture"] for one in live_pictures(self.store, shard)}
+        for name, row in read_rows(self.store, REVIEW, shard, only_whether=_SMALL).items():
+            if row["picture"] in live and row["status"] == OK:
+                size = f"{row['source_width']} × {row['source_height']}" if row["source_width"] else None
+                yield {**row, "name": name, "size": size}
+
     def small(self, catalogue: str, picture: str, name: str, part: str) -> bytes:
         """A small picture (WebP) of the review's row of that name. Raises FileNotFoundError."""
-        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(name, {})
-        if part not in _SMALL or not row.get(part):
+        shard = self._shard(catalogue, picture)
+        found: bytes | None = read_value(self.store, REVIEW, shard, picture, name, part) if part in _SMALL else None
+        if not found:
             raise FileNotFoundError(part)
-        found: bytes = row[part]
         return found
 
     def full(self, catalogue: str, picture: str, name: str, part: str) -> tuple[bytes, str]:
@@ -157,18 +162,18 @@ class Desk:
         keep_wish(self.store, catalogue, picture, wish)
         return wish
 
-    def launch(self, catalogue: str) -> str:
-        """Have the pictures run for which something is asked; what will run, in a sentence. Raises ValueError."""
+    def launch(self, catalogue: str) -> tuple[int, str]:
+        """Have the pictures run for which something is asked; the runs, and a sentence. Raises ValueError."""
         scan(self.store, find(self.store, catalogue))
         asked = places_of(self.store, catalogue, read_wishes(self.store, catalogue))
         shards = {shard for places in asked.values() for shard in places}
         found = updates(standings(self.store, catalogue, self.settings), (STALE, WAITING))
         wanted = [one for one in found if one.shard in shards]
         if not wanted:
-            return "Nothing has changed: every picture is as it was asked for."
+            return 0, "Nothing has changed: every picture is as it was asked for."
         ask_for(self.store, f"desk-{uuid.uuid4().hex}", wanted)
         runs = "1 run is" if len(wanted) == 1 else f"{len(wanted)} runs are"
-        return f"{runs} requested; only pictures that changed are computed."
+        return len(wanted), f"{runs} requested; only pictures that changed are computed."
 
     def _shard(self, catalogue: str, picture: str) -> str:
         find(self.store, catalogue)

@@ -226,6 +226,30 @@ function reasons(row) {
   return row.why.map((sentence) => make("li", { className: row.rank === 0 ? "failed" : "", textContent: sentence }));
 }
 
+// ---- at the desk: a row that has been made again; what is shown of the others stays as it is
+const order = (row) => [row.rank, row.right ?? 1, row.name];
+
+function renewed(row) {
+  const before = current();
+  flags.delete(row.name);
+  accepted.delete(row.name);
+  saveJudgements();
+  rows.sort((one, other) => {
+    const [a, b] = [order(one), order(other)];
+    const place = a.findIndex((value, index) => value !== b[index]);
+    return place < 0 ? 0 : a[place] < b[place] ? -1 : 1;
+  });
+  shown = rows.filter((candidate) => passes(candidate));
+  drawFilters();
+  drawStrip();
+  if (row === before || !shown.includes(before)) { show(shown.includes(row) ? shown.indexOf(row) : at); return; }
+  at = shown.indexOf(before);
+  find("#position").textContent = `${at + 1} of ${shown.length}`;
+  tiles.get(before).setAttribute("aria-selected", "true");
+}
+
+desk?.whenRenewed(renewed, (picture) => rows.filter((row) => row.picture === picture));
+
 // ---- slider, zoom and pan: both sides move together
 const ZOOMS = [1, 2, 4, 8];
 let zoom = 1;

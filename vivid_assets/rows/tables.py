@@ -15,10 +15,11 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources.errors import DamagedTable, MachineFault
 from resources.store.store import Store, table_bytes
@@ -57,19 +58,33 @@ def shards_with_rows(store: Store, stage: Stage) -> list[str]:
     return sorted({name.partition(".")[0] for name in store.names(f"tables/{stage.name}")})
 
 
-def read_rows(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
+def read_rows(store: Store, stage: Stage, shard: str, *, only_whether: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """The shard's rows of ``stage`` by their names; empty when it was never materialised, or the table is damaged.
 
-    So is a table of an earlier version with other columns: its rows are stale.
+    So is a table of an earlier version with other columns: its rows are stale. Of the columns ``only_whether`` a row
+    has only whether there is a value.
     """
-    return read_numbered(store, stage, shard)[0]
+    return read_numbered(store, stage, shard, only_whether=only_whether)[0]
 
 
-def read_numbered(store: Store, stage: Stage, shard: str) -> tuple[dict[str, dict[str, Any]], int]:
+def read_numbered(
+    store: Store, stage: Stage, shard: str, *, only_whether: Sequence[str] = ()
+) -> tuple[dict[str, dict[str, Any]], int]:
     """As ``read_rows``, and the number of the table."""
     table, number = _read_newest(store, stage.name, shard)
-    fits = table is not None and _fits(table, stage)
-    return {name_of(row): row for row in table.to_pylist()} if table is not None and fits else {}, number
+    if table is None or not _fits(table, stage):
+        return {}, number
+    for column in only_whether:
+        table = table.set_column(table.column_names.index(column), column, pc.is_valid(table[column]))
+    return {name_of(row): row for row in table.to_pylist()}, number
+
+
+def read_value(store: Store, stage: Stage, shard: str, picture: str, name: str, column: str) -> Any:
+    """One value of the picture's row of that name, without reading the rest; None where there is no such row."""
+    few = {"filters": [("picture", "=", picture)], "columns": ["picture", "rendition", column]}
+    table, _ = _read_newest(store, stage.name, shard, **few)
+    rows = table.to_pylist() if table is not None and column in table.column_names else []
+    return next((row[column] for row in rows if name_of(row) == name), None)
 
 
 def read_shelf(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:
@@ -169,11 +184,14 @@ def _folder(stage: str, shard: str) -> str:
     return f"tables/{stage}/{shard}"
 
 
-def _read_newest(store: Store, stage: str, shard: str) -> tuple[pa.Table | None, int]:
-    """The table of the stage of that name, or None where there is none that can be read, and its number."""
+def _read_newest(store: Store, stage: str, shard: str, **part: Any) -> tuple[pa.Table | None, int]:
+    """The table of the stage of that name, or None where there is none that can be read, and its number.
+
+    ``part`` is what of it is read (``Store.read_table``).
+    """
     number = newest_number(store, stage, shard)
     while number:
-        table = _read(store, table_path(stage, shard, number))
+        table = _read(store, table_path(stage, shard, number), **part)
         # What is listed and not there has been cleared away by a run that wrote the next one meanwhile.
         if table is not None or (newest := newest_number(store, stage, shard)) == number:
             return table, number
@@ -181,10 +199,10 @@ def _read_newest(store: Store, stage: str, shard: str) -> tuple[pa.Table | None,
     return None, 0
 
 
-def _read(store: Store, path: str) -> pa.Table | None:
+def _read(store: Store, path: str, **part: Any) -> pa.Table | None:
     """The table, or None where there is none that can be read: its rows are then made anew."""
     try:
-        return store.read_table(path)
+        return store.read_table(path, **part)
     except DamagedTable as error:
         _log.error("%s Its rows count as missing; the next run of the stage computes them again.", error)
         return None
