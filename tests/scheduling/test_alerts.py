@@ -6,6 +6,8 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from resources.alerts import Alerts
 from resources.store.store import Store
+from vivid_assets.catalogue.scan import scan
+from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import PIPELINE, defs
 from vivid_assets.scheduling.alerts import failures_sensor
 from vivid_assets.scheduling.updates import updates_sensor
@@ -44,12 +46,15 @@ class House:
             result = failures_sensor(PIPELINE, dg.DefaultSensorStatus.RUNNING).evaluate_tick(context)
         self.cursor = result.cursor or self.cursor
 
-    def run(self, failure=None, shard="spring-00000"):
+    def run(self, failure=None, shard="spring-00000", check=None):
         run = self.instance.create_run_for_job(
             defs.resolve_job_def("vivid_catalogue"),
             status=dg.DagsterRunStatus.STARTED,
             tags={"dagster/partition": shard} | PIPELINE.tags,
         )
+        if check:
+            event = dg.DagsterEvent("ASSET_CHECK_EVALUATION", run.job_name, event_specific_data=check)
+            self.instance.report_dagster_event(event, run_id=run.run_id)
         if failure:
             self.instance.report_run_failed(run, failure)
         else:
@@ -89,6 +94,51 @@ def test_each_shard_is_told_for_itself(house):
     house.run("no room", shard="autumn-00001")
     house.tick()
     assert [title.rpartition(" ")[2] for title, _ in told] == ["spring-00001", "spring-00002", "autumn-00001"]
+
+
+def test_a_cause_of_many_shards_is_told_once_and_its_end_once(house, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "catalogue.toml").write_text("shard_size = 1")
+    for name in "abc":
+        (pictures / f"{name}.png").write_bytes(name.encode())
+    scan(house.store, register(house.store, "spring", str(pictures)))
+    shards = [f"spring-{number:05d}" for number in range(3)]
+
+    def titles(failure, *those):
+        told.clear()
+        for shard in those:
+            house.run(failure, shard=shard)
+            house.tick()
+        return [title for title, _ in told]
+
+    assert titles("the disk is full", *shards) == ["Run failed: vivid_catalogue spring-00000"]
+    assert titles("no such bucket", shards[2]) == ["Run failed: vivid_catalogue spring-00002"]
+    assert titles(None, shards[0]) == []
+    assert titles(None, shards[1]) == ["Run succeeds again: vivid_catalogue spring-00001"]
+    # A shard that is no more never succeeds again, and keeps nothing quiet.
+    titles("no room", "spring-00009")
+    assert titles("no room", shards[0]) == ["Run failed: vivid_catalogue spring-00000"]
+
+
+def test_a_check_that_stops_its_run_is_told_with_it(house):
+    stops = dg.AssetCheckEvaluation(
+        asset_key=PIPELINE.key("masks"),
+        check_name="complete",
+        passed=False,
+        metadata={},
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="300 of 512 pictures failed",
+        blocking=True,
+    )
+    house.run("stopped", check=stops)
+    house.tick()
+    ((title, text),) = told
+    assert title == "Run failed: vivid_catalogue spring-00000"
+    assert "masks: 300 of 512 pictures failed" in text
+    house.run()
+    house.tick()
+    assert [title.partition(":")[0] for title, _ in told[1:]] == ["Run succeeds again"]
 
 
 def test_a_thousand_shards_are_rerun_some_at_a_time_and_each_once(house):

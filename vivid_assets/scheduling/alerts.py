@@ -1,7 +1,10 @@
 """Alerts: runs that failed, checks that do not pass, and their recovery.
 
-Only changes are reported. The last report is in the store, ``alerts/<catalogue>.json``; the sensor's cursor marks the
-last run that was read. Both advance only when the webhook has accepted the alert, so a lost alert is sent again.
+Only changes are reported, and a cause once: a check that stops its run is told as the run's failure, and of several
+shards of a catalogue that fail for one reason the first is told, and the last that succeeds again.
+
+The last report is in the store, ``alerts/<catalogue>.json``; the sensor's cursor marks the last run that was read. Both
+advance only when the webhook has accepted the alert, so a lost alert is sent again.
 """
 
 import json
@@ -13,6 +16,7 @@ import dagster as dg
 from partitions.shards import catalogue_of, is_shard
 from resources.alerts import Alerts
 from resources.store.store import Store
+from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.stages.faults import reasons
 
@@ -65,6 +69,9 @@ def report_run(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: 
     for what, trouble in [*_checks(instance, run), (None, _reason(instance, run))]:
         if not last.is_news(what, trouble):
             continue
+        if what is None and last.is_of_others(trouble):
+            last.record(what, trouble)
+            continue
         name = f"{what} of {last.shard}" if what else f"{run.job_name.strip('_').lower()} {last.shard}".strip()
         if what:
             title = f"Check not passed: {name}" if trouble else f"Check passes again: {name}"
@@ -86,6 +93,14 @@ class _LastReport:
     def is_news(self, what: str | None, trouble: str) -> bool:
         return self._reported().get(f"{self._of} {what or 'run'}", "") != trouble
 
+    def is_of_others(self, trouble: str) -> bool:
+        """Whether other shards of the catalogue failed for the reason for which this one does, or did until now."""
+        reported, own = self._reported(), f"{self._of} run"
+        cause = trouble or reported.get(own, "")
+        others = {name.removesuffix(" run") for name, text in reported.items() if text == cause and name != own}
+        # One that has been merged or forgotten never succeeds again, and keeps nothing quiet.
+        return bool(others and is_shard(self.shard) and others & {*shards_of(self._store, catalogue_of(self.shard))})
+
     def record(self, what: str | None, trouble: str) -> None:
         reported = self._reported() | {f"{self._of} {what or 'run'}": trouble}
         text = json.dumps({name: text for name, text in reported.items() if text}, indent=1, sort_keys=True)
@@ -106,9 +121,12 @@ def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def _checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[str, str]]:
-    """Each check of the run, and what is wrong; empty where it passed."""
+    """Each check of the run, and what is wrong; empty where it passed. One that stopped the run is told with it."""
     entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     for one in (entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event):
+        stopped = one.blocking and not one.passed and one.severity == dg.AssetCheckSeverity.ERROR
+        if stopped and run.status == dg.DagsterRunStatus.FAILURE:
+            continue
         wrong = "" if one.passed else f"{one.severity.value} {one.description}"
         yield f"{one.asset_key.path[-1]} {one.check_name}", wrong
 
