@@ -17,7 +17,7 @@ from tests.support.waiting import until
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
-from vivid_assets.catalogue.wishes import read_kept_mask, read_wishes
+from vivid_assets.catalogue.wishes import read_judged, read_kept_mask, read_wishes
 from vivid_assets.desk.app import desk_app
 from vivid_assets.desk.desk import Desk
 from vivid_assets.imaging.io.mask_files import decode_mask
@@ -159,8 +159,11 @@ def test_a_wrong_mask_is_made_again_by_another_tier(studio, desk, u2netp):
 
 def test_what_is_typed_for_one_picture_stays_while_another_one_comes_back(studio, desk):
     choose(desk, "gravel.png")
-    desk.locator("#desk-prompt").fill("teal paper")
-    make_again(desk)
+    desk.keyboard.press("m")
+    desk.keyboard.press("Tab")
+    desk.keyboard.type("teal paper")
+    desk.keyboard.press("Enter")
+    desk.locator("#notice", has_text="1 run is requested").wait_for()
     choose(desk, "grass.png")
     desk.keyboard.press("f")
     desk.locator("#desk-prompt").fill("half a sentence")
@@ -171,6 +174,10 @@ def test_what_is_typed_for_one_picture_stays_while_another_one_comes_back(studio
     assert desk.locator(".tile.flagged").get_attribute("title") == "grass.png"
     choose(desk, "gravel.png")
     assert "teal paper" in desk.locator("#facts").inner_text()
+    desk.keyboard.press("x")
+    with desk.expect_response("**/judge"):
+        desk.get_by_role("button", name="Clear all").click()
+    assert read_judged(studio.store, "spring") == {}
 
 
 def test_a_wrong_mask_is_made_again_by_one_that_is_uploaded(studio, desk, tmp_path):

@@ -96,8 +96,16 @@ window.vividDesk = (() => {
     }
   }
 
+  // In the panel Enter makes the picture again, and Escape gives the keys back to the page.
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches("#desk input:not([type=file])")) return;
+    if (event.key === "Enter") find("#desk-again").click();
+    if (event.key === "Enter" || event.key === "Escape") event.target.blur();
+  });
+
   return {
     draw,
+    ask() { find("#desk-tier")?.focus(); },
     // What the page does with a row that has been made again.
     whenRenewed(does, rowsOfPicture) { [renew, rowsOf] = [does, rowsOfPicture]; },
     judge(judged, judgement, notify) {

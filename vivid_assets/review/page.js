@@ -353,6 +353,8 @@ function copyNames() {
 }
 
 function clearJudgements() {
+  const judged = rows.filter((row) => flags.has(row.name) || accepted.has(row.name));
+  if (desk) for (const row of judged) desk.judge(row, "", notify);
   flags.clear();
   accepted.clear();
   saveJudgements();
@@ -368,7 +370,7 @@ const KEYS = {
   f: toggleFlag, a: toggleAccepted, z: cycleZoom, x: openList, v: () => cycle("verdict"), t: () => cycle("tier"),
   l: () => setFilter("only", filter.only === "look" ? "" : "look"),
   1: () => setView("after"), 2: () => setView("mask"), 3: () => setView("three"), 4: () => setView("edges"),
-  o: () => find("#full").href && find("#full").click(), d: () => desk?.draw(), "/": () => find("#search").focus(),
+  o: () => find("#full").href && find("#full").click(), d: () => desk?.draw(), m: () => desk?.ask(), "/": () => find("#search").focus(),
 };
 
 document.addEventListener("keydown", (event) => {
