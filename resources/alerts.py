@@ -18,6 +18,12 @@ class Alerts(Resource):
 
     webhook: str = Field("", description="URL that takes a POST of JSON {title, text}; empty: the log alone.")
 
+    ui: str = Field("", description="Address of Dagster's UI, for links to runs; empty: they are named only.")
+
+    def run_named(self, run_id: str) -> str:
+        """Where a run is found, as an alert says it."""
+        return f"{self.ui.rstrip('/')}/runs/{run_id}" if self.ui else f"run {run_id[:8]}"
+
     def send(self, title: str, text: str) -> None:
         """Tell people. Raises OSError when the webhook does not take it, so that the tick fails and is seen."""
         _log.warning("%s\n%s", title, text)

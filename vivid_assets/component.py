@@ -90,6 +90,7 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
     alert_webhook: Annotated[
         str, _said("URL that receives alerts as JSON {title, text}; empty: alerts are only logged.")
     ] = ""
+    ui: Annotated[str, _said("Address of Dagster's UI, for links to runs in alerts; empty: no link.")] = ""
     desk: Annotated[
         str, _said("Address of the review desk on this store, which partitions' pages link to; empty: no link.")
     ] = ""
@@ -112,6 +113,6 @@ class CataloguePipeline(dg.Component, dg.Model, dg.Resolvable):
             Store(root=place(self.store)),
             pipeline=Pipeline(self.key_prefix, self.group, tuple(self.owners), gpu_pool, self.cpu_pool, self.desk),
             settings=SettingsFile(path=place(self.settings) if self.settings else "", store=place(self.store)),
-            alerts=Alerts(webhook=self.alert_webhook),
+            alerts=Alerts(webhook=self.alert_webhook, ui=self.ui),
             automation=Automation(tuple(self.running), self.night_cron, self.timezone, self.sensor_seconds),
         )

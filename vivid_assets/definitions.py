@@ -23,7 +23,7 @@ defs = dg.Definitions.merge(
         STORE,
         pipeline=PIPELINE,
         settings=SettingsFile(path=os.environ.get("VIVID_SETTINGS", ""), store=STORE.root),
-        alerts=Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", "")),
+        alerts=Alerts(webhook=os.environ.get("VIVID_ALERT_WEBHOOK", ""), ui=os.environ.get("VIVID_UI", "")),
         automation=Automation(
             night_cron=os.environ.get("VIVID_NIGHT_CRON") or Automation.night_cron,
             timezone=os.environ.get("VIVID_TIMEZONE") or Automation.timezone,

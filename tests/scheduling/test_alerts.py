@@ -41,7 +41,7 @@ class House:
         self.tick()
 
     def tick(self):
-        resources = PIPELINE.resources(store=self.store, alerts=Webhook())
+        resources = PIPELINE.resources(store=self.store, alerts=Webhook(ui="https://dagster.example.com/"))
         with dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=resources) as context:
             result = failures_sensor(PIPELINE, dg.DefaultSensorStatus.RUNNING).evaluate_tick(context)
         self.cursor = result.cursor or self.cursor
@@ -73,7 +73,9 @@ def test_an_alert_that_the_webhook_did_not_take_is_sent_again_and_once(house):
         house.tick()
     ((title, text),) = told
     assert title == "Run failed: vivid_catalogue spring-00000"
-    assert "the disk is full" in text
+    said, link = text.splitlines()
+    assert said == "the disk is full"
+    assert link == f"https://dagster.example.com/runs/{house.instance.get_runs()[0].run_id}"
 
 
 def test_people_are_told_of_what_changes(house):

@@ -13,8 +13,8 @@ import typer
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
 from vivid_assets.cli.servers import Helper, listen, serve
 
-DESK = "VIVID_DESK"
-"""The variable with the desk's address, which the pages of partitions link to."""
+DESK, UI = "VIVID_DESK", "VIVID_UI"
+"""The variables with the desk's address, which the pages of partitions link to, and with Dagster's, for alerts."""
 
 
 def ui_command(
@@ -33,6 +33,7 @@ def ui_command(
     # A backfill of 10,000 shards is a record of 9 MB, which Dagster writes anew after each 25 runs; it looks only then
     # whether it is cancelled.
     given["DAGSTER_ASSET_BACKFILL_RUN_CHUNK_SIZE"] = "100"
+    given[UI] = f"http://localhost:{port}"
     dg, vivid = (str(Path(sys.executable).with_name(name)) for name in ("dg", "vivid"))
     dagster = [dg, "dev", "--module-name", "vivid_assets.definitions", "--port", str(port)]
     environment, desk = given | os.environ, None

@@ -132,7 +132,8 @@ class Desk:
             if tier not in known:
                 there = ", ".join(known)
                 raise ValueError(
-                    f"The tier {tier} is not among those of {catalogue}: {there}. Add it to tiers in [masks]."
+                    f"The tier {tier} is not among those of {catalogue}: {there}. Others are for whoever keeps "
+                    "vivid.toml to add to tiers in [masks], which makes all masks anew."
                 )
             if known[tier]:
                 raise ValueError(f"The tier {tier} is not installed: {known[tier]}")

@@ -77,7 +77,7 @@ def report_run(instance: dg.DagsterInstance, store: Store, alerts: Alerts, run: 
             title = f"Check not passed: {name}" if trouble else f"Check passes again: {name}"
         else:
             title = f"Run failed: {name}" if trouble else f"Run succeeds again: {name}"
-        alerts.send(title, f"{trouble or title}\n(run {run.run_id[:8]})"[:_LONGEST])
+        alerts.send(title, f"{(trouble or title)[:_LONGEST]}\n{alerts.run_named(run.run_id)}")
         last.record(what, trouble)
 
 
