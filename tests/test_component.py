@@ -1,9 +1,6 @@
 """The pipeline in anybody's Dagster project: names that do not collide, and a project as create-dagster makes it."""
 
 import importlib
-import os
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster.components.testing import create_defs_folder_sandbox
 
 from resources.store.store import Store
+from tests.support.project import Project
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.settings_versions import observations
 from vivid_assets.catalogue.source import register
@@ -128,34 +126,6 @@ def test_the_page_about_the_component_says_what_each_attribute_means():
     attributes = CataloguePipeline.model().model_json_schema()["properties"]
     assert "store" in attributes
     assert [name for name, said in attributes.items() if not said.get("description")] == []
-
-
-class Project:
-    """A project as ``create-dagster`` makes it, with this environment's packages."""
-
-    def __init__(self, root: Path):
-        self.root = root / "studio"
-        self.environment = os.environ | {
-            "DAGSTER_HOME": str(root / "home"),
-            "PYTHONPATH": str(self.root / "src"),
-            "VIRTUAL_ENV": sys.prefix,
-            "DAGSTER_DISABLE_TELEMETRY": "yes",
-        }
-        (root / "home").mkdir()
-        (root / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-        self.call("create-dagster", "project", str(self.root), "--no-uv-sync", folder=root)
-
-    def call(self, program: str, *arguments: str, folder: Path | None = None) -> str:
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name(program)), *arguments],
-            cwd=folder or self.root,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
 
 
 @pytest.mark.slow

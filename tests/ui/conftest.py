@@ -1,4 +1,7 @@
-"""One live Dagster (web server, daemon, code server) for all that is told on one, and a real browser."""
+"""One live Dagster (web server, daemon, code server) for all that is told on one, and a real browser.
+
+It serves a project as ``create-dagster`` makes it, with two pipelines in it.
+"""
 
 import json
 import os
@@ -15,25 +18,25 @@ import pytest
 
 from tests.support.operator import SETTINGS, Operator, Webhook
 from tests.support.ports import free_ports
+from tests.support.project import Project
 from tests.support.waiting import HANG_S, until
 
-ROOT = Path(__file__).parents[2]
 STOPPED_S = 60
 """Seconds that servers get to end by themselves; then they are killed, and no test depends on how."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 class LiveDagster:
-    """``dg dev`` in a process group of its own."""
+    """``dg dev`` in a process group of its own, in the ``folder`` of a project."""
 
-    def __init__(self, environment: dict[str, str], log: Path):
+    def __init__(self, environment: dict[str, str], log: Path, folder: Path):
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("dg")), "dev", "--port", str(self.port), "--host", "127.0.0.1"],
-                cwd=ROOT,
+                cwd=folder,
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -85,8 +88,8 @@ def storage(request):
 
 
 @pytest.fixture(scope="package")
-def environment(tmp_path_factory, webhook, storage):
-    """Of the live Dagster: nights come each minute, and a dead worker is looked for every three seconds."""
+def environment(tmp_path_factory, storage):
+    """Of the live Dagster: a dead worker is looked for every three seconds."""
     root = tmp_path_factory.mktemp("live")
     home = root / "dagster"
     home.mkdir()
@@ -94,19 +97,35 @@ def environment(tmp_path_factory, webhook, storage):
     (home / "dagster.yaml").write_text(re.sub(r"seconds: 15$", "seconds: 3", shipped, flags=re.MULTILINE) + storage)
     (root / "vivid.toml").write_text(SETTINGS)
     return os.environ | {
-        "VIVID_GPU_POOL": "gpu",
         "VIVID_STORE": str(root / "store"),
         "VIVID_SETTINGS": str(root / "vivid.toml"),
-        "VIVID_NIGHT_CRON": "* * * * *",
-        "VIVID_SENSOR_SECONDS": "5",
-        "VIVID_ALERT_WEBHOOK": f"http://127.0.0.1:{webhook.server_port}/",
         "DAGSTER_HOME": str(home),
     }
 
 
 @pytest.fixture(scope="package")
-def dagster(environment, tmp_path_factory):
-    server = LiveDagster(environment, tmp_path_factory.mktemp("log") / "dg.log")
+def project(environment, webhook, tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.add(
+        "pictures",
+        store=environment["VIVID_STORE"],
+        settings=environment["VIVID_SETTINGS"],
+        gpu_pool="gpu",
+        night_cron="* * * * *",
+        sensor_seconds=5,
+        alert_webhook=f"http://127.0.0.1:{webhook.server_port}/",
+    )
+    project.add("shop", store="shop_store", key_prefix="shop/pictures", running=[])
+    (project.root / "src/studio/defs/executor.py").write_text(
+        "import dagster as dg\n\ndefs = dg.Definitions(executor=dg.in_process_executor)\n"
+    )
+    return project
+
+
+@pytest.fixture(scope="package")
+def dagster(environment, project, tmp_path_factory):
+    found = {name: project.environment[name] for name in ("PYTHONPATH", "VIRTUAL_ENV")}
+    server = LiveDagster(environment | found, tmp_path_factory.mktemp("log") / "dg.log", project.root)
     try:
         server.wait(server.location)
         yield server

@@ -28,8 +28,8 @@ AGAIN = """mutation($parent: String!) {launchRunReexecution(
 BLENDED = SETTINGS + '[composites]\nmode = "lab-deprojection"\n'
 
 
-def materialized(operator, stage):
-    node = operator.dagster.query(PARTITIONS, stage=["vivid", stage])["assetNodeOrError"]
+def materialized(operator, stage, of=("vivid",)):
+    node = operator.dagster.query(PARTITIONS, stage=[*of, stage])["assetNodeOrError"]
     return node["partitionStats"]["numMaterialized"]
 
 
@@ -110,6 +110,7 @@ def test_from_nothing_to_composites_by_the_ui_alone(spring, person):
     assert (run["status"], run["jobName"]) == ("SUCCESS", "vivid_catalogue")
     assert done_by(run) >= {*STAGES}
     assert all(materialized(spring, stage) == 1 for stage in STAGES)
+    assert materialized(spring, "masks", of=("shop", "pictures")) == 0, "the other pipeline's are its own"
     assert all(spring.store.exists(f"composites/spring/{name}.png") for name in "abc")
     page = person.page
     page.goto(f"{spring.dagster.url}/assets/vivid/review?view=partitions&partition=spring-00000")

@@ -105,7 +105,7 @@ window.vividDesk = (() => {
 
   return {
     draw,
-    ask() { find("#desk-tier")?.focus(); },
+    ask() { find("#desk-tier")?.select(); },
     // What the page does with a row that has been made again.
     whenRenewed(does, rowsOfPicture) { [renew, rowsOf] = [does, rowsOfPicture]; },
     judge(judged, judgement, notify) {
