@@ -29,16 +29,10 @@ def retry_failed(pipeline: Pipeline, stages: Iterable[str] = STAGE_NAMES) -> dic
 
 
 def one_step(pipeline: Pipeline, name: str, op: dg.OpDefinition, description: str) -> dg.JobDefinition:
-    """A job that is one step. Its launchpad proposes that step's entries; models may still be configured there."""
+    """A job that is one step, whose config has just that step's entries.
+
+    Without a default config: Dagster would fill in that of all resources, and a run would get no others.
+    """
     return dg.GraphDefinition(name=pipeline.named(name), node_defs=[op]).to_job(
-        description=description,
-        tags=pipeline.tags,
-        config={"ops": {op.name: {"config": _proposed(op)}}},
-        executor_def=dg.in_process_executor,
+        description=description, tags=pipeline.tags, executor_def=dg.in_process_executor
     )
-
-
-def _proposed(op: dg.OpDefinition) -> dict[str, Any]:
-    """The entries of a step's config as its launchpad shows them at first: what has to be filled in is empty."""
-    fields = op.config_schema.as_field().config_type.fields  # type: ignore[attr-defined]
-    return {name: one.default_value if one.default_provided else "" for name, one in fields.items()}

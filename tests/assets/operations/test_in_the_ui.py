@@ -1,4 +1,4 @@
-"""What Dagster's UI says by itself: of columns, of a partition, and in the launchpads of jobs."""
+"""What Dagster's UI says by itself: of columns and of a partition."""
 
 import dagster as dg
 
@@ -20,19 +20,6 @@ def test_every_column_of_every_table_is_explained(tmp_path):
     said = {one.name: one.description for one in tables["masks"]}
     assert said["tier"] == "who made the mask", "as in the dataset's card"
     assert said["lost_share"] == "The same as a share of all its frames.", "as below the field of the row's type"
-
-
-def test_the_launchpad_of_a_job_proposes_its_own_entries_alone(tmp_path):
-    defs = build_definitions(Store(root=str(tmp_path)))
-    proposed = {
-        job.name: next(iter(job.run_config["ops"].values()))["config"]
-        for job in defs.resolve_all_job_defs()
-        if job.run_config and [*job.run_config] == ["ops"]
-    }
-    assert proposed["vivid_add_catalogue"] == {"name": "", "folder": "", "run": True}
-    assert proposed["vivid_update"] == {"catalogue": "", "what": "STALE", "stages": [], "dry_run": False}
-    jobs = ("add", "move", "remove", "rename", "scan")
-    assert {*proposed} == {"vivid_prune", "vivid_update", *(f"vivid_{name}_catalogue" for name in jobs)}
 
 
 def test_each_pipeline_links_to_a_desk_of_its_own(tmp_path):
