@@ -27,7 +27,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 REVIEW = PipelineStage(
     name="review",
-    version="5",
+    version="6",
     description=__doc__,
     row=Reviewed,
     per_rendition=True,

@@ -54,6 +54,19 @@ def test_a_subject_green_throughout_keeps_its_green() -> None:
     assert found.excess == pytest.approx(0, abs=0.1)
 
 
+def test_leaves_far_from_a_body_of_another_colour_keep_their_green() -> None:
+    """What is thinner than spill reaches has no inside to be compared with, least of all that of a pot."""
+    alpha = np.zeros((300, 160), np.float32)
+    alpha[220:290, 30:130] = 1
+    alpha[10:120, 8:150:16] = alpha[10:120, 9:150:16] = alpha[10:120, 10:150:16] = 1
+    front = np.zeros((300, 160, 3), np.float32)
+    front[:] = srgb_to_linear(np.uint8([[130, 110, 95]]))
+    front[:200] = srgb_to_linear(np.uint8([[90, 160, 70]]))
+    out, found = suppress_spill(front, alpha, rgb_to_lab(GREEN)[0], reach=12, strength=0.85)
+    assert out is front
+    assert found.strength == 0
+
+
 def test_nothing_solid_is_nothing_to_do() -> None:
     lit, alpha, _ = ball(0.35)
     assert suppress_spill(lit, alpha * 0, rgb_to_lab(GREEN)[0], reach=12, strength=0.85)[0] is lit

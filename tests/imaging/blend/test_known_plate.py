@@ -173,6 +173,9 @@ def test_a_shadow_s_core_beneath_hair_leaves_no_patch_of_the_plate():
     green = (foot[..., 1] > foot[..., 0] + 8) & (foot[..., 1] > foot[..., 2] + 8)
     whole = cv2.erode(green.astype(np.uint8), np.ones((5, 5), np.uint8))
     assert not whole.any()
+    # Brown hair there is brown, and not what is left of it where too much green was taken off.
+    hair = srgb_to_linear(made.foreground[480:600])[(made.alpha[480:600] > 0.1) & (drawn.alpha[480:600] > 0.1)]
+    assert (hair[:, 1] < 0.2 * hair[:, 0]).mean() < 0.02
 
 
 def test_a_pale_sole_above_its_deep_shadow_is_no_plate():

@@ -23,6 +23,10 @@ _PROFILE = (0.4, 0.5)
 own. Light that is reflected leaves 0.3."""
 
 
+_LEAST_INSIDE = 0.02
+"""Share of what is near that must lie deeper than spill, to compare a rim with."""
+
+
 @dataclass(frozen=True)
 class Spill:
     """What was found: the rim's mean excess towards the background's hue (Lab units) and the share of it taken off."""
@@ -60,17 +64,21 @@ def suppress_spill(
     lab = linear_to_lab(front.reshape(-1, 3)[places])
     along = np.zeros(alpha.shape, np.float32)
     along.ravel()[places] = lab[:, 1:] @ hue
-    inner = _inner_mean(along, near & (depth > reach), reach)
-    if inner is None:
+    found = _inner_mean(along, near & (depth > reach), reach)
+    if found is None:
         return front, Spill(0.0, 0.0)
-    excess = along.ravel()[places] - inner.ravel()[places]
+    inner, share = (plane.ravel()[places] for plane in found)
+    excess = along.ravel()[places] - inner
     at = depth.ravel()[places]
-    rim = float(np.median(excess[(at > 0) & (at <= 3)])) if ((at > 0) & (at <= 3)).any() else 0.0
-    middle = (at > reach / 2) & (at <= reach)
-    deeper = float(np.median(excess[middle])) if middle.any() else 0.0
-    found = float(smoothstep(np.asarray(rim), *DETECTED))
-    found *= 1 - float(smoothstep(np.asarray(deeper / max(rim, 1e-6)), *_PROFILE))
-    amount = strength * saturated * found
+    # A leaf far from any body has no inside that its rim could exceed: it says nothing of spill.
+    told = share > _LEAST_INSIDE
+    deep, by = at[told], excess[told]
+    rim = float(np.median(by[(deep > 0) & (deep <= 3)])) if ((deep > 0) & (deep <= 3)).any() else 0.0
+    middle = (deep > reach / 2) & (deep <= reach)
+    deeper = float(np.median(by[middle])) if middle.any() else 0.0
+    detected = float(smoothstep(np.asarray(rim), *DETECTED))
+    detected *= 1 - float(smoothstep(np.asarray(deeper / max(rim, 1e-6)), *_PROFILE))
+    amount = strength * saturated * detected
     if amount == 0:
         return front, Spill(rim, 0.0)
     fade = 1 - smoothstep(at, 0.25 * reach, reach)
@@ -81,12 +89,12 @@ def suppress_spill(
     return cleaned, Spill(rim, amount)
 
 
-def _inner_mean(values: Plane, inside: Area, reach: float) -> Plane | None:
-    """Average ``values`` over the nearby inside; over all of it where there is none nearby."""
+def _inner_mean(values: Plane, inside: Area, reach: float) -> tuple[Plane, Plane] | None:
+    """Average ``values`` over the nearby inside, over all of it where there is none near, and say how much is near."""
     if not inside.any():
         return None
     size = (2 * round(2.5 * reach) + 1,) * 2
-    weight = cv2.boxFilter(inside.astype(np.float32), -1, size, borderType=cv2.BORDER_REFLECT)
+    share = np.asarray(cv2.boxFilter(inside.astype(np.float32), -1, size, borderType=cv2.BORDER_REFLECT), np.float32)
     total = cv2.boxFilter(np.where(inside, values, 0), -1, size, borderType=cv2.BORDER_REFLECT)
     mean = np.float32(values[inside].mean())
-    return (total + 1e-3 * mean) / (weight + np.float32(1e-3))
+    return np.asarray((total + 1e-3 * mean) / (share + np.float32(1e-3)), np.float32), share

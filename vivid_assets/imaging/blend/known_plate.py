@@ -24,7 +24,7 @@ from vivid_assets.imaging.core.noise import noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, half_cells, whole
 from vivid_assets.imaging.core.resize import fitted_size
-from vivid_assets.imaging.core.unmix import DISPROVED, Model, Solved, fill_solid, solve_alpha
+from vivid_assets.imaging.core.unmix import DISPROVED, Model, Solved, fill_solid, hold_hue, solve_alpha
 
 REFERENCE = 1024
 """Longer side in pixels that distances were chosen at."""
@@ -75,6 +75,9 @@ _CONTEXT = 64
 """Pixels of a picture of REFERENCE pixels about what is solved, from which F spreads."""
 _EDGE = 1.1
 """Such pixels from a bare one within which a solid pixel's colour is not trusted."""
+
+_HAIRY = 0.15, 0.4
+"""Range of alpha among a pixel and those next to it from which it may be, and is, in hair."""
 
 
 @dataclass(frozen=True)
@@ -221,11 +224,18 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     model = model._replace(front=spread_front(image, near, where, threads))
     here = here._replace(front_view=whole(*out.shape))
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
-    away = distance_to(out < 0.35) / np.float32(unit)
+    parallel_rows(hold_hue, rows, here, model, out, threads=threads)
+    away = _away_from_bare(out, unit)
     telling = np.ascontiguousarray(_enlarged(parts.telling, height, width)[box])
     parallel_rows(fill_solid, rows, here, model, away, telling, out, threads=threads)
     alpha[box] = out
     return alpha
+
+
+def _away_from_bare(alpha: Matte, unit: float) -> Plane:
+    """Measure each pixel's distance from the next that is bare, which in hair counts half: a gap there may not be."""
+    hairy = np.clip((_range(alpha, 3) - _HAIRY[0]) / (_HAIRY[1] - _HAIRY[0]), 0, 1)
+    return np.asarray(distance_to(alpha < 0.35) * (1 - 0.5 * hairy) / unit, np.float32)
 
 
 def _doubted(light: LinearRGB, trimap: Matte, parts: "_Parts") -> Area:

@@ -15,10 +15,15 @@ from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smooths
 from vivid_assets.imaging.core.noise import noise_variance
 from vivid_assets.imaging.core.push_pull import View
 
-FILLS = np.float32(3.0), np.float32(7.0)
+FILLS = np.float32(1.5), np.float32(3.0)
 """Pixels of a picture of REFERENCE pixels from a bare one between which what is nearly solid becomes so."""
 DISPROVED = np.float32(1.0), np.float32(6.0)
 """Misfit that a solid pixel would have beyond a soft one's, from which it stays soft."""
+
+_HUE = np.float32(0.8)
+"""Share of the ratio of two channels of F beside a pixel that F has at least."""
+_TELLING = np.float32(0.02), np.float32(0.1)
+"""Light of a plate between which its hue begins to tell."""
 
 
 class Solved(NamedTuple):
@@ -233,3 +238,33 @@ def fill_solid(solved, model, away, telling, out, first, end):  # type: ignore[n
                 against = _misfit(one, pixel, dim, s) - _misfit(a, pixel, dim, s)
                 lift *= one - smoothstep_of(against, DISPROVED[0], DISPROVED[1])
             out[y, x] = a + (one - a) * lift
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def hold_hue(solved, model, out, first, end):  # type: ignore[no-untyped-def]
+    """Raise alpha until F, which is what it leaves of a pixel, has the hue of the F that was spread to it.
+
+    A subject that is darker at its edge than further in seems to be less of it, until more of the plate would be taken
+    off one channel than the hue of F allows: before green what is left is crimson.
+    """
+    _, prior, where, view, _ = solved
+    plate, one, tiny = model[2], np.float32(1.0), np.float32(1e-4)
+    for y in range(first, end):
+        for x in range(prior.shape[1]):
+            a = out[y, x]
+            if not where[y, x] or a <= np.float32(0.05) or a >= np.float32(0.97):
+                continue
+            (light, f, b, _, g), _ = _read(y, x, solved, model)
+            most = least = 0  # the channels of which the plate has the most and the least for its hue beside F's
+            for c in range(1, 3):
+                if b[c] * f[most] > b[most] * f[c]:
+                    most = c
+                if b[c] * f[least] < b[least] * f[c]:
+                    least = c
+            if most == least:
+                continue
+            lit = _three(plate, _about(y, x, view, plate))[most]
+            ratio = _HUE * smoothstep_of(lit, _TELLING[0], _TELLING[1]) * f[most] / max(f[least], tiny)
+            noise = np.sqrt(g[most] + ratio * ratio * g[least])
+            bare = (light[most] - ratio * light[least] + noise) / max(b[most] - ratio * b[least], tiny)
+            out[y, x] = min(max(a, one - bare), one)
