@@ -88,18 +88,27 @@ class _Turn(NamedTuple):
     """Two, or one where F alone is summed: its length is a constant to the compiler."""
 
 
+@numba.njit(inline="always")
+def _weights(k, a, nearly, again):  # type: ignore[no-untyped-def]
+    """What a soft pixel of alpha ``a`` and weight ``k`` counts for F and for B, as it is or, ``again``, taken apart."""
+    b = np.float32(1.0) - a
+    if again:
+        wf = a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a
+        wb = b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b
+    else:
+        wf = smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a
+        wb = nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b
+    return k * wf, k * wb
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-untyped-def]
-    """Sum each half-size cell's evidence of F and of B; the second time soft pixels are taken apart first.
-
-    Where ``known`` has four channels, of F alone.
-    """
+    """Sum a half-size cell's evidence of F and B (four channels: of F); the second time take soft pixels apart."""
     image, alpha = seen
     (y0, wy), (x0, wx), chosen = cells
     fields, nearly, again, sides = turn
-    height, width = alpha.shape
     rows, columns = known.shape[0], known.shape[1]
-    sy, sx = np.float32(rows / height), np.float32(columns / width)
+    sy, sx = np.float32(rows / alpha.shape[0]), np.float32(columns / alpha.shape[1])
     one, low = np.float32(1.0), np.float32(0.05)
     both = len(sides) == 2
     sums = np.empty(8, np.float32)
@@ -131,14 +140,9 @@ def _gather(seen, cells, turn, known, square, first, end):  # type: ignore[no-un
                         continue
                     b = one - a
                     over_a, over_b = one / max(a, low), one / max(b, low)
-                    if again:
-                        wf = k * (a * a * smoothstep_of(a, np.float32(0.0), np.float32(0.9)) + _TINY * a)
-                        wb = k * (b * b * smoothstep_of(b, np.float32(0.0), np.float32(0.9)) + _TINY * b)
-                        y1, y2, ty = cells_about(y, sy, rows)
-                        x1, x2, tx = cells_about(x, sx, columns)
-                    else:
-                        wf = k * (smoothstep_of(a, np.float32(0.9), np.float32(0.98)) + _TINY * a)
-                        wb = k * (nearly * smoothstep_of(b, np.float32(0.9), np.float32(0.98)) + _TINY * b)
+                    wf, wb = _weights(k, a, nearly, again)
+                    y1, y2, ty = cells_about(y, sy, rows)
+                    x1, x2, tx = cells_about(x, sx, columns)
                     for c in range(3):
                         front = back = image[y, x, c]
                         if again:

@@ -115,8 +115,12 @@ def _down(fine, coarse, chosen, rows, columns, colors, first, end):  # type: ign
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _fill(known, coarse, out, needed, trust, floor, colors, first, end):  # type: ignore[no-untyped-def]
-    """Mix each cell's known colour with the coarser level's, by how much of the cell is known."""
+def _fill(known, coarse, out, needed, mix, colors, first, end):  # type: ignore[no-untyped-def]
+    """Mix each cell's known colour with the coarser level's, by how much of the cell is known.
+
+    ``mix``: what the known counts for, and the least that the coarser counts for.
+    """
+    trust, floor = mix
     height, width = known.shape[0], known.shape[1]
     rows, columns = coarse.shape[0], coarse.shape[1]
     sy, sx = np.float32(rows / height), np.float32(columns / width)
@@ -186,8 +190,8 @@ class Pyramid:
         for level in range(len(self.levels) - 2, -1, -1):
             here = self.levels[level]
             out = np.empty((*here.shape[:2], 3 * count + (3 if level == 0 and beside is not None else 0)), np.float32)
-            trust, floor = (1.0, 0.0) if level == 0 else (_COARSE_TRUST, _SMOOTHING)
-            inputs = (here, filled, out, self._needed[level], np.float32(trust), np.float32(floor), self._colors)
+            mix = (1.0, 0.0) if level == 0 else (_COARSE_TRUST, _SMOOTHING)
+            inputs = here, filled, out, self._needed[level], (np.float32(mix[0]), np.float32(mix[1])), self._colors
             parallel_rows(_fill, len(here), *inputs, threads=self._threads)
             filled = out
         if beside is not None:
