@@ -204,3 +204,18 @@ def test_hair_keeps_its_colors_through_a_codec_that_halves_them(color):
     made = composed(replace(scene, picture=halved))
     soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
     assert apart(made.composite, scene.before(MAGENTA), soft) < 7.0
+
+
+def test_a_sheen_on_grained_leather_is_no_gap_to_a_grey_wall():
+    """Its light is the wall's in places, finely so; but a network is sure of it, and it is inside."""
+    scene = plain((168, 170, 172), subject=(44, 54, 88), size=600, shadow=False)
+    y, x = np.mgrid[:600, :600].astype(np.float32)
+    sheen = np.exp(-(((x - 192) / 18) ** 2) - ((y - 300) / 36) ** 2)
+    grain = 0.5 + 0.5 * np.cos(x * 1.5 + np.cos(y * 0.6)) * np.cos(y * 1.35 + np.cos(x * 0.45))
+    weight = np.clip(1.6 * sheen * grain, 0, 1)[..., None].astype(np.float32)
+    front = scene.front * (1 - weight) + scene.plate * weight
+    solid = scene.alpha[..., None]
+    light = (solid * front + (1 - solid) * scene.plate).astype(np.float32)
+    made = composed(replace(scene, front=front, picture=to_uint8(linear_to_srgb(light))))
+    inside = (sheen > 0.3) & (np.hypot(x - 299.5, y - 299.5) < 124)
+    assert made.alpha[inside].min() > 0.9

@@ -424,6 +424,8 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     alpha, misfit = _solved(small, layer, sure, open_to, threads)
     through = _seen_through(small, layer, (alpha, misfit), sure, back, gapped) & ~heart
     through = grown(through, 3.0) & ~sure
+    if not gapped:  # a grey plate's light, met deep inside what a network is sure of, is a sheen on its grain
+        through &= colored | ~core
     deepest = _deepest(small, layer)
     if deepest.any():
         back |= deepest
