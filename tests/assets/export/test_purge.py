@@ -1,6 +1,7 @@
 """What is kept of pictures that are gone, and a takedown that leaves nothing of one."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_a_takedown_takes_one_picture_and_leaves_what_else_is_kept(done):
     assert done.published() == {"a.png"}
     assert sizes_kept(done) == {(48, 48), (56, 56)}
     page = Path(done.store.path("review/spring-00000.html").path).read_text(encoding="utf-8")
-    assert "c.png" not in page
+    assert not re.search(r"\bc\.png", page)  # a file named by its key may end so
     (done.folder.parent / "b.png").rename(done.folder / "b.png")
     done.scan()
     assert done.run()["prepared_images"] == 0, "b returns at no cost"
