@@ -48,18 +48,14 @@ def sdxl(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
         return one_by_one
 
+    def ours(**settings: Any) -> SDXL:
+        vae = str(place / "vae-fix")
+        return SDXL(model=str(place), vae=vae, size=side, steps=steps, device=options.device, **settings)
+
     yield measured("SDXL", "pipeline(prompt), one by one", options, plain, requests)
     for compiled in options.compile:
         for batch in options.batches:
-            resource = SDXL(
-                model=str(place),
-                vae=str(place / "vae-fix"),
-                size=side,
-                steps=steps,
-                device=options.device,
-                batch_size=batch,
-                compile=compiled,
-            )
+            resource = ours(batch_size=batch, compile=compiled)
             way = f"vivid_assets, batch {batch}" + ("" if compiled == "off" else f", compile {compiled}")
             with resource.lease() as generate:
                 yield measured("SDXL", way, options, lambda leased=generate: leased, requests, least=batch)
@@ -67,15 +63,7 @@ def sdxl(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     most = max(options.batches)
     ways: list[dict[str, Any]] = [{"guided": 0.6}, {"offload": "encoders"}, {"enlarge": 2}]
     for way in ways:
-        resource = SDXL(
-            model=str(place),
-            vae=str(place / "vae-fix"),
-            size=side,
-            steps=steps,
-            device=options.device,
-            batch_size=most,
-            **way,
-        )
+        resource = ours(batch_size=most, **way)
         scale = way.get("enlarge", 1)
         asked = [replace(request, scale=scale) for request in (requests[:2] if scale > 1 else requests)]
         name = f"vivid_assets, batch {most}, " + ", ".join(f"{key} {value}" for key, value in way.items())

@@ -29,9 +29,8 @@ class Wanted:
     unanalysed: list[tuple[str, str, int, str]] = field(default_factory=list)
     """The requests of the others: prompt, negative prompt, seed, rendition."""
 
-    def to_make(self, cache: "SceneCache") -> tuple[int, int]:
-        """How many scenes a run would generate at least and at most; equal ones count once."""
-        known = cache.estimate(self.keys).to_make
+    def to_make(self, known: int) -> tuple[int, int]:
+        """Count the scenes to generate, at least and at most: ``known`` for the keys, and the others."""
         return known + len(set(self.unanalysed)), known + len(self.unanalysed)
 
 
@@ -97,7 +96,7 @@ def estimate_command(
 def _by_rendition(demand: Demand, cache: "SceneCache") -> Table:
     table = Table("rendition", "composites", "without a scene", "scenes to generate", box=None, header_style="bold")
     for rendition, wanted in demand.renditions.items():
-        made = _range(*wanted.to_make(cache))
+        made = _range(*wanted.to_make(cache.estimate(wanted.keys).to_make))
         table.add_row(rendition, f"{wanted.composites}", f"{wanted.own}", made)
     return table
 
@@ -106,7 +105,8 @@ def _in_all(demand: Demand, cache: "SceneCache") -> Table:
     from resources.runtime.rate import duration
 
     wanted = demand.all
-    known, (least, most) = cache.estimate(wanted.keys), wanted.to_make(cache)
+    known = cache.estimate(wanted.keys)
+    least, most = wanted.to_make(known.to_make)
     table = Table(box=None, show_header=False)
     table.add_row("pictures", f"{demand.pictures}")
     if wanted.composites != demand.pictures:

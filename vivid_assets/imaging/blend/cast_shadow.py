@@ -18,8 +18,8 @@ from vivid_assets.imaging.core.color import (
     encode_deep,
     encode_one,
     encoding_tables,
+    light_of_codes,
     linear_to_srgb,
-    srgb_to_linear,
     to_uint8,
 )
 from vivid_assets.imaging.core.interpolate import cells_about
@@ -240,8 +240,8 @@ def shaded(background: RGB, layer: LinearRGB, threads: int | None = None) -> RGB
     empty = ~there.any(axis=1)
     starts = np.where(empty, there.shape[1], there.argmax(axis=1))
     stops = np.where(empty, 0, there.shape[1] - there[:, ::-1].argmax(axis=1))
-    light = srgb_to_linear(np.arange(np.iinfo(out.dtype).max + 1).astype(out.dtype))
-    codes = (light, *encoding_tables(out.dtype == np.uint16))
+    deep = out.dtype == np.uint16
+    codes = (light_of_codes(deep), *encoding_tables(deep))
     parallel_rows(_shade, len(out), np.ascontiguousarray(layer), (starts, stops), codes, out, threads=threads)
     return out
 

@@ -19,7 +19,13 @@ from vivid_assets.imaging.blend.placement import Place, find_place, mix_layers, 
 from vivid_assets.imaging.blend.separate import CutOut, Edge, separate
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte, Vector
-from vivid_assets.imaging.core.color import as_deep_as, encode_deep, encode_one, encoding_tables, srgb_to_linear
+from vivid_assets.imaging.core.color import (
+    as_deep_as,
+    encode_deep,
+    encode_one,
+    encoding_tables,
+    light_of_codes,
+)
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.resize import cover
@@ -201,7 +207,7 @@ def _mixed(image: RGB, matte: Matte, edge: Edge, background: RGB, threads: int |
     composite = image.copy()
     cv2.copyTo(background, (matte <= 0).astype(np.uint8), composite)
     deep = image.dtype == np.uint16
-    light = srgb_to_linear(np.arange(np.iinfo(image.dtype).max + 1).astype(image.dtype))
+    light = light_of_codes(deep)
     codes = _Codes(light, np.sqrt(light), *encoding_tables(deep))
     layers = _Layers(
         np.ascontiguousarray(background), np.ascontiguousarray(matte), edge.light, edge.front, edge.back, edge.changed

@@ -135,6 +135,12 @@ def encode_deep(value, curve, thresholds):  # type: ignore[no-untyped-def]
     return np.uint16(code + (light >= thresholds[code]) + (light >= thresholds[code + 1]))
 
 
+@cache
+def light_of_codes(deep: bool = False) -> Floats:
+    """Return the light of each of 256 sRGB codes, or for ``deep`` pictures of 65,536."""
+    return srgb_to_linear(np.arange(65536, dtype=np.uint16) if deep else np.arange(256, dtype=np.uint8))
+
+
 def encoding_tables(deep: bool = False) -> tuple[Bytes | Floats, Floats]:
     """Return the two tables that ``encode_one`` takes, or for ``deep`` pictures ``encode_deep``."""
     return _deep_code_of_linear() if deep else _code_of_linear()
