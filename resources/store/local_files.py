@@ -9,9 +9,10 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from resources.errors import MachineFault
 from resources.store.processes import is_gone, this_process
@@ -30,15 +31,26 @@ def write(root: Path, target: Path, data: bytes, *, durable: bool) -> None:
 
     Raises MachineFault when the disk takes no file.
     """
-    with _spoken(target), _part(root, data, durable=durable) as part:
+    with _spoken(target), _part(root, lambda file: file.write(data), durable=durable) as part:
         _move(part, target)
         if durable:
             _sync_folder(target.parent)
 
 
+def write_file(root: Path, target: Path, source: Path) -> None:
+    """Put a copy of the file ``source`` at ``target``, a piece at a time; else as ``write`` does."""
+
+    def fill(file: BinaryIO) -> None:
+        with source.open("rb") as whole:
+            shutil.copyfileobj(whole, file, 1 << 20)
+
+    with _spoken(target), _part(root, fill, durable=False) as part:
+        _move(part, target)
+
+
 def create(root: Path, target: Path, data: bytes) -> bool:
     """Put ``data`` at ``target`` unless something is there; False if so. Durable; raises as ``write`` does."""
-    with _spoken(target), _part(root, data, durable=True) as part:
+    with _spoken(target), _part(root, lambda file: file.write(data), durable=True) as part:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             # A link fails where the name is taken, so the file appears whole and at most once.
@@ -99,14 +111,14 @@ def sweep(root: Path) -> None:
 
 
 @contextmanager
-def _part(root: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
-    """``data`` as a temporary file, which is gone afterwards unless it was moved."""
+def _part(root: Path, fill: Callable[[BinaryIO], object], *, durable: bool) -> Iterator[Path]:
+    """A temporary file that ``fill`` has written, which is gone afterwards unless it was moved."""
     folder = root / PARTS
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{this_process()}~{uuid.uuid4().hex}.part"
     try:
         with part.open("wb") as file:
-            file.write(data)
+            fill(file)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -122,6 +122,22 @@ class Store(Resource):
             # Opened as a file, an object takes two requests or more.
             return path.read_bytes() if self.is_local else bytes(path.fs.cat_file(path.path))
 
+    def local_copy(self, relative: str, folder: Path) -> Path:
+        """The file as one of this machine, which is not to be written to: itself, or a copy in ``folder``.
+
+        For what is too large for memory. Raises FileNotFoundError, and MachineFault as ``read`` does.
+        """
+        path = self.path(relative)
+        if self.is_local:
+            there = Path(path.path)
+            if not there.is_file():
+                raise FileNotFoundError(errno.ENOENT, "there is no such file", str(there))
+            return there
+        copy = folder / f"{uuid.uuid4().hex}{path.suffix}"
+        with reached(path):
+            path.fs.get_file(path.path, str(copy))
+        return copy
+
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """The JSON object at ``relative``; None where there is none, or it is damaged, which is logged.
 
@@ -166,6 +182,18 @@ class Store(Resource):
             local_files.write(self._local_root, Path(target.path), data, durable=durable)
             return
         self._upload(relative, data, mode="overwrite")
+
+    def write_file(self, relative: str, source: Path) -> None:
+        """Put a copy of the local file ``source`` at ``relative``, a piece at a time; else as ``write`` does."""
+        target = self.path(relative)
+        if self.is_local:
+            local_files.write_file(self._local_root, Path(target.path), source)
+            return
+        try:
+            target.fs.put_file(str(source), target.path)
+        except OSError as error:
+            raise MachineFault(f"The store took no file {target}: {error}") from error
+        self._check_taken(relative, source.stat().st_size)
 
     def create(self, relative: str, data: bytes) -> bool:
         """Put ``data`` at ``relative`` only if nothing is there; False when somebody else was first. Durable."""
@@ -288,15 +316,20 @@ class Store(Resource):
             if mode == "create" and (found := self._there(relative)) is not None:
                 return found == data
             raise MachineFault(f"The store took no file {target}: {error}") from error
+        self._check_taken(relative, len(data))
+        return True
+
+    def _check_taken(self, relative: str, size: int) -> None:
+        """Raises MachineFault where an object store has not the whole file that it took."""
         # One request more, so that no row vouches for a file that a faulty store has lost or cut off.
+        target = self.path(relative)
         target.fs.invalidate_cache(target.path)
         there = self.size(relative)
-        if there != len(data):
+        if there != size:
             raise MachineFault(
-                f"The store said that it took {target} ({len(data):,} bytes), but "
+                f"The store said that it took {target} ({size:,} bytes), but "
                 + (f"has {there:,} bytes of it." if there is not None else "does not have it.")
             )
-        return True
 
 
 def _modified(info: dict[str, Any]) -> Any:

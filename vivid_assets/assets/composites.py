@@ -5,8 +5,8 @@ how much of the original background is left in the edge, how many pixels changed
 photograph, `soft` (drawn) or `none`, with its layer as a file of its own, its area and depth; `notes` list what the
 photograph did not show, and `broken_rules` what a rendition's preset demands and the picture is not. The file's XMP
 packet records that it is a composite, and whether a model generated a part of it. Stale when the picture, its mask,
-its background or a blending setting changes. A clip's is a video with its times and sound, and `still_file` the frame
-that stands for it.
+its background or a blending setting changes. A clip's is a video with its times and sound, `still_file` the frame
+that stands for it, and its layers of shadow are in a ZIP.
 """
 
 from vivid_assets.assets.backgrounds import BACKGROUNDS
@@ -21,7 +21,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 COMPOSITES = PipelineStage(
     name="composites",
-    version="16",
+    version="17",
     description=__doc__,
     row=Composite,
     per_rendition=True,

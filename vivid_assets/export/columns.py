@@ -60,7 +60,7 @@ _COLUMNS = (
     _text("mask", "masks", "file", "the mask, 8-bit grey, white is subject", is_file=True),
     _text("background", "backgrounds", "file", "the background alone", is_file=True),
     _text("shadow", "composites", "shadow", "the shadow on it: kept from the photograph, soft (drawn) or none"),
-    _text("shadow_layer", "composites", "shadow_file", "that shadow, as a layer for the mode multiply", is_file=True),
+    _text("shadow_layer", "composites", "shadow_file", "that shadow as a layer; of a clip a ZIP of them", is_file=True),
     _text("prompt", "enhanced_prompts", "prompt", "the whole prompt, with the words added by rule"),
     _text("negative_prompt", "enhanced_prompts", "negative_prompt", "the whole negative prompt"),
     _text("user_prompt", "enhanced_prompts", "user_prompt", "the user's own words, with which the prompt begins"),

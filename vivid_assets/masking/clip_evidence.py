@@ -7,10 +7,10 @@ smoothed over time.
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.blend.known_plate import solve_known_plate
+from vivid_assets.imaging.blend.known_plate import REFERENCE, solve_known_plate
 from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.areas import dilated, eroded
-from vivid_assets.imaging.core.arrays import RGB8, Area, Matte
+from vivid_assets.imaging.core.arrays import RGB8, Area, LinearRGB, Matte
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.resize import shrink
 
@@ -46,3 +46,19 @@ def seen_on_plain(image: RGB8, probability: Matte, side: int) -> Matte:
         for plane in (1 - bare.astype(np.float32), missed.astype(np.float32))
     )
     return np.asarray(np.maximum(probability * left, least), np.float32)
+
+
+def shadow_on_plain(image: RGB8, alpha: Matte) -> LinearRGB | None:
+    """Measure the shadow that a frame's subject casts on a plain background.
+
+    Args:
+        image: uint8 H×W×3 sRGB.
+        alpha: float32 h×w, 0..1, of any size of the same aspect.
+
+    Returns:
+        float32 h×w×3, small: the share of light that is left, 1 where no shadow is. None where the background is busy.
+    """
+    small = shrink(image, REFERENCE)
+    fitted = fit_alpha(alpha, *small.shape[:2])
+    known = solve_known_plate(small, fitted, capture_noise(small, fitted), solve=False)
+    return None if known is None else known.layer

@@ -27,12 +27,12 @@ from vivid_assets.imaging.clips.cuts import CutFinder
 from vivid_assets.imaging.clips.plate_alpha import plate_alpha
 from vivid_assets.imaging.clips.smoothing import changed_share, steadied
 from vivid_assets.imaging.core.alpha import fit_alpha
-from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit, shrink
 from vivid_assets.imaging.matte.quality import GOOD, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
-from vivid_assets.masking.clip_evidence import seen_on_plain
+from vivid_assets.masking.clip_evidence import seen_on_plain, shadow_on_plain
 from vivid_assets.masking.clip_moving import still_things
 from vivid_assets.masking.clip_survey import Samples, Survey
 from vivid_assets.masking.clip_window import Behind, Smoothed, smoothed_probabilities
@@ -61,6 +61,8 @@ class FrameMask:
     flicker: float | None
     """Share of the subject that comes or goes since the frame before though nothing moves there; None for a scene's
     first frame."""
+    shadow: LinearRGB | None = None
+    """The one that the subject casts, as ``clip_evidence.shadow_on_plain`` gives it; None where none was asked for."""
     rest: Rest | None = None
     """Of some frames: what it takes to go on behind this one."""
 
@@ -103,9 +105,16 @@ class Answer(NamedTuple):
 class ClipMasks:
     """Masks of clips by the first tier that sees their subject."""
 
-    def __init__(self, tiers: Sequence[Tier], settings: LadderSettings, longest: int) -> None:
-        """Nothing is loaded yet; ``longest`` is the models' size: the longer side, in pixels."""
-        self._tiers, self._settings, self._longest = tuple(tiers), settings, longest
+    def __init__(self, tiers: Sequence[Tier], settings: LadderSettings, longest: int, *, shadows: bool = False) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            tiers: in the order in which they are asked.
+            settings: of pictures' masks.
+            longest: the models' size: the longer side, in pixels.
+            shadows: whether the shadows that the frames' subjects cast are measured.
+        """
+        self._tiers, self._settings, self._longest, self._shadows = tuple(tiers), settings, longest, shadows
         self._models: dict[str, MaskModel] = {}
         self.notes: list[str] = []
         """What is not installed, and which tiers were passed over."""
@@ -186,19 +195,17 @@ class ClipMasks:
             rest: where to begin; None for the clip's beginning.
         """
         before, small = (rest.alpha, rest.small) if rest else (None, None)
-        here: tuple[Smoothed, Matte, int] | None = None
-        for found, alpha, scene in self._alphas(survey, clip, rest.behind if rest else None):
+        here: _Solved | None = None
+        for after in self._alphas(survey, clip, rest.behind if rest else None):
             if here is not None:
-                mask, small = _steadied(here, before, alpha, small, survey.tier)
-                before = here[1]
-                yield replace(mask, rest=Rest(found.behind, before, small)) if found.behind else mask
-            here = found, alpha, scene
+                mask, small = self._steadied(here, before, after.alpha, small, survey)
+                before, behind = here.alpha, after.found.behind
+                yield replace(mask, rest=Rest(behind, before, small)) if behind else mask
+            here = after
         if here is not None:
-            yield _steadied(here, before, None, small, survey.tier)[0]
+            yield self._steadied(here, before, None, small, survey)[0]
 
-    def _alphas(
-        self, survey: Survey, clip: Iterable[RGB8], behind: Behind | None
-    ) -> Iterator[tuple[Smoothed, Matte, int]]:
+    def _alphas(self, survey: Survey, clip: Iterable[RGB8], behind: Behind | None) -> Iterator[_Solved]:
         scene, plate = -1, None
         mattes = {tier.name for tier in self._tiers if tier.answers == "matte"}
         flow = smoothed_probabilities(survey, self._models[survey.tier], self._settings.thresholds, behind)
@@ -208,7 +215,8 @@ class ClipMasks:
                 scene = survey.scene_of(number)
                 plate = survey.plate(scene)
             image = resize_to_fit(frame, self._longest)
-            yield found, self._alpha(image, found.probability, plate, matte=survey.tier in mattes), scene
+            alpha = self._alpha(image, found.probability, plate, matte=survey.tier in mattes)
+            yield _Solved(found, alpha, scene, image)
 
     def _alpha(self, image: RGB8, probability: Matte, plate: CleanPlate | None, *, matte: bool) -> Matte:
         height, width = image.shape[:2]
@@ -306,15 +314,25 @@ class ClipMasks:
         probability = seen_on_plain(image, probability, SMALL)
         return Answer(np.rint(probability * 255).astype(np.uint8), verdict.name, verdict.reason)
 
+    def _steadied(
+        self, here: _Solved, before: Matte | None, after: Matte | None, shown: Matte | None, survey: Survey
+    ) -> tuple[FrameMask, Matte]:
+        """The mask of a frame, and a small one; ``shown`` is that of the frame before."""
+        found = here.found
+        past = None if before is None or found.back is None else (before, found.back)
+        future = None if after is None or found.onward is None else (after, found.onward)
+        made = steadied(here.alpha, past, future)
+        small = fit_alpha(made, *found.probability.shape)
+        flicker = None if shown is None or found.back is None else changed_share(small, shown, found.back)
+        shadow = shadow_on_plain(here.image, made) if self._shadows else None
+        return FrameMask(made, found.verdict, found.reason, here.scene, survey.tier, flicker, shadow), small
 
-def _steadied(
-    here: tuple[Smoothed, Matte, int], before: Matte | None, after: Matte | None, shown: Matte | None, tier: str
-) -> tuple[FrameMask, Matte]:
-    """The mask of a frame, and a small one; ``shown`` is that of the frame before."""
-    found, alpha, scene = here
-    past = None if before is None or found.back is None else (before, found.back)
-    future = None if after is None or found.onward is None else (after, found.onward)
-    made = steadied(alpha, past, future)
-    small = fit_alpha(made, *found.probability.shape)
-    flicker = None if shown is None or found.back is None else changed_share(small, shown, found.back)
-    return FrameMask(made, found.verdict, found.reason, scene, tier, flicker), small
+
+class _Solved(NamedTuple):
+    """A frame whose alpha is solved, and not steadied yet."""
+
+    found: Smoothed
+    alpha: Matte
+    scene: int
+    image: RGB8
+    """Of the models' size."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,19 @@ from vivid_assets.imaging.blend.placement import Place, find_place
 from vivid_assets.imaging.blend.separate import separate
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
-from vivid_assets.imaging.core.arrays import Matte
+from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.key_light import KeyLight
-from vivid_assets.one_picture.clip_shadows import Masked, with_shadows
+
+
+class Masked(NamedTuple):
+    """A frame, its mask and its shadow."""
+
+    frame: RGB8
+    """H×W×3 sRGB."""
+    alpha: Matte
+    """float32 h×w, 0..1, of the models' size."""
+    shadow: LinearRGB | None
+    """What it casts, where that is to be kept; see ``ClipShadows.steady``."""
 
 
 def compose_clip(
@@ -27,7 +38,6 @@ def compose_clip(
     shadow: Choice,
     floor: KeyLight | None,
     placement: Placement,
-    before: int = 0,
 ) -> Iterator[Blend]:
     """Yield each frame before the background.
 
@@ -36,19 +46,14 @@ def compose_clip(
         union: the most that any of their masks has, by which the subject is placed.
         background: as for ``compose``.
         options: as for ``separate``; spill, which is measured and would come and go, is not removed.
-        shadow: as ``clip_shadow`` gives it.
+        shadow: as ``ClipShadows.choice`` gives it.
         floor: as for ``compose``.
         placement: where the subject is to stand.
-        before: how many frames to begin with are not wanted, and only smooth the shadows of those that follow.
     """
     options = replace(options, refine=False, spill=False, shadow="none")
     place: Place | None = None
-    shadows = with_shadows(frames) if shadow == "keep" else ((masked, None) for masked in frames)
-    for number, (masked, cast) in enumerate(shadows):
-        if number < before:
-            continue
-        frame = masked.frame
+    for frame, alpha, cast in frames:
         if place is None and not placement.is_as_photographed:
             place = find_place(fit_alpha(union, *frame.shape[:2]), placement)
-        cut = separate(frame, Alpha(upsample_alpha(masked.alpha, frame), "person"), options)
+        cut = separate(frame, Alpha(upsample_alpha(alpha, frame), "person"), options)
         yield compose(cut, background, shadow=shadow, measured=cast, floor=floor, placement=place)

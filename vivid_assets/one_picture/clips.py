@@ -16,14 +16,15 @@ from resources.masks.tiers import MASK_TIERS
 from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import Alpha
-from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.resize import resize_to_fit
+from vivid_assets.imaging.io.layer_files import decode_layer, encode_layer
 from vivid_assets.masking.clip_masks import ClipMasks, FrameMask
 from vivid_assets.masking.ladder_settings import ladder_settings
 from vivid_assets.masking.mask import Mask
 from vivid_assets.masking.tiers import make_tiers
-from vivid_assets.one_picture.clip_frames import compose_clip
-from vivid_assets.one_picture.clip_shadows import Masked, clip_shadow, samples_of
+from vivid_assets.one_picture.clip_frames import Masked, compose_clip
+from vivid_assets.one_picture.clip_shadows import ClipShadows
 from vivid_assets.one_picture.images import picture_of
 from vivid_assets.one_picture.masks import Solved, check_tiers, tiers_of
 from vivid_assets.one_picture.scenes import Scenes
@@ -61,23 +62,32 @@ class Clips:
         names = tiers or tiers_of(settings.masks)
         check_tiers(names)
         self._settings = settings
-        made = make_tiers(names, lambda name: find_model(MASK_TIERS, name, settings), leases)
-        self._masks = ClipMasks(made, ladder_settings(settings.masks), settings.prepared_images.longest)
+        self._tiers = make_tiers(names, lambda name: find_model(MASK_TIERS, name, settings), leases)
 
-    def masks(self, clip: Iterable[RGB8], report: ClipReport, progress: Progress) -> Iterator[FrameMask]:
+    def masks(
+        self, clip: Iterable[RGB8], report: ClipReport, progress: Progress, *, shadows: bool = False
+    ) -> Iterator[FrameMask]:
         """Yield the mask of every frame, of the models' size; ``clip`` is iterated twice.
+
+        Args:
+            clip: its frames.
+            report: filled in.
+            progress: as for ``ClipMasks.masks``.
+            shadows: whether the shadows that the subject casts are measured.
 
         Raises:
             ValueError: it has no frames.
             MachineFault: no tier can be used.
         """
-        for mask in self._masks.masks(clip, progress):
+        wanted = self._settings
+        maker = ClipMasks(self._tiers, ladder_settings(wanted.masks), wanted.prepared_images.longest, shadows=shadows)
+        for mask in maker.masks(clip, progress):
             report.tier = mask.tier
             if mask.flagged:
                 report.flagged.append((report.frames, mask.verdict, mask.reason))
             report.frames += 1
             yield mask
-        report.notes.extend(self._masks.notes)
+        report.notes.extend(maker.notes)
 
     def full_size(self, clip: Iterable[RGB8], report: ClipReport, progress: Progress) -> Iterator[Matte]:
         """Yield each frame's alpha at the frame's size; ``clip`` is iterated three times."""
@@ -103,32 +113,37 @@ class Clips:
         if scenes.is_transparent:
             raise ValueError("A clip has no transparent composite: write its cut-out with --cutout.")
         with tempfile.TemporaryDirectory(prefix="vivid-clip-") as place:
-            alphas = _Stored(Path(place) / "alphas")
-            for mask in self.masks(clip, report, progress):
-                alphas.add(mask.alpha, mask.scene)
-            yield from self._composed(clip, alphas, settings, scenes, report, progress)
+            masks = _Stored(Path(place))
+            shadows = settings.composites.shadow in ("auto", "keep")
+            for mask in self.masks(clip, report, progress, shadows=shadows):
+                masks.add(mask)
+            yield from self._composed(clip, masks, settings, scenes, report, progress)
 
     def _composed(
         self,
         clip: Iterable[RGB8],
-        alphas: _Stored,
+        masks: _Stored,
         settings: Settings,
         scenes: Scenes,
         report: ClipReport,
         progress: Progress,
     ) -> Iterator[Composed]:
         wanted = settings.composites
-        first = _solved(next(iter(clip)), next(iter(alphas)), report.tier, settings)
-        scene = scenes.scene(first, stands=alphas.union)
+        first = _solved(next(iter(clip)), masks.alpha(0), report.tier, settings)
+        scene = scenes.scene(first, stands=masks.union)
         report.notes.extend([f"background: {scene.by}", *scene.notes])
-        telling = samples_of(len(alphas.scenes))
-        samples = (one for number, one in enumerate(map(Masked, clip, alphas, alphas.scenes)) if number in telling)
+        shadows = ClipShadows(masks.shadow, masks.scenes)
+        kind = shadows.choice(wanted.shadow, masks.alpha, scene.floor)
+        frames = (
+            Masked(frame, masks.alpha(number), shadows.steady(number) if kind == "keep" else None)
+            for number, frame in enumerate(clip)
+        )
         done = compose_clip(
-            map(Masked, clip, alphas, alphas.scenes),
-            alphas.union,
+            frames,
+            masks.union,
             scene.rgb,
             wanted.blend,
-            shadow=clip_shadow(wanted.shadow, samples, scene.floor),
+            shadow=kind,
             floor=scene.floor,
             placement=wanted.placement,
         )
@@ -138,26 +153,39 @@ class Clips:
 
 
 class _Stored:
-    """Alphas of one size on disk, in 256 steps."""
+    """Masks and shadows of one size on disk: alphas in 256 steps."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._shape = path, (0, 0)
+    def __init__(self, folder: Path) -> None:
+        self._alphas, self._shadows, self._shape = folder / "alphas", folder / "shadows", (0, 0)
+        self._shadows.mkdir()
         self.union: Matte = np.zeros((0, 0), np.float32)
         """The most that any frame has."""
         self.scenes: list[int] = []
         """By frame."""
 
-    def add(self, alpha: Matte, scene: int) -> None:
-        self.union = np.maximum(self.union, alpha) if self.scenes else alpha
-        self._shape = alpha.shape
-        self.scenes.append(scene)
-        with self._path.open("ab") as file:
-            file.write(np.rint(alpha * 255).astype(np.uint8).tobytes())
+    def add(self, mask: FrameMask) -> None:
+        """Take the next frame's."""
+        self.union = np.maximum(self.union, mask.alpha) if self.scenes else mask.alpha
+        self._shape = mask.alpha.shape
+        with self._alphas.open("ab") as file:
+            file.write(np.rint(mask.alpha * 255).astype(np.uint8).tobytes())
+        if mask.shadow is not None:
+            self._shadow(len(self.scenes)).write_bytes(encode_layer(mask.shadow))
+        self.scenes.append(mask.scene)
 
-    def __iter__(self) -> Iterator[Matte]:
-        stored = np.memmap(self._path, np.uint8, "r", shape=(len(self.scenes), *self._shape))
-        for alpha in stored:
-            yield alpha.astype(np.float32) / np.float32(255)
+    def alpha(self, number: int) -> Matte:
+        """That of a frame: float32 h×w, 0..1."""
+        size = self._shape[0] * self._shape[1]
+        stored = np.fromfile(self._alphas, np.uint8, size, offset=number * size)
+        return stored.reshape(self._shape).astype(np.float32) / np.float32(255)
+
+    def shadow(self, number: int) -> LinearRGB | None:
+        """That of a frame; None where it has none."""
+        path = self._shadow(number)
+        return decode_layer(path.read_bytes()) if path.exists() else None
+
+    def _shadow(self, number: int) -> Path:
+        return self._shadows / f"{number:06d}.png"
 
 
 @contextmanager

@@ -37,8 +37,7 @@ from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.clips.composites import ClipScene, WantedClip, compose_whole_clip, union_of
 from vivid_assets.stages.clips.kept import Parts
-from vivid_assets.stages.clips.packed import Packed
-from vivid_assets.stages.clips.source import opened_clip
+from vivid_assets.stages.clips.source import opened_clip, opened_pack
 from vivid_assets.stages.masks import persons_mask
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
@@ -208,10 +207,6 @@ class Compose(EachPicture[Composite]):
         mask, background, wanted = row.read(MaskOf), row.read(Behind), self._look(row)
         prepared = row.read(PreparedSource)
         width, height = wanted.placement.canvas or (prepared.source_width, prepared.source_height)
-        masks = self.stored(mask.frames_file or "", Packed)
-        union = union_of(masks)
-        foot = foot_on_scene(union, wanted.placement, prepared.source_width)
-        scene = ClipScene(self._scene(background, height, width, foot), _floor(background), _source_type(background))
         wanted_clip = WantedClip(
             look=wanted,
             still=prepared.still or 0,
@@ -220,7 +215,14 @@ class Compose(EachPicture[Composite]):
             keep=partial(self.keep, row.key),
         )
         parts = Parts(self.shard.store, self.shard.source.name, self.stage, row.key)
-        with opened_clip(self.shard, row.picture, row.read(Given).content) as clip:
+        with (
+            opened_pack(self.shard.store, mask.frames_file or "") as masks,
+            opened_clip(self.shard, row.picture, row.read(Given).content) as clip,
+        ):
+            union = union_of(masks)
+            foot = foot_on_scene(union, wanted.placement, prepared.source_width)
+            behind = self._scene(background, height, width, foot)
+            scene = ClipScene(behind, _floor(background), _source_type(background))
             made = compose_whole_clip(clip, masks, union, scene, wanted_clip, parts)
         return Composite(
             file=made.file,
@@ -229,7 +231,7 @@ class Compose(EachPicture[Composite]):
             alpha_verdict=None,
             spill=0.0,
             shadow=made.shadow,
-            shadow_file=None,
+            shadow_file=made.shadow_file,
             shadow_area=made.shadow_area,
             shadow_depth=made.shadow_depth,
             notes=made.notes,

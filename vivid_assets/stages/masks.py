@@ -67,7 +67,7 @@ class MaskRow:
     right: float | None
     edge_right: float | None
     frames_file: StoredFile | None = None
-    """Of a clip, the masks of all its frames; ``file`` is that of the one that stands for it."""
+    """Of a clip, the masks and shadows of all its frames; ``file`` is the mask of the one that stands for it."""
     flagged_frames: Int32 | None = None
     """Frames of a clip whose masks are those of their neighbours."""
     lost_frames: Int32 | None = None
@@ -159,7 +159,7 @@ class MakeMasks(StageWork[Loaded, Solved, MaskRow]):
         tiers = [replace(tier, load=partial(self._ladder.loaded, tier)) for tier in self._ladder.tiers]
         if asked.tier and asked.tier not in {tier.name for tier in tiers}:
             return PictureFailure(f"tier {asked.tier!r} is not one of {[tier.name for tier in tiers]}")
-        maker = ClipMasks(tiers, self._ladder.settings, shard.settings.prepared_images.longest)
+        maker = ClipMasks(tiers, self._ladder.settings, shard.settings.prepared_images.longest, shadows=True)
         wanted = WantedMasks(
             name=row.picture,
             content=asked.content,

@@ -22,7 +22,7 @@ from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK, RowInput, Stage, WhateverBecame
 from vivid_assets.rows.tables import read_rows
 from vivid_assets.stages.clips.masks import masks_sheet
-from vivid_assets.stages.clips.packed import Packed
+from vivid_assets.stages.clips.source import opened_pack
 from vivid_assets.stages.stage import EachPicture, Pictures, Shard
 
 _SURE = 0.9
@@ -199,7 +199,8 @@ class Review(EachPicture[Reviewed]):
     def _edges(self, file: str | None, mask: MaskToSee, longest: int) -> bytes | None:
         """Where the edge of a mask that was estimated is unsure; of a clip the sheet."""
         if mask.frames_file:
-            sheet = self.stored(mask.frames_file, lambda data: masks_sheet(Packed(data)))
+            with opened_pack(self.shard.store, mask.frames_file) as masks:
+                sheet = masks_sheet(masks)
             return thumbnail(sheet, max(sheet.shape[:2]))
         if not file or not mask.file or mask.right is None:
             return None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -186,10 +187,13 @@ class StageWork(Generic[Loaded, Computed, Made]):
         """The decoded file at a path of the store. Raises PictureFailure when it is damaged."""
         return read_stored(self.shard.store, path, decode)
 
-    def keep(self, key: str, suffix: str, data: bytes) -> str:
-        """Write a file of the row with that key; its path in the store."""
+    def keep(self, key: str, suffix: str, data: bytes | Path) -> str:
+        """Write a file of the row with that key, its bytes or a copy of one on this machine; its path in the store."""
         path = artefact(self.shard.source.name, self.stage, key, suffix)
-        self.shard.store.write(path, data)
+        if isinstance(data, Path):
+            self.shard.store.write_file(path, data)
+        else:
+            self.shard.store.write(path, data)
         return path
 
 

@@ -19,7 +19,12 @@ def read_stored(store: Store, path: str, decode: Callable[[bytes], Read]) -> Rea
     try:
         return decode(store.read(path))
     except UnreadablePicture as error:
-        store.remove([path])
-        raise PictureFailure(
-            f"{path} in the store is damaged; it was removed, and the next run makes it again.", transient=True
-        ) from error
+        raise removed(store, path) from error
+
+
+def removed(store: Store, path: str) -> PictureFailure:
+    """Remove a damaged file, and give what is to be raised of it; see ``read_stored``."""
+    store.remove([path])
+    return PictureFailure(
+        f"{path} in the store is damaged; it was removed, and the next run makes it again.", transient=True
+    )

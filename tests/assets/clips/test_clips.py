@@ -19,7 +19,8 @@ from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.provenance import parse_xmp
 from vivid_assets.imaging.io.video.marking import xmp_of
-from vivid_assets.imaging.io.video.read import opened, read_video
+from vivid_assets.imaging.io.video.read import VideoFile, opened, read_video
+from vivid_assets.masking import clip_masks
 from vivid_assets.masking.gradient_tier import GradientModel
 from vivid_assets.one_picture import clip_frames
 from vivid_assets.rows.engine import Outcome
@@ -201,12 +202,12 @@ def test_a_run_that_was_killed_among_the_questions_goes_on_there(pipeline, monke
 
 def test_a_run_that_was_killed_among_the_masks_ends_as_one_that_was_not(pipeline_after, monkeypatch, tmp_path):
     from vivid_assets.masking import clip_window
-    from vivid_assets.stages.clips import masks as clip_masks
+    from vivid_assets.stages.clips import masks as stage_masks
 
     monkeypatch.setattr(clip_window, "_CHUNK", 4)
     monkeypatch.setattr(kept, "_SECONDS", 0.0)
     pipeline = pipeline_after(bring_scanned)
-    made, encode = [], clip_masks.encode_mask
+    made, encode = [], stage_masks.encode_mask
 
     def dying(alpha):
         made.append(alpha)
@@ -215,11 +216,11 @@ def test_a_run_that_was_killed_among_the_masks_ends_as_one_that_was_not(pipeline
         return encode(alpha)
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(clip_masks, "encode_mask", dying)
+        patched.setattr(stage_masks, "encode_mask", dying)
         pipeline.run(selection=["prepared_images", "masks"])
     again = []
     with monkeypatch.context() as patched:
-        patched.setattr(clip_masks, "encode_mask", lambda alpha: again.append(alpha) or encode(alpha))
+        patched.setattr(stage_masks, "encode_mask", lambda alpha: again.append(alpha) or encode(alpha))
         pipeline.run(selection=["masks"])
     assert len(again) == 12 - 8
     through = masks_of(pipeline, CLIP)
@@ -313,6 +314,29 @@ def bring_scanned(pipeline):
     pipeline.scan()
 
 
+@pytest.mark.parametrize("what", ["frames_file", "part"])
+def test_a_damaged_file_of_the_store_is_made_again(pipeline_after, monkeypatch, what):
+    pipeline = pipeline_after(bring_to_shadows)
+    if what == "part":
+        killed_while_composing(pipeline, monkeypatch, 6)
+        damaged = parts_in(pipeline, "composites")
+    else:
+        damaged = [Path(pipeline.store.path(pipeline.rows(MASKS)[CLIP]["frames_file"]).path)]
+    for path in damaged:
+        data = bytearray(path.read_bytes())
+        data[200] ^= 255
+        path.write_bytes(data)
+    pipeline.run(selection=["composites"])
+    if what == "frames_file":
+        assert "is damaged; it was removed" in pipeline.rows(COMPOSITES)[CLIP]["error"]
+        pipeline.run(selection=["masks", "composites"])
+    assert len([*read_video(published_file(pipeline))]) == 12
+
+
+def published_file(pipeline):
+    return Path(pipeline.store.path(pipeline.rows(COMPOSITES)[CLIP]["file"]).path)
+
+
 def parts_in(pipeline, stage="masks"):
     return [*Path(pipeline.store.path(f"artefacts/spring/{stage}").path).rglob("*.part")]
 
@@ -379,6 +403,29 @@ def test_the_shadow_that_a_subject_casts_is_kept(pipeline):
     for number, frame in enumerate(read_video(published(pipeline, CLIP))):
         assert frame.rgb[48, 70 + number].max() < 225
         assert frame.rgb[:16].min() > 248
+    layers = Packed(pipeline.store.read(row["shadow_file"]))
+    assert (layers.numbers, len(layers.notes["seconds"])) == ([*range(12)], 12)
+    for number in layers.numbers:
+        layer = decode(layers.picture(number)).rgb
+        assert layer[48, 70 + number].max() < 235
+        assert (layer[:8] == 255).all()
+
+
+def test_a_tuned_shadow_reads_the_clip_once_and_measures_nothing(pipeline_after, monkeypatch):
+    pipeline = pipeline_after(bring_to_shadows)
+    pipeline.run()
+    read, measured, iterate = [], [], VideoFile.__iter__
+    monkeypatch.setattr(VideoFile, "__iter__", lambda clip: read.append(1) or iterate(clip))
+    monkeypatch.setattr(clip_masks, "shadow_on_plain", lambda *_: measured.append(1))
+    asked = count_asks(monkeypatch)
+    for shadow in ("none", "keep"):
+        pipeline.say(WHITE + f'[composites]\nshadow = "{shadow}"\n')
+        # To open a clip its first frame is read.
+        read.clear()
+        pipeline.run()
+        assert (len(read), measured, asked) == (2, [], [])
+    row = pipeline.rows(COMPOSITES)[CLIP]
+    assert (row["shadow"], bool(row["shadow_file"])) == ("kept", True)
 
 
 def test_a_cut_out_may_be_numbered_pictures(pipeline):

@@ -38,6 +38,17 @@ def test_what_is_written_is_read(store):
     assert (store.size("a/none"), store.tail("a/none", 2)) == (None, None)
 
 
+def test_a_large_file_goes_in_and_out_as_a_file(store, tmp_path):
+    source = tmp_path / "made.bin"
+    source.write_bytes(b"some video")
+    store.write("a/b.mp4", b"an earlier one")
+    store.write_file("a/b.mp4", source)
+    assert store.read("a/b.mp4") == source.read_bytes() == b"some video"
+    assert store.local_copy("a/b.mp4", tmp_path).read_bytes() == b"some video"
+    with pytest.raises(FileNotFoundError):
+        store.local_copy("a/none", tmp_path)
+
+
 def test_a_file_is_created_once(store):
     assert store.create("a/b", b"one")
     assert not store.create("a/b", b"two")
@@ -138,14 +149,21 @@ class Liar(MemoryFileSystem):
         if self.keeps:
             super().pipe_file(path, value[: int(self.keeps * len(value))], mode=mode)
 
+    def put_file(self, lpath, rpath, **options):
+        self.pipe_file(rpath, Path(lpath).read_bytes())
+
 
 @pytest.mark.parametrize(("keeps", "said"), [(0.0, "does not have it"), (0.5, "has 5 bytes of it")])
-def test_a_store_that_lies_about_success_is_found_out(monkeypatch, keeps, said):
+def test_a_store_that_lies_about_success_is_found_out(monkeypatch, tmp_path, keeps, said):
     fsspec.register_implementation("liar", Liar, clobber=True)
     monkeypatch.setattr(Liar, "keeps", keeps)
     store = Store(root="liar://store")
     with pytest.raises(MachineFault, match=said):
         store.write(f"{said[:3]}.bin", b"0123456789")
+    source = tmp_path / "source"
+    source.write_bytes(b"0123456789")
+    with pytest.raises(MachineFault, match=said):
+        store.write_file(f"{said[:3]}.file", source)
 
 
 class Ageless(MemoryFileSystem):
@@ -187,8 +205,10 @@ def test_a_full_disk_is_a_fault_of_the_machine_and_leaves_nothing(tmp_path, monk
         return real(self, *arguments, **options)
 
     monkeypatch.setattr(Path, where, full)
-    with pytest.raises(MachineFault, match="free some disk space and run again"):
-        store.write("a.bin", b"x")
+    (tmp_path / "source").write_bytes(b"x")
+    for write in (lambda: store.write("a.bin", b"x"), lambda: store.write_file("a.bin", tmp_path / "source")):
+        with pytest.raises(MachineFault, match="free some disk space and run again"):
+            write()
     monkeypatch.undo()
     assert not store.exists("a.bin")
     assert list((tmp_path / local_files.PARTS).iterdir()) == []

@@ -13,29 +13,31 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import Rules
 from vivid_assets.imaging.blend.rules import broken_rules
-from vivid_assets.imaging.clips.layers import REACH
-from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.io.codec import encode
+from vivid_assets.imaging.io.layer_files import decode_layer
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.provenance import SourceType, xmp_packet
+from vivid_assets.imaging.io.unreadable import UnreadablePicture
 from vivid_assets.imaging.io.video.joined import Segment, join_segments
 from vivid_assets.imaging.io.video.marking import add_xmp
 from vivid_assets.imaging.io.video.read import Clip
 from vivid_assets.imaging.io.video.write import FrameSink, composite_encoding, with_alpha, writing
-from vivid_assets.one_picture.clip_frames import compose_clip
-from vivid_assets.one_picture.clip_shadows import Masked, clip_shadow, samples_of
+from vivid_assets.one_picture.clip_frames import Masked, compose_clip
+from vivid_assets.one_picture.clip_shadows import ClipShadows
 from vivid_assets.settings import CompositesSettings
 from vivid_assets.stages.clips.kept import Parts
 from vivid_assets.stages.clips.masks import Note
-from vivid_assets.stages.clips.packed import Packed
+from vivid_assets.stages.clips.packed import DamagedPack, Packed, shadow_name
 from vivid_assets.stages.clips.pictures import SUFFIX, join_pictures, writing_pictures
 from vivid_assets.stages.clips.segments import SegmentedVideo
-from vivid_assets.stages.clips.source import Pixels, Timed
+from vivid_assets.stages.clips.source import Timed
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,8 @@ class WantedClip:
     """What its preset demands."""
     provenance: str
     """The digest that is written into the files."""
-    keep: Callable[[str, bytes], str]
-    """Writes a file of that suffix, and gives its path in the store."""
+    keep: Callable[[str, bytes | Path], str]
+    """Writes a file of that suffix, its bytes or a copy of one, and gives its path in the store."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,8 @@ class ComposedClip:
     """The video, in the store."""
     still_file: str
     """The frame that stands for it, as a picture."""
+    shadow_file: str | None
+    """The layers of its frames' shadows, as pictures in a ZIP; see ``stages.clips.packed``."""
     scale: float
     shadow: Literal["soft", "none", "kept"]
     shadow_area: float
@@ -89,7 +93,7 @@ def compose_whole_clip(
 
     Args:
         clip: its frames and sound.
-        masks: of its frames.
+        masks: of its frames, and their shadows.
         union: the most that any of them has.
         scene: what it is put before.
         wanted: how.
@@ -99,34 +103,37 @@ def compose_whole_clip(
         ValueError: the clip cannot be read.
     """
     look, frames, output = wanted.look, Timed(clip), _output(clip, scene, wanted)
-    shadow = clip_shadow(look.shadow, _samples(clip, masks), scene.floor)
+    shadows = ClipShadows(partial(_layer, masks), [Note(*note).scene for note in masks.notes["frames"]])
+    shadow = shadows.choice(look.shadow, partial(_alpha, masks), scene.floor)
     with (
         TemporaryDirectory(prefix="vivid-composite-") as folder,
         SegmentedVideo(parts, Path(folder), output.suffix, output.begin) as video,
     ):
         video.earlier()
         begin = len(video.notes)
-        first = max(0, begin - REACH)
         done = compose_clip(
-            _masked(islice(frames, first, None), masks, first),
+            _masked(frames, masks, shadows if shadow == "keep" else None, begin),
             union,
             scene.rgb,
             look.blend,
             shadow=shadow,
             floor=scene.floor,
             placement=look.placement,
-            before=begin - first,
         )
         for number, one in enumerate(done, start=begin):
             note = _note(one, frames.times[number])
             if number == wanted.still:
                 note |= _still(one, scene.source_type, wanted)
-            video.add(one.cutout if one.is_transparent else one.composite.astype(np.uint8, copy=False), note)
+            pixels = one.cutout if one.is_transparent else one.composite.astype(np.uint8, copy=False)
+            video.add(pixels, note, _shade(one, wanted.provenance))
         path = video.finish(output.join)
         add_xmp(path, xmp_packet(scene.source_type, wanted.provenance))
-        file = wanted.keep(output.suffix, path.read_bytes())
+        file = wanted.keep(output.suffix, path)
+        shadow_file = wanted.keep(".shadow.zip", video.shadows) if video.shadows else None
     parts.remove()
-    return ComposedClip(file=file, **video.notes[wanted.still]["still"], **_summed_up(video.notes))
+    return ComposedClip(
+        file=file, shadow_file=shadow_file, **video.notes[wanted.still]["still"], **_summed_up(video.notes)
+    )
 
 
 class _Output(NamedTuple):
@@ -204,27 +211,40 @@ def _as_picture(done: Blend, source_type: SourceType, provenance: str) -> tuple[
     return encode(picture, format="jpeg", quality=92, source_type=source_type, provenance=provenance), ".jpg"
 
 
-def _masked(frames: Iterable[RGB8], masks: Packed, first: int = 0) -> Iterator[Masked]:
-    """Frames from the ``first`` on, each with its mask."""
-    for number, frame in enumerate(frames, start=first):
-        yield _with_mask(frame, masks, number)
+def _shade(done: Blend, provenance: str) -> bytes | None:
+    """The layer of a frame's shadow on the canvas as a picture, white where there is none; None for none at all."""
+    if done.shade is None:
+        return None
+    return encode(multiply_layer(done.shade), format="png", provenance=provenance)
 
 
-def _samples(clip: Clip, masks: Packed) -> Iterator[Masked]:
-    wanted = samples_of(len(masks.numbers))
-    for number, frame in enumerate(Pixels(clip)):
-        if number in wanted:
-            yield _with_mask(frame, masks, number)
+def _masked(frames: Iterable[RGB8], masks: Packed, shadows: ClipShadows | None, first: int) -> Iterator[Masked]:
+    """Frames from the ``first`` on, each with its mask, and its shadow where that is to be kept."""
+    for number, frame in enumerate(islice(frames, first, None), start=first):
+        yield Masked(frame, _alpha(masks, number), shadows.steady(number) if shadows else None)
 
 
-def _with_mask(frame: RGB8, masks: Packed, number: int) -> Masked:
-    return Masked(frame, decode_mask(masks.picture(number)), Note(*masks.notes["frames"][number]).scene)
+def _alpha(masks: Packed, number: int) -> Matte:
+    return _undamaged(decode_mask, masks.picture(number))
+
+
+def _layer(masks: Packed, number: int) -> LinearRGB | None:
+    name = shadow_name(number)
+    return _undamaged(decode_layer, masks.read(name)) if masks.has(name) else None
+
+
+def _undamaged(decode: Callable[[bytes], Matte], data: bytes) -> Matte:
+    """What a file of the store's own holds. Raises DamagedPack."""
+    try:
+        return decode(data)
+    except UnreadablePicture as error:
+        raise DamagedPack(error) from error
 
 
 def union_of(masks: Packed) -> Matte:
     """The most that any of the masks has: float32 h×w, 0..1."""
     union: Any = None
-    for png in masks.pictures():
-        alpha = decode_mask(png)
+    for number in masks.numbers:
+        alpha = _alpha(masks, number)
         union = alpha if union is None else np.maximum(union, alpha)
     return np.asarray(union, np.float32)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from vivid_assets.masking.clip_masks import Answer, Rest
 from vivid_assets.masking.clip_window import Behind
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import Stage, artefact
-from vivid_assets.stages.clips.packed import Packed, packed
+from vivid_assets.stages.clips.packed import Packed, packed, shadow_name
 
 _SECONDS = 4.0
 """Work that is kept in one file, at least. Masks come in chunks of some seconds (``masking.clip_window``)."""
@@ -50,6 +50,7 @@ class Parts:
         path = self._path(what, first)
         with suppress(FileNotFoundError, UnreadablePicture):
             found = Packed(self.store.read(path))
+            found.check()
             self.known[path] = what
             return found
         return None
@@ -109,6 +110,15 @@ class KeptAnswers:
         return tier == self._tier and self._first <= frame < self._first + count
 
 
+class KeptMask(NamedTuple):
+    """A finished mask."""
+
+    png: bytes
+    note: Any
+    shadow: bytes | None
+    """The layer of its frame's shadow, as ``imaging.io.layer_files`` has it."""
+
+
 class KeptMasks:
     """Finished masks of a tier, and where to go on."""
 
@@ -116,26 +126,30 @@ class KeptMasks:
         """In these files."""
         self._parts, self._what = parts, f"masks {tier}"
         self._pictures: dict[int, bytes] = {}
+        self._shadows: dict[str, bytes] = {}
         self._notes: list[Any] = []
         self._since = time.monotonic()
 
-    def earlier(self, take: Callable[[int, bytes, Any], None]) -> Rest | None:
-        """Hand out the masks that there are: number, PNG and note of each; and say where to go on."""
+    def earlier(self, take: Callable[[int, KeptMask], None]) -> Rest | None:
+        """Hand out the masks that there are, each with its number; and say where to go on."""
         rest: Rest | None = None
         while found := self._parts.read(self._what, rest.behind.frame if rest else 0):
             for number, note in zip(found.numbers, found.notes, strict=True):
-                take(number, found.picture(number), note)
+                shadow = found.read(shadow_name(number)) if found.has(shadow_name(number)) else None
+                take(number, KeptMask(found.picture(number), note, shadow))
             rest = _unpacked(found.read(_REST))
         return rest
 
-    def add(self, number: int, png: bytes, note: Any, rest: Rest | None) -> None:
+    def add(self, number: int, mask: KeptMask, rest: Rest | None) -> None:
         """Keep a mask; ``rest`` says how to go on behind it, where that can be."""
-        self._pictures[number] = png
-        self._notes.append(note)
+        self._pictures[number] = mask.png
+        self._notes.append(mask.note)
+        if mask.shadow is not None:
+            self._shadows[shadow_name(number)] = mask.shadow
         if rest is not None and time.monotonic() - self._since > _SECONDS:
-            first = min(self._pictures)
-            self._parts.write(self._what, first, packed(self._pictures, self._notes, {_REST: _packed(rest)}))
-            self._pictures, self._notes, self._since = {}, [], time.monotonic()
+            first, others = min(self._pictures), {_REST: _packed(rest), **self._shadows}
+            self._parts.write(self._what, first, packed(self._pictures, self._notes, others))
+            self._pictures, self._shadows, self._notes, self._since = {}, {}, [], time.monotonic()
 
 
 def _packed(rest: Rest) -> bytes:

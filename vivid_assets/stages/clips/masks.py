@@ -13,15 +13,16 @@ import numpy as np
 
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.layer_files import encode_layer
 from vivid_assets.imaging.io.mask_files import decode_mask, encode_mask
-from vivid_assets.imaging.io.unreadable import UnreadablePicture
 from vivid_assets.imaging.matte.quality import GOOD
 from vivid_assets.masking.clip_masks import OVERRULED, OVERRULED_REASON, ClipMasks, FrameMask
 from vivid_assets.masking.ladder import trouble
 from vivid_assets.review.clip_sheet import FrameVerdict, ShownFrame, clip_sheet, frames_to_show
-from vivid_assets.stages.clips.kept import KeptAnswers, KeptMasks, Parts
-from vivid_assets.stages.clips.packed import Packed, Packer
-from vivid_assets.stages.clips.source import Pixels, opened_clip
+from vivid_assets.rows.failures import PictureFailure
+from vivid_assets.stages.clips.kept import KeptAnswers, KeptMask, KeptMasks, Parts
+from vivid_assets.stages.clips.packed import Packed, Packer, shadow_name
+from vivid_assets.stages.clips.source import Pixels, opened_clip, opened_pack
 from vivid_assets.stages.stage import Shard
 
 _LOST = frozenset({"lost", "empty", "broke"})
@@ -106,7 +107,7 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
     """Make the masks of a clip, or go on with them.
 
     Args:
-        maker: by what tiers.
+        maker: by what tiers; it measures shadows.
         shard: where the clip is.
         parts: where unfinished masks are kept.
         wanted: the clip.
@@ -126,18 +127,20 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
         kept = KeptMasks(parts, survey.tier)
         packer, notes, still = Packer(place / "masks.zip"), list[Note](), b""
 
-        def take(number: int, png: bytes, note: Any) -> None:
+        def take(number: int, mask: KeptMask) -> None:
             nonlocal still
-            still = png if number == wanted.still else still
-            packer.add_picture(number, png)
-            notes.append(Note(*note))
+            still = mask.png if number == wanted.still else still
+            packer.add_picture(number, mask.png)
+            if mask.shadow is not None:
+                packer.add(shadow_name(number), mask.shadow)
+            notes.append(Note(*mask.note))
 
         rest = kept.earlier(take)
         for number, mask in enumerate(maker.smoothed(survey, frames, rest), start=len(notes)):
-            png = encode_mask(mask.alpha)
-            note = _note(mask)
-            take(number, png, note)
-            kept.add(number, png, note, mask.rest)
+            shadow = None if mask.shadow is None else encode_layer(mask.shadow)
+            one = KeptMask(encode_mask(mask.alpha), _note(mask), shadow)
+            take(number, one)
+            kept.add(number, one, mask.rest)
             progress("smoothing", number + 1)
         degraded = "; ".join(trouble(tier, reason) for tier, reason in maker.broken.items()) or None
         for number in frames_to_show(_flagged(notes), len(notes)):
@@ -147,7 +150,7 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
         said["remarks"] = [*opened.notes]
         packer.close(said | {"frames": notes})
         file = wanted.file(degraded)
-        shard.store.write(file, (place / "masks.zip").read_bytes())
+        shard.store.write_file(file, place / "masks.zip")
     parts.remove()
     return MadeMasks(file, still, notes=notes, **said)
 
@@ -186,8 +189,7 @@ def _note(mask: FrameMask) -> Note:
 
 def _made(shard: Shard, file: str, still: int) -> MadeMasks | None:
     """The masks that are there under this name: a run that was killed had them finished, and not noted."""
-    with suppress(FileNotFoundError, UnreadablePicture):
-        found = Packed(shard.store.read(file))
+    with suppress(FileNotFoundError, PictureFailure), opened_pack(shard.store, file) as found:
         said = {**found.notes}
         frames = [Note(*note) for note in said.pop("frames")]
         return MadeMasks(file, found.picture(still), notes=frames, **said)

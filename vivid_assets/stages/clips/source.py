@@ -6,10 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from resources.store.store import Store
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.io.video.folder import read_folder
 from vivid_assets.imaging.io.video.read import Clip, read_video
+from vivid_assets.stages.clips.packed import DamagedPack, Packed
 from vivid_assets.stages.stage import Shard
+from vivid_assets.stages.stored import removed
 
 
 @contextmanager
@@ -22,6 +25,17 @@ def opened_clip(shard: Shard, picture: str, content: str) -> Iterator[Clip]:
     with TemporaryDirectory(prefix="vivid-clip-") as place:
         path = shard.source.fetch(picture, content, Path(place), most=limits.frames)
         yield read_folder(path, limits) if path.is_dir() else read_video(path, limits)
+
+
+@contextmanager
+def opened_pack(store: Store, path: str) -> Iterator[Packed]:
+    """A file of numbered pictures in the store, which is not read into memory. Raises as ``read_stored``."""
+    with TemporaryDirectory(prefix="vivid-pack-") as place:
+        try:
+            with Packed(store.local_copy(path, Path(place))) as found:
+                yield found
+        except DamagedPack as error:
+            raise removed(store, path) from error
 
 
 class Pixels:
