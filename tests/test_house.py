@@ -43,6 +43,11 @@ def test_no_folder_has_more_modules_than_one_can_look_over() -> None:
     assert {str(folder): count for folder, count in modules.items() if count > MOST_MODULES} == {}
 
 
+def test_the_nearest_pixel_is_the_nearest() -> None:
+    """OpenCV's ``INTER_NEAREST`` takes the one before it: a mirrored picture would give others."""
+    assert [str(path) for path in IMAGING.rglob("*.py") if re.search(r"INTER_NEAREST\b", path.read_text())] == []
+
+
 def test_every_module_of_imaging_lies_in_a_room() -> None:
     outside = [
         str(path.relative_to(IMAGING))

@@ -20,6 +20,7 @@ from vivid_assets.checks.presets import PRESETS
 from vivid_assets.imaging.backdrop.render import look_of, render
 from vivid_assets.imaging.blend.placement import subject_box
 from vivid_assets.imaging.blend.separate import separate
+from vivid_assets.review.look import FINE, RULES
 
 THREE = """
 prompt = "blue paper"
@@ -287,6 +288,11 @@ def test_what_breaks_a_presets_rules_is_said_for_each_rendition(spring):
     assert judged.figures == {"broken_rules": 0.5}
     table = pq.read_table(spring.store.path("export/spring/data/spring-00000.parquet").path).to_pylist()
     assert {row["rendition"]: len(row["broken_rules"]) > 0 for row in table} == {"main": True, "square": False}
+    looked = spring.outcomes["review"].rows
+    assert {row["rendition"]: row["rank"] for row in looked} == {"main": RULES, "square": FINE}
+    (why,) = next(row["why"] for row in looked if row["rendition"] == "main")
+    assert why.startswith("It breaks its preset's rules: ")
+    assert "the longer side has 120 pixels, and not 1000 or more" in why
 
 
 @pytest.mark.parametrize("color", ["#ffffff", "#000000", "#3a7d12"])

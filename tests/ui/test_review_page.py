@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.waiting import until
 from vivid_assets.review.judgements import Label, read_judgements
+from vivid_assets.review.look import FINE, RULES
 from vivid_assets.review.page import review_page
 from vivid_assets.review.thumbnails import thumbnail
 
@@ -17,7 +18,7 @@ ATTACK = "<img src=x onerror=window.ran=1>.png"
 ENDING = "</script><script>window.ran=1</script>"
 
 
-def row(picture, rank=4, **columns):
+def row(picture, rank=FINE, **columns):
     small = thumbnail(np.full((60, 80, 3), 40 * rank, np.uint8), 80)
     return {
         "picture": picture,
@@ -25,9 +26,9 @@ def row(picture, rank=4, **columns):
         "key": f"key of {picture}",
         "outcome": "ok",
         "rank": rank,
-        "why": [] if rank == 4 else ["The mask is uncertain: undecided."],
+        "why": [] if rank == FINE else ["The mask is uncertain: undecided."],
         "tier": "u2net",
-        "verdict": "good" if rank == 4 else "uncertain",
+        "verdict": "good" if rank == FINE else "uncertain",
         "reason": "coverage 0.40",
         "leakage": 0.2,
         "generator": "backdrop",
@@ -284,6 +285,20 @@ def test_the_full_picture_is_linked_by_its_path_from_the_page(page):
     assert page.locator("#full").get_attribute("href") == f"../composites/spring/{quote('=c.png')}"
     page.keyboard.press("Home")
     assert not page.locator("#full").is_visible(), "a failed picture has none"
+
+
+def test_a_composite_that_breaks_its_presets_rules_is_named_with_the_rule(browser, tmp_path):
+    file = tmp_path / "shop.html"
+    why = "It breaks its preset's rules: the product fills 40%, and not 85% or more."
+    file.write_bytes(review_page("shop", [row("a.png"), row("b.png", rank=RULES, verdict="good", why=[why])]))
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    assert name(page) == "b.png"
+    assert page.locator("#strip h3").all_inner_texts() == ["Preset's rules · 1", "Good · 1"]
+    assert page.locator("#why").inner_text() == why
+    page.keyboard.press("l")
+    assert tiles(page) == ["b.png"]
+    page.close()
 
 
 def test_a_clip_is_shown_over_its_time(browser, tmp_path):

@@ -15,7 +15,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 ANALYSIS = PipelineStage(
     name="analysis",
-    version="5",
+    version="6",
     description=__doc__,
     row=Analysed,
     reads=(Reads(PREPARED_IMAGES, Prepared),),

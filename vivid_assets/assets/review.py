@@ -1,10 +1,10 @@
 """A page to review the shard by keyboard: before, mask and after; pictures that need review come first.
 
-A row is one picture, failed ones too: `rank` 0 to 3 marks those that need review (no result, a doubtful mask, a
-halo, a missing tier), and `why` has the reasons; small WebP pictures are in the row, one of which shows where the
-mask's edge is unsure. The page is a single HTML file, `review/<shard>.html`, without a server; the least sure masks
-come first, and `review_share` sets the share of the pictures to review. Stale when a picture's mask, composite or
-error changes; the page is written again when one of its rows or the share changes.
+A row is one picture, failed ones too: `rank` 0 to 4 marks those that need review (no result, a doubtful mask, a
+halo, a broken rule of its preset, a missing tier), and `why` has the reasons; small WebP pictures are in the row, one
+of which shows where the mask's edge is unsure. The page is a single HTML file, `review/<shard>.html`, without a server;
+the least sure masks come first, and `review_share` sets the share of the pictures to review. Stale when a picture's
+mask, composite or error changes; the page is written again when one of its rows or the share changes.
 """
 
 from vivid_assets.assets.backgrounds import BACKGROUNDS
@@ -27,7 +27,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 REVIEW = PipelineStage(
     name="review",
-    version="6",
+    version="7",
     description=__doc__,
     row=Reviewed,
     per_rendition=True,

@@ -9,13 +9,20 @@ from vivid_assets.rows.stage import FAILED, OK, SKIPPED, WhateverBecame
 
 TO_DO = "to do"
 
-FAILURE, DOUBT, HALO, DEGRADED, FINE = range(5)
+FAILURE, DOUBT, HALO, RULES, DEGRADED, FINE = range(6)
 """Ranks: how urgently a picture needs review; the page shows them in this order."""
 
 
 class _Degradable(Protocol):
     @property
     def degraded(self) -> str | None: ...
+
+
+class _Composite(Protocol):
+    @property
+    def leakage(self) -> float | None: ...
+    @property
+    def broken_rules(self) -> Sequence[str] | None: ...
 
 
 class _Mask(_Degradable, Protocol):
@@ -58,11 +65,11 @@ def judge_look(
     stages: Mapping[str, WhateverBecame],
     mask: _Mask,
     background: _Degradable,
-    leakage: float | None,
+    composite: _Composite,
     *,
     high_leakage: float,
 ) -> Look:
-    """Judge a picture by what became of it in the stages, its mask's verdict and its composite's leakage."""
+    """Judge a picture by what became of it in the stages, its mask's verdict, its composite's edge and its preset."""
     outcome, failure = outcome_of(stages)
     found: list[tuple[int, str]] = []
     if failure:
@@ -70,6 +77,7 @@ def judge_look(
     # A good mask is marked for review too if a better tier could not answer: the reason follows below, once.
     if mask.review and mask.verdict not in (GOOD, AGREED, OVERRIDE):
         found.append((DOUBT, f"The mask is {(mask.verdict or '').replace('_', ' ')}: {mask.reason}."))
+    leakage = composite.leakage
     if leakage is not None and leakage > high_leakage:
         found.append(
             (
@@ -77,5 +85,7 @@ def judge_look(
                 f"A halo of the original background: leakage {leakage:.2f}, over {high_leakage:.2f}.",
             )
         )
+    if composite.broken_rules:
+        found.append((RULES, f"It breaks its preset's rules: {'; '.join(composite.broken_rules)}."))
     found += [(DEGRADED, one.degraded) for one in (mask, background) if one.degraded]
     return Look(outcome, found[0][0] if found else FINE, [sentence for _, sentence in found])

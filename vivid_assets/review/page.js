@@ -93,8 +93,8 @@ const ONLY = {
   look: ["Needs review", (row) => row.rank < GOOD],
   flagged: ["Flagged", (row) => flags.has(row.name)],
 };
-const GOOD = 4;
-const RANKS = ["No result", "Mask in doubt", "Halo", "A tier was missing", "Good"];
+const GOOD = 5;
+const RANKS = ["No result", "Mask in doubt", "Halo", "Preset's rules", "A tier was missing", "Good"];
 
 const passes = (row, besides = "") =>
   (besides === "only" || ONLY[filter.only][1](row))

@@ -19,9 +19,9 @@ def shared_out(rows: Sequence[Mapping[str, Any]], share: float | None) -> list[M
         share: of the pictures that shall want a look, 0..1; ``None``: those that the verdicts name.
 
     Returns:
-        The rows by rank, and within a rank the least sure mask first. With a share, failures, halos, missing tiers
-        and masks that are certainly faulty want a look as ever; the rest of the share goes to the least sure masks,
-        whatever their verdict, and masks in doubt beyond it want none.
+        The rows by rank, and within a rank the least sure mask first. With a share, failures, halos, broken rules,
+        missing tiers and masks that are certainly faulty want a look as ever; the rest of the share goes to the least
+        sure masks, whatever their verdict, and masks in doubt beyond it want none.
     """
     if share is None:
         return sorted(rows, key=_order)

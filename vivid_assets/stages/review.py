@@ -36,7 +36,7 @@ class Reviewed:
     outcome: str
     """What became of the picture: ok, failed or to do."""
     rank: Int8
-    """What to look at first: 0 to 3 need a look, above them nothing does."""
+    """What to look at first: 0 to 4 need a look, above them nothing does."""
     why: Sequence[str]
     """Why it needs a look, in words."""
     tier: str | None
@@ -114,6 +114,7 @@ class CompositeToSee(WhateverBecame):
     file: str | None
     still_file: str | None
     leakage: float | None
+    broken_rules: Sequence[str] | None
 
 
 class Review(EachPicture[Reviewed]):
@@ -131,7 +132,7 @@ class Review(EachPicture[Reviewed]):
         mask, composite = row.read(MaskToSee), row.read(CompositeToSee)
         stages: dict[str, WhateverBecame] = {reads.stage.name: row.read(reads.kind) for reads in self.stage.reads}
         limit = self.shard.settings.review.high_leakage
-        judged = judge_look(stages, mask, background, composite.leakage, high_leakage=limit)
+        judged = judge_look(stages, mask, background, composite, high_leakage=limit)
         is_plainly_fine = judged.rank == FINE and (mask.right is None or mask.right >= _SURE)
         longest = LONGEST_TO_SEE if is_plainly_fine else LONGEST_TO_JUDGE
         return Reviewed(

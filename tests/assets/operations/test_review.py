@@ -9,9 +9,9 @@ from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.review import REVIEW
 from vivid_assets.imaging.io.codec import decode
-from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, judge_look
+from vivid_assets.review.look import DEGRADED, DOUBT, FAILURE, FINE, HALO, RULES, judge_look
 from vivid_assets.rows.stage import WhateverBecame
-from vivid_assets.stages.review import BackgroundToSee, MaskToSee
+from vivid_assets.stages.review import BackgroundToSee, CompositeToSee, MaskToSee
 
 PAGE = "review/spring-00000.html"
 
@@ -120,13 +120,14 @@ def test_a_halo_above_the_setting_wants_a_look(reviewed):
 OK = WhateverBecame("ok", None)
 
 
-def judged(mask=(), leakage=0.1, **became):
+def judged(mask=(), leakage=0.1, broken=(), **became):
     asked = {"review": False, "right": 0.9, "edge_right": 0.9}
     clip = dict.fromkeys(("frames_file", "flagged_frames", "flicker"))
     found = MaskToSee("ok", None, "a.png", "u2net", "good", "so", None, **asked, **clip)
     background = BackgroundToSee("ok", None, "backdrop", None)
+    composite = CompositeToSee("ok", None, "a.jpg", None, leakage, broken)
     stages = dict.fromkeys(("prepared_images", "masks", "composites"), OK) | became
-    return judge_look(stages, replace(found, **dict(mask)), background, leakage, high_leakage=0.75)
+    return judge_look(stages, replace(found, **dict(mask)), background, composite, high_leakage=0.75)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,9 @@ def judged(mask=(), leakage=0.1, **became):
         ({"mask": {"degraded": "no weights", "review": True}}, DEGRADED, 1),
         ({"mask": {"verdict": "covers_all", "degraded": "no weights", "review": True}}, DOUBT, 2),
         ({"leakage": 0.9}, HALO, 1),
-        ({"composites": WhateverBecame(None, None), "leakage": None}, FAILURE, 1),
+        ({"broken": ["the product fills 40%, and not 85% or more"]}, RULES, 1),
+        ({"broken": ["the product fills 40%", "the photograph is enlarged 2.00 times"], "leakage": 0.9}, HALO, 2),
+        ({"composites": WhateverBecame(None, None), "leakage": None, "broken": None}, FAILURE, 1),
     ],
 )
 def test_the_gravest_reason_ranks_a_picture(found, rank, sentences):

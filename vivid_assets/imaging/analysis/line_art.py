@@ -117,4 +117,4 @@ def _measured(image: RGB8) -> RGB8:
     if size == (width, height):
         return image
     # Nearest, because averaging would invent the in-between colours that the second figure counts.
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

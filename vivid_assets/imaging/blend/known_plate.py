@@ -251,7 +251,7 @@ def _doubted(light: LinearRGB, trimap: Matte, parts: "_Parts") -> Area:
 
 
 def _enlarged(area: Area, height: int, width: int) -> Area:
-    return np.asarray(cv2.resize(area.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0)
+    return np.asarray(cv2.resize(area.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT) > 0)
 
 
 def _with_horizon(plate: LinearRGB, layer: LinearRGB) -> tuple[LinearRGB, LinearRGB]:

@@ -110,11 +110,9 @@ def _is_textured(logs: Planes, weight: Planes, grain: Planes, seen: Area) -> boo
 def _fit(logs: Planes, weight: Planes, seen: Area) -> Planes:
     """Fit a quadratic and a profile down the picture to the background, shadows left out."""
     height, width = seen.shape
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
+    y, x = _across(height)[:, None], _across(width)[None]
     terms = np.stack(np.broadcast_arrays(np.ones_like(x + y), x, y, x * y, x * x, y * y), axis=-1)
-    at = np.flatnonzero(seen)
-    at = at[:: max(1, len(at) // _MOST_SAMPLES)]
+    at = np.flatnonzero(_sampled(seen))
     basis, values = terms.reshape(-1, 6)[at].astype(np.float64), logs.reshape(-1, 3)[at].astype(np.float64)
     trust = weight.reshape(-1, 3)[at].astype(np.float64) + 1e-3
     # The sides show the sweep's profile; what stands before the middle casts its shadow there.
@@ -144,6 +142,20 @@ def _fit(logs: Planes, weight: Planes, seen: Area) -> Planes:
         solved = np.linalg.solve(system, basis.T @ (w * (values[:, c] - profile[rows, c])))
         whole[..., c] = terms @ solved.astype(np.float32) + profile[:, c, None]
     return whole
+
+
+def _across(size: int) -> Vector:
+    """Where each pixel lies, -1..1, to the last bit as in a mirror."""
+    return np.arange(1 - size, size, 2, dtype=np.float32) / np.float32(size - 1)
+
+
+def _sampled(seen: Area) -> Area:
+    """Some thousand pixels of an area: of every row, evenly spread, and in a mirrored area the mirrored ones."""
+    step = max(1, int(np.count_nonzero(seen)) // _MOST_SAMPLES)
+    from_top, from_side = (np.minimum(place, place[::-1]) for place in map(np.arange, seen.shape))
+    # Rows are staggered by the golden section, so that no column has more of the samples than another.
+    stagger = from_top * max(1, round(0.618 * step))
+    return np.asarray(seen & ((from_side[None] + stagger[:, None]) % step == 0))
 
 
 def _profile(rest: Vector, weight: Vector, rows: Indices, height: int) -> Vector:

@@ -150,7 +150,7 @@ def place(image: RGB, answer: Answer, solved: Solved, noise: float | None, threa
         slice(int(top * down), min(height, int(np.ceil(bottom * down)))),
         slice(int(left * across), min(width, int(np.ceil(right * across)))),
     )
-    alpha = np.asarray(cv2.resize(solved.alpha, (width, height), interpolation=cv2.INTER_NEAREST), np.float32)
+    alpha = np.asarray(cv2.resize(solved.alpha, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.float32)
     noise = capture_noise(image, alpha) if noise is None else noise
     light = np.ascontiguousarray(srgb_to_linear(image[box]))
     assert answer.light is not None

@@ -94,7 +94,7 @@ def open_holes(image: RGB8, alpha: Matte) -> Matte:
     patches = without_small_parts(np.asarray(patch) > 0, max(16, round(0.004 * inside.sum())), connectivity=4)
     if not patches.any():
         return alpha
-    hole = cv2.resize(patches.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    hole = cv2.resize(patches.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     grown = cv2.dilate(hole, square(1), iterations=max(2, round(2 / scale)))
     behind = np.asarray(cv2.resize(model.lab, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     offset = opencv_lab(image) - behind

@@ -82,7 +82,7 @@ def _sharpen_rim(image: RGB8, small: RGB8, alpha: Matte, radius: int) -> Matte:
     """Bring alpha to the picture's size, and to its edges by the guided filter wherever an undecided pixel is near."""
     near = dilated((alpha > 0.02) & (alpha < 0.98), 2 * radius).astype(np.uint8)
     height, width = image.shape[:2]
-    where = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    where = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) > 0
     result = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     unit = np.float32(1 / 255)
     # Grain would come out in alpha: a window flatter than its grain is no edge.
