@@ -10,7 +10,7 @@ from PIL import Image
 from vivid_assets.imaging.io.video.folder import read_folder
 from vivid_assets.imaging.io.video.joined import Segment, join_segments
 from vivid_assets.imaging.io.video.read import ClipLimits, UnreadableClip, is_clip, read_video
-from vivid_assets.imaging.io.video.write import NumberedPictures, h264, with_alpha, writing
+from vivid_assets.imaging.io.video.write import NumberedPictures, composite_encoding, h264, with_alpha, writing
 
 av = importlib.import_module("av")
 COLORS = np.array([(200, 40, 30), (10, 180, 90), (255, 255, 255), (20, 30, 160)], np.uint8)
@@ -53,7 +53,8 @@ def raw(path, frames=3, codec="libx264", pixels="yuv420p", size=(96, 64), **cont
     return path
 
 
-def with_sound(path, codec="aac"):
+def with_sound(path, codec="aac", begins=0):
+    """A second of a tone beside a picture, both from the second ``begins`` on."""
     rate = 48000
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=25)
@@ -61,12 +62,12 @@ def with_sound(path, codec="aac"):
         sound = container.add_stream(codec, rate=rate)
         for number in range(25):
             frame = av.VideoFrame.from_ndarray(bars(), "rgb24").reformat(format="yuv420p")
-            frame.pts = number
+            frame.pts = number + 25 * begins
             container.mux(picture.encode(frame))
         wave = np.sin(np.arange(rate) * 0.06).astype(np.float32)[None]
         for start in range(0, rate, 960):
             samples = av.AudioFrame.from_ndarray(wave[:, start : start + 960].copy(), format="fltp", layout="mono")
-            samples.sample_rate, samples.pts = rate, start
+            samples.sample_rate, samples.pts = rate, start + begins * rate
             for one in av.AudioResampler(format=sound.format.name, layout="mono", rate=rate).resample(samples):
                 container.mux(sound.encode(one))
         container.mux(picture.encode())
@@ -178,6 +179,27 @@ def test_sound_is_copied(tmp_path):
     assert read_video(target).has_audio
 
 
+@pytest.mark.parametrize("codec", ["aac", "libopus"])
+def test_sound_stays_beside_the_frames_of_a_clip_that_begins_late(tmp_path, codec):
+    source = with_sound(tmp_path / "a.mkv", codec, begins=3)
+    times = [frame.time for frame in read_video(source)]
+    target = written(tmp_path / "b.mp4", times, sound=source)
+    with av.open(str(target)) as container:
+        first = next(container.decode(audio=0))
+    assert (times[0], times[-1]) == (0, pytest.approx(Fraction(24, 25), abs=0.01))
+    assert first.time == pytest.approx(0, abs=0.03)
+
+
+def test_a_damaged_piece_of_sound_is_left_out(tmp_path):
+    source = with_sound(tmp_path / "a.mkv", "flac")
+    with av.open(str(source)) as container:
+        packet = [packet for packet in container.demux(audio=0) if packet.size][5]
+    data = source.read_bytes()
+    source.write_bytes(data.replace(bytes(packet), b"\xff" * packet.size))
+    target = written(tmp_path / "b.mp4", [Fraction(n, 25) for n in range(25)], sound=source)
+    assert 0.85 * 48000 < sound_of(target)[1] < 1.1 * 48000
+
+
 def test_sound_that_the_container_cannot_hold_is_encoded(tmp_path):
     source = with_sound(tmp_path / "a.mkv", "libopus")
     target = written(tmp_path / "b.mov", [Fraction(n, 25) for n in range(25)], sound=source)
@@ -261,6 +283,26 @@ def test_joined_segments_have_the_frames_times_and_sound_of_the_whole(tmp_path):
     assert sound_of(tmp_path / "whole.mp4") == sound_of(sound)
     with pytest.raises(ValueError, match="7 frames instead of 6"):
         join_segments(tmp_path / "other.mp4", [parts[0]._replace(times=times[:6])])
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_segment_in_which_nothing_comes_late_may_be_the_first(tmp_path, codec, monkeypatch):
+    rng = np.random.default_rng(0)
+    noise, plain = (lambda: rng.integers(0, 255, (64, 96, 3), np.uint8)), (lambda: np.full((64, 96, 3), 99, np.uint8))
+    parts, opened = [], []
+    for first, frame in ((0, noise), (12, plain), (24, noise)):
+        part = Segment(tmp_path / f"{first}.mp4", [Fraction(number, 25) for number in range(first, first + 12)])
+        with writing(part.path, composite_encoding(codec, 18), Fraction(25)) as sink:
+            for time in part.times:
+                sink.add(frame(), time)
+        parts.append(part)
+    real = av.open
+    monkeypatch.setattr(
+        av, "open", lambda path, *given, **options: opened.append(path) or real(path, *given, **options)
+    )
+    join_segments(tmp_path / "whole.mp4", parts)
+    assert [path for path in opened if path in {str(part.path) for part in parts}] == [str(one.path) for one in parts]
+    assert [frame.time for frame in read_video(tmp_path / "whole.mp4")] == [time for one in parts for time in one.times]
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".webm"])

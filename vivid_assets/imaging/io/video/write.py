@@ -192,10 +192,14 @@ class _VideoSink:
 
 
 class Sound:
-    """The sound of a clip, read beside its frames."""
+    """The sound of a clip, read beside its frames; its times are counted from the first frame, as theirs are."""
 
     def __init__(self, source: Any) -> None:
         self._source, self._stream = source, source.streams.audio[0]
+        picture = source.streams.video[0]
+        begins = (picture.start_time or 0) * picture.time_base
+        self._late = round(begins / self._stream.time_base)
+        """Ticks of the sound's own at which the frames begin."""
         self._packets = source.demux(self._stream)
         self._waiting: Any = None
         self._out: AudioStream | Any = None
@@ -214,7 +218,7 @@ class Sound:
     def copy_until(self, time: Fraction | None) -> None:
         """Write what sounds up to ``time``; all that is left where it is None."""
         while True:
-            packet, self._waiting = self._waiting or next(self._packets, None), None
+            packet, self._waiting = self._waiting or self._next(), None
             if packet is None or (packet.dts is None and self._is_copied):
                 break
             if time is not None and packet.dts is not None and packet.dts * packet.time_base > time:
@@ -224,12 +228,27 @@ class Sound:
         if time is None and not self._is_copied:
             self._container.mux(self._out.encode())
 
+    def _next(self) -> Any:
+        packet = next(self._packets, None)
+        if packet is not None and packet.dts is not None:
+            packet.dts -= self._late
+        if packet is not None and packet.pts is not None:
+            packet.pts -= self._late
+        return packet
+
     def _write(self, packet: Any) -> None:
+        from av.error import FFmpegError
+
         if self._is_copied:
             packet.stream = self._out
             self._container.mux(packet)
             return
-        for frame in packet.decode():
+        try:
+            frames = packet.decode()
+        except FFmpegError:
+            # A gap in the sound is no reason to have no clip, as one among the frames is none.
+            return
+        for frame in frames:
             self._container.mux(self._out.encode(frame))
 
 
