@@ -1,10 +1,8 @@
 """Renditions in the UI: one is added, tuned and dropped by editing catalogue.toml and launching jobs in a browser."""
 
-import json
-from urllib.parse import quote
-
 import pytest
 
+from tests.support.launchpad import Launchpad
 from tests.support.operator import SWITCHES, done_by, put
 
 pytestmark = [pytest.mark.soak, pytest.mark.live(minutes=3)]
@@ -14,36 +12,11 @@ MAIN = 'prompt = "teal paper"\n[renditions.main]\nbackground = "#ffffff"\ncanvas
 CUT = '[renditions.cut]\nbackground = "transparent"\n'
 
 
-class Launchpad:
-    """Jobs as a person launches them: in Dagster's launchpad, by its button."""
-
-    def __init__(self, operator, page):
-        self.operator, self.page = operator, page
-        self.runs = 0
-
-    def launch(self, job, op, **config):
-        """Launch a job, and wait for the run of the shard that it asks for, which is returned."""
-        location = self.operator.repository["repositoryLocationName"]
-        written = quote(json.dumps({"ops": {op: {"config": config}}}, indent=2))
-        url = f"{self.operator.dagster.url}/locations/{location}/jobs/{job}/playground/setup?config={written}"
-        self.page.goto(url)
-        self.page.get_by_role("button", name="Launch run").click()
-        self.runs += 1
-        made = self.operator.dagster.wait(self._done)
-        assert made[0]["status"] == "SUCCESS"
-        return made[0]
-
-    def _done(self):
-        """The shard's runs, the newest first, once the last that was asked for has ended."""
-        runs = self.operator.runs_of(SHARD, statuses=["SUCCESS", "FAILURE", "CANCELED"])
-        return runs if len(runs) == self.runs else None
-
-
 def test_a_rendition_is_added_tuned_and_dropped(operator, page, tmp_path):
     # Left on by others, they would request the shard too, and its runs are counted.
     for switch in SWITCHES:
         operator.turn_off(switch)
-    folder, pad = tmp_path / "shop", Launchpad(operator, page)
+    folder, pad = tmp_path / "shop", Launchpad(operator, page, SHARD)
     folder.mkdir()
     put(folder / "a.png")
     declared = folder / "catalogue.toml"
