@@ -30,7 +30,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 BACKGROUNDS = PipelineStage(
     name="backgrounds",
-    version="4",
+    version="5",
     description=__doc__,
     row=Background,
     per_rendition=True,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.support.plain import plain
 from vivid_assets.imaging.blend.composite import compose
@@ -141,6 +142,49 @@ def test_a_mirrored_photograph_gives_the_mirrored_picture(x, y, radius, canvas, 
     soft = here.alpha > 0.05
     assert np.abs(here.foreground.astype(int) - there.foreground[:, ::-1])[soft].max(initial=0) <= 1
     assert np.abs(here.composite.astype(int) - there.composite[:, ::-1]).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1.3, 2.0])
+@pytest.mark.parametrize("color", [(255, 255, 255), (28, 90, 170)])
+def test_a_placed_edge_is_nearer_to_the_truth_than_a_finished_composite_that_is_resized(color, scale):
+    """In linear light, by the same filter; the truth is the same cut-out, drawn four times as large."""
+    large = plain(size=1200, hole=True, noise=0)
+
+    def at(size):
+        """Alpha and what it lets through of the subject's light, at a size."""
+        planes = np.dstack([large.front * large.alpha[..., None], large.alpha])
+        made = cv2.resize(planes, (size, size), interpolation=cv2.INTER_AREA)
+        return made[..., 3], made[..., :3]
+
+    alpha, front = at(300)
+    picture = to_uint8(linear_to_srgb(front + (1 - alpha[..., None]) * srgb_to_linear(np.uint8([[[60, 170, 75]]]))))
+    cut = separate(picture, Alpha(alpha, "person"), BlendOptions(spill=False))
+    size, behind = round(300 * scale), np.full((1, 1, 3), color, np.uint8)
+    made = compose(cut, behind, shadow="none", placement=Placement((size, size), most_enlarged=2.0)).composite
+    finished = srgb_to_linear(compose(cut, behind, shadow="none").composite).transpose(2, 0, 1)
+    share, light = at(size)
+    truth = to_uint8(linear_to_srgb(light + (1 - share[..., None]) * srgb_to_linear(behind)))
+    band = (share > 0.02) & (share < 0.98)
+
+    def apart(one):
+        return float(ciede2000(rgb_to_lab(one[band]), rgb_to_lab(truth[band])).mean())
+
+    by = Image.Resampling.LANCZOS
+    planes = [np.asarray(Image.fromarray(one.copy()).resize((size, size), by)) for one in finished]
+    resized = apart(to_uint8(linear_to_srgb(np.dstack(planes).clip(0, 1))))
+    assert apart(made) < (0.98 if scale > 1 else 1.01) * resized
+
+
+def test_no_second_contour_lies_about_an_enlarged_edge():
+    """What a long filter leaves beyond an edge and within it."""
+    alpha = np.zeros((60, 60), np.float32)
+    alpha[20:40, 20:40] = 1
+    place = find_place(alpha, Placement((150, 150), most_enlarged=9))
+    _, made = place_layers(np.full((60, 60, 3), 90, np.uint8), alpha, place)
+    away = cv2.distanceTransform((made < 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    depth = cv2.distanceTransform((made >= 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    assert not made[away > 3].any()
+    assert (made[depth > 4] == 1).all()
 
 
 @given(
