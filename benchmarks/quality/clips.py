@@ -7,17 +7,13 @@ mean change of alpha where nothing moves. Lost is the share of the frames in whi
 found.
 
     python -m benchmarks.quality.clips --sequences ~/sequences --photographs ~/photographs --davis ~/davis --frames 20
-    python -m benchmarks.quality.clips --speed ~/720p.mp4
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -121,32 +117,6 @@ def compare(clips: Iterator[Clip], tier: str, others: dict[str, Method]) -> None
         print(f"{group:28s}{name:20s}" + "".join(f"{value:9.2f}" for value in np.mean(rows, axis=0)))
 
 
-def speed(path: Path, tier: str, most: int) -> None:
-    """Time a clip's masks from file to files, against per-frame masks of its frames in memory."""
-    import tempfile
-
-    import vivid_assets
-    from vivid_assets.cli.clips import mask_clip
-    from vivid_assets.imaging.io.video.read import read_video
-    from vivid_assets.settings import Settings
-
-    with vivid_assets.keep_models():
-        frames = [frame.rgb for _, frame in zip(range(most), read_video(path), strict=False)]
-        vivid_assets.find_mask(frames[0], tiers=[tier])
-        started = time.perf_counter()
-        for frame in frames:
-            vivid_assets.find_mask(frame, tiers=[tier])
-        alone = len(frames) / (time.perf_counter() - started)
-    with tempfile.TemporaryDirectory() as place, ExitStack():
-        started = time.perf_counter()
-        mask_clip(path, Path(place), Settings(), (tier,), force=False)
-        count = len(list(Path(place).iterdir()))
-        end_to_end = count / (time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"per frame {alone:.2f} frames/s; clip of {count} frames, file to files, {end_to_end:.2f}: ", end="")
-    print(f"{end_to_end / alone:.2f} of it; peak {peak:.0f} MB")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sequences", type=Path, help="a folder of folders of RGBA frames")
@@ -155,11 +125,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=20, help="of each sequence, at most")
     parser.add_argument("--model", default="u2netp")
     parser.add_argument("--rembg", action="store_true", help="compare with rembg, too")
-    parser.add_argument("--speed", type=Path, help="only time the masks of this clip")
     given = parser.parse_args()
-    if given.speed:
-        speed(given.speed, given.model, given.frames)
-        return
 
     def clips() -> Iterator[Clip]:
         sequences, backgrounds = sequences_of(given.sequences, given.frames), backgrounds_of(given.photographs)

@@ -38,6 +38,17 @@ def test_a_part_that_a_network_misses_joins():
     assert (found[alpha == 0] < 0.1).mean() > 0.98
 
 
+def test_a_dark_part_that_a_network_misses_is_no_shadow():
+    frame, alpha = mug()
+    frame[190:, 90:181] = 12
+    frame[190:, 200:240] = 110
+    network = alpha.copy()
+    network[190:] = 0
+    found = seen_on_plain(frame, network, SIDE)
+    assert found[196:, 100:170].min() > 0.9
+    assert found[200:, 210:230].max() < 0.1
+
+
 def test_a_busy_background_says_nothing():
     rng = np.random.default_rng(0)
     frame = cv2.resize(rng.integers(0, 255, (24, 32, 3), np.uint8), (SIDE, 240))

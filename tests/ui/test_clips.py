@@ -7,8 +7,10 @@ import pytest
 from tests.support.clips import moving_disc, save_clip
 from tests.support.launchpad import Launchpad
 from tests.support.operator import SETTINGS, SWITCHES, done_by, put
+from tests.support.person import Person
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
+from vivid_assets.assets.prepared_images import PREPARED_IMAGES
 from vivid_assets.imaging.io.video.read import read_video
 from vivid_assets.rows.tables import read_rows
 
@@ -42,11 +44,11 @@ def test_a_clip_is_added_looked_at_and_tuned_by_the_ui(operator, page, folder):
         composite = Path(store.path(f"composites/reel/{CLIP}").path)
         assert len([*read_video(composite)]) == 100
         assert not store.exists(f"composites/reel/{DAMAGED}")
-        page.goto(f"{operator.dagster.url}/assets/vivid/prepared_images?view=checks")
-        page.get_by_text("complete", exact=True).first.click()
-        page.get_by_text(DAMAGED).first.wait_for()
+        assert "ends after" in read_rows(store, PREPARED_IMAGES, SHARD)[DAMAGED]["error"]
+        Person(operator, page).sees("prepared_images_up_to_date", "reel: 1 failed")
 
-        page.goto(f"{operator.dagster.url}/assets/vivid/masks?view=partitions&partition={SHARD}")
+        page.goto(f"{operator.dagster.url}/assets/vivid/review?view=partitions&partition={SHARD}")
+        page.get_by_text(SHARD).first.wait_for()
         page.get_by_text("Show Markdown").first.click()
         page.locator("img[src^='data:image/webp']").first.wait_for()
 

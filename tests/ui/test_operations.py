@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.support.operator import SETTINGS, done_by, put
+from tests.support.person import CHECKS, Person, counted
 from tests.support.waiting import HANG_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=8)]
@@ -16,9 +17,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.live(minutes=8)]
 STAGES = ["prepared_images", "analysis", "enhanced_prompts", "backgrounds", "masks", "composites", "review"]
 STALE = """query($stage: [String!]!, $shard: String!) {assetNodeOrError(assetKey: {path: $stage}) {...on AssetNode {
     staleStatus(partition: $shard) staleCauses(partition: $shard) {key {path}}}}}"""
-CHECKS = """query($stage: [String!]!, $check: String!) {
-    assetCheckExecutions(assetKey: {path: $stage}, checkName: $check, limit: 20) {
-        evaluation {success severity description}}}"""
 PARTITIONS = """query($stage: [String!]!) {assetNodeOrError(assetKey: {path: $stage}) {...on AssetNode {
     partitionStats {numMaterialized}}}}"""
 AGAIN = """mutation($parent: String!) {launchRunReexecution(
@@ -41,40 +39,6 @@ def stale(operator, shard):
         if node["staleStatus"] != "FRESH":
             found[stage] = [cause["key"]["path"][-1] for cause in node["staleCauses"]]
     return found
-
-
-def counted(operator, check):
-    """What a check of the asset catalogues said last."""
-    found = operator.dagster.query(CHECKS, stage=["vivid", "catalogues"], check=check)["assetCheckExecutions"]
-    return found and found[0]["evaluation"]["description"]
-
-
-class Person:
-    """At Dagster's pages, without a shell."""
-
-    def __init__(self, operator, page):
-        self.operator, self.page = operator, page
-
-    def launch(self, job, config=""):
-        """Launch a job with this config, or with what the launchpad proposes, and wait until it has succeeded."""
-        location = self.operator.repository["repositoryLocationName"]
-        self.page.goto(f"{self.operator.dagster.url}/locations/{location}/jobs/{job}/playground")
-        self.page.locator(".CodeMirror").click()
-        if config:
-            self.page.keyboard.press("ControlOrMeta+a")
-            self.page.keyboard.insert_text(config)
-        self.page.get_by_role("button", name="Launch Run").click()
-        self.page.wait_for_url("**/runs/*")
-        run = self.operator.ended(self.page.url.rpartition("/")[2])
-        assert (run["jobName"], run["status"]) == (job, "SUCCESS")
-        self.page.goto("about:blank")  # an open page goes on asking
-
-    def sees(self, check, sentence):
-        self.operator.dagster.wait(lambda: counted(self.operator, check) == sentence)
-        self.page.goto(f"{self.operator.dagster.url}/assets/vivid/catalogues?view=checks")
-        self.page.get_by_text(check, exact=True).first.click()
-        self.page.get_by_text(sentence, exact=True).first.wait_for()
-        self.page.goto("about:blank")
 
 
 @pytest.fixture

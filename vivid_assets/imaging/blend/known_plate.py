@@ -540,7 +540,7 @@ def _holes(small: _SmallPicture, back: Area) -> tuple[Area, bool]:
     Light on a grey subject may pass through the plate's, but then without an edge. Where the plate is burnt out, white
     cloth is, too, and a network that is sure is believed.
     """
-    around = spread(small.share, (back & (small.network < 0.5)).astype(np.float32))
+    around = np.maximum(spread(small.share, (back & (small.network < 0.5)).astype(np.float32)), np.float32(1e-3))
     like = (small.off < 0.015 + 2 * small.noise) & (np.abs(small.share / around - 1) < 0.03 + 3 * small.noise)
     like &= ~back & (small.network > 0.05)
     # An even window is mirrored to open an area: else what is left lies a pixel aside.
