@@ -224,3 +224,31 @@ def test_a_sheen_on_grained_leather_is_no_gap_to_a_grey_wall():
     made = composed(replace(scene, front=front, picture=to_uint8(linear_to_srgb(light))))
     inside = (sheen > 0.3) & (np.hypot(x - 299.5, y - 299.5) < 124)
     assert made.alpha[inside].min() > 0.9
+
+
+def test_black_in_a_shadow_as_dark_has_no_bites_and_no_steps():
+    """A black tube on white with a grey sheen, in its own contact shadow, of which a network takes a part."""
+    height, width = 1000, 1600
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    across = (y - 500) - 0.37 * (x - 800)
+    along = (x - 800) + 0.37 * (y - 500)
+    radius = 90.0
+    inside = np.minimum(radius - np.abs(across), 560 - np.abs(along))
+    alpha = np.clip(inside + 0.5, 0, 1).astype(np.float32)
+    sheen = 0.02 + 0.1 * np.exp(-(((across - 84) / 12) ** 2))  # as light as the shadow beside it
+    depth = 0.9 * np.exp(-np.maximum(across - radius, 0) / 60) * (np.abs(along) < 540) * (across > 0)
+    shadow = 1 - cv2.GaussianBlur(depth.astype(np.float32), (0, 0), 8)
+    light = alpha * sheen + (1 - alpha) * 0.95 * shadow
+    grain = np.random.default_rng(3).normal(0, 1.0, (height, width, 1))
+    picture = np.clip(linear_to_srgb(np.dstack([light] * 3).astype(np.float32)) * 255 + grain, 0, 255).astype(np.uint8)
+    # A network's contour is soft, and lies in the shadow on that side.
+    taken = np.minimum(radius + 20 * (across > 0) - np.abs(across), 560 - np.abs(along))
+    network = cv2.GaussianBlur((taken > 0).astype(np.float32), (0, 0), 6)
+    made = solve_known_plate(picture, network, 1.2, solve=True).alpha
+    assert made[inside > 3].min() > 0.9
+    # Along a straight side the contour is straight, too: steps of the small picture would be 3 pixels.
+    columns = np.arange(400, 1200)
+    below = np.array([np.flatnonzero(made[:, column] > 0.5).max() for column in columns])
+    wave = below - np.polyval(np.polyfit(columns, below, 3), columns)
+    print(made[inside > 3].min(), np.abs(np.diff(below)).max(), np.abs(wave).mean())
+    assert np.abs(np.diff(below)).max() <= 2

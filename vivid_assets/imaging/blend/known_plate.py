@@ -20,6 +20,7 @@ from vivid_assets.imaging.blend.solve import around
 from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame
 from vivid_assets.imaging.core.arrays import RGB, RGB8, Area, Indices, LinearRGB, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.color import srgb_to_linear
+from vivid_assets.imaging.core.interpolate import smoothstep
 from vivid_assets.imaging.core.noise import noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, half_cells, whole
@@ -76,6 +77,8 @@ _CONTEXT = 64
 _EDGE = 1.1
 """Such pixels from a bare one within which a solid pixel's colour is not trusted."""
 
+_BORDER = 0.1, 0.36
+"""Range of the enlarged trimap, of which bare is 0 and unknown one half, over which alpha may rise to 1."""
 _HAIRY = 0.15, 0.4
 """Range of alpha among a pixel and those next to it from which it may be, and is, in hair."""
 
@@ -206,6 +209,8 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     height, width = light.shape[:2]
     alpha = np.asarray(cv2.resize(parts.trimap, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     unknown = (alpha > 0.01) & (alpha < 0.99)
+    soft = cv2.GaussianBlur(parts.trimap, (0, 0), 1.0)
+    most = np.asarray(smoothstep(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), *_BORDER), np.float32)
     if parts.beside_gaps.any():
         unknown |= _doubted(light, alpha, parts)
     np.round(alpha, out=alpha)
@@ -228,7 +233,8 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     away = _away_from_bare(out, unit)
     telling = np.ascontiguousarray(_enlarged(parts.telling, height, width)[box])
     parallel_rows(fill_solid, rows, here, model, away, telling, out, threads=threads)
-    alpha[box] = out
+    # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
+    alpha[box] = np.minimum(out, most[box])
     return alpha
 
 
@@ -425,7 +431,8 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     through = _seen_through(small, layer, (alpha, misfit), sure, back, gapped) & ~heart
     through = grown(through, 3.0) & ~sure
     if not gapped:  # a grey plate's light, met deep inside what a network is sure of, is a sheen on its grain
-        through &= colored | ~core
+        shaded = (_mean(layer) < _SHADED) & (network > 0.5)
+        through &= colored | ~(core | shaded)
     deepest = _deepest(small, layer)
     if deepest.any():
         back |= deepest
