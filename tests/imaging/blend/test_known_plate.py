@@ -250,5 +250,18 @@ def test_black_in_a_shadow_as_dark_has_no_bites_and_no_steps():
     columns = np.arange(400, 1200)
     below = np.array([np.flatnonzero(made[:, column] > 0.5).max() for column in columns])
     wave = below - np.polyval(np.polyfit(columns, below, 3), columns)
-    print(made[inside > 3].min(), np.abs(np.diff(below)).max(), np.abs(wave).mean())
     assert np.abs(np.diff(below)).max() <= 2
+
+
+def test_a_shadow_that_colors_the_plate_is_one_shadow_and_no_rings():
+    """A colourful plate's hue changes in its shadow, as retouchers and codecs have it: over the whole range of light."""
+    scene = plain((182, 195, 110), subject=(120, 60, 30), size=500, noise=0)
+    tinted = scene.shadow[..., None] ** np.array([0.8, 1.0, 3.0], np.float32)
+    light = srgb_to_linear(scene.picture) * np.where(scene.alpha[..., None] < 0.02, tinted / scene.shadow[..., None], 1)
+    known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True)
+    away = cv2.erode((scene.mask < 0.02).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    deep = away & (scene.shadow < 0.75)
+    assert deep.sum() > 500
+    assert known.alpha[deep].max() < 0.1
+    layer = cv2.resize(known.layer, scene.alpha.shape[::-1])[..., 1]
+    assert np.abs(layer - scene.shadow)[deep].mean() < 0.05

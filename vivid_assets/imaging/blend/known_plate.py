@@ -17,7 +17,7 @@ from vivid_assets.imaging.blend.cast_shadow import blur_widely, measure_shadow, 
 from vivid_assets.imaging.blend.foreground import Colors, estimate_colors, spread_front
 from vivid_assets.imaging.blend.plate import FITTED_AT, find_plate
 from vivid_assets.imaging.blend.solve import around
-from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame
+from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame, without_small_parts
 from vivid_assets.imaging.core.arrays import RGB, RGB8, Area, Indices, LinearRGB, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.interpolate import smoothstep
@@ -46,6 +46,10 @@ _DARKEST = 0.04
 """Share of the plate's light under which nothing is taken for shadow."""
 _DEEP, _SHADED = 0.55, 0.88
 """Shares of the plate's light: what may be a shadow's core, and where there is a shadow."""
+_FOOT = 8
+"""Pixels about a tinted shadow that are as tinted and belong to it."""
+_DIM = 0.35
+"""Share of a coloured plate's light under which a camera sees no hue."""
 _LINE, _DENT = 9, 0.12
 """Pixels across which a line is thin, and share of the plate's light that it must lack against both of its sides."""
 _WHITE = 0.96
@@ -54,10 +58,12 @@ _SIDE = 0.02
 """Share of the width on either side at which a line across the picture is looked for."""
 _FLARE = 0.08
 """Share of the plate's light that lens and surroundings may add to a shadow, in another hue."""
+_TINTED = 0.3
+"""Distance from the ray, as a share of the plate's light, of the most tinted shadow."""
 _OWN_COLOR = 0.004
 """Share of the subject's inner pixels that a colour must have to be the subject's own."""
 _LARGE = 2e-3
-"""Share of the picture from which a hole is large."""
+"""Share of the picture from which a hole is large, or a tinted shadow."""
 _MANY = 6
 """Gaps from which what they have in common tells more than each of them."""
 _PEAK = 3.0
@@ -349,7 +355,19 @@ def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: floa
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
     thin = _thin(share, grain)
+    ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
     return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
+
+
+def _deeply_tinted(off: Plane, ray: Area, where: Area, grain: Plane) -> Area:
+    """What goes over smoothly from a shadow on the ray to one that is tinted more, as colourful plates have it."""
+    drift = np.hypot(cv2.Scharr(off, cv2.CV_32F, 1, 0), cv2.Scharr(off, cv2.CV_32F, 0, 1)) / 32
+    smooth = where & (off < _TINTED) & (drift < 0.01 + 2 * grain)
+    # Most pixels about each tell, so that grain leaves no specks.
+    smooth = ~ray & (off < _TINTED) & (cv2.blur(smooth.astype(np.float32), (7, 7)) > 0.5)
+    found = joined(without_small_parts(smooth, _LARGE * smooth.size), grown(ray, 2))
+    # At the subject's foot the shadow is steeper.
+    return found | (grown(found, _FOOT) & (off < _TINTED)) if found.any() else found
 
 
 def _thin(share: Plane, grain: Plane) -> Area:
@@ -431,8 +449,9 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     through = _seen_through(small, layer, (alpha, misfit), sure, back, gapped) & ~heart
     through = grown(through, 3.0) & ~sure
     if not gapped:  # a grey plate's light, met deep inside what a network is sure of, is a sheen on its grain
-        shaded = (_mean(layer) < _SHADED) & (network > 0.5)
-        through &= colored | ~(core | shaded)
+        through &= colored | ~core
+        # In a deep shadow a subject's own dark is its light.
+        through &= (network < 0.5) | (_mean(layer) > np.where(colored, _DIM, _SHADED))
     deepest = _deepest(small, layer)
     if deepest.any():
         back |= deepest
