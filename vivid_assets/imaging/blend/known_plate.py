@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, replace
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.blend.cast_shadow import blur_widely, measure_shadow, spread
+from vivid_assets.imaging.blend.cast_shadow import MOST, blur_widely, measure_shadow, spread
 from vivid_assets.imaging.blend.foreground import Colors, estimate_colors, spread_front
 from vivid_assets.imaging.blend.plate import FITTED_AT, find_plate
 from vivid_assets.imaging.blend.solve import around
@@ -46,6 +46,8 @@ _DARKEST = 0.04
 """Share of the plate's light under which nothing is taken for shadow."""
 _DEEP, _SHADED = 0.55, 0.88
 """Shares of the plate's light: what may be a shadow's core, and where there is a shadow."""
+_BARE = 0.02
+"""Alpha of the small picture up to which its light is the background's."""
 _FOOT = 8
 """Pixels about a tinted shadow that are as tinted and belong to it."""
 _DIM = 0.35
@@ -56,6 +58,8 @@ _WHITE = 0.96
 """Light of a plate that is burnt out."""
 _SIDE = 0.02
 """Share of the width on either side at which a line across the picture is looked for."""
+_STEP, _ENDS = 3, 0.06
+"""Rows within which light changes where a floor ends, and the least change of its logarithm."""
 _FLARE = 0.08
 """Share of the plate's light that lens and surroundings may add to a shadow, in another hue."""
 _TINTED = 0.3
@@ -198,16 +202,24 @@ def solve_known_plate(
         small = replace(small, table=noise_variances(_reduced(noise, small.longest, max(image.shape))))
     if not solve:
         seen = small.ray & ~grown(small.network > 0.01, 1.5)
-        return KnownPlate(None, *_with_horizon(small.plate, _layer(small, seen.astype(np.float32))))
+        return KnownPlate(None, small.plate, _layer(small, seen.astype(np.float32)))
     parts = _separate(small, threads)
     if parts is None:
         return None
     back = np.ascontiguousarray(small.plate * parts.layer)
     front, variance = _spread_of(small.light, parts.front)
     if _are_alike(front, variance, back, parts.trimap, small.table):
-        return KnownPlate(None, *_with_horizon(small.plate, parts.layer), ALIKE)
+        return KnownPlate(None, small.plate, _final_layer(small, parts, small.network), ALIKE)
     model = Model(front, variance, small.plate, back, noise_variances(noise), _as_array(_FULL))
-    return KnownPlate(_full_alpha(light, parts, model, threads), *_with_horizon(small.plate, parts.layer))
+    solved = _full_alpha(light, parts, model, threads)
+    return KnownPlate(solved, small.plate, _final_layer(small, parts, solved))
+
+
+def _final_layer(small: "_SmallPicture", parts: "_Parts", alpha: Matte) -> LinearRGB:
+    """Measure the shadow once more, where no subject was found: steep at a subject's foot, as it is there."""
+    found = np.asarray(cv2.resize(alpha, small.share.shape[::-1], interpolation=cv2.INTER_AREA)) > _BARE
+    foot = grown(found, _BESIDE * small.longest) & ~grown(found, 1) & (small.ray | (small.off < _FLARE))
+    return _layer(small, np.where(foot, np.float32(1), parts.seen))
 
 
 def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int | None) -> Matte:
@@ -215,8 +227,8 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     height, width = light.shape[:2]
     alpha = np.asarray(cv2.resize(parts.trimap, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     unknown = (alpha > 0.01) & (alpha < 0.99)
-    soft = cv2.GaussianBlur(parts.trimap, (0, 0), 1.0)
-    most = np.asarray(smoothstep(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), *_BORDER), np.float32)
+    soft = cv2.resize(cv2.GaussianBlur(parts.trimap, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
+    most = np.asarray(smoothstep(np.asarray(soft, np.float32), *_BORDER), np.float32)
     if parts.beside_gaps.any():
         unknown |= _doubted(light, alpha, parts)
     np.round(alpha, out=alpha)
@@ -264,17 +276,6 @@ def _doubted(light: LinearRGB, trimap: Matte, parts: "_Parts") -> Area:
 
 def _enlarged(area: Area, height: int, width: int) -> Area:
     return np.asarray(cv2.resize(area.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT) > 0)
-
-
-def _with_horizon(plate: LinearRGB, layer: LinearRGB) -> tuple[LinearRGB, LinearRGB]:
-    """Move from the shadow to the plate what a whole row has: the line where a floor meets its wall.
-
-    It is there at both sides of the frame, where a shadow seldom is. What the two make together stays.
-    """
-    side = max(2, round(_SIDE * layer.shape[1]))
-    ends = np.maximum(np.median(layer[:, :side], axis=1), np.median(layer[:, -side:], axis=1))
-    row = np.clip(ends, 0.05, 1)[:, None].astype(np.float32)
-    return np.ascontiguousarray(plate * row), np.ascontiguousarray(layer / row)
 
 
 def _are_alike(front: LinearRGB, variance: Planes, back: LinearRGB, trimap: Matte, table: Vector) -> bool:
@@ -344,17 +345,21 @@ def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: floa
     weight = np.maximum(plate, 0.004) ** np.float32(-7 / 6)
     length = (weight * plate * plate).sum(axis=2)
     share = (weight * reduced * plate).sum(axis=2) / length
+    row = _rows_of_plate(share, network < 0.05)
+    plate, share, length = plate * row[..., None], share / row, length * row * row
     off = np.sqrt((weight * (reduced - share[..., None] * plate) ** 2).sum(axis=2) / length)
     grain = np.sqrt(np.float32((left / 255) ** 2 * (2.4 / 1.055) ** 2) / length)
     # Light that is shaded may be tinted: by the sky, or by the subject.
     tinted = 0.025 + 0.08 * np.clip(1 - share, 0, 1) * share + 3 * grain
-    ray = (off < tinted) & (share > _DARKEST) & (share < 1.12)
+    floor = _floor_line(reduced)
+    ray = (off < tinted) & (share > _DARKEST) & ((share < MOST) | floor)
     logs = np.log(np.maximum(share, 0.01))
     slope = np.hypot(cv2.Scharr(logs, cv2.CV_32F, 1, 0), cv2.Scharr(logs, cv2.CV_32F, 0, 1)) / 32
     fine = (share - cv2.GaussianBlur(share, (0, 0), 1.5)) ** 2
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
-    thin = _thin(share, grain)
+    thin = _thin(share, grain, floor) & ~_in_shade(share, network)
+    flat |= floor & ray
     ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
     return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
 
@@ -370,15 +375,48 @@ def _deeply_tinted(off: Plane, ray: Area, where: Area, grain: Plane) -> Area:
     return found | (grown(found, _FOOT) & (off < _TINTED)) if found.any() else found
 
 
-def _thin(share: Plane, grain: Plane) -> Area:
-    """Where it is darker than on both sides: hairs and stalks, but no line that floor and wall make up to the frame."""
+def _thin(share: Plane, grain: Plane, floor: Area) -> Area:
+    """Where it is darker than on both sides: hairs and stalks, but no line where a floor meets its wall."""
     dent = np.asarray(cv2.morphologyEx(np.minimum(share, 1), cv2.MORPH_BLACKHAT, _window(_LINE)), np.float32)
-    found = dent > _DENT + 3 * grain
-    side = max(2, round(_SIDE * share.shape[1]))
-    across = np.asarray(found[:, :side].any(axis=1) & found[:, -side:].any(axis=1))
-    rows: Area = np.repeat(across[:, None], share.shape[1], axis=1)
-    found &= ~grown(rows, 2)
+    found = (dent > _DENT + 3 * grain) & ~floor
     return np.asarray(found & ~joined_to_frame(found))
+
+
+def _in_shade(share: Plane, network: Matte) -> Area:
+    """Where all light outside the subject is dimmed: the dark line that it stands on is no hair."""
+    lightest = cv2.dilate(np.where(network < 0.5, share, 0).astype(np.float32), _window(2 * _LINE - 1))
+    return np.asarray(lightest < _SHADED) & grown(network > 0.5, _LINE / 2)
+
+
+def _rows_of_plate(share: Plane, bare: Area) -> Plane:
+    """Tell (float32 h×1) what a whole row lacks of the plate's light, such as the line where a floor meets its wall.
+
+    It is there at both sides of the frame, where a shadow seldom is.
+    """
+    side = max(2, round(_SIDE * share.shape[1]))
+    ends = np.maximum(np.median(share[:, :side], axis=1), np.median(share[:, -side:], axis=1))
+    seen = bare[:, :side].all(axis=1) & bare[:, -side:].all(axis=1)
+    return np.where(seen, np.clip(ends, 0.05, 1), 1)[:, None].astype(np.float32)
+
+
+def _floor_line(light: LinearRGB) -> Area:
+    """Mark (bool h×w) the rows in which the light changes at both sides of the picture: where a floor or table ends.
+
+    A shadow or a subject seldom reaches to both sides, and never in one row.
+    """
+    width = light.shape[1]
+    side = max(2, round(_SIDE * width))
+    logs = np.log(np.maximum(_mean(light), 1e-3))
+    changed = []
+    for strip in (logs[:, :side], logs[:, -side:]):
+        row = np.median(strip, axis=1)
+        wide = np.pad(row, _STEP, mode="edge")
+        above, below = wide[: -2 * _STEP], wide[2 * _STEP :]
+        step, line = np.abs(below - above), np.abs(row - (above + below) / 2)
+        changed.append(cv2.dilate((np.maximum(step, line) > _ENDS).astype(np.uint8), np.ones((5, 1), np.uint8)))
+    both = np.minimum(*changed)
+    rows = np.asarray(cv2.dilate(both, np.ones((3, 1), np.uint8))).ravel() > 0
+    return np.repeat(rows[:, None], width, axis=1)
 
 
 def _reduced(noise: float, longest: int, of: int) -> float:
@@ -392,6 +430,8 @@ class _Parts:
 
     layer: LinearRGB
     """The shadow."""
+    seen: Plane
+    """0..1, how surely it is seen."""
     trimap: Matte
     """0, ½, 1."""
     prior: Matte
@@ -449,13 +489,13 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     through = _seen_through(small, layer, (alpha, misfit), sure, back, gapped) & ~heart
     through = grown(through, 3.0) & ~sure
     if not gapped:  # a grey plate's light, met deep inside what a network is sure of, is a sheen on its grain
-        through &= colored | ~core
-        # In a deep shadow a subject's own dark is its light.
-        through &= (network < 0.5) | (_mean(layer) > np.where(colored, _DIM, _SHADED))
+        through &= colored | (network < 0.9) | (inside < _RIM * longest)
+        through &= (network < 0.5) | ~_as_dark(small, layer)
     deepest = _deepest(small, layer)
     if deepest.any():
         back |= deepest
-        layer = _layer(small, np.where(deepest, np.float32(1), seen))
+        seen[deepest] = 1
+        layer = _layer(small, seen)
     part = _edged(small, (~small.ray | small.thin) & ~back & (alpha > 0.15) & (network < 0.5)) | (
         (network > 0.5) & ~back
     )
@@ -465,7 +505,7 @@ def _separate(small: _SmallPicture, threads: int | None) -> _Parts | None:
     trimap = np.where(front, 1, np.where(grown(subject, 1.5), 0.5, 0)).astype(np.float32)
     prior = np.where(through, alpha, network).astype(np.float32)
     beside = grown(through & core & (colored | gapped), _BESIDE * longest) & ~heart
-    return _Parts(layer, trimap, prior, front | (sure & (depth > 2)), beside, beside | colored, colors)
+    return _Parts(layer, seen, trimap, prior, front | (sure & (depth > 2)), beside, beside | colored, colors)
 
 
 def _seen_through(
@@ -493,6 +533,11 @@ def _deepest(small: _SmallPicture, layer: LinearRGB) -> Area:
     found = (small.network < 0.5) & (small.share < _DEEP) & grown(_mean(layer) < _SHADED, 3) & ~small.ray
     found &= strange < _FLARE + 3 * small.noise
     return np.asarray(cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, _window(7)) > 0)
+
+
+def _as_dark(small: _SmallPicture, layer: LinearRGB) -> Area:
+    """Where the shadow is so deep that a subject's own dark has its light."""
+    return np.asarray(_mean(layer) <= np.where(small.colored > 0.3, _DIM, _SHADED))
 
 
 def _met(small: _SmallPicture, layer: LinearRGB) -> Area:
