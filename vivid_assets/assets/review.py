@@ -27,7 +27,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 REVIEW = PipelineStage(
     name="review",
-    version="7",
+    version="8",
     description=__doc__,
     row=Reviewed,
     per_rendition=True,
