@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import vivid_assets
@@ -46,6 +47,30 @@ def test_no_folder_has_more_modules_than_one_can_look_over() -> None:
 def test_the_nearest_pixel_is_the_nearest() -> None:
     """OpenCV's ``INTER_NEAREST`` takes the one before it: a mirrored picture would give others."""
     assert [str(path) for path in IMAGING.rglob("*.py") if re.search(r"INTER_NEAREST\b", path.read_text())] == []
+
+
+COUNTED = re.compile(
+    r" (?:more |new )?(?:shard|picture|file|frame|run|row|scene|clip|catalogue|composite|mask|line|table)s\b(?!/)"
+)
+
+
+def test_messages_count_things_by_the_function_that_knows_one_from_many() -> None:
+    """A number before a plural in a message says "1 shards" one day; ``counted`` does not."""
+    assert [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if re.search(COUNTED.pattern.replace(" ", "%d ", 1), path.read_text())
+    ] == []
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}{after.value}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if IMAGING not in path.parents
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.JoinedStr)
+        for before, after in pairwise(node.values)
+        if isinstance(before, ast.FormattedValue) and isinstance(after, ast.Constant) and COUNTED.match(after.value)
+    ]
+    assert found == []
 
 
 def test_every_module_of_imaging_lies_in_a_room() -> None:

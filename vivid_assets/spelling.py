@@ -1,8 +1,13 @@
-"""Near misses: what somebody probably meant by a name that does not exist."""
+"""Words in messages: how many of a thing, and what somebody probably meant by a name that does not exist."""
 
 import difflib
 import unicodedata
 from collections.abc import Iterable
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """How many of a thing, in words: ``1 shard``, ``1,200 shards``; ``many`` where it is not ``one`` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

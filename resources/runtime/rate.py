@@ -88,7 +88,8 @@ class Progress:
 
     def line(self, extra: Mapping[str, float] | None = None) -> str:
         """One line for the log, e.g. ``128 of 512 pictures, 3 failed, 2.10 a second, 3 min left``."""
-        parts = [f"{self.finished} of {self.total} {self._what}"]
+        what = self._what.removesuffix("s") if self.total == 1 else self._what
+        parts = [f"{self.finished} of {self.total} {what}"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.rate:

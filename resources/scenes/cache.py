@@ -119,7 +119,7 @@ class SceneCache:
                     self._written(last, found)
                     if not claims:
                         if not waited:
-                            _log.info("Waiting for %d scenes that another run is making", len(missing))
+                            _log.info("Waiting for what another run is making: scenes %d", len(missing))
                             waited = True
                         time.sleep(self._poll_s)
                         self._look(missing, found)

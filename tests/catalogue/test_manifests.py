@@ -267,7 +267,7 @@ def test_very_many_names_that_are_nearly_right_are_counted(store, folder):
     (folder / "manifest.csv").write_text(f"image,prompt\nred.png,y\n{lines}")
     _, notes = asked(store, folder)
     assert len(notes) == 51
-    assert notes[-1] == "And each of 2950 more lines names a picture that is not in the folder."
+    assert notes[-1] == "And each of 2,950 more lines names a picture that is not in the folder."
 
 
 def test_a_catalogue_file_of_any_size_is_not_read(store, folder):
@@ -331,4 +331,4 @@ def test_very_many_backgrounds_that_are_not_there_are_counted(store, folder):
     (folder / "manifest.csv").write_text("\n".join(["image,background", "red.png,", *lines]))
     _, notes = asked(store, folder)
     named = [note for note in notes if "background" in note]
-    assert len(named) == 51 and named[-1] == "150 more backgrounds are not there."
+    assert len(named) == 51 and named[-1] == "150 more backgrounds cannot be found."

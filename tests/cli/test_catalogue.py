@@ -89,7 +89,7 @@ def test_the_demo_runs_and_then_has_nothing_to_do(vivid, small_demo, u2netp, tmp
     assert len([*(tmp_path / "demo" / "store" / "composites" / "demo").iterdir()]) == 7
     again = vivid("demo", "--folder", tmp_path / "demo")
     assert again.exit_code == 0
-    assert "pictures to do" not in again.output
+    assert " to do" not in again.output
     assert "Nothing was computed" in again.output
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_record_of_one_catalogue_hides_nothing_of_the_others(vivid, fo
         ran = vivid("catalogue", "status")
         assert ran.exit_code == 0, ran.output
         assert "broken" in ran.output and "damaged" in ran.output
-        assert "sound (1 shards)" in ran.output
+        assert "sound (1 shard)" in ran.output
         table.parent.mkdir(parents=True, exist_ok=True)
         table.write_bytes(b"no table")
 

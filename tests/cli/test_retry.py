@@ -50,7 +50,7 @@ def test_retry_tries_what_failed_for_good_and_a_run_does_not(vivid):
     assert "No picture has failed" in vivid("retry")
     (pictures / "corrupt.png").write_bytes(b"no picture")
     bring_through()
-    assert "prepared_images spring-00001: all 1 pictures are up to date" in vivid("run")
+    assert "prepared_images spring-00001: 1 picture, all up to date" in vivid("run")
     again = vivid("retry")
-    assert "prepared_images spring-00001: 1 of 1 pictures to do" in again
+    assert "prepared_images spring-00001: 1 of 1 picture to do" in again
     assert "spring-00000" not in again, "its pictures are all well"

@@ -72,7 +72,7 @@ def test_the_first_failed_stage_says_why_in_the_run_and_in_the_table(vivid, tmp_
     code, said = vivid("catalogue", "run", "spring")
     assert code == 1
     assert "prepared_images x[/b].png failed: The file is empty" in said
-    assert "spring-00001 prepared_images: 0 of 1 pictures succeeded; failed: x[/b].png" in said
+    assert "spring-00001 prepared_images: 0 of 1 picture succeeded; failed: x[/b].png" in said
     assert (
         "not run yet" not in said
         and "Not executing" not in said

@@ -70,7 +70,7 @@ def test_a_signal_ends_the_run_and_what_was_finished_stays(place, number):
     again = subprocess.run(
         [VIVID, "catalogue", "run", "spring"], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
-    assert "prepared_images spring-00000: all 2 pictures are up to date" in again.stdout
+    assert "prepared_images spring-00000: 2 pictures, all up to date" in again.stdout
     assert len([*(folder / "vivid_store" / "composites" / "spring").iterdir()]) == 4
 
 

@@ -185,7 +185,7 @@ def test_in_this_repository_each_is_a_file_and_a_line(tmp_path):
     (tmp_path / "vivid.toml").write_text((tmp_path / "vivid.toml").read_text().replace("limit = 60", "limit = 0"))
     said = vivid("catalogue", "run", "spring")
     assert "sharpness spring-00000: 2 of 2 pictures to do" in said
-    assert "2 rows were computed" in said, "and nothing else"
+    assert "2 rows computed" in said, "and nothing else"
 
 
 def test_the_page_names_what_there_is():

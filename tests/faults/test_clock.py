@@ -13,7 +13,7 @@ def test_a_clock_that_jumps_while_runs_wait_for_each_other(small, driver, anothe
     another_driver.start(small, clock_jumps=True, log=str(small.root / "other log"))
     assert (driver.wait(), another_driver.wait()) == (0, 0), small.log()[-3000:]
     log = small.log() + (small.root / "other log").read_text()
-    lines = [line for line in log.splitlines() if line.endswith("pictures to do")]
+    lines = [line for line in log.splitlines() if line.endswith(" to do")]
     stages = len(small.result()["0.png"])
     assert sum(int(line.split(": ")[-1].split(" of ")[0]) for line in lines) == stages * len(small.pictures)
     assert unlike_clean(small) == []

@@ -57,7 +57,7 @@ def deployment(tmp_path):
 def test_a_folder_is_added_scanned_and_its_shard_is_to_run(deployment):
     said = deployment.launch("add_catalogue", "add_folder", name="spring", folder=str(deployment.folder))
     assert said["found"].startswith("spring: 1 new")
-    assert said["runs"] == "1 shards will run, with up to 1 pictures to make, in an unknown time."
+    assert said["runs"] == "1 shard will run, with up to 1 picture to make, in an unknown time."
     assert deployment.partitions() == ["spring-00000"]
     sensor = updates_sensor(PIPELINE, defs.resolve_job_def("vivid_catalogue"), dg.DefaultSensorStatus.RUNNING)
     resources = PIPELINE.resources(store=deployment.store)
@@ -103,11 +103,11 @@ def test_pruning_says_the_bytes_first_and_deletes_when_it_is_told(deployment):
     os.utime(stray.path, (1e9, 1e9))
     assert "There is no catalogue 'winter' here" in deployment.launch("prune", "delete_unneeded", name="winter")
     said = deployment.launch("prune", "delete_unneeded")
-    assert (said["what"], said["bytes"]) == ("1 files, 0.1 MB, would be deleted.", 100_000)
+    assert (said["what"], said["bytes"]) == ("1 file, 0.1 MB, to delete.", 100_000)
     assert "spring: 0 files of 0 pictures" in said["of"] and "scenes: 0 that no catalogue uses" in said["of"]
     assert stray.exists()
     said = deployment.launch("prune", "delete_unneeded", name="spring", dry_run=False)
-    assert said["what"] == "1 files, 0.1 MB, were deleted."
+    assert said["what"] == "1 file, 0.1 MB, deleted."
     assert not stray.exists()
 
 

@@ -120,7 +120,7 @@ def choose(page, picture):
 def make_again(page):
     """The clicks that it took since the page was opened."""
     page.get_by_role("button", name="Make again now").click()
-    page.locator("#notice", has_text="1 run is requested").wait_for()
+    page.locator("#notice", has_text="1 run requested").wait_for()
     return page.evaluate("window.clicks")
 
 
@@ -163,7 +163,7 @@ def test_what_is_typed_for_one_picture_stays_while_another_one_comes_back(studio
     desk.keyboard.press("Tab")
     desk.keyboard.type("teal paper")
     desk.keyboard.press("Enter")
-    desk.locator("#notice", has_text="1 run is requested").wait_for()
+    desk.locator("#notice", has_text="1 run requested").wait_for()
     choose(desk, "grass.png")
     desk.keyboard.press("f")
     desk.locator("#desk-prompt").fill("half a sentence")

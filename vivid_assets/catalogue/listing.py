@@ -26,6 +26,7 @@ from vivid_assets.catalogue.pictures import (
     why_no_picture,
 )
 from vivid_assets.imaging.io.formats import ENOUGH
+from vivid_assets.spelling import counted
 
 LISTING = pa.schema([("picture", pa.string()), ("size", pa.int64()), ("stamp", pa.string())])
 
@@ -53,8 +54,8 @@ class Listing:
         messages = [*self.refused.values()]
         messages += [f"The folder {name!r} is left out: it is a store of results." for name in self.stores]
         found = {name: what for name, (_, what) in self.looked_at.items()}
-        if counted := sentence_on_others(self.others["picture"].to_pylist(), found):
-            messages.append(counted)
+        if others := sentence_on_others(self.others["picture"].to_pylist(), found):
+            messages.append(others)
         return messages
 
 
@@ -189,7 +190,7 @@ def _walk(root: UPath, below: str, skipped: set[str], store: UPath | None) -> _F
                 refused[name] = _NO_FILE.format(name)
     if unlisted:
         raise ValueError(
-            f"{_many(len(unlisted), 'folder')} of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
+            f"{counted(len(unlisted), 'folder')} of {base} cannot be listed: {', '.join(sorted(unlisted)[:5])}. "
             "Their contents are unknown, so no picture is removed."
         )
     return entries, refused, stores
@@ -278,7 +279,3 @@ def _look(root: UPath, name: str) -> str:
 
 def _table(names: list[str], entries: Mapping[str, tuple[int, str]]) -> pa.Table:
     return pa.table([names, [entries[name][0] for name in names], [entries[name][1] for name in names]], schema=LISTING)
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -15,7 +15,7 @@ from vivid_assets.catalogue.manifest import seen_before
 from vivid_assets.catalogue.names import collisions
 from vivid_assets.catalogue.outcomes import NOT_THERE
 from vivid_assets.catalogue.source import OVERRIDES
-from vivid_assets.spelling import Nearest, plain
+from vivid_assets.spelling import Nearest, counted, plain
 
 _ALSO_NAMED = 3
 ALSO_COMPARED = 50
@@ -63,7 +63,7 @@ def match_images(manifest: pa.Table, listing: Listing, apart: Collection[str]) -
         meant = f"; did you mean {found!r}?" if found else "."
         notes.append(f"The manifest's line for {name!r} {NOT_THERE}{meant}")
     if len(absent) > ALSO_COMPARED:
-        notes.append(f"And each of {len(absent) - ALSO_COMPARED} more lines {NOT_THERE}.")
+        notes.append(f"And each of {counted(len(absent) - ALSO_COMPARED, 'more line')} {NOT_THERE}.")
     images = [renamed.get(name, name) for name in manifest["image"].to_pylist()]
     again = [bool(one) for one in seen_before(images).to_pylist()]
     notes += [
@@ -118,8 +118,8 @@ def match_overrides(pictures: pa.ChunkedArray, overrides: Iterable[str]) -> tupl
         elif len(meant) > 1:
             ways = " or ".join(repr(f"{OVERRIDES}/{name}.png") for name in meant[:_ALSO_NAMED])
             notes.append(
-                f"The mask {override!r} matches {len(meant)} pictures and is not used: name it {ways}, for one of "
-                f"{', '.join(map(repr, meant[:_ALSO_NAMED]))}."
+                f"The mask {override!r} matches {counted(len(meant), 'picture')} and is not used: name it {ways}, "
+                f"for one of {', '.join(map(repr, meant[:_ALSO_NAMED]))}."
             )
         else:
             (exact if whole.get(plain(stem)) else by_name)[meant[0]].append(override)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from vivid_assets.imaging.io.formats import kind_of
+from vivid_assets.spelling import counted
 
 PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -62,7 +63,7 @@ def sentence_on_others(names: Iterable[str], found: Mapping[str, str]) -> str:
         for (suffix, hint), number in groups.most_common(12)
     ]
     more = f", and {len(groups) - len(parts)} more kinds" if len(groups) > len(parts) else ""
-    many = f"{len(names)} files are no pictures" if len(names) > 1 else "1 file is no picture"
+    many = counted(len(names), "file is no picture", "files are no pictures")
     return f"{many} that can be read: {'; '.join(parts)}{more}."
 
 

@@ -31,7 +31,7 @@ from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, 
 from vivid_assets.catalogue.wishes import AT_DESK, MASK_CONTENT, read_wishes, with_wishes
 from vivid_assets.imaging.io.formats import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
-from vivid_assets.spelling import Nearest, did_you_mean
+from vivid_assets.spelling import Nearest, counted, did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +56,10 @@ class Scan:
         found = self.assignment
         return (
             f"{self.catalogue.name}: {found.new} new, {found.changed} changed, {found.rerequested} with new "
-            f"requests, {found.removed} removed, {found.unchanged} unchanged pictures"
+            f"requests, {found.removed} removed, {counted(found.unchanged, 'unchanged picture')}"
             + (f", {found.returned} of them returned" if found.returned else "")
             + (f", {found.renamed} of them renamed" if found.renamed else "")
-            + f"; {len(found.new_shards)} new shards"
+            + f"; {counted(len(found.new_shards), 'new shard')}"
         )
 
 
@@ -121,7 +121,7 @@ def _assert_there(catalogue: Catalogue, ledger: pa.Table, found: pa.Table, refus
         raise ValueError(f"{catalogue.url} has no picture{named}.{also} {accept}")
     if len(live) > _HANDFUL and gone > _LARGEST_LOSS * len(live):
         raise ValueError(
-            f"{gone} of the {len(live)} pictures of {catalogue.name} are gone from {catalogue.url}. {accept}"
+            f"{gone} of the {counted(len(live), 'picture')} of {catalogue.name} are gone from {catalogue.url}. {accept}"
         )
 
 
@@ -395,7 +395,7 @@ def _identity_of_files(
     named = pictures.filter(unreadable).to_pylist()
     notes = [f"{name!r} cannot be read; its results stay." for name in named[:20]]
     if len(named) > 20:
-        notes.append(f"{len(named) - 20} more files cannot be read.")
+        notes.append(f"{counted(len(named) - 20, 'more file')} cannot be read.")
     # Not a changed picture: an unreliable disk would have everything computed again, twice.
     live = ledger.filter(pc.equal(ledger["retired"], ""))
     known = pc.index_in(pictures, live["picture"])
@@ -482,7 +482,7 @@ def _stat(catalogue: Catalogue, names: list[str], known: Callable[[], list[str]]
         meant = f"; did you mean {found!r}?" if found else "." if PurePosixPath(name).suffix else f". {HOW_WRITTEN}"
         refused.append(f"There is no background {name!r} in the folder{meant}")
     if len(absent) > ALSO_COMPARED:
-        refused.append(f"{len(absent) - ALSO_COMPARED} more backgrounds are not there.")
+        refused.append(f"{counted(len(absent) - ALSO_COMPARED, 'more background')} cannot be found.")
     return stamps
 
 

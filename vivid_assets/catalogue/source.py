@@ -40,6 +40,7 @@ from vivid_assets.settings import (
     toml_text,
     unknown_entry,
 )
+from vivid_assets.spelling import counted
 
 CATALOGUE_FILE = "catalogue.toml"
 OVERRIDES = "overrides"
@@ -225,7 +226,7 @@ class Catalogue(BaseModel):
         names = sorted(one.name for one in (self.root / name).iterdir() if not one.name.startswith("."))
         frames = [one for one in names if Path(one).suffix.lower() in FRAME_SUFFIXES and not why_refused(one)]
         if len(frames) > most:
-            raise ValueError(f"The clip has {len(frames):,} frames; the limit is {most:,}.")
+            raise ValueError(f"The clip has {counted(len(frames), 'frame')}; the limit is {most:,}.")
         contents = {}
         for frame in frames:
             path = self.root / name / frame

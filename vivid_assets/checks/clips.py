@@ -5,6 +5,7 @@ from typing import Any
 from vivid_assets.checks.check import Check, Context, Judged, named
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
+from vivid_assets.spelling import counted
 
 
 def _clips(outcome: Outcome) -> list[dict[str, Any]]:
@@ -18,7 +19,10 @@ def judge_flicker(outcome: Outcome, context: Context) -> Judged:
     such = named("such as", flickering)
     return Judged(
         passed=not flickering,
-        sentence=f"{len(flickering)} of {len(clips)} clips flicker (by more than {most:.1%} of their subject){such}",
+        sentence=(
+            f"{len(flickering)} of {counted(len(clips), 'clip')} with flicker "
+            f"(by more than {most:.1%} of the subject){such}"
+        ),
         figures={"flickering": len(flickering)},
     )
 
@@ -30,7 +34,10 @@ def judge_lost(outcome: Outcome, context: Context) -> Judged:
     such = named("such as", lost)
     return Judged(
         passed=not lost,
-        sentence=f"{len(lost)} of {len(clips)} clips lose their subject in more than {most:.0%} of the frames{such}",
+        sentence=(
+            f"{len(lost)} of {counted(len(clips), 'clip')} without the subject "
+            f"in more than {most:.0%} of the frames{such}"
+        ),
         figures={"losing": len(lost)},
     )
 

@@ -3,6 +3,7 @@
 from vivid_assets.checks.check import Check, Context, Judged, named
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED
+from vivid_assets.spelling import counted
 
 
 def judge_completeness(outcome: Outcome, context: Context) -> Judged:
@@ -16,7 +17,7 @@ def judge_completeness(outcome: Outcome, context: Context) -> Judged:
     stopping = len(failed) > tolerated or bool(waiting and not good)
     return Judged(
         passed=not failed and not stopping,
-        sentence=f"{good} of {total} pictures succeeded{named('failed', failed)}",
+        sentence=f"{good} of {counted(total, 'picture')} succeeded{named('failed', failed)}",
         figures={"failed": len(failed), "tolerated": int(tolerated), "stopped": int(stopping)},
         severity="error" if stopping else "warn",
     )

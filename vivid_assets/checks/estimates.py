@@ -4,6 +4,7 @@ from vivid_assets.checks.check import Check, Context, Judged, named
 from vivid_assets.checks.verdicts import LEAST_HISTORY, by_history
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
+from vivid_assets.spelling import counted
 
 
 def judge_estimates(outcome: Outcome, context: Context) -> Judged:
@@ -22,8 +23,8 @@ def judge_estimates(outcome: Outcome, context: Context) -> Judged:
     return Judged(
         passed=wrong / len(rows) <= most,
         sentence=(
-            f"{wrong / len(rows):.1%} of the masks are expected to be wrong; {expected:.1%} in the {len(earlier)} "
-            f"shards before (up to {most:.1%} would be chance){named('least sure', least)}"
+            f"{wrong / len(rows):.1%} of the masks are expected to be wrong; {expected:.1%} in the "
+            f"{counted(len(earlier), 'shard')} before (up to {most:.1%} would be chance){named('least sure', least)}"
         ),
         figures=figures,
     )

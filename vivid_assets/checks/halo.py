@@ -3,6 +3,7 @@
 from vivid_assets.checks.check import Check, Context, Judged, named, share
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
+from vivid_assets.spelling import counted
 
 
 def judge_halo(outcome: Outcome, context: Context) -> Judged:
@@ -13,7 +14,7 @@ def judge_halo(outcome: Outcome, context: Context) -> Judged:
     return Judged(
         passed=len(visible) <= limits.halo_share * len(rows),
         sentence=(
-            f"{len(visible)} of {len(rows)} composites show the original background in their edges "
+            f"{len(visible)} of {counted(len(rows), 'composite')} with the original background in the edges "
             f"(leakage over {limits.leakage:g}){such}"
         ),
         figures={"halo_share": share(visible, rows)},

@@ -5,6 +5,7 @@ from math import sqrt
 from vivid_assets.checks.check import Check, Context, Judged, named, share
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
+from vivid_assets.spelling import counted
 
 LEAST_HISTORY = 100
 """Pictures of earlier shards without which there is nothing to compare with."""
@@ -22,13 +23,15 @@ def judge_verdicts(outcome: Outcome, context: Context) -> Judged:
     pictures = sum(entry["pictures"] for entry in earlier)
     figures = {"pictures": len(rows), "doubtful": len(doubtful)}
     if pictures < LEAST_HISTORY or not rows:
-        return Judged(True, f"{len(doubtful)} of {len(rows)} masks are doubtful; there is no history yet", figures)
+        return Judged(
+            True, f"{len(doubtful)} of {counted(len(rows), 'mask')} doubtful; there is no history yet", figures
+        )
     expected, most = by_history(sum(entry["doubtful"] for entry in earlier), pictures, len(rows), context)
     return Judged(
         passed=share(doubtful, rows) <= most,
         sentence=(
-            f"{share(doubtful, rows):.1%} of the masks are doubtful; {expected:.1%} in the {len(earlier)} shards "
-            f"before (up to {most:.1%} would be chance){named('doubtful', doubtful)}"
+            f"{share(doubtful, rows):.1%} of the masks are doubtful; {expected:.1%} in the "
+            f"{counted(len(earlier), 'shard')} before (up to {most:.1%} would be chance){named('doubtful', doubtful)}"
         ),
         figures=figures,
     )

@@ -3,6 +3,7 @@
 from vivid_assets.checks.check import Check, Context, Judged
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
+from vivid_assets.spelling import counted
 
 
 def judge_whole(outcome: Outcome, context: Context) -> Judged:
@@ -12,7 +13,7 @@ def judge_whole(outcome: Outcome, context: Context) -> Judged:
     why = f"; {poor[0][column]}" if poor else ""
     return Judged(
         passed=not poor,
-        sentence=f"{len(poor)} pictures are degraded{why}",
+        sentence=f"{counted(len(poor), 'degraded picture')}{why}",
         figures={"degraded": len(poor)},
     )
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
 from vivid_assets.flow import STAGE_NAMES
+from vivid_assets.spelling import counted
 
 # What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
 if TYPE_CHECKING:
@@ -188,8 +189,9 @@ def purge(
     find(opened, name)
     found = find_rubbish(opened, name, all_stages(), pictures)
     what = (
-        f"{len(found.pictures)} pictures that are gone from {name}, or were changed: rows in {len(found.tables)} "
-        f"tables, {len(found.files)} files, {sum(found.files.values()) / 1e6:.1f} MB"
+        f"{counted(len(found.pictures), 'picture')} gone from {name}, or changed: rows in "
+        f"{counted(len(found.tables), 'table')}, {counted(len(found.files), 'file')}, "
+        f"{sum(found.files.values()) / 1e6:.1f} MB"
     )
     if not yes:
         say(f"The store has results of {what}. Nothing was deleted: add --yes to delete them.")
@@ -236,8 +238,8 @@ def _stage_table(store: "Store", name: str) -> Table:
 
     summary = summary_of(store, name).values()
     shards, clips = sum(wanted.pictures > 0 for wanted in summary), sum(wanted.clips for wanted in summary)
-    with_clips = f", {clips} clips" if clips else ""
-    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({shards} shards{with_clips})")
+    with_clips = f", {counted(clips, 'clip')}" if clips else ""
+    table = Table("stage", "ok", "failed", "skipped", "to do", title=f"{name} ({counted(shards, 'shard')}{with_clips})")
     for stage, counts in counts_of(store, name, STAGE_NAMES).items():
         table.add_row(stage, *(str(counts[column]) for column in (OK, FAILED, SKIPPED, "to do")))
     return table
@@ -275,7 +277,7 @@ def bring_up_to_date(store: "Store", name: str) -> list[str]:
     due = with_work(instance, store, name, shards)
     register_shards(instance, shards)
     if due and len(due) < len(shards):
-        say(f"{len(shards) - len(due)} of {len(shards)} shards are up to date.")
+        say(f"{len(shards) - len(due)} of {counted(len(shards), 'shard')} up to date.")
     failed = run_shards(instance, store, due)
     # What has left the catalogue is of shards that nothing runs.
     from vivid_assets.assets.export import publish_catalogue

@@ -29,6 +29,7 @@ from vivid_assets.one_picture.clips import ClipReport, Clips
 from vivid_assets.one_picture.renditions import background_of
 from vivid_assets.one_picture.scenes import Scenes
 from vivid_assets.settings import Rendition, Settings
+from vivid_assets.spelling import counted
 
 if TYPE_CHECKING:
     from vivid_assets.imaging.core.arrays import RGB8
@@ -132,7 +133,7 @@ def _opened(path: Path) -> Clip:
 def _report(clip: Clip, report: ClipReport) -> None:
     for note in dict.fromkeys((*clip.notes, *report.notes)):
         say(f"note: {note}")
-    say(f"{report.frames} frames, masks by {report.tier}, {len(report.flagged)} flagged.")
+    say(f"{counted(report.frames, 'frame')}, masks by {report.tier}, {len(report.flagged)} flagged.")
     if report.flagged:
         names = sorted({verdict for _, verdict, _ in report.flagged})
         spans = _spans([number for number, _, _ in report.flagged])
@@ -174,7 +175,7 @@ def _progress(clip: Clip) -> Iterator[Callable[[str, int], None]]:
             shown.update(tasks[step], completed=frame)
             if not console.is_terminal and frame == clip.count:
                 rate = frame / max(time.perf_counter() - begun[step], 1e-6)
-                say(f"{_PASSES[step]}: {frame} frames, {rate:.1f} frames/s")
+                say(f"{_PASSES[step]}: {counted(frame, 'frame')}, {rate:.1f} frames/s")
 
         yield progress
 

@@ -25,6 +25,7 @@ from vivid_assets.cli.home import settings_file
 from vivid_assets.cli.stopping import Stopped, stop_if_interrupted
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import Settings, find_model, scene_generators
+from vivid_assets.spelling import counted
 
 _PIPELINE = Pipeline()
 """The one of ``vivid_assets.definitions``."""
@@ -81,7 +82,7 @@ def run_shards(
         failed, computed = _run_in_processes(store, shards, at_once, retry_failed=retry_failed)
     else:
         failed, computed = run_here(instance, store, shards, retry_failed=retry_failed)
-    say(f"{computed} rows were computed." if computed else "Nothing was computed: every row is up to date.")
+    say(f"{counted(computed, 'row')} computed." if computed else "Nothing was computed: every row is up to date.")
     return failed
 
 
@@ -119,7 +120,7 @@ def _takes_any_gpu(settings: Settings) -> bool:
 
 def _run_in_processes(store: Store, shards: Sequence[str], count: int, *, retry_failed: bool) -> tuple[list[str], int]:
     """Run the shards in ``count`` processes, each of which takes a GPU that is free; as ``run_here``."""
-    say(f"{count} processes, one for each GPU.")
+    say(f"{counted(count, 'process', 'processes')}, one for each GPU.")
     parts = [shards[number::count] for number in range(count)]
     processes: list[subprocess.Popen[str]] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
+from vivid_assets.spelling import counted
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
@@ -63,7 +64,7 @@ def remove_command(
     opened = open_store(store, to_write=True)
     catalogue = find(opened, name)
     outputs = outputs_of(opened, name, all_stages()) if files else {}
-    also = f" and delete {len(outputs)} files, {megabytes(outputs)}, that were made of it" if files else ""
+    also = f" and delete {counted(len(outputs), 'file')}, {megabytes(outputs)}, that were made of it" if files else ""
     if not (yes or typer.confirm(f"Remove {name} ({catalogue.url}){also}?")):
         say("Nothing was changed.")
         raise typer.Exit(1)
@@ -71,7 +72,11 @@ def remove_command(
     forget_shards(instance, name)
     take_off(opened, name)
     opened.remove(outputs)
-    rest = f"Deleted {len(outputs)} files, {megabytes(outputs)}." if files else f"Its results stay in {opened.root}"
+    rest = (
+        f"Deleted {counted(len(outputs), 'file')}, {megabytes(outputs)}."
+        if files
+        else f"Its results stay in {opened.root}"
+    )
     say("Catalogue ", (name, "bold"), f" ({catalogue.url}) is no longer registered. {rest}")
 
 
@@ -128,5 +133,5 @@ def prune_command(
         forgotten += found.forgotten
     if yes and forgotten:
         Pipeline().forget(open_instance(opened), forgotten)
-    said = f"{len(freed)} files, {megabytes(freed)}."
+    said = f"{counted(len(freed), 'file')}, {megabytes(freed)}."
     say(f"Deleted {said}" if yes else f"{said} Nothing was deleted: add --yes to delete them.")

@@ -44,6 +44,7 @@ from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import Tier
 from vivid_assets.rows.failures import picture_failure
+from vivid_assets.spelling import counted
 
 MOST_OF_CIRCLE = 0.9
 """Of a circle that a photograph was cut to, what its subject covers at most; what covers more is round itself."""
@@ -145,7 +146,7 @@ class Ladder:
         """
         wishes = [None] * len(images) if requests is None else requests
         if len(wishes) != len(images):
-            raise ValueError(f"{len(images)} pictures but {len(wishes)} requests")
+            raise ValueError(f"{counted(len(images), 'picture')} but {counted(len(wishes), 'request')}")
         begun = _in_threads(self.begin, images, wishes)
         self.ask(begun)
         return self.finish_all(begun)

@@ -22,6 +22,7 @@ from vivid_assets.rows.keys import degraded_key, digest, row_key
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage, name_of
 from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows, read_shelf, shelve, write_rows
 from vivid_assets.rows.work import Done, Work, perform
+from vivid_assets.spelling import counted
 
 _PROGRESS_SECONDS = 10.0
 _NONE: dict[str, Any] = {"key": None}
@@ -128,11 +129,12 @@ def materialize_rows(run: ShardRun, work: Callable[[], Work[Any, Any]]) -> Outco
         rows = plan.good
         journal = Journal(store, stage, shard)
         if plan.due:
-            run.log.info("%s %s: %d of %d pictures to do", stage.name, shard, len(plan.due), len(run.pictures))
+            all_of_them = counted(len(run.pictures), "picture")
+            run.log.info("%s %s: %d of %s to do", stage.name, shard, len(plan.due), all_of_them)
             progress = Progress(len(plan.due))
             rows = rows | _work_off(run, plan.due, work, journal, progress, gpu)
         else:
-            run.log.info("%s %s: all %d pictures are up to date", stage.name, shard, len(run.pictures))
+            run.log.info("%s %s: %s, all up to date", stage.name, shard, counted(len(run.pictures), "picture"))
         ordered = _in_order(run, rows)
         table = as_table(stage, ordered)
         if plan.due or not _stands(plan, ordered):
@@ -326,7 +328,8 @@ def _paced(
             if (now := time.monotonic()) - max(told, last) > _PROGRESS_SECONDS - step:
                 last, left = now, progress.seconds_left
                 rest = f", {duration(left)} left" if left else ""
-                run.log.info("%s: at work for %s, %d pictures finished%s", prefix, duration(now - started), saved, rest)
+                done = counted(saved, "picture")
+                run.log.info("%s: at work for %s, %s finished%s", prefix, duration(now - started), done, rest)
 
     watcher = threading.Thread(target=wait, name="progress", daemon=True)
     watcher.start()

@@ -14,6 +14,7 @@ from resources.errors import MachineFault
 from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.rows.failures import PictureFailure, picture_failure
 from vivid_assets.rows.stage import RowInput
+from vivid_assets.spelling import counted
 
 Loaded = TypeVar("Loaded")
 Computed = TypeVar("Computed")
@@ -154,7 +155,7 @@ def _compute(work: Work[Any, Any], loaded: list[Any]) -> list[Any]:
         _tell(error, failure)
         return [failure]
     if len(computed) != len(loaded):
-        raise MachineFault(f"A batch of {len(loaded)} pictures came back as {len(computed)} results.")
+        raise MachineFault(f"A batch of {counted(len(loaded), 'picture')} came back as {len(computed)} results.")
     return [_as_failure(entry) if isinstance(entry, Exception) else entry for entry in computed]
 
 

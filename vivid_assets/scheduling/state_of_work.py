@@ -28,6 +28,7 @@ from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.settings import SettingsFile
+from vivid_assets.spelling import counted
 from vivid_assets.stages.out_of_date import KINDS, Standing, counts_by_stage, each_standing, sentence
 
 _LEAST_SECONDS = 30
@@ -160,7 +161,7 @@ def _pictures(store: Store, standing: Mapping[str, list[Standing]], faults: Mapp
     said = [f"{name}: {why}" for name, why in faults.items()]
     said += [f"{name} has not been scanned." for name, count in counts.items() if not count]
     clips = sum(one.clips for name in standing for one in summary_of(store, name).values())
-    total = f"{sum(counts.values()):,} pictures in {len(counts)} catalogues"
+    total = f"{counted(sum(counts.values()), 'picture')} in {counted(len(counts), 'catalogue')}"
     total += f", {clips:,} of them clips" if clips else ""
     return Finding(_HAS_PICTURES, not said, " ".join(said) or total, {"pictures": _table(counts)})
 
@@ -169,7 +170,10 @@ def _scanned(store: Store, catalogues: Mapping[str, Any]) -> Finding:
     outcomes = {name: read_outcome(store, name) for name in catalogues}
     faults = [f"{name} could not be scanned: {one['fault']}" for name, one in outcomes.items() if one.get("fault")]
     left_out = {name: one.get("count", 0) for name, one in outcomes.items() if one.get("count")}
-    said = [f"{name}: {count} files or lines were left out, or need attention." for name, count in left_out.items()]
+    said = [
+        f"{name}: {counted(count, 'file or line', 'files or lines')} left out, or in need of attention."
+        for name, count in left_out.items()
+    ]
     said = [*faults, *said, *_changed(store, catalogues)]
     lines = [f"* {name}: {note}" for name, one in outcomes.items() for note in one.get("notes", [])[:20]]
     metadata = {"what": dg.MetadataValue.md("\n".join(lines))} if lines else {}
@@ -199,7 +203,7 @@ def _stage(stage: str, standing: Mapping[str, list[Standing]], faults: Mapping[s
 def _published(store: Store, standing: Mapping[str, list[Standing]]) -> Finding:
     exported = [stage.name for stage in EXPORTED]
     waiting = {name: len(state_of(store, name, STAGE_NAMES, exported).unpublished) for name in standing}
-    said = [f"{name}: {count} shards are not published as they stand" for name, count in waiting.items() if count]
+    said = [f"{name}: {counted(count, 'shard')} not published as made last" for name, count in waiting.items() if count]
     return Finding(_PUBLISHED, not said, "; ".join(said) or "All is published.", {"shards": _table(waiting)})
 
 

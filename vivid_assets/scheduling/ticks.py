@@ -29,6 +29,7 @@ from vivid_assets.rows.keys import digest
 from vivid_assets.scheduling.jobs import CATALOGUE
 from vivid_assets.scheduling.lost_runs import at_work, close_lost_runs
 from vivid_assets.settings import SettingsFile
+from vivid_assets.spelling import counted
 from vivid_assets.stages.out_of_date import asked_for, standings
 
 ATTEMPT = "vivid/attempt"
@@ -59,7 +60,9 @@ class TickPlan:
     """The names of all registered catalogues."""
 
     def __str__(self) -> str:
-        summary = f"{len(self.requests)} runs requested, {self.waiting} shards wait for the next tick"
+        summary = (
+            f"{counted(len(self.requests), 'run')} requested, {counted(self.waiting, 'shard')} left for the next tick"
+        )
         return "; ".join([summary, *(f"not scanned: {fault}" for fault in self.faults)])
 
     def assert_any_scanned(self) -> None:

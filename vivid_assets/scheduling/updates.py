@@ -20,7 +20,7 @@ from vivid_assets.catalogue.source import find, registered
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.jobs import one_step, retry_failed
-from vivid_assets.spelling import did_you_mean
+from vivid_assets.spelling import counted, did_you_mean
 from vivid_assets.stages.out_of_date import (
     DEGRADED,
     FAILED,
@@ -121,7 +121,7 @@ def summary(wanted: list[ShardUpdate], *, dry_run: bool) -> str:
     expected = f"about {duration(sum(known))} of work" if len(known) == len(times) else "an unknown time"
     pictures = sum(one.pictures for one in wanted)
     verb = "would run" if dry_run else "will run"
-    return f"{len(wanted):,} shards {verb}, with up to {pictures:,} pictures to make, in {expected}."
+    return f"{counted(len(wanted), 'shard')} {verb}, with up to {counted(pictures, 'picture')} to make, in {expected}."
 
 
 def _as_table(wanted: list[ShardUpdate]) -> dg.TableMetadataValue:

@@ -19,6 +19,7 @@ from vivid_assets.export.rename import rename
 from vivid_assets.export.tidy import Tidied, tidy
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.jobs import one_step
+from vivid_assets.spelling import counted
 from vivid_assets.stages.stage import all_stages
 
 
@@ -58,8 +59,9 @@ def prune(store: Store, catalogue: str = "", *, delete: bool) -> Iterator[Unneed
         tidied = tidy(store, one, all_stages(), EXPORTED, change=delete)
         yield Unneeded(
             one.name,
-            f"{len(found.files)} files of {len(found.pictures)} pictures in {len(found.tables)} tables, "
-            f"{megabytes(found.files)}; {len(found.orphans)} files that killed runs left or nothing uses any more, "
+            f"{counted(len(found.files), 'file')} of {counted(len(found.pictures), 'picture')} in "
+            f"{counted(len(found.tables), 'table')}, {megabytes(found.files)}; "
+            f"{counted(len(found.orphans), 'file')} that killed runs left or nothing uses any more, "
             f"{megabytes(found.orphans)}; {_said(tidied)}",
             found.files | found.orphans | tidied.files,
             tidied.forgotten,
@@ -74,15 +76,17 @@ def prune(store: Store, catalogue: str = "", *, delete: bool) -> Iterator[Unneed
     if delete:
         store.remove(trials)
     days = KEPT_TRIALS.days
-    yield Unneeded("trials", f"{len(trials)} files of those untouched for {days} days, {megabytes(trials)}", trials)
+    yield Unneeded(
+        "trials", f"{counted(len(trials), 'file')} of those untouched for {days} days, {megabytes(trials)}", trials
+    )
 
 
 def _said(tidied: Tidied) -> str:
     """What tidying came to, in words."""
     if tidied.why_not:
         return tidied.why_not
-    said = f"{len(tidied.merged)} shards, a quarter full or less, to merge" if tidied.merged else ""
-    return said or f"{len(tidied.forgotten)} empty shards and {tidied.retired} rows of the ledger"
+    said = f"{counted(len(tidied.merged), 'shard')}, a quarter full or less, to merge" if tidied.merged else ""
+    return said or f"{counted(len(tidied.forgotten), 'empty shard')} and {counted(tidied.retired, 'row')} of the ledger"
 
 
 def rename_catalogue(store: Store, old: str, new: str) -> list[str]:
@@ -158,7 +162,7 @@ def upkeep_jobs(pipeline: Pipeline) -> list[dg.JobDefinition]:
         pipeline.forget_shards(context.instance, config.name)
         take_off(store, config.name)
         store.remove(outputs)
-        rest = f"{len(outputs)} files, {megabytes(outputs)}, were deleted" if config.files else "its results stay"
+        rest = f"{counted(len(outputs), 'file')}, {megabytes(outputs)}, deleted" if config.files else "its results stay"
         context.log.info("%s (%s) is no longer scanned; %s.", catalogue.name, catalogue.url, rest)
 
     return [
@@ -201,10 +205,10 @@ def _prune(pipeline: Pipeline, context: dg.OpExecutionContext, config: PruneConf
         if not config.dry_run:
             pipeline.forget(context.instance, one.forgotten)
     files = {path: size for one in found for path, size in one.files.items()}
-    verb = "would be" if config.dry_run else "were"
+    verb = "to delete" if config.dry_run else "deleted"
     context.add_output_metadata(
         {
-            "what": f"{len(files)} files, {megabytes(files)}, {verb} deleted.",
+            "what": f"{counted(len(files), 'file')}, {megabytes(files)}, {verb}.",
             "bytes": sum(files.values()),
             "of": dg.MetadataValue.md("\n".join(f"* {one.of}: {one.sentence}" for one in found)),
         }

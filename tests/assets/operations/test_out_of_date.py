@@ -121,9 +121,9 @@ def test_the_job_asks_for_just_these_runs_and_a_dry_run_for_none(pipeline_after)
         return event and event.event_specific_data.metadata["what"].value, result
 
     said, _ = launched(dry_run=True)
-    assert said.startswith("1 shards would run, with up to 2 pictures to make, in about ")
+    assert said.startswith("1 shard would run, with up to 2 pictures to make, in about ")
     assert pipeline.store.names("updates") == []
-    assert launched(what="FAILED", dry_run=True)[0].startswith("1 shards would run, with up to 1 pictures")
+    assert launched(what="FAILED", dry_run=True)[0].startswith("1 shard would run, with up to 1 picture")
     assert launched(what="DEGRADED")[0] == "Nothing is out of date."
     _, refused = launched(stages=["mask"])
     assert "There is no stage 'mask'; did you mean 'masks'" in str(refused.all_events)
@@ -179,5 +179,5 @@ def test_what_is_expected_is_by_the_catalogue_s_own_pace():
     (update,) = updates(found, ["waiting"], [COMPOSITES.name])
     assert update.seconds == 100
     assert (
-        summary([update], dry_run=True) == "1 shards would run, with up to 50 pictures to make, in about 2 min of work."
+        summary([update], dry_run=True) == "1 shard would run, with up to 50 pictures to make, in about 2 min of work."
     )

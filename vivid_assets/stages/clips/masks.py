@@ -20,6 +20,7 @@ from vivid_assets.masking.clip_masks import OVERRULED, OVERRULED_REASON, ClipMas
 from vivid_assets.masking.ladder import trouble
 from vivid_assets.review.clip_sheet import FrameVerdict, ShownFrame, clip_sheet, frames_to_show
 from vivid_assets.rows.failures import PictureFailure
+from vivid_assets.spelling import counted
 from vivid_assets.stages.clips.kept import KeptAnswers, KeptMask, KeptMasks, Parts
 from vivid_assets.stages.clips.packed import Packed, Packer, shadow_name
 from vivid_assets.stages.clips.source import Pixels, opened_clip, opened_pack
@@ -82,9 +83,9 @@ class MadeMasks:
         if self.overruled:
             return OVERRULED, OVERRULED_REASON
         if len(flagged) <= _FLAGGED * len(self.notes):
-            return GOOD, f"{len(flagged)} of {len(self.notes)} frames are flagged"
+            return GOOD, f"{len(flagged)} of {counted(len(self.notes), 'frame')} flagged"
         (worst, count), *_ = Counter(self.notes[number].verdict for number in flagged).most_common(1)
-        return worst, f"{len(flagged)} of {len(self.notes)} frames are flagged, {count} of them {worst}"
+        return worst, f"{len(flagged)} of {counted(len(self.notes), 'frame')} flagged, {count} of them {worst}"
 
 
 @dataclass(frozen=True)
@@ -205,4 +206,4 @@ class _Progress:
     def __call__(self, step: str, frame: int) -> None:
         if time.monotonic() - self._told > _TELL_SECONDS:
             self._told = time.monotonic()
-            self._shard.log.info("masks %s: %s: %s, %d frames", self._shard.name, self._name, step, frame)
+            self._shard.log.info("masks %s: %s: %s, %s", self._shard.name, self._name, step, counted(frame, "frame"))
