@@ -1,5 +1,7 @@
 """Alerts that are lost are sent again, and nobody is told the same twice; reruns of many shards."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
@@ -9,6 +11,7 @@ from resources.store.store import Store
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
 from vivid_assets.definitions import PIPELINE, defs
+from vivid_assets.scheduling import alerts
 from vivid_assets.scheduling.alerts import failures_sensor
 from vivid_assets.scheduling.updates import updates_sensor
 from vivid_assets.stages.out_of_date import ShardUpdate, ask_for
@@ -90,12 +93,18 @@ def test_people_are_told_of_what_changes(house):
     ]
 
 
-def test_each_shard_is_told_for_itself(house):
+def test_a_cause_is_one_alert_and_each_catalogue_is_told_for_itself(house):
     house.run("no room", shard="spring-00001")
     house.run("no room", shard="spring-00002")
     house.run("no room", shard="autumn-00001")
+    house.run("no bucket", shard="spring-00003")
     house.tick()
-    assert [title.rpartition(" ")[2] for title, _ in told] == ["spring-00001", "spring-00002", "autumn-00001"]
+    assert [title for title, _ in told] == [
+        "Run failed: vivid_catalogue autumn-00001",
+        "Run failed: vivid_catalogue 2 shards of spring",
+        "Run failed: vivid_catalogue spring-00003",
+    ]
+    assert told[1][1].startswith("spring-00001, spring-00002: no room\n")
 
 
 def test_a_cause_of_many_shards_is_told_once_and_its_end_once(house, tmp_path):
@@ -121,6 +130,87 @@ def test_a_cause_of_many_shards_is_told_once_and_its_end_once(house, tmp_path):
     # A shard that is no more never succeeds again, and keeps nothing quiet.
     titles("no room", "spring-00009")
     assert titles("no room", shards[0]) == ["Run failed: vivid_catalogue spring-00000"]
+
+
+def warned(said, name="tiers", stage="masks"):
+    """A check that does not pass; one that does where nothing is ``said``."""
+    return dg.AssetCheckEvaluation(
+        asset_key=PIPELINE.key(stage),
+        check_name=name,
+        passed=not said,
+        metadata={},
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said,
+    )
+
+
+def alerts_of(house):
+    told.clear()
+    house.tick()
+    return [*told]
+
+
+@pytest.fixture
+def spring(house, tmp_path):
+    """The shards of a catalogue."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "catalogue.toml").write_text("shard_size = 1")
+    for number in range(12):
+        (pictures / f"{number}.png").write_bytes(b"%d" % number)
+    scan(house.store, register(house.store, "spring", str(pictures)))
+    return [f"spring-{number:05d}" for number in range(12)]
+
+
+def test_what_a_check_says_of_many_shards_is_one_alert_when_the_runs_have_ended(house, spring):
+    last = house.instance.create_run_for_job(
+        defs.resolve_job_def("vivid_catalogue"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": spring[11]} | PIPELINE.tags,
+    )
+    for number, shard in enumerate(spring[:11]):
+        house.run(
+            shard=shard, check=warned(f"Masks by u2net {number}, gradients {number + 2}; U²-Net's file is damaged")
+        )
+        assert alerts_of(house) == []
+    house.run("the disk is full", shard="autumn-00000")
+    assert [title for title, _ in alerts_of(house)] == ["Run failed: vivid_catalogue autumn-00000"], "that waits not"
+    house.instance.report_run_canceled(last)
+    ((title, text),) = alerts_of(house)
+    assert title == "Check not passed: masks tiers of 11 shards of spring"
+    lines = text.splitlines()
+    assert lines[0] == "spring-00000: WARN Masks by u2net 0, gradients 2; U²-Net's file is damaged"
+    assert (len(lines), lines[10]) == (12, "and 1 more")
+    assert alerts_of(house) == []
+
+
+def test_a_cause_of_a_check_that_goes_on_is_not_told_again_and_its_end_once(house, spring):
+    def told_after(shard, said, name="tiers"):
+        house.run(shard=shard, check=warned(said, name))
+        return [title for title, _ in alerts_of(house)]
+
+    assert told_after(spring[0], "Masks by gradients 5; damaged") == ["Check not passed: masks tiers of spring-00000"]
+    assert told_after(spring[1], "Masks by gradients 9; damaged") == [], "the same, with other numbers"
+    assert told_after(spring[2], "1 of 2 pictures succeeded; failed: IMG_1.jpg", "complete") == [
+        "Check not passed: masks complete of spring-00002"
+    ]
+    assert told_after(spring[3], "1 of 2 pictures succeeded; failed: IMG_2.jpg", "complete") == [
+        "Check not passed: masks complete of spring-00003"
+    ], "another picture is another cause"
+    assert told_after(spring[0], "") == []
+    assert told_after(spring[1], "") == ["Check passes again: masks tiers of spring-00001"]
+
+
+def test_a_check_waits_for_no_more_than_an_hour(house, spring, monkeypatch):
+    house.instance.create_run_for_job(
+        defs.resolve_job_def("vivid_catalogue"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": spring[11]} | PIPELINE.tags,
+    )
+    house.run(shard=spring[0], check=warned("damaged"))
+    assert alerts_of(house) == []
+    monkeypatch.setattr(alerts, "_WAITS", timedelta(0))
+    assert [title for title, _ in alerts_of(house)] == ["Check not passed: masks tiers of spring-00000"]
 
 
 def test_a_check_that_stops_its_run_is_told_with_it(house):
