@@ -8,8 +8,10 @@ import cv2
 import dagster as dg
 import numpy as np
 import pytest
+import yaml
 from dagster._core.definitions.automation_tick_evaluation_context import build_run_requests_with_backfill_policies
 from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 from dagster.components.testing import create_defs_folder_sandbox
 
 from resources.store.store import Store
@@ -53,6 +55,20 @@ def test_two_pipelines_share_a_code_location_with_other_people_s_masks(tmp_path)
     assert lists == {"vivid_shards", "shop_new_shards"}
 
 
+def test_a_job_s_launchpad_opens_with_what_the_job_needs_alone(tmp_path):
+    defs = build_definitions(Store(root=str(tmp_path)))
+    filled = {}
+    for job in (one for one in defs.resolve_all_job_defs() if one.name.startswith("vivid_")):
+        schema = job.get_job_snapshot().config_schema_snapshot
+        root = job.get_job_snapshot().mode_def_snaps[0].root_config_key
+        filled[job.name] = yaml.safe_load(default_values_yaml_from_type_snap(schema, schema.get_config_snap(root)))
+    assert filled["vivid_update"] == {
+        "ops": {"vivid_find_updates": {"config": {"catalogue": "", "dry_run": False, "stages": [], "what": "STALE"}}}
+    }
+    assert filled["vivid_add_catalogue"] == {"ops": {"vivid_add_folder": {"config": {"run": True}}}}
+    assert {entry for one in filled.values() for entry in one} == {"ops"}, "no model's settings"
+
+
 def test_group_owners_and_what_runs_by_itself_are_as_they_are_given(tmp_path):
     defs = build_definitions(
         Store(root=str(tmp_path)),
@@ -92,10 +108,16 @@ def test_nobody_is_warned_of_what_we_rely_on(tmp_path):
 def test_models_are_in_a_pool_only_where_the_deployment_has_one(tmp_path):
     def pools(**given):
         graph = build_definitions(Store(root=str(tmp_path)), pipeline=Pipeline(**given)).resolve_asset_graph()
-        return {name: graph.get(dg.AssetKey(["vivid", name])).pools for name in ("masks", "composites", "export")}
+        names = ("analysis", "masks", "composites", "export")
+        return [graph.get(dg.AssetKey(["vivid", name])).pools for name in names]
 
-    assert pools() == {"masks": set(), "composites": set(), "export": set()}
-    assert pools(gpu_pool="a100", cpu_pool="cpu") == {"masks": {"a100"}, "composites": {"cpu"}, "export": set()}
+    assert pools() == [set(), set(), set(), set()]
+    assert pools(gpu_pool="a100", cpu_pool="cpu") == [set(), {"a100"}, {"cpu"}, set()], "CLIP is not on this machine"
+    (tmp_path / "clip.pt").write_bytes(b"weights")
+    (tmp_path / "vivid.toml").write_text(f'[open_clip]\ncheckpoint = "{tmp_path}/clip.pt"')
+    assert pools(gpu_pool="a100")[:2] == [{"a100"}, {"a100"}]
+    (tmp_path / "vivid.toml").write_text("no settings")
+    assert pools(gpu_pool="a100")[:2] == [set(), {"a100"}], "it loads all the same"
 
 
 @pytest.mark.parametrize("prefix", ["", "Vivid", "a//b", "a__b", "a-b", "1a"])

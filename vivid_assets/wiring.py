@@ -47,15 +47,18 @@ class Automation:
                 raise ValueError(f"There is no sensor or schedule {name!r}{meant} There are {', '.join(SWITCHES)}.")
 
 
-def pipeline_assets(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+def pipeline_assets(pipeline: Pipeline, settings: SettingsFile | None = None) -> list[dg.AssetsDefinition]:
     """The stages and the export."""
-    return [*(shard_asset(pipeline, stage) for stage in all_stages()), export_asset(pipeline)]
+    return [*(shard_asset(pipeline, stage, settings) for stage in all_stages()), export_asset(pipeline)]
 
 
 def pipeline_resources(pipeline: Pipeline, **given: Resource) -> dict[str, Any]:
-    """Those ``given`` and the models, by the names that they have in Dagster."""
-    every = {**given, **{name: model() for name, model in own_models().items()}}
-    return pipeline.resources(**{name: _in_dagster(resource) for name, resource in every.items()})
+    """Those ``given`` and the models, by the names that they have in Dagster.
+
+    As they are: with a config of its own each would fill the launchpad of every job with all of its settings, which are
+    vivid.toml's to say.
+    """
+    return pipeline.resources(**given, **{name: model() for name, model in own_models().items()})
 
 
 def build_definitions(
@@ -81,6 +84,7 @@ def build_definitions(
         'shop_pictures_catalogue'
     """
     pipeline, automation = pipeline or Pipeline(), automation or Automation()
+    settings = settings or SettingsFile(store=store.root)
 
     def sensor(name: str) -> dg.DefaultSensorStatus:
         return dg.DefaultSensorStatus.RUNNING if name in automation.running else dg.DefaultSensorStatus.STOPPED
@@ -90,7 +94,7 @@ def build_definitions(
     return dg.Definitions(
         assets=[
             catalogues_asset(pipeline),
-            *pipeline_assets(pipeline),
+            *pipeline_assets(pipeline, settings),
             *settings_assets(pipeline),
             trials_asset(pipeline),
         ],
@@ -107,15 +111,7 @@ def build_definitions(
         resources=pipeline_resources(
             pipeline,
             store=store,
-            settings=settings or SettingsFile(store=store.root),
+            settings=settings,
             alerts=alerts or Alerts(webhook=""),
         ),
     )
-
-
-def _in_dagster(resource: Resource) -> dg.ConfigurableResource[Any]:
-    """``resource`` as one whose fields Dagster shows, and lets a run change."""
-    own = type(resource)
-    both = type(own.__name__, (own, dg.ConfigurableResource), {"__doc__": own.__doc__, "__module__": own.__module__})
-    in_dagster: dg.ConfigurableResource[Any] = both(**resource.model_dump())
-    return in_dagster

@@ -29,10 +29,7 @@ def retry_failed(pipeline: Pipeline, stages: Iterable[str] = STAGE_NAMES) -> dic
 
 
 def one_step(pipeline: Pipeline, name: str, op: dg.OpDefinition, description: str) -> dg.JobDefinition:
-    """A job that is one step, whose config has just that step's entries.
-
-    Without a default config: Dagster would fill in that of all resources, and a run would get no others.
-    """
+    """A job that is one step, whose launchpad has just that step's entries."""
     return dg.GraphDefinition(name=pipeline.named(name), node_defs=[op]).to_job(
         description=description, tags=pipeline.tags, executor_def=dg.in_process_executor
     )

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from upath import UPath
 
 from partitions.shards import catalogue_of, is_shard, no_shard
 from resources.errors import MachineFault
+from resources.models import own_models
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_of, shard_rows
 from vivid_assets.catalogue.progress import asked_by_shard, note_progress, read_progress
@@ -26,7 +28,7 @@ from vivid_assets.rows.columns import from_columns, meanings_of
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import COMMON_MEANINGS, FAILED, OK, SKIPPED, Stage, name_of
 from vivid_assets.rows.tables import newest_number, table_path
-from vivid_assets.settings import Settings, SettingsFile
+from vivid_assets.settings import Settings, SettingsFile, configured
 from vivid_assets.stages.check_results import check_specs, judge_shard
 from vivid_assets.stages.faults import retried_where_it_helps
 from vivid_assets.stages.stage import Pictures, PipelineStage, Shard, StageWork, all_stages
@@ -42,8 +44,28 @@ class ShardConfig(dg.Config):
     retry_failed: bool = Field(False, description="Also try rows again that failed for good, such as corrupt files.")
 
 
-def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition:
-    """The asset of a stage over shards."""
+def pool_of(pipeline: Pipeline, stage: PipelineStage, settings: SettingsFile | None) -> str | None:
+    """The pool of a stage's step: none where it asks one model alone, and that is not on this machine."""
+    pool, own = pipeline.pool(stage.pool), own_models()
+    named = [name for name in stage.uses if isinstance(name, str)]
+    if (
+        settings is None
+        or not pool
+        or len(named) < len(stage.uses)
+        or not named
+        or not all(name in own for name in named)
+    ):
+        return pool
+    entries: Settings | None = None
+    # What is wrong with the settings is for a run to say: a code location loads all the same.
+    with suppress(ValueError, OSError, MachineFault):
+        entries = settings.read()
+    models = (configured(own[name](), entries.entries(name) if entries else {}) for name in named)
+    return None if all(hasattr(model, "missing") and model.missing() for model in models) else pool
+
+
+def shard_asset(pipeline: Pipeline, stage: PipelineStage, settings: SettingsFile | None = None) -> dg.AssetsDefinition:
+    """The asset of a stage over shards; with ``settings`` in no pool for a model that is not there."""
     own_settings = [settings_key(pipeline, stage.name)] if stage.tables() else []
     earlier = [reads.stage.name for reads in stage.reads]
     models = stage.resources()
@@ -54,7 +76,7 @@ def shard_asset(pipeline: Pipeline, stage: PipelineStage) -> dg.AssetsDefinition
         deps=[*map(pipeline.key, earlier or [CATALOGUES]), *own_settings],
         group_name=pipeline.group_name,
         kinds={*stage.kinds},
-        pool=pipeline.pool(stage.pool),
+        pool=pool_of(pipeline, stage, settings),
         op_tags={"dagster/priority": str(stage.priority)},
         code_version=stage.version,
         check_specs=check_specs(pipeline, stage),
