@@ -9,6 +9,7 @@ import hmac
 import html
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import astuple
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -31,6 +32,7 @@ from vivid_assets.rows.keys import digest
 COOKIE, HEADER = "vivid_desk", "x-vivid-desk"
 _LARGEST_BODY = 1 << 20
 _NEEDS_TOKEN = "Open the address with ?token=… that the desk printed."
+_HEADS = "".join(f"<th>{head}</th>" for head in ("", "pictures", "to look at", "flagged", "accepted"))
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -74,10 +76,23 @@ class _Answers:
         self._desk, self._read_only = desk, read_only
 
     async def index(self, _request: Request) -> Response:
-        names = await run_in_threadpool(lambda: [one.name for one in registered(self._desk.store)])
-        links = "".join(f'<li><a href="/{name}">{html.escape(name)}</a></li>' for name in names)
-        page = f"<!doctype html><meta charset=utf-8><title>Review desk</title><h1>Review desk</h1><ul>{links}</ul>"
+        rows = await run_in_threadpool(self._counted)
+        body = f"<table cellpadding=6><thead><tr>{_HEADS}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        page = f"<!doctype html><meta charset=utf-8><title>Review desk</title><h1>Review desk</h1>{body}"
         return HTMLResponse(page, headers={"Content-Security-Policy": "default-src 'none'"})
+
+    def _counted(self) -> list[str]:
+        """A row of the index for each catalogue; one whose settings or records cannot be read says why."""
+        rows = []
+        for name in (one.name for one in registered(self._desk.store)):
+            cells = f'<th align=left><a href="/{name}">{html.escape(name)}</a></th>'
+            try:
+                counts = self._desk.counts(name)
+                cells += "".join(f"<td align=right>{number:,}</td>" for number in astuple(counts))
+            except (ValueError, MachineFault) as error:
+                cells += f"<td colspan=4>{html.escape(str(error))}</td>"
+            rows.append(f"<tr>{cells}</tr>")
+        return rows
 
     async def page(self, request: Request) -> Response:
         name, asked = request.path_params["catalogue"], request.query_params.get("after", "")

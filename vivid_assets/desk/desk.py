@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -30,10 +30,13 @@ from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import encode_mask
 from vivid_assets.imaging.io.read_mask import read_mask
 from vivid_assets.review.judgements import Label, keep
+from vivid_assets.review.look import FINE
 from vivid_assets.review.page import OF_CLIPS
-from vivid_assets.rows.stage import OK
-from vivid_assets.rows.tables import read_rows, read_value
+from vivid_assets.review.share import shared_out
+from vivid_assets.rows.stage import OK, name_of
+from vivid_assets.rows.tables import read_columns, read_rows, read_value
 from vivid_assets.settings import LONGEST_TEXT, SettingsFile, tier_name
+from vivid_assets.spelling import counted
 from vivid_assets.stages.masks import tiers_of
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 
@@ -42,8 +45,19 @@ SHOWN = 400
 LARGEST_MASK = 64 << 20
 RIGHT, WRONG = "right", "wrong"
 _SMALL = ("before", "mask", "edges", "after")
+_COUNTED = ("key", "rank", "why", "verdict", "right")
 _PLAIN = ("rank", "key", "outcome", "why", "tier", "verdict", "reason", "leakage", "generator", "prompt")
 _TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A catalogue's pictures, or their renditions, that have been made."""
+
+    pictures: int
+    to_look_at: int
+    flagged: int
+    accepted: int
 
 
 class Desk:
@@ -59,10 +73,34 @@ class Desk:
             ValueError: there is no such catalogue.
         """
         find(self.store, catalogue)
-        judged, wishes = read_judged(self.store, catalogue), read_wishes(self.store, catalogue)
-        rows = [row for shard in shards_of(self.store, catalogue) for row in self._reviewed(shard)]
+        judged, wishes, share = (
+            read_judged(self.store, catalogue),
+            read_wishes(self.store, catalogue),
+            self._share(catalogue),
+        )
+        shards = shards_of(self.store, catalogue)
+        rows = [row for shard in shards for row in shared_out([*self._reviewed(shard)], share)]
         rows.sort(key=lambda row: (row["rank"], 1.0 if row["right"] is None else row["right"], row["name"]))
         return [_entry(catalogue, row, judged, wishes) for row in rows[after : after + SHOWN]], len(rows)
+
+    def counts(self, catalogue: str) -> Counts:
+        """How many of a catalogue's pictures, or of their renditions, there are to look at and were judged."""
+        judged, share = read_judged(self.store, catalogue), self._share(catalogue)
+        total = look = flagged = accepted = 0
+        for shard in shards_of(self.store, catalogue):
+            live = {one["picture"] for one in live_pictures(self.store, shard)}
+            rows = read_columns(self.store, REVIEW, shard, _COUNTED)
+            rows = [row for row in rows if row["picture"] in live]
+            total += len(rows)
+            look += sum(row["rank"] != FINE for row in shared_out(rows, share))
+            # What was made anew since has not been looked at.
+            said = [one.is_right for row in rows if (one := judged.get(name_of(row))) and one.key == row["key"]]
+            accepted, flagged = accepted + sum(said), flagged + len(said) - sum(said)
+        return Counts(total, look, flagged, accepted)
+
+    def _share(self, catalogue: str) -> float | None:
+        """Which share of the pictures is to be looked at."""
+        return self.settings.read(catalogue_settings(self.store, catalogue)).review.review_share
 
     def entry(self, catalogue: str, picture: str, name: str) -> dict[str, Any]:
         """The review's row of that name, as it is now. Raises FileNotFoundError."""
@@ -173,8 +211,7 @@ class Desk:
         if not wanted:
             return 0, "Nothing has changed: every picture is as it was asked for."
         ask_for(self.store, f"desk-{uuid.uuid4().hex}", wanted)
-        runs = "1 run is" if len(wanted) == 1 else f"{len(wanted)} runs are"
-        return len(wanted), f"{runs} requested; only pictures that changed are computed."
+        return len(wanted), f"{counted(len(wanted), 'run')} requested; only pictures that changed are computed."
 
     def _shard(self, catalogue: str, picture: str) -> str:
         find(self.store, catalogue)

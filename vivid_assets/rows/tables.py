@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from resources.errors import DamagedTable, MachineFault
 from resources.store.store import Store, table_bytes
-from vivid_assets.rows.stage import Stage, name_of
+from vivid_assets.rows.stage import OK, Stage, name_of
 
 _FLUSH_SECONDS = 2.0
 _SHELVED = 1024
@@ -85,6 +85,13 @@ def read_value(store: Store, stage: Stage, shard: str, picture: str, name: str, 
     table, _ = _read_newest(store, stage.name, shard, **few)
     rows = table.to_pylist() if table is not None and column in table.column_names else []
     return next((row[column] for row in rows if name_of(row) == name), None)
+
+
+def read_columns(store: Store, stage: Stage, shard: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Some columns of the shard's rows that came out well, without reading the rest; empty where there is no table."""
+    part = {"filters": [("status", "=", OK)], "columns": ["picture", "rendition", *columns]}
+    table, _ = _read_newest(store, stage.name, shard, **part)
+    return table.to_pylist() if table is not None and {*columns} <= {*table.column_names} else []
 
 
 def read_shelf(store: Store, stage: Stage, shard: str) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The review desk: who may ask it what, and that what is said there is what the next scan and run make."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.wishes import read_judged, read_wishes
 from vivid_assets.desk.app import desk_app
 from vivid_assets.desk.desk import Desk
+from vivid_assets.review.look import FINE
 from vivid_assets.settings import SettingsFile
 
 pytestmark = pytest.mark.slow
@@ -45,9 +47,28 @@ def mask_file(value=255):
     return cv2.imencode(".png", drawn)[1].tobytes()
 
 
+def test_the_index_counts_what_there_is_to_look_at_and_what_was_said(pipeline):
+    asked = client(pipeline)
+
+    def counts():
+        row = re.search(r'<a href="/spring">spring</a></th>(.*?)</tr>', asked.get("/").text)[1]
+        return [int(number) for number in re.findall(r">(\d+)</td>", row)]
+
+    pictures, look, *said = counts()
+    desk = Desk(pipeline.store, SettingsFile())
+    shown = desk.entries("spring")[0]
+    assert (pictures, look, said) == (len(shown), sum(one["rank"] != FINE for one in shown), [0, 0])
+    for one, judgement in zip(shown, ("wrong", "right"), strict=False):
+        desk.judge("spring", one["picture"], one["name"], judgement)
+    assert counts() == [pictures, look, 1, 1]
+    pipeline.put("a.png", (10, 90, 30))
+    pipeline.scan()
+    pipeline.run()
+    assert counts()[2:] in ([0, 1], [1, 0]), "a picture that was made anew has not been looked at"
+
+
 def test_the_page_has_every_picture_and_its_full_size(pipeline):
     asked = client(pipeline)
-    assert "spring" in asked.get("/").text
     page = asked.get("/spring").text
     assert '"name": "a.png"' in page and "shoes/b \\u0026 c.png" in page.replace(" & ", " \\u0026 ")
     for part, size in (("before", (160, 160)), ("after", (160, 160)), ("mask", (160, 160))):
@@ -114,7 +135,7 @@ def test_a_mask_a_tier_and_a_prompt_are_made_and_nothing_else(pipeline):
     wish = {"picture": "shoes/b & c.png", "tier": "", "prompt": "teal paper", "background": ""}
     assert asked.post("/spring/wish", json=wish, headers=OURS).json()["wish"]["prompt"] == "teal paper"
     said = asked.post("/spring/launch", content=b"{}", headers=OURS).json()["said"]
-    assert said == "1 run is requested; only pictures that changed are computed."
+    assert said == "1 run requested; only pictures that changed are computed."
     assert len(pipeline.store.names("updates")) == 1
     computed = pipeline.run()
     assert (computed["masks"], computed["backgrounds"], computed["composites"]) == (1, 1, 2)
