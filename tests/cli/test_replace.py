@@ -480,6 +480,15 @@ def test_of_several_pictures_it_is_said_which_break_their_preset_s_rules(tmp_pat
     assert done.output.count("the photograph is enlarged 2.00 times") == 2
 
 
+@pytest.mark.parametrize("asked", [("--preset", "cut-out"), ("--background", "transparent")])
+def test_a_composite_that_is_a_cut_out_is_written_once(photo, asked):
+    done = vivid("replace", photo, *asked, *TIERS)
+    assert done.exit_code == 0, done.output
+    (made,) = photo.parent.glob("photo-*")
+    assert made.name == "photo-composite.png"
+    assert decode(made.read_bytes()).alpha is not None
+
+
 def test_options_beside_a_preset_take_precedence(photo):
     done = vivid("replace", photo, "--preset", "amazon-main", "--background", "#102030", "--canvas", "300x300", *TIERS)
     assert done.exit_code == 0, done.output

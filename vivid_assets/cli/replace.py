@@ -13,6 +13,7 @@ from resources.masks.tiers import LADDER
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS
 from vivid_assets.cli.console import complain, console, say
 from vivid_assets.presets import presets
+from vivid_assets.spelling import counted
 
 # The commands import what they need themselves, so that help is shown at once.
 if TYPE_CHECKING:
@@ -183,6 +184,8 @@ def replace_command(
 ) -> None:
     """Replace the background of pictures or of a clip. Writes a composite of each picture, and a cut-out beside it.
 
+    With a transparent background the composite is the cut-out, and is written once.
+
     A clip (MP4, MOV, WebM, MKV) has one background, masks that do not flicker, and becomes a clip; the cut-out is
     written where `--cutout` is given.
 
@@ -299,7 +302,8 @@ def _renditions_jobs(images: Sequence[Path], renditions: "Renditions", output: P
         what = name or "composite"
         endings[what] = f"-{what}{SUFFIXES[format_]}"
         suffixes[what] = WITH_ALPHA if renditions.is_transparent(name) else tuple(FORMATS)
-    if "composite" in endings and len(endings) == 1:
+    # A composite without a background is the cut-out.
+    if "" in renditions.settings and not renditions.is_transparent(""):
         endings["cut-out"], suffixes["cut-out"] = "-cutout.png", WITH_ALPHA
     return _jobs("replace", images, endings, suffixes, output, to_folder=len(renditions.settings) > 1)
 
@@ -472,7 +476,7 @@ def _do(
         for name, value in rows:
             if name.startswith("note"):
                 say((f"    {name}: {value}", "yellow"))
-    say(f"{len(jobs) - len(failed)} of {len(jobs)} pictures succeeded, {len(failed)} failed.")
+    say(f"{len(jobs) - len(failed)} of {counted(len(jobs), 'picture')} succeeded, {len(failed)} failed.")
     if failed:
         raise typer.Exit(1)
 
