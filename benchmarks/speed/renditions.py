@@ -1,5 +1,8 @@
 """What a composite costs in CPU time, one of each picture and five; and what a JPEG costs whose white is white.
 
+Beside it, in the same run, what the same pictures cost when each is read, blended where it stands and written by the
+functions alone, without rows, renditions or placement: the ratio is what these add.
+
     python -m benchmarks.speed.renditions --count 8 --size 1024
 
 The stages are run in this process, without Dagster; drawn products, gradient masks, studio backdrops.
@@ -18,15 +21,24 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.drawn_catalogue import STAGES, DrawnCatalogue
+from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.ledger import live_pictures
 from vivid_assets.catalogue.scan import catalogue_settings
+from vivid_assets.imaging.blend.native import blend_native
+from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.io.codec import decode, encode
+from vivid_assets.imaging.io.mask_files import decode_mask
+from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.stage import Shard, all_stages
 
 WHITE = (255, 255, 255)
+COLOR = (232, 240, 234)
+PLAIN = "one a picture, before a colour"
 KINDS = {
     "one a picture": "",
+    PLAIN: 'background = "#e8f0ea"\n',
+    "five, before a colour": "".join(f'[renditions.{name}]\nbackground = "#e8f0ea"\n' for name in "abcde"),
     "five, as it was photographed": "".join(
         f'[renditions.{paper}]\nprompt = "{paper} paper"\n' for paper in ("sage", "grey", "beige", "blue", "white")
     ),
@@ -76,6 +88,22 @@ def measure(kind: str, count: int, size: int) -> tuple[int, float]:
         return made, 2 * between - started - cpu()
 
 
+def blend_in_place(count: int, size: int) -> float:
+    """CPU seconds a picture of reading, blending and writing the same pictures, one after the other."""
+    with tempfile.TemporaryDirectory() as place:
+        catalogue = DrawnCatalogue.drawn(Path(place), count, size=size, shard_size=count)
+        catalogue.scan()
+        run(catalogue, STAGES[:-1])
+        (shard,) = catalogue.shards()
+        started = cpu()
+        for name, row in read_rows(catalogue.store, MASKS, shard).items():
+            picture = decode((catalogue.folder / name).read_bytes())
+            alpha = Alpha(decode_mask(catalogue.store.read(row["file"])), row["origin"])
+            made = blend_native(picture.rgb, alpha, np.full((64, 64, 3), COLOR, np.uint8), shadow="auto")
+            encode(made.composite, format="jpeg", quality=92, carried=picture.carried)
+        return (cpu() - started) / count
+
+
 def compare_white(count: int, size: int) -> None:
     """Bytes and CPU time of a JPEG with an exact white, and of another, of a drawn product before white."""
     exact, other, times = 0, 0, np.zeros(2)
@@ -110,6 +138,8 @@ def main() -> None:
             best[kind] = min(best.get(kind, np.inf), spent / made)
     for kind, spent in best.items():
         print(f"{kind:30} {spent * 1e3:7.1f} ms of CPU a composite")
+    alone = min(blend_in_place(arguments.count, arguments.size) for _ in range(arguments.repeats))
+    print(f"{'blended in place, alone':30} {alone * 1e3:7.1f} ms: {PLAIN} takes {best[PLAIN] / alone:.2f} of it")
     compare_white(arguments.count, arguments.size)
 
 
