@@ -132,7 +132,9 @@ def _median(frames: Sequence[RGB8], empty: Sequence[Area]) -> tuple[Planes, Plan
         middle = np.maximum(count[rows].astype(np.int64) - 1, 0)[None, ..., None] // 2
         ordered = np.sort(values, axis=0)
         found = np.take_along_axis(ordered, np.broadcast_to(middle, (1, *values.shape[1:])), axis=0)
-        apart = np.where(there, np.abs(values.astype(np.int16) - found), 255).astype(np.uint8).max(axis=3)
+        off = np.where(there, np.maximum(values, found) - np.minimum(values, found), 255).astype(np.uint8)
+        # Over an axis of three NumPy's maximum takes ten times as long.
+        apart = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2])
         half = np.take_along_axis(np.sort(apart, axis=0), middle[..., 0], axis=0)
         color[rows], spread[rows] = found[0], half[0]
     return color, np.maximum(1.1 * spread, NOISE).astype(np.float32), count
