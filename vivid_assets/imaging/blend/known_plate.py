@@ -359,7 +359,7 @@ def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: floa
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
     thin = _thin(share, grain, floor) & ~_in_shade(share, network)
-    flat |= floor & ray
+    flat |= floor & ray & (network < 0.5)
     ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
     return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
 
