@@ -82,8 +82,10 @@ class Progress:
         unsaved = self.total - max(len(self._saves), self.finished)
         if left:
             # By the end of the last batch those of the earlier ones are.
-            unsaved = min(unsaved, self._counts[-1] - self._counts[-2])
-        seconds_each = sum(self._saves) / len(self._saves) if self._saves else 0.0
+            size = self._counts[-1] - self._counts[-2]
+            unsaved = min(unsaved, (left - 1) % size + 1 if size else left)
+        # Beside the work on a batch files are written slowly; behind the last one as the quickest were.
+        seconds_each = sorted(self._saves)[len(self._saves) // 10] if self._saves else 0.0
         return computing + unsaved * seconds_each
 
     def line(self, extra: Mapping[str, float] | None = None) -> str:

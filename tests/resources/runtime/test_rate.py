@@ -100,6 +100,17 @@ def test_what_is_saved_behind_the_last_batch_is_part_of_the_time_left(clock):
     assert progress.seconds_left == 1.5
 
 
+def test_files_are_written_behind_the_last_batch_as_the_quickest_were_beside_others(clock):
+    progress = Progress(22, clock=clock)
+    for _ in range(2):
+        with progress.batch(8):
+            clock.now += 16
+    for seconds in (5.0, 3.0, 0.5, 4.0, 6.0, 2.0, 3.0, 1.0):
+        progress.saved(seconds)
+        progress.add(1)
+    assert progress.seconds_left == 6 * 2 + 6 * 0.5, "the six of the last batch"
+
+
 def test_a_batch_that_breaks_counts_no_picture(clock):
     progress = Progress(4, clock=clock)
     with pytest.raises(RuntimeError), progress.batch(4):
