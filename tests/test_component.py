@@ -79,6 +79,7 @@ def test_group_owners_and_what_runs_by_itself_are_as_they_are_given(tmp_path):
     assert (node.group_name, tuple(node.owners)) == ("pictures", ("team:studio",))
     groups = {node.group_name for node in defs.resolve_asset_graph().asset_nodes}
     assert groups == {"pictures", "pictures_settings", "pictures_trials"}
+    assert all(node.tags["vivid/pipeline"] == "vivid" for node in defs.resolve_asset_graph().asset_nodes)
     running = {one.name for one in (*defs.sensors, *defs.schedules) if one.default_status.value == "RUNNING"}
     assert running == {"vivid_nightly"}
     assert {one.name.removeprefix("vivid_") for one in (*defs.sensors, *defs.schedules)} == {*SWITCHES}

@@ -22,7 +22,7 @@ CATALOGUES = "catalogues"
 _IMPLICIT_JOB = "__ASSET_JOB"
 
 PIPELINE = "vivid/pipeline"
-"""The tag of the runs of a pipeline's jobs, with its name."""
+"""The tag of a pipeline's assets, and of the runs of its jobs, with its name."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Pipeline:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Those of the runs of its jobs."""
+        """Those of its assets, and of the runs of its jobs."""
         return {PIPELINE: self.name}
 
     @cached_property
@@ -109,7 +109,7 @@ class Pipeline:
         # by partition. With a policy, of one partition too, runs are for a range: they have no tag dagster/partition,
         # by which the queue keeps two runs off one shard, and each of their events looks at all shards.
         decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
-            key=self.key(asset), partitions_def=self.shards, owners=self.owners, **declared
+            key=self.key(asset), partitions_def=self.shards, owners=self.owners, tags=self.tags, **declared
         )
         return decorator
 

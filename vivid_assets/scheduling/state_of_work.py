@@ -66,6 +66,7 @@ def catalogues_asset(pipeline: Pipeline) -> dg.AssetSpec:
         description=_DESCRIPTION.format(**named),
         group_name=pipeline.group_name,
         owners=pipeline.owners,
+        tags=pipeline.tags,
         kinds={"image"},
         metadata={"review desk": dg.MetadataValue.url(pipeline.desk)} if pipeline.desk else {},
     )

@@ -23,6 +23,7 @@ def _settings_asset(pipeline: Pipeline, stage: str, tables: Sequence[str]) -> dg
     @dg.observable_source_asset(
         key=settings_key(pipeline, stage),
         group_name=f"{pipeline.group_name}_settings",
+        tags=pipeline.tags,
         description=(
             f"The settings of `{stage}` that hold: the tables {', '.join(tables)} of vivid.toml, and where a "
             f"catalogue's own catalogue.toml differs. Its version changes with them, and puts `{stage}` out of date."
