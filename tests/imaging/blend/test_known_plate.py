@@ -276,3 +276,15 @@ def test_a_floor_s_end_leaves_no_piece_beside_the_subject():
     alpha = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True).alpha
     assert alpha[cv2.dilate((scene.mask > 0.02).astype(np.uint8), np.ones((7, 7))) == 0].max() < 0.05
     assert alpha[scene.alpha == 1].min() > 0.9
+
+
+def test_the_narrow_shadow_beneath_a_rim_is_no_hair():
+    """It is dark and thin, too, but follows the subject for long and never leaves it."""
+    scene = plain((225, 225, 228), subject=(190, 160, 120), size=600, noise=0.6, shadow=False)
+    y, x = np.mgrid[:600, :600]
+    below = np.hypot(x - 300, y - 300) - 132
+    left = 1 - 0.8 * np.exp(-(((below - 5) / 5) ** 2)) * np.clip((y - 350) / 40, 0, 1)
+    light = srgb_to_linear(scene.picture) * np.where(scene.alpha < 1, left, 1)[..., None].astype(np.float32)
+    known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True)
+    foot = (below > 3) & (below < 9) & (y > 400)
+    assert known.alpha[foot].mean() < 0.1

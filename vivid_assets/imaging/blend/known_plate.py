@@ -54,6 +54,8 @@ _DIM = 0.35
 """Share of a coloured plate's light under which a camera sees no hue."""
 _LINE, _DENT = 9, 0.12
 """Pixels across which a line is thin, and share of the plate's light that it must lack against both of its sides."""
+_ALONG = 24
+"""Pixels that a line follows the subject's contour, from which it is the shadow at its foot."""
 _WHITE = 0.96
 """Light of a plate that is burnt out."""
 _SIDE = 0.02
@@ -358,7 +360,8 @@ def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: floa
     fine = (share - cv2.GaussianBlur(share, (0, 0), 1.5)) ** 2
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
-    thin = _thin(share, grain, floor) & ~_in_shade(share, network)
+    thin = _thin(share, grain, floor)
+    thin &= ~_at_foot(thin, share, network)
     flat |= floor & ray & (network < 0.5)
     ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
     return _SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
@@ -382,10 +385,21 @@ def _thin(share: Plane, grain: Plane, floor: Area) -> Area:
     return np.asarray(found & ~joined_to_frame(found))
 
 
-def _in_shade(share: Plane, network: Matte) -> Area:
-    """Where all light outside the subject is dimmed: the dark line that it stands on is no hair."""
+def _at_foot(thin: Area, share: Plane, network: Matte) -> Area:
+    """Which thin dark lines are the shadow right beneath the subject, and no hair.
+
+    They follow its contour for long and never leave it, or all light about them is dimmed.
+    """
+    away = distance_to(network > 0.5)
     lightest = cv2.dilate(np.where(network < 0.5, share, 0).astype(np.float32), _window(2 * _LINE - 1))
-    return np.asarray(lightest < _SHADED) & grown(network > 0.5, _LINE / 2)
+    dimmed = (lightest < _SHADED) & (away <= _LINE / 2)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8), connectivity=8)
+    farthest = np.zeros(count)
+    np.maximum.at(farthest, np.asarray(labels[thin], np.int64), away[thin])
+    along = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) > _ALONG
+    follows = along & (farthest <= _LINE)
+    follows[0] = False
+    return np.asarray(dimmed | follows[labels])
 
 
 def _rows_of_plate(share: Plane, bare: Area) -> Plane:
