@@ -19,6 +19,10 @@ def dark(share: float = 0.5) -> np.ndarray:
     return layer
 
 
+def soft(share: float = 0.5) -> np.ndarray:
+    return cv2.GaussianBlur(dark(share), (0, 0), 3)
+
+
 def full(layer: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(cv2.resize(layer, (size, size), interpolation=cv2.INTER_LINEAR))
 
@@ -63,18 +67,18 @@ def test_an_editor_multiplies_the_same_shadow():
 @pytest.mark.parametrize(
     ("wanted", "measured", "alpha", "given", "kind"),
     [
-        ("auto", dark(), standing(), {}, "kept"),
-        ("auto", dark(), standing(), {"floor": "left"}, "kept"),
+        ("auto", soft(), standing(), {}, "kept"),
+        ("auto", soft(), standing(), {"floor": "left"}, "kept"),
         ("auto", None, standing(), {"floor": "left"}, "soft"),
         ("auto", None, standing(), {}, "none"),
         ("auto", None, standing(200), {"floor": "left"}, "none"),
         ("auto", np.ones((9, 9, 3), np.float32), standing(), {"floor": "left"}, "none"),
-        ("auto", dark(), standing(), {"drawing": True}, "none"),
-        ("keep", dark(), standing(), {}, "kept"),
+        ("auto", soft(), standing(), {"drawing": True}, "none"),
+        ("keep", soft(), standing(), {}, "kept"),
         ("keep", None, standing(), {"floor": "left"}, "none"),
-        ("soft", dark(), standing(), {}, "soft"),
+        ("soft", soft(), standing(), {}, "soft"),
         ("soft", None, standing(200), {"floor": "left"}, "none"),
-        ("none", dark(), standing(), {"floor": "left"}, "none"),
+        ("none", soft(), standing(), {"floor": "left"}, "none"),
     ],
 )
 def test_which_shadow_a_subject_gets(wanted, measured, alpha, given, kind):
@@ -125,3 +129,19 @@ def test_a_channel_that_the_plate_hardly_has_does_not_tint_the_shadow(plate):
     core = layer[70:80, 60:100]
     assert np.abs(core[..., weakest] / core.mean(axis=2) - 1).max() < 0.06
     assert core.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_scene_behind_the_subject_is_no_shadow_of_it():
+    layer = np.ones((300, 400, 3), np.float32)
+    alpha = np.zeros((300, 400), np.float32)
+    alpha[180:260, 150:250] = 1
+    faded = layer.copy()
+    faded[250:275, 120:300] = 0.4
+    faded = cv2.GaussianBlur(faded, (0, 0), 6)
+    assert choose_shadow("auto", faded, alpha).kind == "kept"
+    for top in range(10, 150, 28):  # a shelf
+        faded[top : top + 14, 20:380] = 0.5
+    found = choose_shadow("auto", faded, alpha)
+    assert found.kind == "none"
+    assert "sharp edges" in found.note
+    assert choose_shadow("keep", faded, alpha).kind == "kept"

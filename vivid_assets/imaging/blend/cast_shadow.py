@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.blend.contact_shadow import contact_shadow
+from vivid_assets.imaging.core.areas import grown
 from vivid_assets.imaging.core.arrays import RGB, RGB8, LinearRGB, Matte, Plane, Planes
 from vivid_assets.imaging.core.color import (
     encode_deep,
@@ -44,6 +45,9 @@ Kind = Literal["kept", "soft", "none"]
 
 _MOST_AREA, _MOST_FRAME = 0.7, 0.5
 """Shares of the picture and of its frame in shadow up to which it is believed."""
+_STEEP, _MOST_STEEP, _BESIDE = 0.1, 0.01, 0.02
+"""Change of the logarithm of light from pixel to pixel that is an edge; the share of the picture that may have such;
+and that of its longer side about the subject in which they do not count."""
 _CUT = 0.25
 """Share of a subject's width at the frame's lower edge from which that cuts it."""
 _FEET = 0.12
@@ -105,7 +109,7 @@ def choose_shadow(
     small = shrink(np.ascontiguousarray(alpha, np.float32), SOFT_AT)
     if requested == "soft":
         return _soft(small, floor or "above")
-    doubt = "" if measured is None else _doubt(measured)
+    doubt = "" if measured is None else _doubt(measured, small)
     if requested == "keep":
         if measured is None:
             return Shadow("none", None, "the original background is not plain: its shadow cannot be measured")
@@ -130,12 +134,21 @@ def _soft(alpha: Matte, key_light: KeyLight) -> Shadow:
     return Shadow("soft", np.repeat(layer[..., None], 3, axis=2))
 
 
-def _doubt(layer: LinearRGB) -> str:
-    """Why a measured shadow is not believed; empty where it is."""
+def _doubt(layer: LinearRGB, alpha: Matte) -> str:
+    """Why a measured shadow is not believed; empty where it is.
+
+    Away from its subject a shadow fades: what has sharp edges there is a scene. Of the photographs that this was chosen
+    by scenes had such edges on 1.6 to 5 per cent of their pixels, shadows and reflections on at most 0.4.
+    """
     dark = layer.mean(axis=2) < 0.9
     frame = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
     if dark.mean() > _MOST_AREA or frame.mean() > _MOST_FRAME:
         return "what darkens the original background lies over most of it: no shadow of the subject"
+    subject = cv2.resize(alpha, dark.shape[::-1], interpolation=cv2.INTER_AREA) > 0.05
+    logs = np.log(np.maximum(layer.mean(axis=2), 0.02))
+    steep = np.hypot(cv2.Scharr(logs, cv2.CV_32F, 1, 0), cv2.Scharr(logs, cv2.CV_32F, 0, 1)) / 32 > _STEEP
+    if (steep & ~grown(subject, _BESIDE * max(dark.shape))).mean() > _MOST_STEEP:
+        return "what darkens the original background has sharp edges: no shadow of the subject"
     return ""
 
 
