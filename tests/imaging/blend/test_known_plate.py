@@ -288,3 +288,17 @@ def test_the_narrow_shadow_beneath_a_rim_is_no_hair():
     known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True)
     foot = (below > 3) & (below < 9) & (y > 400)
     assert known.alpha[foot].mean() < 0.1
+
+
+def test_a_rim_of_a_hue_of_its_own_shows_its_color():
+    """Between the subject's colour and the plate's, it seems half clear at first, and is solid."""
+    scene = plain(PLATES[0], subject=(110, 60, 35), size=600, shadow=False)
+    away = np.hypot(*(np.mgrid[:600, :600] - 299.5))
+    rim = 0.8 * np.exp(-np.clip(132 - away, 0, None) / 12)[..., None] * (0.5, 1, 0.3)
+    front, solid = (scene.front * (1 + rim)).astype(np.float32), scene.alpha[..., None]
+    light = (solid * front + (1 - solid) * scene.plate).astype(np.float32)
+    grain = np.random.default_rng(1).normal(0, 1 / 255, light.shape)
+    mask = np.clip(1.1 * cv2.GaussianBlur(scene.alpha, (0, 0), 8), 0, 1)
+    rimmed = replace(scene, front=front, mask=mask, picture=to_uint8(linear_to_srgb(light) + grain))
+    soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
+    assert apart(composed(rimmed).composite, rimmed.before(MAGENTA), soft) < 1.7

@@ -244,18 +244,26 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     here = Solved(image, np.ascontiguousarray(prior[box]), where, view, view)
     out, rows = np.ascontiguousarray(alpha[box]), len(where)
     none = np.zeros((1, 1, 2), np.float32)
+    telling = np.ascontiguousarray(_enlarged(parts.telling, height, width)[box])
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
+    # A rim of a hue of its own seems half clear, and would not show its colour: solid again, it does. Where the plate
+    # has no hue, what is nearly solid may as well be the plate in the shadow.
+    _settle(here._replace(where=where & telling), model, telling, out, unit, threads)
     near = _next_to(out, where, unit)
     model = model._replace(front=spread_front(image, near, where, threads))
     here = here._replace(front_view=whole(*out.shape))
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
-    parallel_rows(hold_hue, rows, here, model, out, threads=threads)
-    away = _away_from_bare(out, unit)
-    telling = np.ascontiguousarray(_enlarged(parts.telling, height, width)[box])
-    parallel_rows(fill_solid, rows, here, model, away, telling, out, threads=threads)
+    _settle(here, model, telling, out, unit, threads)
     # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
     alpha[box] = np.minimum(out, most[box])
     return alpha
+
+
+def _settle(here: Solved, model: Model, telling: Area, alpha: Matte, unit: float, threads: int | None) -> None:
+    """Raise what was solved to what the hue of F allows, and make solid what is nearly so; in place."""
+    parallel_rows(hold_hue, len(alpha), here, model, alpha, threads=threads)
+    away = _away_from_bare(alpha, unit)
+    parallel_rows(fill_solid, len(alpha), here, model, away, telling, alpha, threads=threads)
 
 
 def _away_from_bare(alpha: Matte, unit: float) -> Plane:
