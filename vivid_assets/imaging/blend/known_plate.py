@@ -229,8 +229,6 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     height, width = light.shape[:2]
     alpha = np.asarray(cv2.resize(parts.trimap, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     unknown = (alpha > 0.01) & (alpha < 0.99)
-    soft = cv2.resize(cv2.GaussianBlur(parts.trimap, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
-    most = np.asarray(smoothstep(np.asarray(soft, np.float32), *_BORDER), np.float32)
     if parts.beside_gaps.any():
         unknown |= _doubted(light, alpha, parts)
     np.round(alpha, out=alpha)
@@ -255,7 +253,10 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
     _settle(here, model, telling, out, unit, threads)
     # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
-    alpha[box] = np.minimum(out, most[box])
+    alpha[box] = out
+    soft = cv2.resize(cv2.GaussianBlur(parts.trimap, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
+    border = unknown & (soft < _BORDER[1])
+    alpha[border] = np.minimum(alpha[border], smoothstep(np.asarray(soft[border], np.float32), *_BORDER))
     return alpha
 
 
