@@ -78,7 +78,7 @@ def test_pruning_says_first_and_deletes_when_it_is_told(done):
     os.utime(unused.path, (1e9, 1e9))
     said = vivid(done, command="prune")
     assert "Nothing was deleted: add --yes" in said.output
-    assert "1 files that killed runs left" in said.output
+    assert "1 file that killed runs left" in said.output
     assert "1 that no catalogue uses" in said.output
     assert sizes_kept(done) == before == {(48, 48), (56, 56)}
     assert vivid(done, "--yes", command="prune").exit_code == 0
@@ -232,7 +232,7 @@ def test_pruning_merges_shards_of_which_little_is_left_and_then_forgets_them(pip
     scan(pipeline.store, pipeline.catalogue, accept_removals=True)
     said = vivid(pipeline, command="prune").output
     assert "Its shards are left as they are while it has runs to come" in said, "names are to be taken away first"
-    assert "trials: 1 files of those untouched for 30 days" in said
+    assert "trials: 1 file of those untouched for 30 days" in said
     assert "2 shards, a quarter full or less, to merge" in vivid(pipeline, "--yes", command="prune").output
     assert pipeline.store.names("trials/old/tables/masks/spring-00000") == []
     assert len(pipeline.store.names("trials/new/tables/masks/spring-00000")) == 1
