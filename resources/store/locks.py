@@ -6,7 +6,8 @@ Numbering, rather than replacing, lets exactly one of several waiters take over.
 stale ones: their holder, should it wake, finds that it holds nothing any more. Nobody touches what is not its own.
 
 Whether a claim is refreshed is watched by the waiter's own monotonic clock, so clocks that differ or jump do
-not matter. The claim of a process of this machine that has died is stale at once.
+not matter. The claim of a process of this machine that has died is stale at once, and so is one that this process left,
+because the store failed when it was to be given back.
 """
 
 import json
@@ -23,6 +24,8 @@ from resources.store.processes import is_gone, this_process
 from resources.store.store import Store
 
 _log = logging.getLogger(__name__)
+_OURS: set[str] = set()
+"""The holders of this process that have not given their claims back."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ class Claims:
         while True:
             path = self._path(key, number)
             claim = Claim(key, path, uuid.uuid4().hex)
-            if self.store.create(path, self._stamp(claim)):
+            if self._created(claim):
                 # A stale claim below that changed since was given back and perhaps taken anew.
                 if all(self._look(lower) == stamp for lower, stamp in below.items()):
                     for lower in below:
                         self.store.write(lower, self._stamp(claim))
                     return claim
+                _OURS.discard(claim.holder)
                 self.store.remove([path])
                 return None
             stamp = self._look(path)
@@ -59,11 +63,26 @@ class Claims:
             below[path] = stamp
             number += 1
 
+    def _created(self, claim: "Claim") -> bool:
+        # Noted first: another thread may look as soon as it is there.
+        _OURS.add(claim.holder)
+        created = False
+        try:
+            created = self.store.create(claim.path, self._stamp(claim))
+        finally:
+            if not created:
+                _OURS.discard(claim.holder)
+        return created
+
     def release(self, claim: "Claim") -> None:
         """Give the claim back, with those that it took over."""
         # The highest last: as long as it is there, a waiter that counts up from 0 finds it.
         paths = [self._path(claim.key, number) for number in range(claim.number + 1)]
-        self.store.remove(path for path in paths if self._is_of(path, claim))
+        try:
+            self.store.remove(path for path in paths if self._is_of(path, claim))
+        finally:
+            # Last: until then another thread of this process would take it for one that was left.
+            _OURS.discard(claim.holder)
 
     def is_held(self, claim: "Claim") -> bool:
         """Whether the claim is still this holder's: one that slept too long may have been taken over."""
@@ -138,8 +157,8 @@ class Claims:
         before, since = self._seen.get(path, (b"", 0.0))
         if before != stamp:
             self._seen[path] = (stamp, self.clock())
-            return _is_of_the_dead(stamp)
-        return self.clock() - since > self.stale_after_s or _is_of_the_dead(stamp)
+            return _is_left(stamp)
+        return self.clock() - since > self.stale_after_s or _is_left(stamp)
 
 
 @dataclass(frozen=True)
@@ -155,8 +174,10 @@ class Claim:
         return int(self.path.rsplit(".", 2)[1])
 
 
-def _is_of_the_dead(stamp: bytes) -> bool:
+def _is_left(stamp: bytes) -> bool:
+    """Whether it is of a process of this machine that has died, or of this one, which does not hold it any more."""
     try:
-        return is_gone(json.loads(stamp)["process"])
+        found = json.loads(stamp)
+        return is_gone(found["process"]) or (found["process"] == this_process() and found["holder"] not in _OURS)
     except (ValueError, KeyError, TypeError):
         return False

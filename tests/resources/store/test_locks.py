@@ -142,3 +142,19 @@ def test_a_store_that_fails_for_a_while_does_not_end_the_refreshing(store, monke
     with claims.kept_fresh([mine]):
         until(lambda: store.read(mine.path) != before)
     assert json.loads(store.read(mine.path))["fresh"] != json.loads(before)["fresh"]
+
+
+def test_a_claim_that_could_not_be_given_back_keeps_its_own_process_waiting_for_nothing(store, monkeypatch):
+    claims = Claims(store, "claims/masks")
+
+    def fail(*given):
+        raise OSError("503")
+
+    with monkeypatch.context() as broken, claims.held("spring-00001"):
+        broken.setattr(type(store), "remove", fail)
+    assert store.exists("claims/masks/spring-00001.0.claim")
+    with claims.held("spring-00001", poll_s=60) as claim:
+        assert claims.is_held(claim)
+        assert Claims(store, "claims/masks").take("spring-00001") is None
+    assert not store.exists("claims/masks/spring-00001.0.claim")
+    assert not store.exists("claims/masks/spring-00001.1.claim")
