@@ -140,16 +140,21 @@ def _doubt(layer: LinearRGB, alpha: Matte) -> str:
     Away from its subject a shadow fades: what has sharp edges there is a scene. Of the photographs that this was chosen
     by scenes had such edges on 1.6 to 5 per cent of their pixels, shadows and reflections on at most 0.4.
     """
-    dark = layer.mean(axis=2) < 0.9
+    light = layer.mean(axis=2)
+    dark = light < 0.9
     frame = np.concatenate([dark[0], dark[-1], dark[:, 0], dark[:, -1]])
     if dark.mean() > _MOST_AREA or frame.mean() > _MOST_FRAME:
         return "what darkens the original background lies over most of it: no shadow of the subject"
     subject = cv2.resize(alpha, dark.shape[::-1], interpolation=cv2.INTER_AREA) > 0.05
-    logs = np.log(np.maximum(layer.mean(axis=2), 0.02))
-    steep = np.hypot(cv2.Scharr(logs, cv2.CV_32F, 1, 0), cv2.Scharr(logs, cv2.CV_32F, 0, 1)) / 32 > _STEEP
+    steep = slope_of(np.log(np.maximum(light, 0.02))) > _STEEP
     if (steep & ~grown(subject, _BESIDE * max(dark.shape))).mean() > _MOST_STEEP:
         return "what darkens the original background has sharp edges: no shadow of the subject"
     return ""
+
+
+def slope_of(plane: Plane) -> Plane:
+    """How much a plane (float32 h×w) changes from pixel to pixel, in whatever direction it changes most."""
+    return np.asarray(np.hypot(cv2.Scharr(plane, cv2.CV_32F, 1, 0), cv2.Scharr(plane, cv2.CV_32F, 0, 1)) / 32)
 
 
 def _is_cut(alpha: Matte) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, replace
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.blend.cast_shadow import MOST, blur_widely, measure_shadow, spread
+from vivid_assets.imaging.blend.cast_shadow import MOST, blur_widely, measure_shadow, slope_of, spread
 from vivid_assets.imaging.blend.foreground import Colors, estimate_colors, spread_front
 from vivid_assets.imaging.blend.plate import FITTED_AT, find_plate
 from vivid_assets.imaging.blend.solve import around
@@ -252,8 +252,8 @@ def _full_alpha(light: LinearRGB, parts: "_Parts", model: "Model", threads: int 
     here = here._replace(front_view=whole(*out.shape))
     parallel_rows(solve_alpha, rows, here, model, none, out, threads=threads)
     _settle(here, model, telling, out, unit, threads)
-    # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
     alpha[box] = out
+    # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
     soft = cv2.resize(cv2.GaussianBlur(parts.trimap, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
     border = unknown & (soft < _BORDER[1])
     alpha[border] = np.minimum(alpha[border], smoothstep(np.asarray(soft[border], np.float32), *_BORDER))
@@ -364,8 +364,7 @@ def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: floa
     tinted = 0.025 + 0.08 * np.clip(1 - share, 0, 1) * share + 3 * grain
     floor = _floor_line(reduced)
     ray = (off < tinted) & (share > _DARKEST) & ((share < MOST) | floor)
-    logs = np.log(np.maximum(share, 0.01))
-    slope = np.hypot(cv2.Scharr(logs, cv2.CV_32F, 1, 0), cv2.Scharr(logs, cv2.CV_32F, 0, 1)) / 32
+    slope = slope_of(np.log(np.maximum(share, 0.01)))
     fine = (share - cv2.GaussianBlur(share, (0, 0), 1.5)) ** 2
     rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
     flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
@@ -378,8 +377,7 @@ def _small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: floa
 
 def _deeply_tinted(off: Plane, ray: Area, where: Area, grain: Plane) -> Area:
     """What goes over smoothly from a shadow on the ray to one that is tinted more, as colourful plates have it."""
-    drift = np.hypot(cv2.Scharr(off, cv2.CV_32F, 1, 0), cv2.Scharr(off, cv2.CV_32F, 0, 1)) / 32
-    smooth = where & (off < _TINTED) & (drift < 0.01 + 2 * grain)
+    smooth = where & (off < _TINTED) & (slope_of(off) < 0.01 + 2 * grain)
     # Most pixels about each tell, so that grain leaves no specks.
     smooth = ~ray & (off < _TINTED) & (cv2.blur(smooth.astype(np.float32), (7, 7)) > 0.5)
     found = joined(without_small_parts(smooth, _LARGE * smooth.size), grown(ray, 2))
@@ -416,9 +414,9 @@ def _rows_of_plate(share: Plane, bare: Area) -> Plane:
 
     It is there at both sides of the frame, where a shadow seldom is.
     """
-    side = max(2, round(_SIDE * share.shape[1]))
-    ends = np.maximum(np.median(share[:, :side], axis=1), np.median(share[:, -side:], axis=1))
-    seen = bare[:, :side].all(axis=1) & bare[:, -side:].all(axis=1)
+    ends = np.maximum(*(np.median(strip, axis=1) for strip in _sides(share)))
+    left, right = _sides(bare)
+    seen = left.all(axis=1) & right.all(axis=1)
     return np.where(seen, np.clip(ends, 0.05, 1), 1)[:, None].astype(np.float32)
 
 
@@ -427,11 +425,8 @@ def _floor_line(light: LinearRGB) -> Area:
 
     A shadow or a subject seldom reaches to both sides, and never in one row.
     """
-    width = light.shape[1]
-    side = max(2, round(_SIDE * width))
-    logs = np.log(np.maximum(_mean(light), 1e-3))
     changed = []
-    for strip in (logs[:, :side], logs[:, -side:]):
+    for strip in _sides(np.log(np.maximum(_mean(light), 1e-3))):
         row = np.median(strip, axis=1)
         wide = np.pad(row, _STEP, mode="edge")
         above, below = wide[: -2 * _STEP], wide[2 * _STEP :]
@@ -439,7 +434,13 @@ def _floor_line(light: LinearRGB) -> Area:
         changed.append(cv2.dilate((np.maximum(step, line) > _ENDS).astype(np.uint8), np.ones((5, 1), np.uint8)))
     both = np.minimum(*changed)
     rows = np.asarray(cv2.dilate(both, np.ones((3, 1), np.uint8))).ravel() > 0
-    return np.repeat(rows[:, None], width, axis=1)
+    return np.repeat(rows[:, None], light.shape[1], axis=1)
+
+
+def _sides(plane: Plane | Area) -> tuple[Plane | Area, Plane | Area]:
+    """The strips at the left and at the right of the frame, where a whole row is told from what stands in it."""
+    side = max(2, round(_SIDE * plane.shape[1]))
+    return plane[:, :side], plane[:, -side:]
 
 
 def _reduced(noise: float, longest: int, of: int) -> float:
