@@ -13,7 +13,7 @@ from vivid_assets.stages.stage import all_stages
 
 PACKAGE = Path(vivid_assets.__file__).parent
 IMAGING = PACKAGE / "imaging"
-ROOMS = {"core", "io", "analysis", "matte", "blend", "backdrop", "clips"}
+ROOMS = {"core", "io", "analysis", "matte", "blend", "backdrop", "clips", "plate"}
 
 CONTEXT = re.compile(r"\bbuild_[a-z]+_context\(")
 

@@ -28,9 +28,9 @@ from PIL import Image
 
 from benchmarks.quality.blending import NOISE, Cutout, drawn_cutouts, fit, photographs, read_cutouts
 from benchmarks.quality.mask_measures import mean_absolute_error, sum_of_absolute_differences
-from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
 from vivid_assets.imaging.io.codec import decode
+from vivid_assets.imaging.plate.lay_shadow import multiply_layer
 from vivid_assets.one_picture.composites import cut_out, laid_over
 from vivid_assets.one_picture.masks import Masks
 from vivid_assets.one_picture.scenes import Scene

@@ -7,12 +7,12 @@ is corrected before it is smoothed over time.
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.blend.known_plate import REFERENCE, solve_known_plate
 from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.areas import dilated, eroded, grown, joined
 from vivid_assets.imaging.core.arrays import RGB8, Area, LinearRGB, Matte
 from vivid_assets.imaging.core.noise import capture_noise
-from vivid_assets.imaging.core.resize import shrink
+from vivid_assets.imaging.core.resize import REFERENCE, shrink
+from vivid_assets.imaging.plate.known_plate import solve_known_plate
 
 _BARE = 0.1
 """Alpha up to which the photograph is sure of its background."""

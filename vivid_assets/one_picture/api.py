@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from resources.scenes.plain import is_plain
-from vivid_assets.imaging.blend.cast_shadow import Choice as Shadow
 from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.options import Mode
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.io.codec import Picture
+from vivid_assets.imaging.plate.cast_shadow import Choice as Shadow
 from vivid_assets.one_picture.composites import blended, replaced
 from vivid_assets.one_picture.images import Array, Image, mask_of, picture_of, pillow_of
 from vivid_assets.one_picture.masks import Masks, Solved

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.cast_shadow import Choice as Shadow
 from vivid_assets.imaging.blend.upsample import upsample_alpha
+from vivid_assets.imaging.plate.cast_shadow import Choice as Shadow
 from vivid_assets.one_picture.api import SettingsTables, read_settings, scene_of
 from vivid_assets.one_picture.clips import ClipReport, Clips, Composed, repeatable
 from vivid_assets.one_picture.images import Image

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.cast_shadow import Choice
 from vivid_assets.imaging.blend.composite import Blend, compose
 from vivid_assets.imaging.blend.options import BlendOptions, Placement
 from vivid_assets.imaging.blend.placement import Place, find_place
@@ -16,6 +15,7 @@ from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.plate.cast_shadow import Choice
 
 
 class Masked(NamedTuple):

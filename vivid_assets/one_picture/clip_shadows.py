@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from vivid_assets.imaging.blend.cast_shadow import Choice, choose_shadow
 from vivid_assets.imaging.clips.layers import REACH, steady_layer
 from vivid_assets.imaging.core.arrays import LinearRGB, Matte
 from vivid_assets.imaging.core.key_light import KeyLight
+from vivid_assets.imaging.plate.cast_shadow import Choice, choose_shadow
 
 _SAMPLES = 8
 """Frames that tell which shadow a clip has, at most."""

@@ -15,7 +15,6 @@ from resources.scenes.generators import BACKDROP, NOT_GENERATED
 from resources.scenes.plain import COLOR, TRANSPARENT, rgb_of
 from vivid_assets.catalogue.identity import is_clip
 from vivid_assets.imaging.backdrop.render import look_of, render
-from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import compose
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import BlendOptions, Rules
@@ -30,6 +29,7 @@ from vivid_assets.imaging.io.codec import SUFFIXES, Format, Picture, SourceType,
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.pixel_budget import budget_of_memory
 from vivid_assets.imaging.io.transparency import opaque
+from vivid_assets.imaging.plate.lay_shadow import multiply_layer
 from vivid_assets.rows.columns import Int32, StoredFile
 from vivid_assets.rows.failures import PictureFailure
 from vivid_assets.rows.stage import RowInput, Stage

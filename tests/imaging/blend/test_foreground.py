@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vivid_assets.imaging.blend.foreground import estimate_colors, estimate_foreground
+from vivid_assets.imaging.blend.foreground import estimate_foreground
+from vivid_assets.imaging.core.spread_colors import estimate_colors
 
 
 def scene(seed: int, height: int = 60, width: int = 70) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

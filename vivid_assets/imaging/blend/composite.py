@@ -8,11 +8,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.cast_shadow import Choice, Shadow, choose_shadow, shaded
 from vivid_assets.imaging.blend.cutout import emptied
 from vivid_assets.imaging.blend.despill import Spill
 from vivid_assets.imaging.blend.evidence import Evidence
-from vivid_assets.imaging.blend.known_plate import KnownPlate
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import BlendOptions, Placement
 from vivid_assets.imaging.blend.placement import Place, find_place, mix_layers, place_layers, place_shadow
@@ -29,6 +27,9 @@ from vivid_assets.imaging.core.color import (
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.resize import cover
+from vivid_assets.imaging.plate.cast_shadow import Choice, Shadow, choose_shadow
+from vivid_assets.imaging.plate.known_plate import KnownPlate
+from vivid_assets.imaging.plate.lay_shadow import shaded
 
 _FADE_IN = np.float32(32)
 """A pixel all but empty is the new background, as an empty one is: alpha times this, up to 1."""

@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 
-from vivid_assets.imaging.blend.foreground import Colors
 from vivid_assets.imaging.blend.projection import project
 from vivid_assets.imaging.core.areas import dilated
 from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Vector
 from vivid_assets.imaging.core.interpolate import smoothstep
 from vivid_assets.imaging.core.noise import NOISE
 from vivid_assets.imaging.core.sparse_blur import sparse_blur
+from vivid_assets.imaging.core.spread_colors import Colors
 
 Verdict = Literal["exact", "blurred", "coarse", "unheard"]
 

@@ -8,8 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from vivid_assets.imaging.blend.cast_shadow import Choice
     from vivid_assets.imaging.core.alpha import Origin
+    from vivid_assets.imaging.plate.cast_shadow import Choice
 
 Mode = Literal["decontaminate", "lab-deprojection", "alpha"]
 """See ``composite``."""

@@ -24,7 +24,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.blend.evidence import SHARP, Evidence, assess_alpha
-from vivid_assets.imaging.blend.foreground import PLAIN, Colors, estimate_colors, update_colors
+from vivid_assets.imaging.blend.foreground import PLAIN
 from vivid_assets.imaging.blend.projection import project
 from vivid_assets.imaging.blend.upsample import upsample
 from vivid_assets.imaging.core.areas import distance_to_contour
@@ -36,6 +36,7 @@ from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import whole
 from vivid_assets.imaging.core.resize import REFERENCE
 from vivid_assets.imaging.core.sparse_blur import sparse_blur
+from vivid_assets.imaging.core.spread_colors import Colors, estimate_colors, update_colors
 
 _HALF_FROM = 1536
 """Longer side from which an alpha that is not sharp is solved at half the size."""

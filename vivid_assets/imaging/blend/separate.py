@@ -15,17 +15,15 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vivid_assets.imaging.blend.cast_shadow import SOFT_AT
 from vivid_assets.imaging.blend.despill import Spill, suppress_spill
 from vivid_assets.imaging.blend.evidence import Evidence
-from vivid_assets.imaging.blend.foreground import Colors, estimate_foreground
-from vivid_assets.imaging.blend.known_plate import KnownPlate, known_colors, plate_of, solve_known_plate
+from vivid_assets.imaging.blend.foreground import estimate_foreground
 from vivid_assets.imaging.blend.lab_deprojection import deproject_lab
 from vivid_assets.imaging.blend.measures import BackgroundColor, Measures, background_color, measure
 from vivid_assets.imaging.blend.options import BlendOptions
-from vivid_assets.imaging.blend.plate import FITTED_AT
-from vivid_assets.imaging.blend.solve import Answer, Box, Place, around, place, resized_to_alpha, solve
+from vivid_assets.imaging.blend.solve import Answer, Place, place, resized_to_alpha, solve
 from vivid_assets.imaging.core.alpha import GIVEN, NOTHING, Alpha, Origin, fit_alpha
+from vivid_assets.imaging.core.areas import Box, around
 from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte
 from vivid_assets.imaging.core.color import (
     encode_deep,
@@ -40,6 +38,10 @@ from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
 from vivid_assets.imaging.core.resize import REFERENCE, shrink
+from vivid_assets.imaging.core.spread_colors import Colors, known_colors
+from vivid_assets.imaging.plate.cast_shadow import SOFT_AT
+from vivid_assets.imaging.plate.find_plate import FITTED_AT, plate_of
+from vivid_assets.imaging.plate.known_plate import KnownPlate, solve_known_plate
 
 _NO_BACKGROUND = np.float32(100.0)
 """A light that no new background is like."""

@@ -6,17 +6,15 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.blend.evidence import Evidence
-from vivid_assets.imaging.blend.foreground import Colors, estimate_colors
 from vivid_assets.imaging.blend.refine_alpha import hard_edges, refine_alpha, soften_hard_edges
 from vivid_assets.imaging.blend.upsample import upsample
-from vivid_assets.imaging.core.areas import box_of
-from vivid_assets.imaging.core.arrays import RGB, Area, LinearRGB, Matte
+from vivid_assets.imaging.core.areas import Box, around
+from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte
 from vivid_assets.imaging.core.color import linear_to_srgb, srgb_to_linear, to_uint8
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.push_pull import View, whole
 from vivid_assets.imaging.core.resize import REFERENCE
-
-Box = tuple[slice, slice]
+from vivid_assets.imaging.core.spread_colors import Colors, estimate_colors
 
 _MARGIN = 64
 """Pixels, there, about the soft ones that are looked at."""
@@ -159,13 +157,3 @@ def place(image: RGB, answer: Answer, solved: Solved, noise: float | None, threa
     alpha[box] = part
     over = View(box[0].start - top * down, box[1].start - left * across, (bottom - top) * down, (right - left) * across)
     return Place(alpha, box, light, part, over, noise)
-
-
-def around(soft: Area, margin: int) -> Box:
-    """Find the rectangle that holds every soft pixel with a margin about it; all where there is none."""
-    height, width = soft.shape
-    top, bottom, left, right = box_of(soft) or (0, height, 0, width)
-    return (
-        slice(max(top - margin, 0), min(bottom + margin, height)),
-        slice(max(left - margin, 0), min(right + margin, width)),
-    )

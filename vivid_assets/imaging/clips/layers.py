@@ -15,7 +15,7 @@ REACH = 4
 """Frames each way that are looked at."""
 _TREMBLES = 0.025
 """Difference of a pixel from its frame's, averaged over the channels and its surroundings, at which the weight of
-another frame falls to 1/e: twice what is the least of a shadow (``blend.cast_shadow``), which comes and goes."""
+another frame falls to 1/e: twice what is the least of a shadow (``plate.shadow_layer``), which comes and goes."""
 _ABOUT = 5
 """Pixels across over which the difference is averaged."""
 

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from vivid_assets.imaging.core.arrays import Area, Indices, Labels, Plane
 
+Box = tuple[slice, slice]
+"""Rows and columns of a rectangle."""
+
 
 class Parts(NamedTuple):
     """The connected parts of an area."""
@@ -127,3 +130,17 @@ def box_of(area: Area) -> tuple[int, int, int, int] | None:
     if not rows.size:
         return None
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def around(area: Area, margin: int) -> Box:
+    """The smallest rectangle that holds ``area`` (bool h×w) with ``margin`` pixels about it; all for an empty area.
+
+    >>> around(np.pad(np.array([[True]]), 2), 1)
+    (slice(1, 4, None), slice(1, 4, None))
+    """
+    height, width = area.shape
+    top, bottom, left, right = box_of(area) or (0, height, 0, width)
+    return (
+        slice(max(top - margin, 0), min(bottom + margin, height)),
+        slice(max(left - margin, 0), min(right + margin, width)),
+    )

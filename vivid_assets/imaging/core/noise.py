@@ -7,6 +7,8 @@ from vivid_assets.imaging.core.arrays import RGB, Matte, Vector
 
 NOISE = 1.2
 """A good capture's noise at 8 bits, standard deviation in levels of sRGB; the least that is assumed."""
+_LEAST_NOISE = 0.4
+"""Levels of 8 bits: what is left of a capture's noise in a reduced picture, at least."""
 
 _BLOCK = 16
 _MOST_BLOCKS = 400
@@ -60,6 +62,11 @@ def noise_variances(noise: float = NOISE) -> Vector:
     """Tabulate the variance of linear light that ``noise`` levels of 8-bit sRGB make, by light in 1/1023."""
     light = np.maximum(np.arange(_STEPS) / (_STEPS - 1), 0.0031308)
     return ((noise / 255) ** 2 * (2.4 / 1.055) ** 2 * light ** (2.8 / 2.4)).astype(np.float32)
+
+
+def reduced_noise(noise: float, longest: int, of: int) -> float:
+    """What is left of a capture's noise in a picture that was reduced to ``longest`` pixels from ``of``."""
+    return max(noise * longest / of, _LEAST_NOISE)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.blend.cast_shadow import multiply_layer
 from vivid_assets.imaging.blend.composite import Blend
 from vivid_assets.imaging.blend.measures import Measures
 from vivid_assets.imaging.blend.options import Rules
@@ -29,6 +28,7 @@ from vivid_assets.imaging.io.video.joined import Segment, join_segments
 from vivid_assets.imaging.io.video.marking import add_xmp
 from vivid_assets.imaging.io.video.read import Clip
 from vivid_assets.imaging.io.video.write import FrameSink, composite_encoding, with_alpha, writing
+from vivid_assets.imaging.plate.lay_shadow import multiply_layer
 from vivid_assets.one_picture.clip_frames import Masked, compose_clip
 from vivid_assets.one_picture.clip_shadows import ClipShadows
 from vivid_assets.settings import CompositesSettings

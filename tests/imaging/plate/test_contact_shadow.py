@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vivid_assets.imaging.blend.contact_shadow import contact_shadow
+from vivid_assets.imaging.plate.contact_shadow import contact_shadow
 
 
 def box(bottom: int = 150) -> np.ndarray:

@@ -15,7 +15,8 @@ import numpy as np
 
 from vivid_assets.imaging.core.areas import distance_to, grown, joined
 from vivid_assets.imaging.core.arrays import Area, Indices, LinearRGB, Matte, Plane, Planes, Vector
-from vivid_assets.imaging.core.noise import NOISE, noise_variances
+from vivid_assets.imaging.core.noise import NOISE, noise_variances, reduced_noise
+from vivid_assets.imaging.core.resize import fitted_size
 
 FITTED_AT = 256
 """Longer side in pixels at which a plate is fitted; it has no detail that this would lose."""
@@ -93,6 +94,26 @@ def find_plate(light: LinearRGB, subject: Matte, noise: float = NOISE) -> Plate 
     left = _smoothed(logs - base, trusted.astype(np.float32), 0.05 * longest)
     sure = np.exp(-distance_to(trusted) / np.float32(0.12 * longest))
     return Plate(np.maximum(np.exp(base + left) - _FLOOR, 1e-5).astype(np.float32), shaded, sure)
+
+
+def plate_of(light: LinearRGB, alpha: Matte, noise: float, longest: int) -> LinearRGB | None:
+    """Find the plate of a picture by a small one; None where its background is busy.
+
+    Args:
+        light: float32 h×w×3, linear light, of any size from ``FITTED_AT`` on.
+        alpha: float32 h×w, 0..1.
+        noise: the capture's in the whole picture, in levels of 8 bits.
+        longest: longer side of the whole picture.
+
+    Returns:
+        float32 h×w×3, linear light, the longer side ``FITTED_AT`` or less.
+    """
+    fitted = fitted_size(light.shape[1], light.shape[0], FITTED_AT)
+    tiny, subject = (
+        np.asarray(cv2.resize(plane, fitted, interpolation=cv2.INTER_AREA), np.float32) for plane in (light, alpha)
+    )
+    found = find_plate(tiny, subject, reduced_noise(noise, max(fitted), longest))
+    return None if found is None else found.light
 
 
 def _is_textured(logs: Planes, weight: Planes, grain: Planes, seen: Area) -> bool:

@@ -6,10 +6,10 @@ import pytest
 
 from tests.support.plain import plain
 from vivid_assets.demo.drawings import DRAWINGS
-from vivid_assets.imaging.blend.known_plate import ALIKE, solve_known_plate
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.core.color import ciede2000, linear_to_srgb, rgb_to_lab, srgb_to_linear, to_uint8
+from vivid_assets.imaging.plate.known_plate import ALIKE, solve_known_plate
 
 PLATES = [(232, 200, 60), (60, 170, 75), (182, 180, 177), (244, 244, 242), (24, 24, 26)]
 MAGENTA = (200, 30, 160)

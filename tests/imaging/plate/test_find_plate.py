@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.plain import plain
-from vivid_assets.imaging.blend.plate import FITTED_AT, find_plate
 from vivid_assets.imaging.core.color import srgb_to_linear
+from vivid_assets.imaging.plate.find_plate import FITTED_AT, find_plate
 
 
 def small(plane: np.ndarray) -> np.ndarray:

@@ -1,0 +1,150 @@
+"""The picture at 512 pixels, compared with its plate: what lies on the ray, what is flat, what is thin.
+
+The plate in any light is a ray through black. A pixel near it is background or grey subject; how near it lies, how
+rough it is and how steep are what the separation goes by.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame, without_small_parts
+from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Vector
+from vivid_assets.imaging.core.noise import noise_variances, reduced_noise
+from vivid_assets.imaging.core.resize import fitted_size
+from vivid_assets.imaging.plate.floor import floor_line, rows_of_plate
+from vivid_assets.imaging.plate.neighbours import slope_of, window
+from vivid_assets.imaging.plate.shadow_layer import MOST_SHARE
+
+SEPARATED_AT = 512
+"""Longer side in pixels at which subject, shadow and plate are separated."""
+NEAR = 0.012
+"""Share of the longer side about the mask that is solved."""
+LARGE = 2e-3
+"""Share of the picture from which a hole is large, or a tinted shadow."""
+SHADED = 0.88
+"""Share of the plate's light up to which there is a shadow."""
+_DARKEST = 0.04
+"""Share of the plate's light under which nothing is taken for shadow."""
+_FOOT = 8
+"""Pixels about a tinted shadow that are as tinted and belong to it."""
+_LINE, _DENT = 9, 0.12
+"""Pixels across which a line is thin, and share of the plate's light that it must lack against both of its sides."""
+_ALONG = 24
+"""Pixels that a line follows the subject's contour, from which it is the shadow at its foot."""
+_TINTED = 0.3
+"""Distance from the ray, as a share of the plate's light, of the most tinted shadow."""
+
+
+@dataclass(frozen=True)
+class SmallPicture:
+    """The small picture, and how each of its pixels compares with the plate."""
+
+    light: LinearRGB
+    """float32 h×w×3, linear light, as the plate."""
+    network: Matte
+    """The network's alpha."""
+    plate: LinearRGB
+    share: Plane
+    """Of the plate's light."""
+    noise: Plane
+    """Standard deviation of that."""
+    off: Plane
+    """Distance from the ray, as a share of the plate's light."""
+    ray: Area
+    """bool: plate in any light."""
+    flat: Area
+    """bool: no rougher than noise, no steeper than a shadow's edge."""
+    thin: Area
+    """bool: darker than what lies on both sides of it. No lamp is so small that its shadow of a hair were so sharp."""
+    table: Vector
+    """The noise's variances."""
+    colored: Plane
+    """How far the plate is from grey, 0..1."""
+
+    @property
+    def longest(self) -> int:
+        """Its longer side, in pixels."""
+        return int(max(self.network.shape))
+
+
+def small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: float) -> SmallPicture:
+    """Reduce a picture to ``SEPARATED_AT`` and compare its pixels with the plate.
+
+    Args:
+        light: float32 H×W×3, linear light.
+        alpha: float32 h×w, 0..1, of any size: a network's.
+        plate: float32 h×w×3, linear light, of any size.
+        noise: the capture's in the whole picture, in levels of 8 bits.
+
+    """
+    height, width = light.shape[:2]
+    size = fitted_size(width, height, SEPARATED_AT)
+    reduced = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
+    network = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    plate = np.asarray(cv2.resize(plate, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    left = reduced_noise(noise, max(size), max(height, width))
+    table = noise_variances(left)
+    # Each channel by its noise, whose variance goes with the light to the power of 7/6.
+    weight = np.maximum(plate, 0.004) ** np.float32(-7 / 6)
+    length = (weight * plate * plate).sum(axis=2)
+    share = (weight * reduced * plate).sum(axis=2) / length
+    row = rows_of_plate(share, network < 0.05)
+    plate, share, length = plate * row[..., None], share / row, length * row * row
+    off = np.sqrt((weight * (reduced - share[..., None] * plate) ** 2).sum(axis=2) / length)
+    grain = np.sqrt(np.float32((left / 255) ** 2 * (2.4 / 1.055) ** 2) / length)
+    # Light that is shaded may be tinted: by the sky, or by the subject.
+    tinted = 0.025 + 0.08 * np.clip(1 - share, 0, 1) * share + 3 * grain
+    floor = floor_line(reduced)
+    ray = (off < tinted) & (share > _DARKEST) & ((share < MOST_SHARE) | floor)
+    slope = slope_of(np.log(np.maximum(share, 0.01)))
+    fine = (share - cv2.GaussianBlur(share, (0, 0), 1.5)) ** 2
+    rough = np.sqrt(cv2.GaussianBlur(fine, (0, 0), 1.5))
+    flat = (slope < 0.05 + 2 * grain / np.maximum(share, 0.05)) & (rough < 0.008 + 1.5 * grain)
+    thin = _thin(share, grain, floor)
+    thin &= ~_at_foot(thin, share, network)
+    flat |= floor & ray & (network < 0.5)
+    ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
+    return SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
+
+
+def _deeply_tinted(off: Plane, ray: Area, where: Area, grain: Plane) -> Area:
+    """What goes over smoothly from a shadow on the ray to one that is tinted more, as colourful plates have it."""
+    smooth = where & (off < _TINTED) & (slope_of(off) < 0.01 + 2 * grain)
+    # Most pixels about each tell, so that grain leaves no specks.
+    smooth = ~ray & (off < _TINTED) & (cv2.blur(smooth.astype(np.float32), (7, 7)) > 0.5)
+    found = joined(without_small_parts(smooth, LARGE * smooth.size), grown(ray, 2))
+    # At the subject's foot the shadow is steeper.
+    return found | (grown(found, _FOOT) & (off < _TINTED)) if found.any() else found
+
+
+def _thin(share: Plane, grain: Plane, floor: Area) -> Area:
+    """Where it is darker than on both sides: hairs and stalks, but no line where a floor meets its wall."""
+    dent = np.asarray(cv2.morphologyEx(np.minimum(share, 1), cv2.MORPH_BLACKHAT, window(_LINE)), np.float32)
+    found = (dent > _DENT + 3 * grain) & ~floor
+    return np.asarray(found & ~joined_to_frame(found))
+
+
+def _at_foot(thin: Area, share: Plane, network: Matte) -> Area:
+    """Which thin dark lines are the shadow right beneath the subject, and no hair.
+
+    They follow its contour for long and never leave it, or all light about them is dimmed.
+    """
+    away = distance_to(network > 0.5)
+    lightest = cv2.dilate(np.where(network < 0.5, share, 0).astype(np.float32), window(2 * _LINE - 1))
+    dimmed = (lightest < SHADED) & (away <= _LINE / 2)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8), connectivity=8)
+    farthest = np.zeros(count)
+    np.maximum.at(farthest, np.asarray(labels[thin], np.int64), away[thin])
+    along = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) > _ALONG
+    follows = along & (farthest <= _LINE)
+    follows[0] = False
+    return np.asarray(dimmed | follows[labels])
+
+
+def _colored(plate: LinearRGB) -> Plane:
+    """How far a plate is from grey, 0..1."""
+    red, green, blue = cv2.split(plate)
+    least, most = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
+    return np.asarray(1 - least / np.maximum(most, 1e-4))
