@@ -226,4 +226,4 @@ def _refuse_duplicates(found: pa.Table) -> None:
         [entry["values"].as_py() for entry in counts if entry["counts"].as_py() > 1] if len(counts) < len(found) else []
     )
     if twice:
-        raise ValueError(f"{len(twice)} pictures are listed more than once, such as {twice[0]!r}.")
+        raise ValueError(f"Pictures are listed more than once: {len(twice)}, such as {twice[0]!r}.")

@@ -35,6 +35,7 @@ from resources.resource import Resource
 from resources.scenes.generator import SceneGenerator
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS, generator_names
 from resources.scenes.plain import TRANSPARENT
+from resources.spelling import did_you_mean
 from vivid_assets.flow import STAGE_NAMES, stage_named
 from vivid_assets.imaging.blend.options import (
     ALIGNED,
@@ -50,7 +51,6 @@ from vivid_assets.imaging.blend.options import (
 from vivid_assets.imaging.io.video.limits import ClipLimits
 from vivid_assets.imaging.matte.quality import Thresholds
 from vivid_assets.presets import presets
-from vivid_assets.spelling import did_you_mean
 
 _BLEND = BlendOptions()
 _PLACEMENT = Placement()

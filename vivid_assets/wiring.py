@@ -8,6 +8,7 @@ import dagster as dg
 from resources.alerts import Alerts
 from resources.models import own_models
 from resources.resource import Resource
+from resources.spelling import did_you_mean
 from resources.store.store import Store
 from vivid_assets.assets.export import export_asset
 from vivid_assets.assets.trials import trials_asset
@@ -21,7 +22,6 @@ from vivid_assets.scheduling.ticks import arrivals_sensor, nightly_schedule
 from vivid_assets.scheduling.updates import update_job, updates_sensor
 from vivid_assets.scheduling.upkeep import upkeep_jobs
 from vivid_assets.settings import SettingsFile
-from vivid_assets.spelling import did_you_mean
 from vivid_assets.stages.shard_asset import shard_asset
 from vivid_assets.stages.stage import all_stages
 from vivid_assets.stages.stage_settings import settings_assets

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from resources.errors import MachineFault, ModelUnavailable, first_line
 from resources.runtime.device import free_memory
+from resources.spelling import counted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -116,7 +117,8 @@ class Batches(Generic[Item, Result]):
             fault.__context__ = fault.__cause__ = None
         else:
             if len(done) != len(batch):
-                raise MachineFault(f"A batch of {len(batch)} pictures came back as {len(done)} results.")
+                sent, back = counted(len(batch), "picture"), counted(len(done), "result")
+                raise MachineFault(f"A batch of {sent} came back as {back}.")
             self._any_fitted = True
             for entry in done:
                 if isinstance(entry, Exception):

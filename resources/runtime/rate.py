@@ -5,6 +5,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from resources.spelling import counted
+
 _LEAST = 20
 _SHARE = 1 / 3
 """The pace is that of the last third of the pictures, twenty at least: fewer would differ too much from the rest, and
@@ -19,13 +21,12 @@ class Progress:
     compiles: there is no pace before the second.
     """
 
-    def __init__(self, total: int, *, what: str = "pictures", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, total: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = total
         self.done = 0
         self.failed = 0
         self.computing = 0.0
         """Seconds in batches."""
-        self._what = what
         self._clock = clock
         self._counts: list[int] = []
         """The pictures computed after each batch."""
@@ -90,8 +91,7 @@ class Progress:
 
     def line(self, extra: Mapping[str, float] | None = None) -> str:
         """One line for the log, e.g. ``128 of 512 pictures, 3 failed, 2.10 a second, 3 min left``."""
-        what = self._what.removesuffix("s") if self.total == 1 else self._what
-        parts = [f"{self.finished} of {self.total} {what}"]
+        parts = [f"{self.finished:,} of {counted(self.total, 'picture')}"]
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.rate:

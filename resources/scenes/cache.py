@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.scenes.request import Scene, SceneRequest, bucket
+from resources.spelling import counted
 from resources.store.locks import Claim, Claims
 from resources.store.store import Store
 
@@ -119,7 +120,7 @@ class SceneCache:
                     self._written(last, found)
                     if not claims:
                         if not waited:
-                            _log.info("Waiting for what another run is making: scenes %d", len(missing))
+                            _log.info("Waiting for %s that another run is making", counted(len(missing), "scene"))
                             waited = True
                         time.sleep(self._poll_s)
                         self._look(missing, found)

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
+from resources.spelling import counted
 from vivid_assets.catalogue.identity import ETAG, UNREADABLE
 from vivid_assets.catalogue.names import collisions, why_refused
 from vivid_assets.catalogue.pictures import (
@@ -26,7 +27,6 @@ from vivid_assets.catalogue.pictures import (
     why_no_picture,
 )
 from vivid_assets.imaging.io.formats import ENOUGH
-from vivid_assets.spelling import counted
 
 LISTING = pa.schema([("picture", pa.string()), ("size", pa.int64()), ("stamp", pa.string())])
 

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.spelling import Nearest, counted, plain
 from vivid_assets.catalogue.listing import Listing
 from vivid_assets.catalogue.manifest import seen_before
 from vivid_assets.catalogue.names import collisions
 from vivid_assets.catalogue.outcomes import NOT_THERE
 from vivid_assets.catalogue.source import OVERRIDES
-from vivid_assets.spelling import Nearest, counted, plain
 
 _ALSO_NAMED = 3
 ALSO_COMPARED = 50

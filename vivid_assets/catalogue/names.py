@@ -7,7 +7,7 @@ renaming the file is all it takes.
 import re
 from collections.abc import Iterable, Mapping
 
-from vivid_assets.spelling import plain
+from resources.spelling import plain
 
 _LONGEST_PART = 200
 """Bytes. File systems take 255; results append to the name, and temporary names to these."""

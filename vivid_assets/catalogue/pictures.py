@@ -6,8 +6,8 @@ Catalogues and the commands for single pictures share this rule, and its message
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from resources.spelling import counted
 from vivid_assets.imaging.io.formats import kind_of
-from vivid_assets.spelling import counted
 
 PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}

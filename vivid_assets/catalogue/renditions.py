@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.spelling import did_you_mean, plain
 from vivid_assets.catalogue.requests import scene_seed
 from vivid_assets.settings import Rendition
-from vivid_assets.spelling import did_you_mean, plain
 
 _WORDS = ("prompt", "negative_prompt", "seed", "scene", "background")
 """What a manifest's line may say of one rendition."""

@@ -17,6 +17,7 @@ from upath import UPath
 from partitions.assignment import FOUND, NO_FILE, Assignment, assign
 from resources.errors import DamagedTable, MachineFault
 from resources.scenes.plain import HOW_WRITTEN, is_plain
+from resources.spelling import Nearest, counted, did_you_mean
 from resources.store.store import Store
 from vivid_assets.catalogue.clips import Clips, declared_clips, kinds_said
 from vivid_assets.catalogue.identity import IS_CLIP, MANIFEST, UNREADABLE, is_clip, kind_of_content
@@ -31,7 +32,6 @@ from vivid_assets.catalogue.source import CATALOGUE_FILE, OVERRIDES, Catalogue, 
 from vivid_assets.catalogue.wishes import AT_DESK, MASK_CONTENT, read_wishes, with_wishes
 from vivid_assets.imaging.io.formats import EXTRAS, PLUGINS
 from vivid_assets.settings import CatalogueSettings, parse_catalogue_settings
-from vivid_assets.spelling import Nearest, counted, did_you_mean
 
 _log = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from upath import UPath
 from partitions.assignment import NO_FILE
 from partitions.shards import check_catalogue_name, is_catalogue_name
 from resources.scenes.plain import is_plain
+from resources.spelling import counted
 from resources.store.reach import reached
 from resources.store.store import Store, as_path
 from vivid_assets.catalogue.clips import content_of_bytes, frames_content
@@ -40,7 +41,6 @@ from vivid_assets.settings import (
     toml_text,
     unknown_entry,
 )
-from vivid_assets.spelling import counted
 
 CATALOGUE_FILE = "catalogue.toml"
 OVERRIDES = "overrides"

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from resources.spelling import counted
 from vivid_assets.checks.check import Check, Context, Judged, named
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
-from vivid_assets.spelling import counted
 
 
 def _clips(outcome: Outcome) -> list[dict[str, Any]]:

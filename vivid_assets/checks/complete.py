@@ -1,9 +1,9 @@
 """Whether enough pictures succeeded in a stage; every stage has this check."""
 
+from resources.spelling import counted
 from vivid_assets.checks.check import Check, Context, Judged, named
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import FAILED, OK, SKIPPED
-from vivid_assets.spelling import counted
 
 
 def judge_completeness(outcome: Outcome, context: Context) -> Judged:

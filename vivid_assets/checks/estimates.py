@@ -1,10 +1,10 @@
 """Whether masks are as probably right as they always were in a catalogue."""
 
+from resources.spelling import counted
 from vivid_assets.checks.check import Check, Context, Judged, named
 from vivid_assets.checks.verdicts import LEAST_HISTORY, by_history
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
-from vivid_assets.spelling import counted
 
 
 def judge_estimates(outcome: Outcome, context: Context) -> Judged:

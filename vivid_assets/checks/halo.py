@@ -1,9 +1,9 @@
 """Whether the original background's colour is gone from the edges."""
 
+from resources.spelling import counted
 from vivid_assets.checks.check import Check, Context, Judged, named, share
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
-from vivid_assets.spelling import counted
 
 
 def judge_halo(outcome: Outcome, context: Context) -> Judged:

@@ -2,10 +2,10 @@
 
 from math import sqrt
 
+from resources.spelling import counted
 from vivid_assets.checks.check import Check, Context, Judged, named, share
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
-from vivid_assets.spelling import counted
 
 LEAST_HISTORY = 100
 """Pictures of earlier shards without which there is nothing to compare with."""

@@ -1,9 +1,9 @@
 """Whether every row was made with all that was wanted."""
 
+from resources.spelling import counted
 from vivid_assets.checks.check import Check, Context, Judged
 from vivid_assets.rows.engine import Outcome
 from vivid_assets.rows.stage import OK
-from vivid_assets.spelling import counted
 
 
 def judge_whole(outcome: Outcome, context: Context) -> Judged:

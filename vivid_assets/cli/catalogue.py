@@ -8,10 +8,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from resources.spelling import counted
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, instance_home, open_instance, open_store
 from vivid_assets.flow import STAGE_NAMES
-from vivid_assets.spelling import counted
 
 # What a command needs it imports itself: help is shown at once, and only what runs or registers waits for Dagster.
 if TYPE_CHECKING:

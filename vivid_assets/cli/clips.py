@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from resources.spelling import counted
 from vivid_assets.cli.console import complain, console, say
 from vivid_assets.cli.results import mark_in, mark_of
 from vivid_assets.imaging.io.mask_files import encode_mask
@@ -29,7 +30,6 @@ from vivid_assets.one_picture.clips import ClipReport, Clips
 from vivid_assets.one_picture.renditions import background_of
 from vivid_assets.one_picture.scenes import Scenes
 from vivid_assets.settings import Rendition, Settings
-from vivid_assets.spelling import counted
 
 if TYPE_CHECKING:
     from vivid_assets.imaging.core.arrays import RGB8

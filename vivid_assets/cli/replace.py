@@ -11,9 +11,9 @@ from rich.table import Table
 
 from resources.masks.tiers import LADDER
 from resources.scenes.generators import AUTO, BACKDROP, GENERATORS
+from resources.spelling import counted
 from vivid_assets.cli.console import complain, console, say
 from vivid_assets.presets import presets
-from vivid_assets.spelling import counted
 
 # The commands import what they need themselves, so that help is shown at once.
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from dagster._core.utils import make_new_run_id
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.runtime.cuda import cuda_driver
+from resources.spelling import counted
 from resources.store.processes import this_process
 from resources.store.store import Store
 from vivid_assets.catalogue.settings_versions import observations
@@ -25,7 +26,6 @@ from vivid_assets.cli.home import settings_file
 from vivid_assets.cli.stopping import Stopped, stop_if_interrupted
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import Settings, find_model, scene_generators
-from vivid_assets.spelling import counted
 
 _PIPELINE = Pipeline()
 """The one of ``vivid_assets.definitions``."""

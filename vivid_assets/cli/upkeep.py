@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from resources.spelling import counted
 from vivid_assets.cli.console import console, say
 from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_instance, open_store
-from vivid_assets.spelling import counted
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 

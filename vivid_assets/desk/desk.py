@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from resources.errors import MachineFault
+from resources.spelling import counted
 from resources.store.store import Store
 from vivid_assets.assets.composites import COMPOSITES
 from vivid_assets.assets.masks import MASKS
@@ -36,7 +37,6 @@ from vivid_assets.review.share import shared_out
 from vivid_assets.rows.stage import OK, name_of
 from vivid_assets.rows.tables import read_columns, read_rows, read_value
 from vivid_assets.settings import LONGEST_TEXT, SettingsFile, tier_name
-from vivid_assets.spelling import counted
 from vivid_assets.stages.masks import tiers_of
 from vivid_assets.stages.out_of_date import STALE, WAITING, ask_for, standings, updates
 

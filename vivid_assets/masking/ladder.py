@@ -18,6 +18,7 @@ import numpy as np
 from resources.errors import ModelUnavailable
 from resources.masks.tier import MaskModel
 from resources.runtime.batches import FirstPictures
+from resources.spelling import counted
 from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_art
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, uncut_circle, visible_part
@@ -44,7 +45,6 @@ from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
 from vivid_assets.masking.model import Tier
 from vivid_assets.rows.failures import picture_failure
-from vivid_assets.spelling import counted
 
 MOST_OF_CIRCLE = 0.9
 """Of a circle that a photograph was cut to, what its subject covers at most; what covers more is round itself."""

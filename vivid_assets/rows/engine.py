@@ -14,6 +14,7 @@ from resources.errors import MachineFault
 from resources.runtime.device import GpuMemory, GpuUse
 from resources.runtime.environment import environment
 from resources.runtime.rate import Progress, duration
+from resources.spelling import counted
 from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.rows.columns import as_columns
@@ -22,7 +23,6 @@ from vivid_assets.rows.keys import degraded_key, digest, row_key
 from vivid_assets.rows.stage import COMMON, FAILED, OK, SKIPPED, RowInput, Stage, name_of
 from vivid_assets.rows.tables import Journal, as_table, read_numbered, read_rows, read_shelf, shelve, write_rows
 from vivid_assets.rows.work import Done, Work, perform
-from vivid_assets.spelling import counted
 
 _PROGRESS_SECONDS = 10.0
 _NONE: dict[str, Any] = {"key": None}

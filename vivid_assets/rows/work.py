@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from resources.errors import MachineFault
+from resources.spelling import counted
 from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.rows.failures import PictureFailure, picture_failure
 from vivid_assets.rows.stage import RowInput
-from vivid_assets.spelling import counted
 
 Loaded = TypeVar("Loaded")
 Computed = TypeVar("Computed")
@@ -155,7 +155,8 @@ def _compute(work: Work[Any, Any], loaded: list[Any]) -> list[Any]:
         _tell(error, failure)
         return [failure]
     if len(computed) != len(loaded):
-        raise MachineFault(f"A batch of {counted(len(loaded), 'picture')} came back as {len(computed)} results.")
+        sent, back = counted(len(loaded), "picture"), counted(len(computed), "result")
+        raise MachineFault(f"A batch of {sent} came back as {back}.")
     return [_as_failure(entry) if isinstance(entry, Exception) else entry for entry in computed]
 
 

@@ -18,11 +18,11 @@ import dagster as dg
 
 from partitions.shards import catalogue_of, is_shard
 from resources.alerts import Alerts
+from resources.spelling import counted
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import shards_of
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.lost_runs import at_work
-from vivid_assets.spelling import counted
 from vivid_assets.stages.faults import reasons
 
 _LONGEST = 3000

@@ -17,6 +17,7 @@ import dagster as dg
 from resources.errors import MachineFault
 from resources.models import own_models
 from resources.resource import Resource
+from resources.spelling import counted
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED
 from vivid_assets.catalogue.outcomes import read_outcome
@@ -28,7 +29,6 @@ from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import CATALOGUES, Pipeline
 from vivid_assets.rows.keys import digest
 from vivid_assets.settings import SettingsFile
-from vivid_assets.spelling import counted
 from vivid_assets.stages.out_of_date import KINDS, Standing, counts_by_stage, each_standing, sentence
 
 _LEAST_SECONDS = 30

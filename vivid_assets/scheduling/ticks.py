@@ -17,6 +17,7 @@ from resources.alerts import Alerts
 from resources.errors import MachineFault
 from resources.models import own_models
 from resources.resource import Resource
+from resources.spelling import counted
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED, PUBLISH
 from vivid_assets.catalogue.outcomes import record_outcome, send_outcome
@@ -29,7 +30,6 @@ from vivid_assets.rows.keys import digest
 from vivid_assets.scheduling.jobs import CATALOGUE
 from vivid_assets.scheduling.lost_runs import at_work, close_lost_runs
 from vivid_assets.settings import SettingsFile
-from vivid_assets.spelling import counted
 from vivid_assets.stages.out_of_date import asked_for, standings
 
 ATTEMPT = "vivid/attempt"

@@ -14,13 +14,13 @@ from pydantic import Field
 from resources.errors import MachineFault
 from resources.models import own_models
 from resources.runtime.rate import duration
+from resources.spelling import counted, did_you_mean
 from resources.store.store import Store
 from vivid_assets.catalogue.progress import EXPORT
 from vivid_assets.catalogue.source import find, registered
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.jobs import one_step, retry_failed
-from vivid_assets.spelling import counted, did_you_mean
 from vivid_assets.stages.out_of_date import (
     DEGRADED,
     FAILED,

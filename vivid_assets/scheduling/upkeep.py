@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from partitions.shards import check_catalogue_name
+from resources.spelling import counted
 from resources.store.store import Store
 from vivid_assets.assets.export import EXPORTED, publish_catalogue
 from vivid_assets.assets.review import REVIEW
@@ -19,7 +20,6 @@ from vivid_assets.export.rename import rename
 from vivid_assets.export.tidy import Tidied, tidy
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.scheduling.jobs import one_step
-from vivid_assets.spelling import counted
 from vivid_assets.stages.stage import all_stages
 
 

@@ -125,7 +125,7 @@ def test_what_filled_the_memory_is_let_go_before_the_next_try():
 
 
 def test_a_function_that_loses_items_is_a_fault():
-    with pytest.raises(MachineFault, match="came back as 1"):
+    with pytest.raises(MachineFault, match="came back as 1 result"):
         in_batches(lambda items: items[:1], [1, 2], 2)
 
 

@@ -39,6 +39,13 @@ def test_rate_and_time_left(clock):
     assert progress.computing == 17.5
 
 
+def test_one_is_one_picture_and_many_are_read_in_thousands(clock):
+    assert Progress(1, clock=clock).line() == "0 of 1 picture"
+    many = Progress(1200, clock=clock)
+    many.add(1100)
+    assert many.line() == "1,100 of 1,200 pictures"
+
+
 def _mixed(cheap, dear, share):
     """Costs as of pictures some of which a further tier is asked for."""
     return lambda draw, number: [dear if draw.random() < share else cheap for _ in range(number)]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from resources.spelling import counted
 from vivid_assets.imaging.core.arrays import RGB8
 from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.layer_files import encode_layer
@@ -20,7 +21,6 @@ from vivid_assets.masking.clip_masks import OVERRULED, OVERRULED_REASON, ClipMas
 from vivid_assets.masking.ladder import trouble
 from vivid_assets.review.clip_sheet import FrameVerdict, ShownFrame, clip_sheet, frames_to_show
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.spelling import counted
 from vivid_assets.stages.clips.kept import KeptAnswers, KeptMask, KeptMasks, Parts
 from vivid_assets.stages.clips.packed import Packed, Packer, shadow_name
 from vivid_assets.stages.clips.source import Pixels, opened_clip, opened_pack
