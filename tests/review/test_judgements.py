@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from resources.store.store import Store
-from vivid_assets.review.judgements import Label, calibration, keep, kept, read_judgements
+from vivid_assets.review.judgements import Label, calibration, keep, kept, read_judgements, take_back
 
 CSV = b'"picture","judgement","right"\r\n"./=a.png","wrong","0.4"\r\n"b, c.png","RIGHT",""\r\nd.png,right,\r\n'
 
@@ -44,6 +46,21 @@ def test_labels_are_kept_and_the_later_word_holds(tmp_path):
     assert both == [Label("a.png", False, 0.4), Label("b.png", True, 0.8), Label("b.png", False, 0.1)]
     assert kept(store, "spring") == both
     assert kept(store, "autumn") == []
+
+
+def test_what_is_taken_back_is_no_label_and_an_earlier_masks_stays(tmp_path):
+    store = Store(root=str(tmp_path))
+    keep(store, "spring", [Label("a.png", True, 0.4), Label("a.png", False, 0.1), Label("b.png", True, 0.4)])
+    left = take_back(store, "spring", "a.png", 0.4)
+    assert left == [Label("a.png", False, 0.1), Label("b.png", True, 0.4)] == kept(store, "spring")
+
+
+def test_labels_of_several_people_at_once_are_all_kept(tmp_path):
+    store = Store(root=str(tmp_path))
+    labels = [Label(f"{k}.png", True, 0.5) for k in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda label: keep(store, "spring", [label]), labels))
+    assert sorted(kept(store, "spring"), key=labels.index) == labels
 
 
 def test_an_estimate_that_means_what_it_says_keeps_the_threshold():

@@ -30,7 +30,7 @@ from vivid_assets.catalogue.wishes import (
 from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import encode_mask
 from vivid_assets.imaging.io.read_mask import read_mask
-from vivid_assets.review.judgements import Label, keep
+from vivid_assets.review.judgements import Label, keep, take_back
 from vivid_assets.review.look import FINE
 from vivid_assets.review.page import OF_CLIPS
 from vivid_assets.review.share import shared_out
@@ -159,8 +159,12 @@ class Desk:
         if row is None:
             raise ValueError(f"{name!r} has not been reviewed yet.")
         keep_judged(self.store, catalogue, name, Judged(row["key"], judgement == RIGHT) if judgement else None)
-        if judgement and row["right"] is not None:
+        if row["right"] is None:
+            return
+        if judgement:
             keep(self.store, catalogue, [Label(picture, judgement == RIGHT, row["right"])])
+        else:
+            take_back(self.store, catalogue, picture, row["right"])
 
     def wish(self, catalogue: str, picture: str, tier: str, prompt: str, background: str) -> Wish:
         """Ask for a tier, prompt and background of a picture; a mask that was given stays. Raises ValueError."""

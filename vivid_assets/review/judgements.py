@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from resources.store.locks import Claims
 from resources.store.store import Store
 from vivid_assets.masking.calibration import calibrated, calibration_error, log_odds, reliability
 
@@ -92,12 +93,12 @@ def read_judgements(data: bytes, estimates: Mapping[str, float], *, where: str) 
 
 def keep(store: Store, catalogue: str, labels: Iterable[Label]) -> list[Label]:
     """Add ``labels`` to those that the store has of the catalogue, and return all; the later word on a mask holds."""
-    known = {(label.picture, label.right): label for label in kept(store, catalogue)}
-    merged = known | {(label.picture, label.right): label for label in labels}
-    if merged != known:
-        lines = (json.dumps(asdict(label), ensure_ascii=False) for label in merged.values())
-        store.write(_path(catalogue), "".join(f"{line}\n" for line in lines).encode())
-    return [*merged.values()]
+    return _changed(store, catalogue, lambda known: known | {_of(label): label for label in labels})
+
+
+def take_back(store: Store, catalogue: str, picture: str, right: float) -> list[Label]:
+    """Forget what was said of the picture's mask while it had that estimate, and return what is left."""
+    return _changed(store, catalogue, lambda known: {of: one for of, one in known.items() if of != (picture, right)})
 
 
 def kept(store: Store, catalogue: str) -> list[Label]:
@@ -123,6 +124,25 @@ def calibration(labels: Sequence[Label]) -> Calibration:
         min_right = round(float(1 / (1 + np.exp(-np.clip(level, -4, 4)))), 2)
     expected, error = float((1 - p).sum()), calibration_error(p, hits)
     return Calibration(len(labels), int(wrong), expected, error, found, reliability(p, hits), min_right)
+
+
+_Labels = dict[tuple[str, float], Label]
+"""By picture and the estimate that its mask had."""
+
+
+def _of(label: Label) -> tuple[str, float]:
+    return label.picture, label.right
+
+
+def _changed(store: Store, catalogue: str, change: Callable[[_Labels], _Labels]) -> list[Label]:
+    # Several people judge at once, and a command may read a file meanwhile: nobody's label is lost.
+    with Claims(store, "claims/judgements").held(catalogue, poll_s=0.05):
+        known = {_of(label): label for label in kept(store, catalogue)}
+        changed = change(known)
+        if changed != known:
+            lines = (json.dumps(asdict(label), ensure_ascii=False) for label in changed.values())
+            store.write(_path(catalogue), "".join(f"{line}\n" for line in lines).encode())
+        return [*changed.values()]
 
 
 def _probability(text: str | None, at: str) -> float | None:

@@ -13,7 +13,9 @@ from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.wishes import read_judged, read_wishes
 from vivid_assets.desk.app import desk_app
 from vivid_assets.desk.desk import Desk
+from vivid_assets.review.judgements import kept
 from vivid_assets.review.look import FINE
+from vivid_assets.rows.tables import read_rows
 from vivid_assets.settings import SettingsFile
 
 pytestmark = pytest.mark.slow
@@ -65,6 +67,21 @@ def test_the_index_counts_what_there_is_to_look_at_and_what_was_said(pipeline):
     pipeline.scan()
     pipeline.run()
     assert counts()[2:] in ([0, 1], [1, 0]), "a picture that was made anew has not been looked at"
+
+
+def test_a_judgement_that_is_taken_back_is_no_label(pipeline, monkeypatch):
+    # The pictures here are drawings, whose masks have no estimate.
+    def estimated(*asked, **options):
+        return {name: row | {"right": 0.4} for name, row in read_rows(*asked, **options).items()}
+
+    monkeypatch.setattr("vivid_assets.desk.desk.read_rows", estimated)
+    desk = Desk(pipeline.store, SettingsFile())
+    desk.judge("spring", "a.png", "a.png", "wrong")
+    desk.judge("spring", "shoes/b & c.png", "shoes/b & c.png", "right")
+    said = {label.picture: label.is_right for label in kept(pipeline.store, "spring")}
+    assert said == {"a.png": False, "shoes/b & c.png": True}
+    desk.judge("spring", "a.png", "a.png", "")
+    assert [label.picture for label in kept(pipeline.store, "spring")] == ["shoes/b & c.png"]
 
 
 def test_the_page_has_every_picture_and_its_full_size(pipeline):
