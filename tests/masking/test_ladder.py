@@ -120,6 +120,45 @@ def test_a_tier_whose_masks_were_not_learned_is_estimated_but_not_doubted(photo)
     assert 0.0 < mask.right < 1.0
 
 
+def sure_from(least, *tiers):
+    """A ladder whose masks must be ``least`` probably right."""
+    return Ladder([tier.tier for tier in tiers], LadderSettings(thresholds=Thresholds(min_right=least)))
+
+
+def test_a_good_mask_that_is_too_probably_wrong_gives_way_to_another_networks(photo):
+    first, second = Says("u2netp", round_hole), Says("of-somebody-else", firm)
+    (mask,) = sure_from(0.99, first, second).masks([photo])
+    assert [(one.tier, one.verdict) for one in mask.tried] == [("u2netp", "doubtful"), ("of-somebody-else", "good")]
+    assert "right with a probability of" in mask.tried[0].reason
+    assert (mask.tier, mask.verdict) == ("of-somebody-else", "good")
+    (trusted,) = sure_from(0.0, first, second).masks([photo])
+    assert (trusted.tier, second.asked) == ("u2netp", [1])
+
+
+def test_of_two_doubtful_masks_the_more_probably_right_is_kept_whichever_was_first(photo):
+    def aside(image):
+        return np.roll(round_hole(image), image.shape[1] // 3, axis=1)
+
+    alone = {answer: sure_from(0.0, Says("u2net", answer)).masks([photo])[0] for answer in (firm, aside)}
+    assert alone[aside].right < alone[firm].right - 0.05
+    for answers in ((firm, aside), (aside, firm)):
+        tiers = [Says(name, answer) for name, answer in zip(("u2netp", "u2net"), answers, strict=True)]
+        (mask,) = sure_from(0.999, *tiers).masks([photo])
+        assert [one.verdict for one in mask.tried] == ["doubtful", "doubtful"]
+        assert mask.tier == ("u2netp", "u2net")[answers.index(firm)]
+        assert (mask.verdict, mask.review) == ("doubtful", True)
+
+
+def test_where_no_other_network_can_be_asked_a_doubtful_mask_stays(photo):
+    lacking = Tier("of-somebody-else", missing, missing="no weights here")
+    ladder = Ladder(
+        [Says("u2net", firm).tier, lacking, gradient_tier()], LadderSettings(thresholds=Thresholds(min_right=0.99))
+    )
+    (mask,) = ladder.masks([photo])
+    assert [one.tier for one in mask.tried] == ["u2net"]
+    assert (mask.tier, mask.verdict) == ("u2net", "doubtful")
+
+
 def test_a_mirrored_answer_counts_in_the_estimate(photo):
     # Both answer the picture alike; only one holds to it when the picture is mirrored.
     symmetric = Says("u2net", lambda image: cv2.GaussianBlur(round_hole(image), (0, 0), image.shape[1] / 110))
