@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ RIGHT_IOU, WRONG_IOU = 0.85, 0.75
 ROUGHLY_RIGHT_IOU = 0.5
 EDGE_F, EDGE_WITHIN = 0.8, 0.008
 CONTOUR_WITHIN, CONTOUR_PIXELS = 0.01, 60
-RIDGE = 30.0
+RIDGE = 300.0
 SOFT_FROM = 0.06
 """Share of soft pixels from which training asks for the mirrored picture: of more than the ladder does."""
 FOLDS = 5
@@ -87,9 +88,11 @@ def judged_masks(examples: Iterator[Example], cache: Path) -> list[JudgedMask]:
     """
     networks: dict[str, MaskModel] = {tier: CachedModel(tier, cache) for tier in TIERS}
     found = []
-    for number, example in enumerate(examples):
-        models = networks if number % 3 else networks | {GRADIENTS: GradientModel()}
-        found += [judged_mask(example, tier, model) for tier, model in models.items()]
+    # The weights at hand may be of other figures than are measured now, and verdicts are wanted without them.
+    with patch("vivid_assets.masking.ladder.estimate", return_value=trained.Estimate(1.0, 1.0)):
+        for number, example in enumerate(examples):
+            models = networks if number % 3 else networks | {GRADIENTS: GradientModel()}
+            found += [judged_mask(example, tier, model) for tier, model in models.items()]
     return [mask for mask in found if mask is not None]
 
 

@@ -127,7 +127,7 @@ def sure_from(least, *tiers):
 
 def test_a_good_mask_that_is_too_probably_wrong_gives_way_to_another_networks(photo):
     first, second = Says("u2netp", round_hole), Says("of-somebody-else", firm)
-    (mask,) = sure_from(0.99, first, second).masks([photo])
+    (mask,) = sure_from(0.999, first, second).masks([photo])
     assert [(one.tier, one.verdict) for one in mask.tried] == [("u2netp", "doubtful"), ("of-somebody-else", "good")]
     assert "right with a probability of" in mask.tried[0].reason
     assert (mask.tier, mask.verdict) == ("of-somebody-else", "good")

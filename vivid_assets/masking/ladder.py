@@ -318,10 +318,7 @@ class Ladder:
         return tier.is_network and (others or bool(attempt.right))
 
     def _doubt(self, attempt: Attempt) -> None:
-        """Take a good answer for a doubtful one where it is too probably wrong: the next tier's may be right.
-
-        Of 560 photographs' masks U²-Net's are right for half of those that U²-NetP has less than an even chance of.
-        """
+        """Take a good answer for a doubtful one where it is too probably wrong: the next network's may be right."""
         name, probability, figures, verdict = attempt.answers[-1]
         evidence = estimate_figures(attempt.crop, probability, probability, attempt.mirrored.get(name))
         attempt.right[name] = estimate(evidence, name).right
@@ -337,7 +334,8 @@ class Ladder:
         if not attempt.answers or attempt.answers[-1][0] != tier.name or attempt.forced:
             return False
         _, _, figures, verdict = attempt.answers[-1]
-        return verdict.accepted and not self._is_drawn(attempt) and figures.unsettled > self.settings.thresholds.max_unsettled
+        is_soft = figures.unsettled > self.settings.thresholds.max_unsettled
+        return verdict.accepted and is_soft and not self._is_drawn(attempt)
 
     def _look_again(self, model: MaskModel, doubtful: list[Attempt]) -> None:
         """Judge masks once more by what the model makes of the mirrored pictures."""

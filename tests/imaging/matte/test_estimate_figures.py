@@ -54,6 +54,33 @@ def test_a_contour_beside_the_edge_is_seen():
     assert wrong.taken_inside == pytest.approx(1 - 60**2 / 80**2, abs=0.1)
 
 
+def test_a_trace_of_another_thing_is_seen_in_the_log_odds_alone():
+    one, other = disk(radius=40, at=(0.5, 0.25)), disk(radius=40, at=(0.5, 0.75))
+    alone, traced = (measured(painted(one, other), np.maximum(one, trace * other)) for trace in (0.0, 0.04))
+    assert (traced.faint, traced.unsettled, traced.levels) == (alone.faint, alone.unsettled, alone.levels)
+    level = np.log(0.04 / 0.96)
+    assert traced.second_peak == pytest.approx(level, abs=0.01)
+    assert traced.outside_peak == pytest.approx(level, abs=0.01)
+    assert alone.second_peak == pytest.approx(alone.outside_peak, abs=0.01) == pytest.approx(np.log(5e-4), abs=0.01)
+    # Twice the area is over 0.03 as is over 0.5.
+    assert traced.wider == pytest.approx(np.log(2), abs=0.05)
+    assert traced.second == pytest.approx(np.log(0.04 + 0.003), abs=0.1)
+
+
+def test_a_faint_middle_is_seen_in_the_log_odds_within():
+    ring = np.maximum(disk(radius=60) - 0.04 * disk(radius=30), 0)
+    figures = measured(painted(disk()), ring)
+    assert figures.core_low == pytest.approx(np.log(0.96 / 0.04), abs=0.05)
+    assert figures.inside_middle > figures.core_low + 2
+    assert measured(painted(disk()), disk()).core_low > figures.core_low + 2
+
+
+@pytest.mark.parametrize("level", [0.0, 0.4])
+def test_an_answer_that_is_nowhere_over_one_half_has_figures_too(level):
+    figures = measured(painted(disk()), np.full((240, 240), level, np.float32), alpha=disk())
+    assert np.isfinite(figures.values()[:-2]).all()
+
+
 def test_the_mirrored_answer_is_compared():
     image, here, there = painted(disk()), disk(at=(0.5, 0.4)), disk(at=(0.5, 0.6))
     assert np.isnan(measured(image, here).mirrored)
@@ -79,7 +106,7 @@ def test_a_mirrored_picture_has_the_same_figures(turn):
 def test_figures_do_not_depend_on_the_size():
     small, large = measured(painted(disk()), disk()), measured(painted(disk(960, 240)), disk(960, 240))
     # Edges are as sharp as the pixels at either size.
-    same = {"steepness": 0.0, "soft": 0.0, "edge": 0.0, "frame_noise": 0.0}
+    same = {"steepness": 0.0, "soft": 0.0, "edge": 0.0, "frame_noise": 0.0, "beside": 0.0}
     assert replace(small, **same).values() == pytest.approx(replace(large, **same).values(), abs=0.05, nan_ok=True)
 
 

@@ -1,9 +1,9 @@
 """What speaks for a mask and against it, in figures that cost milliseconds and need no truth.
 
-The network's own probabilities say how sure it is; the picture says whether there is an edge where the contour runs,
-and whether what is left outside looks like what is inside; the mirrored picture's answer, where it was asked for, says
-whether the network would say the same again. A trained estimate turns these figures into a probability
-(``vivid_assets.masking.estimate``).
+The network's own probabilities say how sure it is, and their log odds say it where they round to none or all; the
+picture says whether there is an edge where the contour runs, and whether what is left outside looks like what is
+inside; the mirrored picture's answer, where it was asked for, says whether the network would say the same again. A
+trained estimate turns these figures into a probability (``vivid_assets.masking.estimate``).
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -23,6 +23,10 @@ MEASURED_AT = 192
 _EDGE = 0.02
 """Width of an edge, as a share of the longer side: the networks see 320 pixels, and their edges are as soft."""
 _BINS = 10
+_SMALLEST = 5e-4
+"""Probability at which log odds are cut: a network's answers are kept in half precision, which ends there below one."""
+_STEPS = {"rim": 0.01, "near": 0.02, "away": 0.03, "deep": 0.05, "far": 0.07}
+"""Distances from the network's contour at which its log odds are taken, as shares of the longer side."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,34 @@ class EstimateFigures:
     """Probability outside, summed."""
     steepness: float
     """Mean slope of the probability along the contour, per edge width."""
+    outside_high: float
+    """Log odds outside, away from the contour: their 90th percentile. Where nothing is half seen they still differ."""
+    outside_peak: float
+    """Their 99.7th."""
+    far_peak: float
+    """The same further away."""
+    rim_low: float
+    """Log odds inside, without the contour itself: their 8th percentile."""
+    inside_low: float
+    """The same further inside."""
+    inside_middle: float
+    """Their median there."""
+    core_low: float
+    """Their 8th percentile deep inside."""
+    wider: float
+    """Area of probability over 0.03 against that over 0.5, as a logarithm."""
+    narrower: float
+    """Area over 0.5 against that over 0.9, as a logarithm."""
+    second: float
+    """Probability of the strongest part away from the subject, summed, as a logarithm of its share."""
+    second_peak: float
+    """Its highest log odds."""
+    beside: float
+    """Mean log odds just outside the contour."""
+    frame_peak: float
+    """Highest log odds on the picture's frame, away from the subject."""
+    frame_odds: float
+    """Mean log odds on the frame."""
     largest: float
     """The largest part's share."""
     parts: float
@@ -141,6 +173,7 @@ def estimate_figures(
     gradient = _gradient(smooth)
     contour = inside & (inward <= 1.0)
     found = _of_network(p, inside, away, contour, area, edge_width)
+    found |= _of_odds(p)
     found |= _of_shape(inside, area)
     found |= _of_edges(smooth, gradient, inward - outward, contour, edge_width)
     found |= _of_colors(lab, inside, outward, inward, area, edge_width)
@@ -182,6 +215,49 @@ def _of_network(p: Matte, inside: Area, away: Area, contour: Area, area: float, 
         "leak": min(3.0, float(p[~inside].sum()) / area),
         "steepness": float(slope[contour].mean()) * edge_width,
     }
+
+
+def _of_odds(p: Matte) -> dict[str, float]:
+    """How sure the network is by its log odds, which tell a trace of another thing from none at all."""
+    kept = np.clip(p, _SMALLEST, 1.0 - _SMALLEST)
+    odds = np.asarray(np.log(kept / (1.0 - kept)), np.float32)
+    seen = p > 0.5
+    area = max(1.0, float(seen.sum()))
+    # Nothing seen, or nothing else, is infinitely far away.
+    outward, inward = (np.minimum(distance_to(one), float(p.size)) for one in (seen, ~seen))
+    step = {name: share * max(p.shape) for name, share in _STEPS.items()}
+    frame_away = frame_of(np.where(outward > step["away"], odds, -np.inf))
+    lowest = float(np.log(_SMALLEST))
+    beside = (outward > 0) & (outward <= step["rim"] * 1.5)
+    return {
+        "outside_high": _percentile(odds, outward > step["away"], 90, lowest),
+        "outside_peak": _percentile(odds, outward > step["away"], 99.7, lowest),
+        "far_peak": _percentile(odds, outward > step["far"], 99.7, lowest),
+        "rim_low": _percentile(odds, inward > step["rim"], 8, 0.0),
+        "inside_low": _percentile(odds, inward > step["near"], 8, 0.0),
+        "inside_middle": _percentile(odds, inward > step["near"], 50, 0.0),
+        "core_low": _percentile(odds, inward > step["deep"], 8, 0.0),
+        "wider": float(np.log((max((p > 0.03).sum(), area) + 1.0) / (area + 1.0))),
+        "narrower": float(np.log((area + 1.0) / ((p > 0.9).sum() + 1.0))),
+        **_second(p, odds, outward > step["away"], area, lowest),
+        "beside": float(odds[beside].mean()) if beside.any() else lowest,
+        "frame_peak": max(lowest, float(frame_away.max())),
+        "frame_odds": float(frame_of(odds).mean()),
+    }
+
+
+def _percentile(odds: Plane, where: Area, share: float, empty: float) -> float:
+    return float(np.percentile(odds[where], share)) if where.any() else empty
+
+
+def _second(p: Matte, odds: Plane, away: Area, area: float, lowest: float) -> dict[str, float]:
+    """The strongest of what is not quite nothing away from the subject."""
+    count, parts = cv2.connectedComponents(((p > 0.02) & away).astype(np.uint8))
+    sums = np.bincount(parts.ravel(), p.ravel(), count)[1:]
+    if not len(sums):
+        return {"second": float(np.log(0.003)), "second_peak": lowest}
+    peak = float(odds[parts == 1 + int(np.argmax(sums))].max())
+    return {"second": float(np.log(sums.max() / area + 0.003)), "second_peak": peak}
 
 
 def _of_shape(inside: Area, area: float) -> dict[str, float]:
