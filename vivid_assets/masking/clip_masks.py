@@ -24,8 +24,10 @@ from resources.masks.tier import MaskModel
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
 from vivid_assets.imaging.clips.cuts import CutFinder
+from vivid_assets.imaging.clips.motion import Motion
 from vivid_assets.imaging.clips.plate_alpha import plate_alpha
-from vivid_assets.imaging.clips.smoothing import changed_share, steadied
+from vivid_assets.imaging.clips.smoothing import changed_share
+from vivid_assets.imaging.clips.steady import Beside, Held, held, steadied
 from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.resize import fitted_size, resize_to_fit, shrink
@@ -81,6 +83,8 @@ class Rest:
     """Of the frame before, not steadied yet: float32 H×W."""
     small: Matte
     """Of the frame before, as it was given out: float32 h×w."""
+    held: Held | None
+    """Up to the frame before; None where the camera moves."""
 
 
 class Answers(Protocol):
@@ -194,29 +198,32 @@ class ClipMasks:
             clip: its frames.
             rest: where to begin; None for the clip's beginning.
         """
-        before, small = (rest.alpha, rest.small) if rest else (None, None)
+        behind = rest.behind if rest else None
+        first = max(behind.frame - 1, 0) if behind else 0
+        images = (resize_to_fit(frame, self._longest) for frame in islice(clip, first, None))
+        before = _Pixels(rest.alpha, next(images)) if rest else None
+        shown = _Shown(rest.small, rest.held) if rest else None
         here: _Solved | None = None
-        for after in self._alphas(survey, clip, rest.behind if rest else None):
+        for after in self._alphas(survey, images, behind):
             if here is not None:
-                mask, small = self._steadied(here, before, after.alpha, small, survey)
-                before, behind = here.alpha, after.found.behind
-                yield replace(mask, rest=Rest(behind, before, small)) if behind else mask
+                mask, shown = self._steadied(here, before, after.pixels, shown, survey)
+                before, behind = here.pixels, after.found.behind
+                yield replace(mask, rest=Rest(behind, before.alpha, *shown)) if behind else mask
             here = after
         if here is not None:
-            yield self._steadied(here, before, None, small, survey)[0]
+            yield self._steadied(here, before, None, shown, survey)[0]
 
-    def _alphas(self, survey: Survey, clip: Iterable[RGB8], behind: Behind | None) -> Iterator[_Solved]:
+    def _alphas(self, survey: Survey, images: Iterable[RGB8], behind: Behind | None) -> Iterator[_Solved]:
         scene, plate = -1, None
         mattes = {tier.name for tier in self._tiers if tier.answers == "matte"}
         flow = smoothed_probabilities(survey, self._models[survey.tier], self._settings.thresholds, behind)
         first = behind.frame if behind else 0
-        for number, (frame, found) in enumerate(zip(islice(clip, first, None), flow, strict=True), start=first):
+        for number, (image, found) in enumerate(zip(images, flow, strict=True), start=first):
             if survey.scene_of(number) != scene:
                 scene = survey.scene_of(number)
                 plate = survey.plate(scene)
-            image = resize_to_fit(frame, self._longest)
             alpha = self._alpha(image, found.probability, plate, matte=survey.tier in mattes)
-            yield _Solved(found, alpha, scene, image)
+            yield _Solved(_Pixels(alpha, image), found, scene, None if plate is None else plate.noise)
 
     def _alpha(self, image: RGB8, probability: Matte, plate: CleanPlate | None, *, matte: bool) -> Matte:
         height, width = image.shape[:2]
@@ -315,24 +322,50 @@ class ClipMasks:
         return Answer(np.rint(probability * 255).astype(np.uint8), verdict.name, verdict.reason)
 
     def _steadied(
-        self, here: _Solved, before: Matte | None, after: Matte | None, shown: Matte | None, survey: Survey
-    ) -> tuple[FrameMask, Matte]:
-        """The mask of a frame, and a small one; ``shown`` is that of the frame before."""
-        found = here.found
-        past = None if before is None or found.back is None else (before, found.back)
-        future = None if after is None or found.onward is None else (after, found.onward)
-        made = steadied(here.alpha, past, future)
+        self, here: _Solved, before: _Pixels | None, after: _Pixels | None, shown: _Shown | None, survey: Survey
+    ) -> tuple[FrameMask, _Shown]:
+        """The mask of a frame, and what is shown of it; ``shown`` is that of the frame before."""
+        found, (alpha, image) = here.found, here.pixels
+        sized = shrink(image, max(alpha.shape))
+        made = steadied(alpha, sized, _beside(before, found.back), _beside(after, found.onward))
+        last = None
+        if here.noise is not None:
+            last = held(made, sized, here.noise, shown.held if shown and found.back else None)
+            made = last.alpha
         small = fit_alpha(made, *found.probability.shape)
-        flicker = None if shown is None or found.back is None else changed_share(small, shown, found.back)
-        shadow = shadow_on_plain(here.image, made) if self._shadows else None
-        return FrameMask(made, found.verdict, found.reason, here.scene, survey.tier, flicker, shadow), small
+        flicker = None if shown is None or found.back is None else changed_share(small, shown.small, found.back)
+        shadow = shadow_on_plain(image, made) if self._shadows else None
+        mask = FrameMask(made, found.verdict, found.reason, here.scene, survey.tier, flicker, shadow)
+        return mask, _Shown(small, last)
+
+
+class _Pixels(NamedTuple):
+    """A frame whose alpha is solved, and not steadied yet."""
+
+    alpha: Matte
+    image: RGB8
+    """Of the models' size."""
 
 
 class _Solved(NamedTuple):
-    """A frame whose alpha is solved, and not steadied yet."""
+    """The same, and what is known of it."""
 
+    pixels: _Pixels
     found: Smoothed
-    alpha: Matte
     scene: int
-    image: RGB8
-    """Of the models' size."""
+    noise: float | None
+    """Of its scene, where the camera stands still."""
+
+
+class _Shown(NamedTuple):
+    """What is given out of a frame, and held for the next one."""
+
+    small: Matte
+    held: Held | None
+
+
+def _beside(pixels: _Pixels | None, motion: Motion | None) -> Beside | None:
+    if pixels is None or motion is None:
+        return None
+    alpha, image = pixels
+    return Beside(alpha, shrink(image, max(alpha.shape)), motion)

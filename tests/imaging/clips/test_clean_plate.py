@@ -95,3 +95,14 @@ def test_a_plate_is_stored_in_small_numbers():
     assert np.abs(again.color - plate.color).max() <= 0.5
     assert np.array_equal(again.seen, plate.seen)
     assert sum(part.nbytes for part in plate.packed()) <= 8 * SIZE[0] * SIZE[1]
+
+
+def test_noise_beside_the_contour_is_no_alpha():
+    frames, truth = walk()
+    answers = [coarse(alpha) for alpha in truth]
+    plate = clean_plate(frames, answers)
+    found = []
+    for frame, answer, alpha in zip(frames, answers, truth, strict=True):
+        beside = (alpha == 0) & (cv2.dilate(alpha, np.ones((5, 5))) > 0)
+        found.append(plate_alpha(frame, answer, plate)[beside])
+    assert (np.concatenate(found) > 0.004).mean() < 0.01

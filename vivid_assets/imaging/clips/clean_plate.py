@@ -79,6 +79,11 @@ class CleanPlate:
         return cls(color.astype(np.float32), spread.astype(np.float32), seen, chance.astype(np.float32))
 
     @cached_property
+    def noise(self) -> float:
+        """By which half of what is seen of it varies from frame to frame, in levels."""
+        return float(np.median(self.spread[self.seen]))
+
+    @cached_property
     def light(self) -> LinearRGB:
         """float32 H×W×3, linear light."""
         return srgb_to_linear(self.color / np.float32(255))

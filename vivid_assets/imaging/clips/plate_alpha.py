@@ -45,6 +45,10 @@ _DEEP = 3.0
 """Pixels from a sharp edge at which the subject's colour is pure."""
 _SHARP = 2.0
 """Pixels over which a lens draws an edge."""
+_BARE = 2.0, 6.0
+"""Squared difference of a pixel from the plate, in its spread, up to which it is bare, and from which it is not."""
+_LITTLE = 0.15, 0.4
+"""Alpha up to which it may be noise, and from which it is not."""
 _MISFIT = 16.0
 """Squared distance from the line between F and B, in spreads, from which a pixel is another colour of the subject."""
 
@@ -56,6 +60,8 @@ class Compared(NamedTuple):
     """float32 H×W: mean squared difference of the channels, in the plate's spread."""
     shaded: Area
     """bool H×W: as the plate, but darker."""
+    own: Plane
+    """float32 H×W: as ``off``, of each pixel by itself."""
 
 
 def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
@@ -80,7 +86,8 @@ def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
     subject = np.where(logit > 0, _TRUST, _DISTRUST) * logit + says > 0
     near = dilated(subject, max(1, round(_GAP * max(subject.shape))))
     subject &= joined(near, subject & (probability > 0.5), connectivity=8)
-    return _solve(frame, _with_edge(subject, differs > 0, found.shaded), differs, probability < _UNSURE, plate)
+    subject = _with_edge(subject, differs > 0, found.shaded)
+    return _solve(frame, subject, differs, found.own, probability < _UNSURE, plate)
 
 
 def _with_edge(subject: Area, differs: Area, shaded: Area) -> Area:
@@ -101,7 +108,7 @@ def compare(frame: RGB8, plate: CleanPlate) -> Compared:
     off, ray, share = (np.empty((height, width), np.float32) for _ in range(3))
     parallel_rows(_compare, height, frame, plate.color, plate.spread, off, ray, share)
     near, along = (np.asarray(cv2.blur(plane, (3, 3)), np.float32) for plane in (off, ray))
-    return Compared(near, (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST))
+    return Compared(near, (along < _SAME) & (near > _SAME) & (share < 1) & (share > _DARKEST), off)
 
 
 def edge_width(height: int, width: int) -> int:
@@ -131,8 +138,11 @@ def _compare(frame, plate, spread, off, ray, share, first, end):  # type: ignore
             share[y, x] = part
 
 
-def _solve(frame: RGB8, subject: Area, differs: Plane, unsure: Area, plate: CleanPlate) -> Matte:
-    """Solve the matting equation in the band within the contour; 0 outside of it, 1 deeper inside."""
+def _solve(frame: RGB8, subject: Area, differs: Plane, own: Plane, unsure: Area, plate: CleanPlate) -> Matte:
+    """Solve the matting equation in the band within the contour; 0 outside of it, 1 deeper inside.
+
+    ``differs`` compares windows with the plate, 0..1, and ``own`` single pixels, see ``Compared``.
+    """
     depth = max(3.0, _BAND * max(subject.shape))
     inside = distance_to(~subject)
     core = (inside > depth) & ~unsure
@@ -154,7 +164,10 @@ def _solve(frame: RGB8, subject: Area, differs: Plane, unsure: Area, plate: Clea
     length = _dot(wide - back, wide - back)
     trust = length / (length + 30 * grain + _MIXED * variance * (1 - other))
     # Where colours say nothing, an edge is as wide as a lens draws it.
-    alpha[band] = trust * solved + (1 - trust) * np.clip((inside[band] - 0.5) / _SHARP, 0, 1)
+    found = trust * solved + (1 - trust) * np.clip((inside[band] - 0.5) / _SHARP, 0, 1)
+    # Noise alone would give a little alpha to half of what is bare beside the contour.
+    little = trust * (1 - smoothstep(found, *_LITTLE))
+    alpha[band] = found * (1 - little * (1 - smoothstep(own[band], *_BARE)))
     return alpha
 
 

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vivid_assets.imaging.clips.motion import Motion, at_size, fetched
+from vivid_assets.imaging.clips.motion import Motion, fetched
 from vivid_assets.imaging.core.arrays import Matte
 
 FADE = 0.9
 """What a frame counts beside the next nearer one. At 0.7 flicker is a tenth more, at 0.97 edges drag."""
-BESIDE = 0.8
-"""What the alpha of the frame before, or after, counts beside a frame's own."""
 AHEAD = 16
 """Frames ahead that are looked at: those beyond count less than a fifth."""
 
@@ -68,27 +66,6 @@ def smooth(
         own = _own(probabilities[index], weights[index])
         future = own if beyond is None else own + beyond
     return made[::-1]
-
-
-def steadied(alpha: Matte, *others: tuple[Matte, Motion] | None) -> Matte:
-    """Average a frame's alpha with those of the frames beside it, as far as the motion to them can be believed.
-
-    What is left of flicker after probabilities are smoothed is the edge's, which is found frame by frame.
-
-    Args:
-        alpha: float32 H×W, 0..1.
-        others: alphas of the same size and the motion to them, which may be of a smaller one; None where there is no
-            such frame.
-    """
-    sums, weights = alpha, np.ones_like(alpha)
-    height, width = alpha.shape
-    for other in others:
-        if other is None:
-            continue
-        values, motion = other[0], at_size(other[1], height, width)
-        share = np.float32(BESIDE) * motion.trust
-        sums, weights = sums + share * fetched(values, motion), weights + share
-    return np.asarray(sums / weights, np.float32)
 
 
 def changed_share(alpha: Matte, before: Matte, back: Motion) -> float:

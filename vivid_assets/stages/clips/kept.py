@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from resources.store.store import Store
+from vivid_assets.imaging.clips.steady import Held
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
 from vivid_assets.masking.clip_masks import Answer, Rest
 from vivid_assets.masking.clip_window import Behind
@@ -158,6 +159,8 @@ def _packed(rest: Rest) -> bytes:
     arrays: dict[str, Any] = {"frame": behind.frame, "alpha": rest.alpha, "small": rest.small}
     arrays |= {"past": behind.past, "doubted": behind.doubted, "box": behind.box}
     arrays["looked"] = [*behind.again]
+    if rest.held is not None:
+        arrays |= {"held color": rest.held.color, "held alpha": rest.held.alpha}
     arrays |= {f"again{frame}": found for frame, found in behind.again.items()}
     stream = io.BytesIO()
     np.savez_compressed(stream, **{name: array for name, array in arrays.items() if array is not None})
@@ -176,4 +179,5 @@ def _unpacked(data: bytes) -> Rest:
         again,
         None if box is None else (int(box[0]), int(box[1]), int(box[2]), int(box[3])),
     )
-    return Rest(behind, arrays["alpha"], arrays["small"])
+    kept = Held(arrays["held color"], arrays["held alpha"]) if "held color" in arrays else None
+    return Rest(behind, arrays["alpha"], arrays["small"], kept)
