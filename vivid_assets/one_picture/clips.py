@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,22 @@ class ClipReport:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, eq=False)
 class Composed:
     """A frame before the new background."""
 
-    composite: RGB8
-    """H×W×3 sRGB."""
-    cutout: NDArray[np.uint8]
-    """H×W×4, straight alpha."""
+    def __init__(self, made: Blend) -> None:
+        """Of what a frame's blending made."""
+        self._made = made
+
+    @property
+    def composite(self) -> RGB8:
+        """uint8 H×W×3 sRGB."""
+        return self._made.composite.astype(np.uint8, copy=False)
+
+    @cached_property
+    def cutout(self) -> NDArray[np.uint8]:
+        """uint8 H×W×4, straight alpha; made when it is asked for."""
+        return self._made.cutout
 
 
 class Clips:
@@ -148,7 +157,7 @@ class Clips:
             placement=wanted.placement,
         )
         for number, made in enumerate(done, start=1):
-            yield _layers(made)
+            yield Composed(made)
             progress("compositing", number)
 
 
@@ -232,7 +241,3 @@ def _solved(frame: RGB8, alpha: Matte, tier: str, settings: Settings) -> Solved:
     small = resize_to_fit(frame, settings.prepared_images.longest)
     mask = Mask(alpha, tier, "good", "", {}, (), line_art=False, line_art_probability=0.0)
     return Solved(picture, small, mask, Alpha(alpha, "probability"), tier, ())
-
-
-def _layers(done: Blend) -> Composed:
-    return Composed(done.composite.astype(np.uint8, copy=False), done.cutout)

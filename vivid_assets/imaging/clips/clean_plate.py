@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,6 +43,10 @@ _BINS = 16
 _LEAST_CHANCE = 0.05
 _WHITE, _BLACK, _BURNT_CHANCE = 250.0, 6.0, 0.3
 """Levels beyond which all things look alike, and how often a subject has such parts there."""
+_FALSE = 0.05
+"""Share of the background that does not look as the plate does."""
+_TELLS = 8.0
+"""Spread of the plate, in levels of 8 bits, that halves what it says."""
 _LEAST_SEEN = 0.2
 """Share of the frames that must show a pixel."""
 _STILL = 0.7
@@ -77,6 +82,15 @@ class CleanPlate:
         """The plate that ``packed`` gave."""
         color, spread, seen, chance = stored
         return cls(color.astype(np.float32), spread.astype(np.float32), seen, chance.astype(np.float32))
+
+    @cached_property
+    def odds(self) -> tuple[Plane, Plane]:
+        """How probably a pixel is subject where it looks as the plate does, and where not, as log-likelihoods.
+
+        A plate that is guessed says little; so does one that leaves in the wind change. float32 H×W each.
+        """
+        little = 1 + (self.spread / np.float32(_TELLS)) ** 2
+        return np.log(self.chance / (1 - _FALSE)) / little, np.log((1 - self.chance) / _FALSE) / little
 
     @cached_property
     def noise(self) -> float:
@@ -147,22 +161,17 @@ def _median(frames: Sequence[RGB8], empty: Sequence[Area]) -> tuple[Planes, Plan
 
 def _agreement(frames: Sequence[RGB8], empty: Sequence[Area], color: Planes, typical: float, seen: Area) -> float:
     """Share of the seen background, over all frames, that is as the plate has it, within its ``typical`` spread."""
-    agree = total = 0
-    for frame, area in zip(frames, empty, strict=True):
-        where = area & seen
-        off = np.abs(frame[where] - color[where]).max(axis=1)
-        agree += int((off < _AGREES * typical + 2.0).sum())
-        total += int(where.sum())
-    return agree / max(total, 1)
+    most = np.float32(_AGREES * typical + 2.0)
+    counts = [_agreeing(frame, color, area & seen, most) for frame, area in zip(frames, empty, strict=True)]
+    agree, total = np.sum(counts, axis=0).tolist()
+    return float(agree / max(total, 1))
 
 
 def _moves(frames: Sequence[RGB8], probabilities: Sequence[Matte], color: Planes, spread: Plane, seen: Area) -> bool:
     """Whether a subject covers and uncovers the background that is seen."""
     moving = 0
     for frame, probability in zip(frames, probabilities, strict=True):
-        where = seen & (probability > 0.5)
-        apart = ((frame[where] - color[where]) ** 2).mean(axis=1)
-        moving += int((apart > _OTHER * (spread[where] ** 2 + 1)).sum())
+        moving += int(np.count_nonzero(_is_other(frame, color, spread) & seen & (probability > 0.5)))
     return moving > _MOVING * seen.size * len(frames)
 
 
@@ -170,10 +179,37 @@ def _taken(frames: Sequence[RGB8], probabilities: Sequence[Matte], color: Planes
     """Where what looks as the plate does is often taken for subject: a shirt that a network misses at times."""
     count = np.zeros(spread.shape, np.int32)
     for frame, probability in zip(frames, probabilities, strict=True):
-        where = probability > 0.5
-        apart = ((frame[where] - color[where]) ** 2).mean(axis=1)
-        count[where] += apart < _OTHER * (spread[where] ** 2 + 1)
+        count += ~_is_other(frame, color, spread) & (probability > 0.5)
     return np.asarray(count > _TWO_MINDS * len(frames))
+
+
+@numba.njit(cache=True, nogil=True)
+def _agreeing(frame, color, where, most):  # type: ignore[no-untyped-def]
+    """Count the pixels of an area that are off by less than ``most`` levels in each channel, and all of them."""
+    agree = total = 0
+    for y in range(frame.shape[0]):
+        for x in range(frame.shape[1]):
+            if where[y, x]:
+                off = np.float32(0.0)
+                for c in range(3):
+                    off = max(off, abs(np.float32(frame[y, x, c]) - color[y, x, c]))
+                total += 1
+                agree += off < most
+    return agree, total
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _is_other(frame, color, spread):  # type: ignore[no-untyped-def]
+    """Tell, as bool H×W, which pixels look other than the plate."""
+    out = np.empty(spread.shape, np.bool_)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            apart = np.float32(0.0)
+            for c in range(3):
+                off = np.float32(frame[y, x, c]) - color[y, x, c]
+                apart += off * off
+            out[y, x] = apart / 3 > np.float32(_OTHER) * (spread[y, x] * spread[y, x] + 1)
+    return out
 
 
 def _palette(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Planes:

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
-from vivid_assets.imaging.core.areas import dilated, distance_to, eroded, joined
+from vivid_assets.imaging.core.areas import around, dilated, distance_to, eroded, joined
 from vivid_assets.imaging.core.arrays import RGB8, Area, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.interpolate import smoothstep
@@ -21,12 +21,8 @@ from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
 _SAME, _OTHER = 3.0, 9.0
 """Mean squared difference from the plate, in its spread, up to which a pixel looks as it does, and from which not."""
-_FALSE = 0.05
-"""Share of the background that does not."""
 _TRUST, _DISTRUST = 2.4, 2.0
 """Log-likelihood of what the network is sure is subject, and sure is none: it misses cables and legs."""
-_VAGUE = 8.0
-"""Spread of the plate, in levels of 8 bits, that halves what it says."""
 _GAP = 0.006
 """Share of the longer side over which parts of the subject belong together."""
 _DARKEST = 0.5
@@ -53,6 +49,10 @@ _MISFIT = 16.0
 """Squared distance from the line between F and B, in spreads, from which a pixel is another colour of the subject."""
 
 
+_ROW = 1024
+"""Places in a row of those that OpenCV fetches at once."""
+
+
 class Compared(NamedTuple):
     """How a frame compares with the plate."""
 
@@ -77,10 +77,9 @@ def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
     """
     found = compare(frame, plate)
     differs = smoothstep(found.off, _SAME, _OTHER).astype(np.float32)
-    same, other = np.log(plate.chance / (1 - _FALSE)), np.log((1 - plate.chance) / _FALSE)
+    same, other = plate.odds
     says = same + differs * (other - same)
-    # A plate that is guessed says little; so does one that leaves in the wind change.
-    says = np.where(found.shaded, np.minimum(says, 0), says) / (1 + (plate.spread / _VAGUE) ** 2)
+    says = np.where(found.shaded, np.minimum(says, 0), says)
     sure = np.clip(probability, 0.03, 0.97)
     logit = np.log(sure / (1 - sure)) / np.float32(np.log(0.97 / 0.03))
     subject = np.where(logit > 0, _TRUST, _DISTRUST) * logit + says > 0
@@ -144,30 +143,33 @@ def _solve(frame: RGB8, subject: Area, differs: Plane, own: Plane, unsure: Area,
     ``differs`` compares windows with the plate, 0..1, and ``own`` single pixels, see ``Compared``.
     """
     depth = max(3.0, _BAND * max(subject.shape))
+    alpha = subject.astype(np.float32)
+    # Beyond, no colour of the subject is spread to.
+    box = around(subject, round(3 * depth) + 4)
+    subject, differs, own, unsure, part = subject[box], differs[box], own[box], unsure[box], alpha[box]
     inside = distance_to(~subject)
     core = (inside > depth) & ~unsure
     band = subject & ~core
-    alpha = subject.astype(np.float32)
     if not band.any():
         return alpha
-    light = srgb_to_linear(frame)
+    light = srgb_to_linear(np.ascontiguousarray(frame[box]))
     wide, variance = (plane[band] for plane in _nearby(light, subject, core, differs, depth))
-    close = _deeper(light, inside)[band]
+    close = _deeper(light, inside, band)
     # Levels of 8 bits tell how far F and B can be told apart, light how they are mixed.
-    back, spread = plate.light[band], np.maximum(plate.spread[band], 1.0)
+    seen, back, spread = light[band], plate.light[box][band], np.maximum(plate.spread[box][band], 1.0)
     grain = (spread / 255) ** 2 * 5 * np.maximum(back.mean(axis=1), 0.01) ** 1.17
     # The inside's colour where it explains the pixel, else that of the pixels next to it, else one of its own.
-    part, other = _mixture(light[band], wide, back, grain)
-    near, alien = _mixture(light[band], close, back, grain)
-    most = np.where(unsure[band], _least(light[band], back), 1) * differs[band]
-    solved = part + other * (near + alien * (most - near) - part)
+    first, other = _mixture(seen, wide, back, grain)
+    near, alien = _mixture(seen, close, back, grain)
+    most = np.where(unsure[band], _least(seen, back), 1) * differs[band]
+    solved = first + other * (near + alien * (most - near) - first)
     length = _dot(wide - back, wide - back)
     trust = length / (length + 30 * grain + _MIXED * variance * (1 - other))
     # Where colours say nothing, an edge is as wide as a lens draws it.
     found = trust * solved + (1 - trust) * np.clip((inside[band] - 0.5) / _SHARP, 0, 1)
     # Noise alone would give a little alpha to half of what is bare beside the contour.
     little = trust * (1 - smoothstep(found, *_LITTLE))
-    alpha[band] = found * (1 - little * (1 - smoothstep(own[band], *_BARE)))
+    part[band] = found * (1 - little * (1 - smoothstep(own[band], *_BARE)))
     return alpha
 
 
@@ -191,14 +193,16 @@ def _least(seen: Vector, back: Vector) -> Vector:
     return np.asarray((np.abs(seen - back) / np.maximum(room, 0.02)).max(axis=1).clip(0, 1))
 
 
-def _deeper(light: Planes, inside: Plane) -> Planes:
-    """Give each pixel the colour of the one that lies ``_DEEP`` pixels inside of the contour."""
-    slope_x, slope_y = (cv2.Sobel(inside, cv2.CV_32F, dx, 1 - dx, ksize=3) for dx in (1, 0))
-    steep = np.maximum(np.hypot(slope_x, slope_y), 1e-3)
-    step = np.maximum(_DEEP - inside, 0) / steep
-    y, x = np.mgrid[: inside.shape[0], : inside.shape[1]].astype(np.float32)
-    at = x + step * slope_x, y + step * slope_y
-    return np.asarray(cv2.remap(light, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+def _deeper(light: Planes, inside: Plane, band: Area) -> Vector:
+    """Give each pixel of the band (N×3) the colour of the one that lies ``_DEEP`` pixels inside of the contour."""
+    slope_x, slope_y = (cv2.Sobel(inside, cv2.CV_32F, dx, 1 - dx, ksize=3)[band] for dx in (1, 0))
+    y, x = (place.astype(np.float32) for place in np.nonzero(band))
+    step = np.maximum(_DEEP - inside[band], 0) / np.maximum(np.hypot(slope_x, slope_y), 1e-3)
+    # OpenCV fetches for a picture of places; a row of it has at most 32,767.
+    rows = -(-len(x) // _ROW)
+    across, down = (np.resize(place, (rows, _ROW)) for place in (x + step * slope_x, y + step * slope_y))
+    fetched = cv2.remap(light, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(fetched.reshape(-1, 3)[: len(x)], np.float32)
 
 
 def _nearby(light: Planes, subject: Area, core: Area, differs: Plane, depth: float) -> tuple[Planes, Plane]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vivid_assets.imaging.core.areas import grown
 from vivid_assets.imaging.core.arrays import Area, LinearRGB, Plane
-from vivid_assets.imaging.plate.neighbours import mean_of_channels, window
+from vivid_assets.imaging.plate.neighbours import mean_of_channels, most_of_channels, window
 from vivid_assets.imaging.plate.shadow_layer import measure_shadow
 from vivid_assets.imaging.plate.small_picture import SHADED, SmallPicture
 
@@ -41,7 +41,8 @@ def deepest_shadow(small: SmallPicture, layer: LinearRGB) -> Area:
     It may be strange by no more than what lens and surroundings add. And it is of a piece: what is dark between hairs
     is hair.
     """
-    strange = cv2.absdiff(small.light, small.share[..., None] * small.plate).max(axis=2) / small.plate.max(axis=2)
+    beside = np.abs(small.light - cv2.merge([small.share] * 3) * small.plate)
+    strange = most_of_channels(beside) / most_of_channels(small.plate)
     found = (small.network < 0.5) & (small.share < _DEEP) & grown(mean_of_channels(layer) < SHADED, 3) & ~small.ray
     found &= strange < FLARE + 3 * small.noise
     return np.asarray(cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, window(7)) > 0)

@@ -6,9 +6,11 @@ and is 1 where nothing is.
 """
 
 import cv2
+import numba
 import numpy as np
 
 from vivid_assets.imaging.core.arrays import LinearRGB, Plane, Planes
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.plate.fill import blur_widely
 
 MOST_SHARE = 1.12
@@ -46,10 +48,9 @@ def measure_shadow(share: Plane, light: LinearRGB, plate: LinearRGB, seen: Plane
     value = np.where(there > 0, value, wide)
     # The tint says less where little light is left, and is smoother than the shadow.
     trust = np.where(seen > 0.5, np.clip(share, 0.03, 1), 0).astype(np.float32)
-    ratio = light / np.maximum(plate * np.maximum(share, 0.03)[..., None], 1e-4)
-    tint = np.clip(blur_widely(np.clip(ratio, 0.6, 1.5), trust), 0.75, 1.25)
-    # A channel that a colourful plate hardly has was cut off by the camera's colours: it says nothing of the light.
-    tint = 1 + (tint - 1) * np.clip(plate / np.maximum(plate.max(axis=2, keepdims=True), 1e-4) / _TELLING - 0.5, 0, 1)
+    ratio = np.empty_like(light)
+    parallel_rows(_ratios, len(share), light, plate, share, ratio)
+    tint = blur_widely(ratio, trust)
     there = np.abs(value - 1) > _SEEN
     _, labels, stats, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] > _LEAST_AREA * there.size
@@ -57,10 +58,8 @@ def measure_shadow(share: Plane, light: LinearRGB, plate: LinearRGB, seen: Plane
     there = large[labels]
     fade = cv2.GaussianBlur(cv2.dilate(there.astype(np.float32), np.ones((5, 5), np.uint8)), (0, 0), 2.0)
     value = 1 + (value - 1) * fade
-    colored = np.clip((np.abs(value - 1) - 0.02) / 0.1, 0, 1)[..., None]
-    layer = value[..., None] * (1 + (tint - 1) * colored)
-    layer[np.abs(value - 1) < 0.002] = 1
-    return np.asarray(np.clip(layer, 0, MOST_SHARE), np.float32)
+    parallel_rows(_tinted, len(value), np.ascontiguousarray(value, np.float32), tint, plate, ratio)
+    return ratio
 
 
 def _blurred(values: Planes, weight: Plane, sigma: float) -> tuple[Planes, Plane]:
@@ -69,3 +68,37 @@ def _blurred(values: Planes, weight: Plane, sigma: float) -> tuple[Planes, Plane
     sums = np.asarray(cv2.GaussianBlur(planes, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
     mean = sums[..., :-1] / np.maximum(sums[..., -1:], 1e-4)
     return mean.reshape(values.shape), sums[..., -1]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ratios(light, plate, share, out, first, end):  # type: ignore[no-untyped-def]
+    """Write how each channel's share of the plate's light differs from the pixel's."""
+    for y in range(first, end):
+        for x in range(out.shape[1]):
+            dimmed = max(share[y, x], np.float32(0.03))
+            for c in range(3):
+                ratio = light[y, x, c] / max(plate[y, x, c] * dimmed, np.float32(1e-4))
+                out[y, x, c] = min(max(ratio, np.float32(0.6)), np.float32(1.5))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _tinted(value, tint, plate, out, first, end):  # type: ignore[no-untyped-def]
+    """Write the shadow ``value`` (float32 h×w), each channel in its tint, which says less where little light is taken.
+
+    A channel that a colourful plate hardly has was cut off by the camera's colours: it says nothing of the light.
+    """
+    one, zero = np.float32(1.0), np.float32(0.0)
+    for y in range(first, end):
+        for x in range(out.shape[1]):
+            off = abs(value[y, x] - one)
+            colored = min(max((off - np.float32(0.02)) / np.float32(0.1), zero), one)
+            strongest = max(max(plate[y, x, 0], plate[y, x, 1], plate[y, x, 2]), np.float32(1e-4))
+            for c in range(3):
+                if off < np.float32(0.002):
+                    out[y, x, c] = one
+                    continue
+                said = plate[y, x, c] / strongest / np.float32(_TELLING) - np.float32(0.5)
+                found = min(max(tint[y, x, c], np.float32(0.75)), np.float32(1.25))
+                shade = one + (found - one) * min(max(said, zero), one)
+                made = value[y, x] * (one + (shade - one) * colored)
+                out[y, x, c] = min(max(made, zero), np.float32(MOST_SHARE))

@@ -7,11 +7,13 @@ rough it is and how steep are what the separation goes by.
 from dataclasses import dataclass
 
 import cv2
+import numba
 import numpy as np
 
 from vivid_assets.imaging.core.areas import distance_to, grown, joined, joined_to_frame, without_small_parts
-from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Vector
+from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.noise import noise_variances, reduced_noise
+from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.resize import fitted_size
 from vivid_assets.imaging.plate.floor import floor_line, rows_of_plate
 from vivid_assets.imaging.plate.neighbours import slope_of, window
@@ -88,11 +90,12 @@ def small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: float
     table = noise_variances(left)
     # Each channel by its noise, whose variance goes with the light to the power of 7/6.
     weight = np.maximum(plate, 0.004) ** np.float32(-7 / 6)
-    length = (weight * plate * plate).sum(axis=2)
-    share = (weight * reduced * plate).sum(axis=2) / length
+    planes: Planes = np.empty((3, *network.shape), np.float32)
+    length, share, off = planes
+    parallel_rows(_shares, len(share), weight, plate, reduced, length, share)
     row = rows_of_plate(share, network < 0.05)
     plate, share, length = plate * row[..., None], share / row, length * row * row
-    off = np.sqrt((weight * (reduced - share[..., None] * plate) ** 2).sum(axis=2) / length)
+    parallel_rows(_distances, len(off), (weight, plate, reduced), length, share, off)
     grain = np.sqrt(np.float32((left / 255) ** 2 * (2.4 / 1.055) ** 2) / length)
     # Light that is shaded may be tinted: by the sky, or by the subject.
     tinted = 0.025 + 0.08 * np.clip(1 - share, 0, 1) * share + 3 * grain
@@ -107,6 +110,31 @@ def small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: float
     flat |= floor & ray & (network < 0.5)
     ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
     return SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _shares(weight, plate, light, length, share, first, end):  # type: ignore[no-untyped-def]
+    """Write each pixel's share of the plate's light, and the square of the plate, both by weight."""
+    for y in range(first, end):
+        for x in range(share.shape[1]):
+            square, dot = np.float32(0.0), np.float32(0.0)
+            for c in range(3):
+                square += weight[y, x, c] * plate[y, x, c] * plate[y, x, c]
+                dot += weight[y, x, c] * light[y, x, c] * plate[y, x, c]
+            length[y, x], share[y, x] = square, dot / square
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _distances(pictures, length, share, off, first, end):  # type: ignore[no-untyped-def]
+    """Write how far each pixel lies from its share of the plate, as a share of it."""
+    weight, plate, light = pictures
+    for y in range(first, end):
+        for x in range(off.shape[1]):
+            beside = np.float32(0.0)
+            for c in range(3):
+                apart = light[y, x, c] - share[y, x] * plate[y, x, c]
+                beside += weight[y, x, c] * (apart * apart)
+            off[y, x] = np.sqrt(beside / length[y, x])
 
 
 def _deeply_tinted(off: Plane, ray: Area, where: Area, grain: Plane) -> Area:

@@ -54,7 +54,7 @@ def spread_of(light: LinearRGB, sure: Area) -> tuple[LinearRGB, Planes]:
     height, width = sure.shape
     size = (-(-width // 2), -(-height // 2))
     known = sure.astype(np.float32)
-    light = light * known[..., None]
+    light = light * cv2.merge([known] * 3)
     first, second, weight = (
         np.asarray(cv2.blur(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), (3, 3)), np.float32)
         for plane in (light, light * light, known)
