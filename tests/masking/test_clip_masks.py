@@ -210,8 +210,9 @@ def hand_beside_a_product(count=12):
     for number in range(count):
         frame = cv2.resize(np.random.default_rng(0).integers(60, 190, (12, 16, 3), np.uint8), SIZE[::-1])
         cv2.circle(frame, (40, 56), 18, (230, 30, 30), -1)
-        frame[40:60, 116 - 4 * number :] = (230, 30, 30)
-        frame[40:60, 116 - 4 * number :: 3] = (200, 20, 50)
+        across = 72 + 4 * abs(11 - number % 22)
+        frame[40:60, across:] = (230, 30, 30)
+        frame[40:60, across::3] = (200, 20, 50)
         frames.append(frame)
     return frames
 
@@ -234,4 +235,21 @@ def test_what_a_tier_misses_at_times_of_a_subject_that_stands_stays():
             return answers
 
     masks, _ = masks_of(frames, Moody())
+    assert min(float(mask.alpha[56, 40]) for mask in masks) > 0.9
+
+
+def test_what_a_tier_misses_for_long_of_a_subject_that_stands_stays():
+    """Longer than the frames each way that smoothing looks at: most frames of the scene decide."""
+    frames = hand_beside_a_product(54)
+
+    class Late(Model):
+        def probabilities(self, images):
+            first = len(self.asked)
+            answers = super().probabilities(images)
+            for number, answer in enumerate(answers, start=first):
+                if number < 22:
+                    answer[:, :64] = 0
+            return answers
+
+    masks, _ = masks_of(frames, Late())
     assert min(float(mask.alpha[56, 40]) for mask in masks) > 0.9

@@ -294,17 +294,19 @@ class ClipMasks:
         things = still_things(samples.images, samples.levels, SMALL)
         if things is not None and not things.belong:
             survey.overruled = True
-            frames, masks = survey.frames(), survey.probabilities()
-            for number in range(survey.starts[-1], survey.count):
-                found = masks[number] * ~things.scene.background(np.asarray(frames[number]))
-                survey.replace(number, found / np.float32(255))
-                if number in samples.numbers:
-                    samples.levels[samples.numbers.index(number)] = found
-            samples.levels = [
-                np.rint(fit_alpha(levels / np.float32(255), *image.shape[:2]) * 255).astype(np.uint8)
-                for levels, image in zip(samples.levels, samples.images, strict=True)
-            ]
+            scene = things.scene
+            self._revise(survey, samples, lambda frame, found: found * ~scene.background(frame))
+        if (standing := samples.standing(SMALL)) is not None:
+            self._revise(survey, samples, standing.decided)
         survey.keep_plate(samples.plate(stands=things is not None and things.belong))
+
+    def _revise(self, survey: Survey, samples: Samples, revised: Callable[[RGB8, Matte], Matte]) -> None:
+        """Have other probabilities for the frames of the scene that ends: what is ``revised`` of each, small."""
+        frames, masks = survey.frames(), survey.probabilities()
+        for number in range(survey.starts[-1], survey.count):
+            found = revised(np.asarray(frames[number]), masks[number].astype(np.float32) / np.float32(255))
+            survey.replace(number, found)
+            samples.replace(number, found)
 
     def _asked(self, model: MaskModel, image: RGB8) -> Answer:
         """Ask the tier about a frame; one for which it breaks is bridged like one in which it sees nothing."""

@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivid_assets.imaging.clips.clean_plate import CleanPlate, clean_plate
+from vivid_assets.imaging.clips.standing import Standing, what_stands
+from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.arrays import RGB8, Matte
+from vivid_assets.imaging.core.resize import shrink
 from vivid_assets.imaging.matte.quality import GOOD
 
+_FEWEST = 6
+"""Frames that can vote."""
 SAMPLES = 24
 """Frames of a scene that its plate is made of, at most."""
 
@@ -103,6 +108,20 @@ class Samples:
                 self.numbers, self.images, self.levels = self.numbers[::2], self.images[::2], self.levels[::2]
                 self._every *= 2
         self._seen += 1
+
+    def replace(self, number: int, probability: Matte) -> None:
+        """Have another probability (float32 h×w, of any size) for a frame, where it is one of these."""
+        if number in self.numbers:
+            at = self.numbers.index(number)
+            self.levels[at] = np.rint(fit_alpha(probability, *self.images[at].shape[:2]) * 255).astype(np.uint8)
+
+    def standing(self, side: int) -> Standing | None:
+        """What stands still in the scene, looked at at ``side`` pixels; None where too few frames can tell."""
+        if len(self.images) < _FEWEST:
+            return None
+        frames = [shrink(image, side) for image in self.images]
+        size = frames[0].shape[:2]
+        return what_stands(frames, [fit_alpha(levels / np.float32(255), *size) for levels in self.levels])
 
     def plate(self, *, stands: bool) -> CleanPlate | None:
         """The scene's plate; None where the camera moves, or there are too few frames to tell.

@@ -53,7 +53,7 @@ class StillScene(NamedTuple):
 
     def background(self, frame: RGB8) -> Area:
         """Where a frame (uint8 h×w×3) of the scene shows its background: bool h×w."""
-        off = _apart(frame, self.color)
+        off = off_by(frame, self.color)
         same = self.known & ((off < self.tolerance) | ~self.moving)
         # Spots and streaks of the subject may look like what is behind it.
         wide = dilated(eroded(same, _STREAK), _STREAK) & same
@@ -87,7 +87,7 @@ def still_scene(frames: Sequence[RGB8]) -> StillScene | None:
     """
     stack = np.stack(frames)
     usual = np.sort(stack, axis=0)[len(stack) // 2]
-    apart = np.stack([_apart(frame, usual) for frame in stack])
+    apart = np.stack([off_by(frame, usual) for frame in stack])
     typical = float(np.maximum(np.median(np.median(apart, axis=0)), NOISE))
     if typical > _STEADY:
         return None
@@ -101,8 +101,8 @@ def still_scene(frames: Sequence[RGB8]) -> StillScene | None:
     return StillScene(moving, color, shown > 0, tolerance)
 
 
-def _apart(frame: RGB8, other: RGB8) -> Plane:
-    """The largest difference of a channel, in levels, over windows of 3 × 3 pixels."""
+def off_by(frame: RGB8, other: RGB8) -> Plane:
+    """How many levels two frames (uint8 h×w×3) lie apart in their farthest channel, over 3 × 3 pixels: float32 h×w."""
     red, green, blue = cv2.split(cv2.absdiff(frame, other))
     return np.asarray(cv2.blur(cv2.max(cv2.max(red, green), blue).astype(np.float32), (3, 3)), np.float32)
 
