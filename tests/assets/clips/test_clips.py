@@ -300,7 +300,10 @@ def test_a_run_that_was_killed_among_the_composites_ends_as_one_that_was_not(pip
     # In the second segment, at the beginning of the third, and nearly at the end.
     assert [killed_while_composing(pipeline, monkeypatch, at) for at in (6, 2, 3)] == [6, 2, 3]
     assert parts_in(pipeline, "composites")
+    finished, plain = [], VideoFile.behind
+    monkeypatch.setattr(VideoFile, "behind", lambda clip, times: finished.append(len(times)) or plain(clip, times))
     assert killed_while_composing(pipeline, monkeypatch, None) == 12 - (6 + 2 + 3)
+    assert finished == [6 + 2 + 3]
     again = pipeline.rows(COMPOSITES)[CLIP]
     assert {**again, "seconds": 0} == {**row, "seconds": 0}
     assert pipeline.store.read(again["file"]) == video

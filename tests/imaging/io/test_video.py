@@ -101,6 +101,51 @@ def test_times_of_a_variable_frame_rate_are_kept(tmp_path):
     assert [frame.time for frame in read_video(written(tmp_path / "a.mp4", times))] == times
 
 
+def decoded_times(monkeypatch):
+    """Fills up with the times of the frames that are decoded."""
+    from vivid_assets.imaging.io.video import read
+
+    seen, plain = [], read._time
+    monkeypatch.setattr(read, "_time", lambda *frame: seen.append(plain(*frame)) or seen[-1])
+    return seen
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        # Two frames that lie between two others, and a whole picture every six.
+        lambda path: raw(path.with_suffix(".mp4"), 40, gop_size=6, max_b_frames=2),
+        lambda path: raw(path.with_suffix(".webm"), 40, codec="libvpx-vp9", gop_size=6),
+        lambda path: written(path.with_suffix(".mp4"), [Fraction(number * (number + 1), 50) for number in range(12)]),
+        lambda path: raw(path.with_suffix(".gif"), 9, codec="gif", pixels="rgb8"),
+    ],
+    ids=["b-frames", "webm", "variable rate", "gif"],
+)
+def test_frames_behind_others_are_those_that_follow_them(tmp_path, make):
+    clip = read_video(make(tmp_path / "a"))
+    whole = list(clip)
+    times = [frame.time for frame in whole]
+    for first in (1, 2, len(whole) // 2, len(whole) - 1, len(whole)):
+        behind = list(clip.behind(times[:first]))
+        assert [frame.time for frame in behind] == times[first:]
+        assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(behind, whole[first:], strict=True))
+
+
+def test_frames_behind_others_are_sought(tmp_path, monkeypatch):
+    clip = read_video(raw(tmp_path / "a.mp4", 60, gop_size=6))
+    times = [frame.time for frame in clip]
+    decoded = decoded_times(monkeypatch)
+    assert len([*clip.behind(times[:57])]) == 3
+    assert len(decoded) <= 10
+
+
+def test_frames_behind_times_that_the_file_has_not_are_counted(tmp_path):
+    clip = read_video(raw(tmp_path / "a.mp4", 20, gop_size=6))
+    times = [frame.time for frame in clip]
+    shifted = [time + Fraction(1, 100_000) for time in times[:15]]
+    assert [frame.time for frame in clip.behind(shifted)] == times[15:]
+
+
 @pytest.mark.parametrize("declared, name", [({"color_trc": 16}, "PQ"), ({"color_trc": 18}, "HLG"),
                                             ({"color_primaries": 9}, "BT.2020")])  # fmt: skip
 def test_hdr_is_refused_by_name(tmp_path, declared, name):

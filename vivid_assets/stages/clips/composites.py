@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple
@@ -102,7 +101,7 @@ def compose_whole_clip(
     Raises:
         ValueError: the clip cannot be read.
     """
-    look, frames, output = wanted.look, Timed(clip), _output(clip, scene, wanted)
+    look, output = wanted.look, _output(clip, scene, wanted)
     shadows = ClipShadows(partial(_layer, masks), [Note(*note).scene for note in masks.notes["frames"]])
     shadow = shadows.choice(look.shadow, partial(_alpha, masks), scene.floor)
     with (
@@ -110,7 +109,7 @@ def compose_whole_clip(
         SegmentedVideo(parts, Path(folder), output.suffix, output.begin) as video,
     ):
         video.earlier()
-        begin = len(video.notes)
+        begin, frames = len(video.notes), Timed(clip, video.times)
         done = compose_clip(
             _masked(frames, masks, shadows if shadow == "keep" else None, begin),
             union,
@@ -220,7 +219,7 @@ def _shade(done: Blend, provenance: str) -> bytes | None:
 
 def _masked(frames: Iterable[RGB8], masks: Packed, shadows: ClipShadows | None, first: int) -> Iterator[Masked]:
     """Frames from the ``first`` on, each with its mask, and its shadow where that is to be kept."""
-    for number, frame in enumerate(islice(frames, first, None), start=first):
+    for number, frame in enumerate(frames, start=first):
         yield Masked(frame, _alpha(masks, number), shadows.steady(number) if shadows else None)
 
 

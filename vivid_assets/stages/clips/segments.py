@@ -98,8 +98,13 @@ class SegmentedVideo:
             self._close()
         path = self._folder / f"whole{self._suffix}"
         join(path, self._segments)
-        self._layers.close({"seconds": [float(time) for time in _times(self.notes)]})
+        self._layers.close({"seconds": [float(time) for time in self.times]})
         return path
+
+    @property
+    def times(self) -> list[Fraction]:
+        """Of the frames so far, in seconds."""
+        return _times(self.notes)
 
     @property
     def shadows(self) -> Path | None:

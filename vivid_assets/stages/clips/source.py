@@ -1,6 +1,6 @@
 """A clip of a catalogue, opened on this machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -52,15 +52,15 @@ class Pixels:
 
 
 class Timed:
-    """A clip's frames once, and the times of those that were asked for."""
+    """A clip's frames once, behind those that are finished, and the times of all of them."""
 
-    def __init__(self, clip: Clip) -> None:
-        """Of ``clip``."""
+    def __init__(self, clip: Clip, finished: Iterable[Fraction]) -> None:
+        """Of ``clip``; with the times of the frames that are finished."""
         self._clip = clip
-        self.times: list[Fraction] = []
+        self.times = [*finished]
 
     def __iter__(self) -> Iterator[RGB8]:
         """Begin."""
-        for frame in self._clip:
+        for frame in self._clip.behind(tuple(self.times)):
             self.times.append(frame.time)
             yield frame.rgb

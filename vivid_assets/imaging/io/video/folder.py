@@ -1,7 +1,7 @@
 """A folder of numbered pictures as a clip."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -36,7 +36,11 @@ class FrameFolder:
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode one picture after the other. Raises UnreadableClip, which names the picture."""
-        for number, file in enumerate(self.files):
+        return self.behind(())
+
+    def behind(self, times: Sequence[Fraction]) -> Iterator[Frame]:
+        """See ``Clip``. Raises UnreadableClip, which names the picture."""
+        for number, file in enumerate(self.files[len(times) :], start=len(times)):
             try:
                 picture = decode(file.read_bytes(), max_pixels=self.limits.pixels)
             except UnreadablePicture as error:

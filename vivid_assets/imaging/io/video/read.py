@@ -7,10 +7,11 @@ and nothing else, so that none can name other files or addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,10 @@ _HDR = {16: "HDR10 or Dolby Vision (PQ)", 18: "HDR (HLG)"}
 _WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _MOST_BROKEN = 0.1
 """Share of a clip's frames that may be damaged."""
+
+
+class _NotFound(Exception):
+    """The frames of a file do not lie where its times say."""
 
 
 class UnreadableClip(UnreadablePicture):
@@ -75,6 +80,9 @@ class Clip(Protocol):
     def __iter__(self) -> Iterator[Frame]:
         """Begin again."""
 
+    def behind(self, times: Sequence[Fraction]) -> Iterator[Frame]:
+        """The frames behind the first ones, which were at these times, without decoding all of these."""
+
 
 def is_clip(path: Path) -> bool:
     """Whether a file's suffix is a clip's."""
@@ -98,14 +106,29 @@ class VideoFile:
         with opened(self.path) as container:
             yield from self._frames(container)
 
-    def _frames(self, container: InputContainer) -> Iterator[Frame]:
+    def behind(self, times: Sequence[Fraction]) -> Iterator[Frame]:
+        """See ``Clip``; decodes from the last whole picture before them, where it is found. Raises UnreadableClip."""
+        if times:
+            with suppress(_NotFound), opened(self.path) as container:
+                yield from self._frames(container, times)
+                return
+        yield from islice(self, len(times), None)
+
+    def _frames(self, container: InputContainer, times: Sequence[Fraction] = ()) -> Iterator[Frame]:
+        """Decode the frames behind those at ``times``. Raises _NotFound before the first, where they are not there."""
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        shown, start, made, last = _Shown(stream, self), None, 0, Fraction(-1)
-        decoded = _Decoded(container, stream)
+        shown, made, last = _Shown(stream, self), len(times), times[-1] if times else Fraction(-1)
+        start = self._sought(container, last) if times else None
+        decoded, known = _Decoded(container, stream), bool(times)
         for frame in shown.frames(decoded):
             at = _time(frame, made, self.rate)
             start = at if start is None else start
+            if known:
+                if at - start > last:
+                    raise _NotFound
+                known = at - start < last
+                continue
             # Two frames of one time, or times that run backwards, are none that a file can be written with.
             last = max(at - start, last + Fraction(1, 100_000))
             made += 1
@@ -115,6 +138,8 @@ class VideoFile:
                     "cut it."
                 )
             yield Frame(shown.pixels(frame), last)
+        if known:
+            raise _NotFound
         broken = decoded.broken
         if not made or broken > _MOST_BROKEN * (made + broken):
             raise UnreadableClip(f"{broken} of {made + broken} frames of the clip are damaged: copy it again.")
@@ -122,6 +147,21 @@ class VideoFile:
             raise UnreadableClip(f"The clip ends after {made:,} of {stream.frames:,} frames: copy it again.")
         if broken:
             self._remark(f"{broken} damaged frames of the file are left out")
+
+    def _sought(self, container: InputContainer, time: Fraction) -> Fraction:
+        """Go to the last whole picture up to a time of the clip, and give the time of its first frame."""
+        from av.error import FFmpegError
+
+        stream = container.streams.video[0]
+        first = next(iter(_Decoded(container, stream)), None)
+        if first is None or first.pts is None or first.time_base is None:
+            raise _NotFound
+        start = _time(first, 0, self.rate)
+        try:
+            container.seek(int((start + time) / first.time_base), stream=stream, backward=True)
+        except FFmpegError as error:
+            raise _NotFound from error
+        return start
 
     def _remark(self, note: str) -> None:
         if note not in self.notes:
