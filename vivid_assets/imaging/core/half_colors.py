@@ -61,33 +61,51 @@ def whole_colors(image: RGB, box: Box) -> RGB | None:
     if image.dtype != np.uint8:
         return None
     codes: RGB8 = image.astype(np.uint8, copy=False)
-    if not _are_halved(codes, box):
+    looked_at = _restored_if_halved(codes, box)
+    if looked_at is None:
         return None
     made = codes.astype(np.uint16) * np.uint16(257)
     for rows, inner in _strips(box[0], len(codes)):
-        lightness, chromas = _compared(codes[rows, box[1]])
-        blue, red = (one.plane + one.share * one.promised for one in chromas)
-        green = lightness - np.float32(0.114 / 0.587) * blue - np.float32(0.299 / 0.587) * red
-        found = np.dstack([lightness + red, green, lightness + blue])[inner]
         at = slice(rows.start + inner.start, rows.start + inner.stop)
-        made[at, box[1]] = np.rint(np.clip(found, 0, 255) * 257).astype(np.uint16)
+        strip = looked_at.pop(at.start, None)
+        made[at, box[1]] = _restored(*_compared(codes[rows, box[1]]), inner) if strip is None else strip
     return made
 
 
-def _are_halved(image: RGB8, box: Box) -> bool:
-    """Whether colours have less detail beside edges than lightness promises, and none where there is no edge."""
+def _restored_if_halved(image: RGB8, box: Box) -> dict[int, RGB] | None:
+    """Look at some strips; where colours are at half resolution, these are restored, by their first row.
+
+    They are where they have less detail beside edges than lightness promises, and none where there is no edge.
+    """
     strips = list(_strips(box[0], len(image)))
     seen = found = 0.0
-    grain = []
-    for rows, _ in strips[:: -(-len(strips) // _SAMPLED)]:
-        for one in _compared(image[rows, box[1]])[1]:
+    grain, made = [], {}
+    for rows, inner in strips[:: -(-len(strips) // _SAMPLED)]:
+        lightness, chromas = _compared(image[rows, box[1]])
+        for one in chromas:
             told = (one.share > _CLEAR) & (one.variance > _TELLING)
             promised, detail = one.promised[told], one.plane - _blurred(one.plane)
             seen += float(promised @ promised)
             found += float(promised @ detail[told])
             grain.append(np.abs(detail[one.even]))
+        made[rows.start + inner.start] = _restored(lightness, chromas, inner)
     rest = np.concatenate(grain)
-    return found < _SHARP * seen and not (rest.size and float(np.median(rest)) > _GRAIN)
+    halved = found < _SHARP * seen and not (rest.size and float(np.median(rest)) > _GRAIN)
+    return made if halved else None
+
+
+def _restored(lightness: Plane, chromas: tuple[_Chroma, _Chroma], inner: slice) -> RGB:
+    """Bring a strip's colours to full resolution; uint16, without its surroundings."""
+    blue, red = (one.plane[inner] + one.share[inner] * one.promised[inner] for one in chromas)
+    lightness = lightness[inner]
+    green = lightness - np.float32(0.114 / 0.587) * blue - np.float32(0.299 / 0.587) * red
+    # One channel after the other: an array of all three is two passes more.
+    made = np.empty((*lightness.shape, 3), np.uint16)
+    for c, plane in enumerate((lightness + red, green, lightness + blue)):
+        np.clip(plane, 0, 255, out=plane)
+        np.multiply(plane, np.float32(257), out=plane)
+        made[..., c] = np.rint(plane, out=plane)
+    return made
 
 
 def _strips(rows: slice, height: int) -> Iterator[tuple[slice, slice]]:
