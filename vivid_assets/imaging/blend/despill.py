@@ -6,11 +6,12 @@ the picture as a whole shows it, for a subject may well be greener at its edge t
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.arrays import Area, Lab, LinearRGB, Matte, Plane
+from vivid_assets.imaging.core.arrays import Area, Indices, Lab, LinearRGB, Matte, Plane
 from vivid_assets.imaging.core.color import lab_to_linear, linear_to_lab
 from vivid_assets.imaging.core.interpolate import smoothstep
 
@@ -22,7 +23,10 @@ _PROFILE = (0.4, 0.5)
 """Shares of the rim's excess that are left beyond half the reach: up to one it is spill, from the other the subject's
 own. Light that is reflected leaves 0.3."""
 
-
+_RIM = 3.0
+"""Pixels of depth of the rim whose excess is looked at."""
+_LATTICE = 12.0
+"""Pixels of reach up to which every pixel of the inside is looked at."""
 _LEAST_INSIDE = 0.02
 """Share of what is near that must lie deeper than spill, to compare a rim with."""
 
@@ -59,21 +63,19 @@ def suppress_spill(
     padded = cv2.copyMakeBorder(solid.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5), np.float32)[1:-1, 1:-1]
 
-    near = (alpha > 0.02) & (depth < 2.5 * reach)
-    places = np.flatnonzero(near)
-    lab = linear_to_lab(front.reshape(-1, 3)[places])
-    along = np.zeros(alpha.shape, np.float32)
-    along.ravel()[places] = lab[:, 1:] @ hue
-    found = _inner_mean(along, near & (depth > reach), reach)
+    found = _inside(front, (alpha > 0.02) & (depth < 2.5 * reach) & (depth > reach), hue, reach)
     if found is None:
         return front, Spill(0.0, 0.0)
-    inner, share = (plane.ravel()[places] for plane in found)
-    excess = along.ravel()[places] - inner
+    # Deeper pixels are compared with, and stay as they are.
+    places = np.flatnonzero((alpha > 0.02) & (depth <= max(reach, _RIM)))
+    lab = linear_to_lab(front.reshape(-1, 3)[places])
+    inner, share = _read(found, places, alpha.shape[1])
+    excess = lab[:, 1:] @ hue - inner
     at = depth.ravel()[places]
     # A leaf far from any body has no inside that its rim could exceed: it says nothing of spill.
     told = share > _LEAST_INSIDE
     deep, by = at[told], excess[told]
-    rim = float(np.median(by[(deep > 0) & (deep <= 3)])) if ((deep > 0) & (deep <= 3)).any() else 0.0
+    rim = float(np.median(by[(deep > 0) & (deep <= _RIM)])) if ((deep > 0) & (deep <= _RIM)).any() else 0.0
     middle = (deep > reach / 2) & (deep <= reach)
     deeper = float(np.median(by[middle])) if middle.any() else 0.0
     detected = float(smoothstep(np.asarray(rim), *DETECTED))
@@ -89,12 +91,39 @@ def suppress_spill(
     return cleaned, Spill(rim, amount)
 
 
-def _inner_mean(values: Plane, inside: Area, reach: float) -> tuple[Plane, Plane] | None:
-    """Average ``values`` over the nearby inside, over all of it where there is none near, and say how much is near."""
+class _Inside(NamedTuple):
+    """What lies deeper than spill near each pixel, on a lattice."""
+
+    along: Plane
+    """How much it has of the background's hue, Lab units; of all of it where none is near."""
+    share: Plane
+    """Of what is near, 0..1."""
+    step: int
+    """Pixels from one point of the lattice to the next."""
+
+
+def _inside(front: LinearRGB, inside: Area, hue: Plane, reach: float) -> _Inside | None:
+    """Average how much of a hue the inside has near each pixel; None where there is no inside.
+
+    On a lattice where the reach is more than a dozen pixels: an average over windows five times as wide loses nothing.
+    """
+    step = max(1, int(reach / _LATTICE))
+    lattice = tuple(slice((size - 1) % step // 2, None, step) for size in inside.shape)
+    inside, reach = np.ascontiguousarray(inside[lattice]), reach / step
     if not inside.any():
         return None
+    values = np.zeros(inside.shape, np.float32)
+    values[inside] = linear_to_lab(front[lattice][inside])[:, 1:] @ hue
     size = (2 * round(2.5 * reach) + 1,) * 2
     share = np.asarray(cv2.boxFilter(inside.astype(np.float32), -1, size, borderType=cv2.BORDER_REFLECT), np.float32)
-    total = cv2.boxFilter(np.where(inside, values, 0), -1, size, borderType=cv2.BORDER_REFLECT)
+    total = cv2.boxFilter(values, -1, size, borderType=cv2.BORDER_REFLECT)
     mean = np.float32(values[inside].mean())
-    return np.asarray((total + 1e-3 * mean) / (share + np.float32(1e-3)), np.float32), share
+    return _Inside(np.asarray((total + 1e-3 * mean) / (share + np.float32(1e-3)), np.float32), share, step)
+
+
+def _read(found: _Inside, places: Indices, width: int) -> tuple[Plane, Plane]:
+    """Read the averages and the shares at places of a picture of that width."""
+    y, x = np.divmod(places, width)
+    rows, columns = found.along.shape
+    at = np.minimum(y // found.step, rows - 1) * columns + np.minimum(x // found.step, columns - 1)
+    return np.asarray(found.along.ravel()[at]), np.asarray(found.share.ravel()[at])
