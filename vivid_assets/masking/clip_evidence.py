@@ -10,6 +10,7 @@ import numpy as np
 from vivid_assets.imaging.core.alpha import fit_alpha
 from vivid_assets.imaging.core.areas import dilated, eroded, grown, joined
 from vivid_assets.imaging.core.arrays import RGB8, Area, LinearRGB, Matte
+from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.noise import capture_noise
 from vivid_assets.imaging.core.resize import REFERENCE, shrink
 from vivid_assets.imaging.plate.known_plate import solve_known_plate
@@ -41,7 +42,7 @@ def seen_on_plain(image: RGB8, probability: Matte, side: int) -> Matte:
     """
     small = shrink(image, side)
     network = fit_alpha(probability, *small.shape[:2])
-    known = solve_known_plate(small, network, capture_noise(small, network), solve=True)
+    known = solve_known_plate(srgb_to_linear(small), network, capture_noise(small, network), solve=True)
     if known is None or known.alpha is None:
         return probability
     reach = max(1, round(_WIDE * side))
@@ -75,5 +76,5 @@ def shadow_on_plain(image: RGB8, alpha: Matte) -> LinearRGB | None:
     """
     small = shrink(image, REFERENCE)
     fitted = fit_alpha(alpha, *small.shape[:2])
-    known = solve_known_plate(small, fitted, capture_noise(small, fitted), solve=False)
+    known = solve_known_plate(srgb_to_linear(small), fitted, capture_noise(small, fitted), solve=False)
     return None if known is None else known.layer

@@ -121,12 +121,12 @@ def test_a_busy_background_is_left_to_the_network(name):
     picture = getattr(data, name)()
     mask = np.zeros(picture.shape[:2], np.float32)
     mask[100:300, 150:350] = 1
-    assert solve_known_plate(picture, mask, 1.2, solve=True) is None
+    assert solve_known_plate(srgb_to_linear(picture), mask, 1.2, solve=True) is None
 
 
 @pytest.mark.parametrize("mask", [np.zeros((90, 120), np.float32), np.full((90, 120), 0.4, np.float32)])
 def test_no_subject_no_answer(mask):
-    assert solve_known_plate(np.full((90, 120, 3), 200, np.uint8), mask, 1.2, solve=True) is None
+    assert solve_known_plate(srgb_to_linear(np.full((90, 120, 3), 200, np.uint8)), mask, 1.2, solve=True) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (17, 16), (40, 31)])
@@ -161,7 +161,7 @@ def test_a_line_across_the_whole_picture_belongs_to_the_plate_and_not_to_the_sha
     scene = plain((190, 190, 188), size=600)
     light = srgb_to_linear(scene.picture)
     light[330:336] *= np.where(scene.alpha[330:336, :, None] > 0, 1, 0.9)
-    known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 1.0, solve=True)
+    known = solve_known_plate(srgb_to_linear(to_uint8(linear_to_srgb(light))), scene.mask, 1.0, solve=True)
     rows = slice(330 * known.layer.shape[0] // 600 - 2, 336 * known.layer.shape[0] // 600 + 2)
     for ends in (np.s_[rows, :20], np.s_[rows, -20:]):
         assert known.layer[ends].min() > 0.97
@@ -244,7 +244,7 @@ def test_black_in_a_shadow_as_dark_has_no_bites_and_no_steps():
     # A network's contour is soft, and lies in the shadow on that side.
     taken = np.minimum(radius + 20 * (across > 0) - np.abs(across), 560 - np.abs(along))
     network = cv2.GaussianBlur((taken > 0).astype(np.float32), (0, 0), 6)
-    made = solve_known_plate(picture, network, 1.2, solve=True).alpha
+    made = solve_known_plate(srgb_to_linear(picture), network, 1.2, solve=True).alpha
     assert made[inside > 3].min() > 0.9
     # Along a straight side the contour is straight, too: steps of the small picture would be 3 pixels.
     columns = np.arange(400, 1200)
@@ -257,7 +257,7 @@ def test_a_shadow_that_colors_the_plate_is_one_shadow_and_no_rings():
     scene = plain((182, 195, 110), subject=(120, 60, 30), size=500, noise=0)
     tinted = scene.shadow[..., None] ** np.array([0.8, 1.0, 3.0], np.float32)
     light = srgb_to_linear(scene.picture) * np.where(scene.alpha[..., None] < 0.02, tinted / scene.shadow[..., None], 1)
-    known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True)
+    known = solve_known_plate(srgb_to_linear(to_uint8(linear_to_srgb(light))), scene.mask, 0.8, solve=True)
     away = cv2.erode((scene.mask < 0.02).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     deep = away & (scene.shadow < 0.75)
     assert deep.sum() > 500
@@ -273,7 +273,7 @@ def test_a_floor_s_end_leaves_no_piece_beside_the_subject():
     wall = np.where(y < 330, 0.7, 1.0)
     line = 1 - (0.08 + 0.5 * np.exp(-(((np.abs(x - 300) - 130) / 60) ** 2))) * np.exp(-(((y - 331) / 3) ** 2))
     light = srgb_to_linear(scene.picture) * np.where(scene.alpha < 1, wall * line, 1)[..., None].astype(np.float32)
-    alpha = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True).alpha
+    alpha = solve_known_plate(srgb_to_linear(to_uint8(linear_to_srgb(light))), scene.mask, 0.8, solve=True).alpha
     assert alpha[cv2.dilate((scene.mask > 0.02).astype(np.uint8), np.ones((7, 7))) == 0].max() < 0.05
     assert alpha[scene.alpha == 1].min() > 0.9
 
@@ -285,7 +285,7 @@ def test_the_narrow_shadow_beneath_a_rim_is_no_hair():
     below = np.hypot(x - 300, y - 300) - 132
     left = 1 - 0.8 * np.exp(-(((below - 5) / 5) ** 2)) * np.clip((y - 350) / 40, 0, 1)
     light = srgb_to_linear(scene.picture) * np.where(scene.alpha < 1, left, 1)[..., None].astype(np.float32)
-    known = solve_known_plate(to_uint8(linear_to_srgb(light)), scene.mask, 0.8, solve=True)
+    known = solve_known_plate(srgb_to_linear(to_uint8(linear_to_srgb(light))), scene.mask, 0.8, solve=True)
     foot = (below > 3) & (below < 9) & (y > 400)
     assert known.alpha[foot].mean() < 0.1
 

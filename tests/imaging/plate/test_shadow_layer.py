@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tests.support.plain import plain
+from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.plate.known_plate import solve_known_plate
 from vivid_assets.imaging.plate.shadow_layer import measure_shadow
 
@@ -14,7 +15,7 @@ def full(layer: np.ndarray, size: int) -> np.ndarray:
 @pytest.mark.parametrize("color", [(232, 200, 60), (182, 180, 177), (244, 244, 242)])
 def test_the_shadow_is_measured_and_the_rest_is_untouched(color):
     scene = plain(color, noise=2.0)
-    known = solve_known_plate(scene.picture, scene.mask, 2.0, solve=True)
+    known = solve_known_plate(srgb_to_linear(scene.picture), scene.mask, 2.0, solve=True)
     assert known is not None
     layer = full(known.layer, len(scene.alpha)).mean(axis=2)
     bare = scene.alpha == 0
@@ -27,7 +28,7 @@ def test_what_a_floor_mirrors_may_be_brighter_than_it():
     scene = plain((70, 72, 75), shadow=False, noise=0.5)
     light = scene.picture.astype(np.float32)
     light[300:320, 160:240] *= 1.03
-    known = solve_known_plate(np.rint(light.clip(0, 255)).astype(np.uint8), scene.mask, 1.2, solve=True)
+    known = solve_known_plate(srgb_to_linear(np.rint(light.clip(0, 255)).astype(np.uint8)), scene.mask, 1.2, solve=True)
     assert known is not None
     assert 1.02 < full(known.layer, 400)[305:315, 170:230].mean() <= 1.12
 

@@ -187,7 +187,8 @@ def estimate_foreground(
     rows, columns = half_cells(alpha.shape[0]), half_cells(alpha.shape[1])
     residual = np.zeros((len(rows.first), len(columns.first), 4), np.float32)
     # What is not soft is not written to, so that the memory of most of it is never taken.
-    front, back, around = image.copy(), np.zeros_like(image), np.zeros_like(residual)
+    # (``zeros_like`` writes its zeros, ``zeros`` gets pages that are.)
+    front, back, around = image.copy(), np.zeros(image.shape, np.float32), np.zeros(residual.shape, np.float32)
     seen = Seen(image, alpha)
     variance, table = colors.plate_variance[..., None], noise_variances(noise)
     model = _Model(colors.fields, colors.plate, variance, view or whole(*alpha.shape), table)

@@ -160,7 +160,7 @@ def separate(
     front, back, found = _edge_colors(solved, part, mixed, original, options, threads)
     changed = soft
     if found.strength > 0 and original is not None:
-        changed = soft | (front != here.light).any(axis=2)
+        changed = soft | _differ(front, here.light)
         back[changed & ~soft] = lab_to_linear(original.lab)
     edge = Edge(box, here.light, front, back, changed)
     foreground = _own_colors(image, edge, threads)
@@ -176,6 +176,12 @@ def separate(
         outline=outline,
         is_drawing=alpha.origin == "drawing",
     )
+
+
+def _differ(one: LinearRGB, other: LinearRGB) -> Area:
+    """Mark the pixels (bool H×W) whose colours differ."""
+    red, green, blue = (one[..., c] != other[..., c] for c in range(3))
+    return np.asarray(red | green | blue)
 
 
 class _Solved(NamedTuple):
@@ -199,16 +205,34 @@ def _solved(
         # First, since all that follows is for nothing where the background is busy.
         plate = _plate(image, answer, grain)
         if plate is not None:
-            restored = whole_colors(image, _about_subject(answer)) if of_network else None
-            seen = image if restored is None else restored
-            known = solve_known_plate(
-                seen, answer.alpha, grain, solve=of_network, plate=plate, lossy=restored is not None, threads=threads
-            )
-        if known is not None and known.alpha is not None:
-            here, colors = _place_known(seen, known, known.alpha, noise, threads)
-            return _Solved(here, colors, None, known)
+            known, placed = _before_plate(image, answer, plate, of_network, (grain, noise), threads)
+            if placed is not None:
+                return _Solved(*placed, None, known)
     solved = solve(answer, colors=estimated, correct=options.refine, noise=noise, threads=threads)
     return _Solved(place(image, answer, solved, noise, threads), solved.colors, solved.evidence, known)
+
+
+def _before_plate(
+    image: RGB,
+    answer: Answer,
+    plate: LinearRGB,
+    of_network: bool,
+    noises: tuple[float, float | None],
+    threads: int | None,
+) -> tuple[KnownPlate | None, tuple[Place, Colors] | None]:
+    """Solve shadow and alpha against the plate; where that gives an alpha, it comes with its place and colours.
+
+    ``noises``: of the picture at alpha's size, and of the whole one where it is given.
+    """
+    restored = whole_colors(image, _about_subject(answer)) if of_network else None
+    seen = image if restored is None else restored
+    light = srgb_to_linear(seen)
+    known = solve_known_plate(
+        light, answer.alpha, noises[0], solve=of_network, plate=plate, lossy=restored is not None, threads=threads
+    )
+    if known is None or known.alpha is None:
+        return known, None
+    return known, _place_known(seen, light, known.alpha, known.back, noises[1], threads)
 
 
 def _plate(image: RGB, answer: Answer, noise: float) -> LinearRGB | None:
@@ -267,15 +291,14 @@ def _edge_colors(
 
 
 def _place_known(
-    image: RGB, known: KnownPlate, alpha: Matte, noise: float | None, threads: int | None
+    image: RGB, light: LinearRGB, alpha: Matte, back: LinearRGB, noise: float | None, threads: int | None
 ) -> tuple[Place, Colors]:
     """Cut out what holds soft pixels, with the colours that the plate leaves to its subject."""
     box = around((alpha > 0) & (alpha < 1), round(64 * max(1.0, max(alpha.shape) / REFERENCE)))
-    part = np.ascontiguousarray(alpha[box])
-    light = np.ascontiguousarray(srgb_to_linear(image[box]))
+    part, light = np.ascontiguousarray(alpha[box]), np.ascontiguousarray(light[box])
     noise = capture_noise(image, alpha) if noise is None else noise
     view = View(float(box[0].start), float(box[1].start), *map(float, alpha.shape))
-    colors = known_colors(light, part, known.back, view, noise, threads)
+    colors = known_colors(light, part, back, view, noise, threads)
     return Place(alpha.copy(), box, light, part, whole(*part.shape), noise), colors
 
 

@@ -1,13 +1,12 @@
 """An alpha brought up to the photograph's size, along the photograph's edges."""
 
 import cv2
-import numba
 import numpy as np
 
 from vivid_assets.imaging.core.arrays import RGB8, LinearRGB, Matte
 from vivid_assets.imaging.core.color import srgb_to_linear
 from vivid_assets.imaging.core.guided_filter import guided_upsample
-from vivid_assets.imaging.core.interpolate import cells_about
+from vivid_assets.imaging.core.interpolate import enlarge
 from vivid_assets.imaging.core.noise import capture_noise, noise_variances
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
@@ -16,20 +15,6 @@ _UPSAMPLE_RADIUS = 4
 """Of the windows, in pixels of the small alpha."""
 _MIDDLE_GREY = 220
 """Of 1023 in linear light."""
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _enlarge(small, view, out, first, end):  # type: ignore[no-untyped-def]
-    """Interpolate a small plane over a cut of a large one."""
-    top, left, tall, wide = view
-    rows, columns = small.shape
-    sy, sx = np.float32(rows / tall), np.float32(columns / wide)
-    for y in range(first, end):
-        y1, y2, ty = cells_about(y + top, sy, rows)
-        for x in range(out.shape[1]):
-            x1, x2, tx = cells_about(x + left, sx, columns)
-            above = small[y1, x1] * (1 - tx) + small[y1, x2] * tx
-            out[y, x] = above * (1 - ty) + (small[y2, x1] * (1 - tx) + small[y2, x2] * tx) * ty
 
 
 def upsample(
@@ -53,7 +38,7 @@ def upsample(
         float32 H×W, 0..1.
     """
     smooth = np.empty(light.shape[:2], np.float32)
-    parallel_rows(_enlarge, len(smooth), alpha, view, smooth, threads=threads)
+    parallel_rows(enlarge, len(smooth), alpha, view, smooth, threads=threads)
     soft = (smooth > 0.002) & (smooth < 0.998)
     out = np.round(smooth)
     if not soft.any():

@@ -63,6 +63,15 @@ def _deep_code_of_linear() -> tuple[Floats, Floats]:
     return curve.astype(np.float32), thresholds.astype(np.float32)
 
 
+@numba.njit(cache=True, nogil=True)
+def _look_up(codes, table, out):  # type: ignore[no-untyped-def]
+    """Look each code up: an index array of NumPy's is first made one of eight bytes a value."""
+    for y in range(codes.shape[0]):
+        for x in range(codes.shape[1]):
+            for c in range(codes.shape[2]):
+                out[y, x, c] = table[codes[y, x, c]]
+
+
 def srgb_to_linear(srgb: NDArray[np.generic]) -> Floats:
     """Convert sRGB of any shape to linear light (IEC 61966-2-1).
 
@@ -81,6 +90,10 @@ def srgb_to_linear(srgb: NDArray[np.generic]) -> Floats:
     if srgb.dtype == np.uint8 and srgb.ndim in (2, 3) and srgb.size:
         looked_up = cv2.LUT(srgb.astype(np.uint8, copy=False), _linear_of_code(256))
         return np.asarray(looked_up.reshape(srgb.shape), np.float32)
+    if srgb.dtype == np.uint16 and srgb.ndim == 3 and srgb.size:
+        light = np.empty(srgb.shape, np.float32)
+        _look_up(srgb, _linear_of_code(65536), light)
+        return light
     if srgb.dtype == np.uint8 or srgb.dtype == np.uint16:
         return np.asarray(_linear_of_code(256 if srgb.dtype == np.uint8 else 65536)[srgb])
     if not np.issubdtype(srgb.dtype, np.floating):

@@ -54,3 +54,17 @@ def mirrored(position, size):  # type: ignore[no-untyped-def]
     while position < 0 or position >= size:
         position = -position - 1 if position < 0 else 2 * size - position - 1
     return position
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def enlarge(small, view, out, first, end):  # type: ignore[no-untyped-def]
+    """Interpolate a small plane over a cut of a large one, for ``parallel_rows``; ``view`` says where the cut lies."""
+    top, left, tall, wide = view
+    rows, columns = small.shape
+    sy, sx = rows / tall, columns / wide  # in float64: a float32 would put the far side 3e-5 of a cell aside
+    for y in range(first, end):
+        y1, y2, ty = cells_about(y + top, sy, rows)
+        for x in range(out.shape[1]):
+            x1, x2, tx = cells_about(x + left, sx, columns)
+            above = small[y1, x1] * (1 - tx) + small[y1, x2] * tx
+            out[y, x] = above * (1 - ty) + (small[y2, x1] * (1 - tx) + small[y2, x2] * tx) * ty

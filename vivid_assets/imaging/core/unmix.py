@@ -10,13 +10,15 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Planes, Vector
+from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smoothstep_of
 from vivid_assets.imaging.core.noise import noise_variance
 from vivid_assets.imaging.core.push_pull import View
 
 FILLS = np.float32(1.5), np.float32(3.0)
 """Pixels of a picture of REFERENCE pixels from a bare one between which what is nearly solid becomes so."""
+HAIRY = np.float32(0.15), np.float32(0.4)
+"""Range of alpha among a pixel and those next to it from which it may be, and is, in hair."""
 DISPROVED = np.float32(1.0), np.float32(6.0)
 """Misfit that a solid pixel would have beyond a soft one's, from which it stays soft."""
 
@@ -37,6 +39,17 @@ class Solved(NamedTuple):
     """Where it lies in the whole picture."""
     front_view: View
     """Where it lies in what F covers."""
+
+
+class Rim(NamedTuple):
+    """What ``fill_solid`` goes by."""
+
+    before: Matte
+    """Alpha as it was solved."""
+    away: Plane
+    """Pixels to the next bare one, which in hair count half: a gap there may not be bare."""
+    unit: np.float32
+    """Pixels of the picture in one of a picture of REFERENCE pixels."""
 
 
 class Model(NamedTuple):
@@ -219,20 +232,34 @@ def solve_alpha(solved, model, misfit, out, first, end):  # type: ignore[no-unty
                 misfit[y, x, 1] = _misfit(np.float32(1.0), pixel, dim, s)
 
 
+@numba.njit(inline="always")
+def _hairy(alpha, y, x):  # type: ignore[no-untyped-def]
+    """How likely a pixel is in hair, 0..1, by how far alpha goes up and down about it."""
+    least = most = alpha[y, x]
+    for i in range(max(y - 1, 0), min(y + 2, alpha.shape[0])):
+        for j in range(max(x - 1, 0), min(x + 2, alpha.shape[1])):
+            least, most = min(least, alpha[i, j]), max(most, alpha[i, j])
+    return min(max((most - least - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), np.float32(0.0)), np.float32(1.0))
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def fill_solid(solved, model, away, telling, out, first, end):  # type: ignore[no-untyped-def]
-    """Make solid what is nearly so, far from every bare pixel (``away``), and as well explained if it were solid.
+def fill_solid(solved, model, rim, telling, out, first, end):  # type: ignore[no-untyped-def]
+    """Make solid what is nearly so, far from every bare pixel, and as well explained if it were solid.
 
     Where the plate's colour is not ``telling``, it need not be.
     """
     _, prior, where, _, _ = solved
+    before, away, unit = rim
     s, one = _spreads(model), np.float32(1.0)
     for y in range(first, end):
         for x in range(prior.shape[1]):
-            a = out[y, x]
-            if not where[y, x] or a <= np.float32(0.5) or a >= one or away[y, x] <= FILLS[0]:
+            a = before[y, x]
+            if not where[y, x] or a <= np.float32(0.5) or a >= one or away[y, x] <= FILLS[0] * unit:
                 continue
-            lift = min((away[y, x] - FILLS[0]) / (FILLS[1] - FILLS[0]), one)
+            far = away[y, x] * (one - np.float32(0.5) * _hairy(before, y, x)) / unit
+            if far <= FILLS[0]:
+                continue
+            lift = min((far - FILLS[0]) / (FILLS[1] - FILLS[0]), one)
             if telling[y, x]:
                 pixel, dim = _read(y, x, solved, model)
                 against = _misfit(one, pixel, dim, s) - _misfit(a, pixel, dim, s)

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 
 from vivid_assets.imaging.core.areas import grown
-from vivid_assets.imaging.core.arrays import RGB, LinearRGB, Matte
-from vivid_assets.imaging.core.color import srgb_to_linear
+from vivid_assets.imaging.core.arrays import LinearRGB, Matte
 from vivid_assets.imaging.core.noise import noise_variances, reduced_noise
 from vivid_assets.imaging.core.unmix import Model
 from vivid_assets.imaging.plate.find_plate import plate_of
@@ -53,7 +52,7 @@ class KnownPlate:
 
 
 def solve_known_plate(
-    image: RGB,
+    light: LinearRGB,
     alpha: Matte,
     noise: float,
     *,
@@ -65,7 +64,7 @@ def solve_known_plate(
     """Solve alpha and shadow of a picture before a plain background; None where it is busy or the subject unseen.
 
     Args:
-        image: H×W×3 sRGB, uint8 or uint16.
+        light: float32 H×W×3, linear light: the picture.
         alpha: float32 h×w, 0..1, of any size of the same aspect.
         noise: the capture's, in levels of 8 bits.
         solve: whether ``alpha`` is a network's, which the photograph may correct; else it tells the shadow only.
@@ -74,14 +73,13 @@ def solve_known_plate(
         threads: the most to use.
 
     """
-    light = srgb_to_linear(image)
-    plate = plate_of(light, alpha, noise, max(image.shape)) if plate is None else plate
+    plate = plate_of(light, alpha, noise, max(light.shape)) if plate is None else plate
     if plate is None:
         return None
     small = small_picture(light, alpha, plate, noise)
     if lossy:
         noise = max(noise, _RINGING)
-        small = replace(small, table=noise_variances(reduced_noise(noise, small.longest, max(image.shape))))
+        small = replace(small, table=noise_variances(reduced_noise(noise, small.longest, max(light.shape))))
     if not solve:
         seen = small.ray & ~grown(small.network > 0.01, 1.5)
         return KnownPlate(None, small.plate, layer_of(small, seen.astype(np.float32)))
