@@ -64,7 +64,7 @@ def whole_colors(image: RGB, box: Box) -> RGB | None:
     looked_at = _restored_if_halved(codes, box)
     if looked_at is None:
         return None
-    made = codes.astype(np.uint16) * np.uint16(257)
+    made = np.multiply(codes, np.uint16(257), dtype=np.uint16)
     for rows, inner in _strips(box[0], len(codes)):
         at = slice(rows.start + inner.start, rows.start + inner.stop)
         strip = looked_at.pop(at.start, None)
@@ -122,14 +122,24 @@ def _compared(image: RGB8) -> tuple[Plane, tuple[_Chroma, _Chroma]]:
     lightness = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
     blurred = _blurred(lightness)
     mean, fine = _mean(blurred), lightness - blurred
-    variance = np.maximum(_mean(blurred * blurred) - mean * mean, 0)
+    variance = _mean(blurred * blurred)
+    variance -= mean * mean
+    np.maximum(variance, 0, out=variance)
+    even, rounded = variance < _EVEN, variance + np.float32(_ROUNDING)
 
     def chroma(plane: Plane) -> _Chroma:
-        middle = _mean(plane)
-        own = np.maximum(_mean(plane * plane) - middle * middle, 0)
-        common = _mean(blurred * plane) - mean * middle
-        share = common * common / (np.maximum(variance * own, 1e-3))
-        return _Chroma(plane, common / (variance + np.float32(_ROUNDING)) * fine, share, own, variance < _EVEN)
+        # In place: memory for a plane more takes longer than to work it out.
+        middle, own, common = _mean(plane), _mean(plane * plane), _mean(blurred * plane)
+        own -= middle * middle
+        np.maximum(own, 0, out=own)
+        middle *= mean
+        common -= middle
+        share = common * common
+        np.multiply(variance, own, out=middle)
+        share /= np.maximum(middle, 1e-3, out=middle)
+        common /= rounded
+        common *= fine
+        return _Chroma(plane, common, share, own, even)
 
     return lightness, (chroma(blue - lightness), chroma(red - lightness))
 

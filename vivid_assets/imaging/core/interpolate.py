@@ -62,9 +62,12 @@ def enlarge(small, view, out, first, end):  # type: ignore[no-untyped-def]
     top, left, tall, wide = view
     rows, columns = small.shape
     sy, sx = rows / tall, columns / wide  # in float64: a float32 would put the far side 3e-5 of a cell aside
+    cells, shares = np.empty((out.shape[1], 2), np.uintp), np.empty(out.shape[1], np.float32)
+    for x in range(out.shape[1]):
+        cells[x, 0], cells[x, 1], shares[x] = cells_about(x + left, sx, columns)
     for y in range(first, end):
         y1, y2, ty = cells_about(y + top, sy, rows)
         for x in range(out.shape[1]):
-            x1, x2, tx = cells_about(x + left, sx, columns)
+            x1, x2, tx = cells[x, 0], cells[x, 1], shares[x]
             above = small[y1, x1] * (1 - tx) + small[y1, x2] * tx
             out[y, x] = above * (1 - ty) + (small[y2, x1] * (1 - tx) + small[y2, x2] * tx) * ty

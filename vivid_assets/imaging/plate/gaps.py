@@ -11,7 +11,7 @@ from vivid_assets.imaging.core.arrays import Area, Indices, LinearRGB, Matte, Pl
 from vivid_assets.imaging.core.unmix import DISPROVED
 from vivid_assets.imaging.plate.fill import spread
 from vivid_assets.imaging.plate.in_shadow import plate_met
-from vivid_assets.imaging.plate.neighbours import range_about, window
+from vivid_assets.imaging.plate.neighbours import least_of_channels, range_about, window
 from vivid_assets.imaging.plate.small_picture import LARGE, NEAR, SmallPicture
 
 _WHITE = 0.96
@@ -63,7 +63,7 @@ def find_holes(small: SmallPicture, back: Area) -> tuple[Area, bool]:
 
 def _burnt(small: SmallPicture) -> Area:
     """Where the plate is as white as whatever else is white."""
-    return np.asarray(small.plate.min(axis=2) >= _WHITE)
+    return np.asarray(least_of_channels(small.plate) >= _WHITE)
 
 
 def _is_peak(small: SmallPicture, around: Plane, back: Area, patches: Indices) -> bool:

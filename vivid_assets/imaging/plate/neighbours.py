@@ -27,6 +27,12 @@ def most_of_channels(planes: Planes) -> Plane:
     return np.asarray(np.maximum(np.maximum(red, green), blue))
 
 
+def least_of_channels(planes: Planes) -> Plane:
+    """The smallest of three channels, likewise."""
+    red, green, blue = cv2.split(planes)
+    return np.asarray(np.minimum(np.minimum(red, green), blue))
+
+
 def slope_of(plane: Plane) -> Plane:
     """How much a plane (float32 h×w) changes from pixel to pixel, in whatever direction it changes most."""
     return np.asarray(np.hypot(cv2.Scharr(plane, cv2.CV_32F, 1, 0), cv2.Scharr(plane, cv2.CV_32F, 0, 1)) / 32)
