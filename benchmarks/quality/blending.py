@@ -250,15 +250,14 @@ class Tally:
         self.seconds += seconds
         self.megapixels += alpha.size / 1e6
 
-    def row(self, backgrounds: list[str]) -> list[float]:
-        per_background = [float(np.mean(self.means[plate])) for plate in backgrounds]
-        figures = [
-            *per_background,
-            float(np.mean(per_background)),
-            float(np.mean(self.tails)),
-            float(np.mean(self.solid)),
-        ]
-        return [*figures, self.seconds / self.megapixels]
+    def row(self, backgrounds: list[str]) -> list[float | None]:
+        """By background, then over those that have captures: mean, tail, solid pixels, seconds a megapixel."""
+        means = [float(np.mean(self.means[plate])) if plate in self.means else None for plate in backgrounds]
+        measured = [mean for mean in means if mean is not None]
+        if not measured:
+            return [*means, None, None, None, None]
+        figures = (float(np.mean(values)) for values in (measured, self.tails, self.solid))
+        return [*means, *figures, self.seconds / self.megapixels]
 
 
 def compare(cutouts: list[Cutout], kind: str, closed_form: bool, spill: float = 0.0) -> str:
@@ -293,7 +292,9 @@ def compare(cutouts: list[Cutout], kind: str, closed_form: bool, spill: float = 
     lines = [" | ".join(heads), " | ".join(["---", *["---:"] * (len(heads) - 1)])]
     for name, tally in tallies.items():
         *figures, speed = tally.row(backgrounds)
-        lines.append(" | ".join([name, *(f"{f:.2f}" for f in figures), f"{speed:.3f}"]))
+        # A network may have missed the subject in every capture of a background.
+        cells = ["–" if figure is None else f"{figure:.2f}" for figure in figures]
+        lines.append(" | ".join([name, *cells, "–" if speed is None else f"{speed:.3f}"]))
     note = f"{used} captures" + (f"; {skipped} left out, where the network missed the subject" if skipped else "")
     return "\n".join(f"| {line} |" for line in lines) + f"\n\n{note}.\n"
 
