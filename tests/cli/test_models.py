@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from resources.errors import ModelUnavailable
 from resources.weights import pull as weights
+from vivid_assets.cli.console import console
 from vivid_assets.cli.models import models_app
 
 NAMES = ["u2netp", "u2net", "birefnet", "birefnet_hr", "vitmatte", "open_clip", "sdxl", "sdxl_vae"]
@@ -19,6 +20,7 @@ def vivid_models(monkeypatch, tmp_path):
     monkeypatch.setattr("vivid_assets.cli.wanted.device_trouble", lambda _: "there is no GPU")
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -61,6 +63,27 @@ def test_list_shows_every_model_and_that_none_is_here(vivid_models):
     for name in NAMES:
         assert re.search(rf"^ *{name} .* no\b", output, re.MULTILINE), name
     assert "OpenRAIL++-M" in output
+
+
+def test_list_fits_a_window_of_eighty_columns(vivid_models, monkeypatch):
+    monkeypatch.setattr(console, "_width", 80)
+    code, output = vivid_models("list")
+    assert code == 0
+    lines = output.splitlines()
+    assert max(map(len, lines)) <= 80
+    for row in json.loads(vivid_models("list", "--json")[1]):
+        first = next(line for line in lines if line.startswith(f"{row['name']} "))
+        assert all(said in first for said in (row["licence"], " no")), first
+        words = row["purpose"].split()
+        assert words[0] in first
+        assert all(re.search(rf"(^| ){re.escape(word)}( |$)", output, re.MULTILINE) for word in words), "broken"
+    assert "https://" not in output
+    assert "--json" in lines[-1]
+
+
+def test_list_has_sources_where_they_fit(vivid_models):
+    lines = vivid_models("list")[1].splitlines()
+    assert any(line.startswith("u2netp ") and line.rstrip().endswith("/u2netp.onnx") for line in lines)
 
 
 def test_list_for_programs(vivid_models, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from resources.weights.hub import Weights
     from vivid_assets.cli.wanted import Wanted, Wish
     from vivid_assets.settings import Settings
+
+_UNBROKEN = 10_000
+"""Columns of a window in which no line is broken."""
 
 models_app = typer.Typer(
     no_args_is_help=True,
@@ -146,9 +150,10 @@ def _pull(one: Wanted) -> Path:
 def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
-    """List every model: its size, memory on a GPU for one picture, licence, source, and whether it is here and used.
+    """List every model: its size, memory on a GPU for one picture, licence, and whether it is here and used.
 
-    Those that only the settings name are among them. Settings come from the file that `VIVID_SETTINGS` names.
+    Sources are shown where the window is wide enough, and with `--json`. Models that only the settings name are among
+    these. Settings come from the file that `VIVID_SETTINGS` names.
     """
     from vivid_assets.cli.wanted import by_settings, configured_names
 
@@ -162,21 +167,46 @@ def list_(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("model", "MB", "GPU", "licence", "here", "purpose and source", box=None, header_style="bold")
-    table.columns[0].overflow = table.columns[-1].overflow = "fold"
-    for column in table.columns[1:-1]:
-        column.no_wrap = True
-    for column in table.columns[1:3]:
-        column.justify = "right"
-    for row in rows:
-        size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.1f}"
-        memory = "" if row["memory"] is None else f"{row['memory'] / 2**30:.1f} GiB"
-        here = Text("no") if row["path"] is None else Text("yes", "green")
-        if row["used"]:
-            here.append(", used")
-        about = Text(row["purpose"]).append(f" · {row['source']}" if row["source"] else "", "dim")
-        table.add_row(Text(row["name"]), size, memory, row["licence"], here, about)
-    console.print(table)
+    # Two tables: the names of rembg's models are long, and nobody knows their sizes before they are fetched.
+    parts = [part for part in ([r for r in rows if r["bytes"]], [r for r in rows if not r["bytes"]]) if part]
+    whole = [_table(part, with_sources=True) for part in parts]
+    for part, table in zip(parts, whole, strict=True):
+        console.print(table if _fits(table) else _table(part, with_sources=False))
+        console.print()
+    if not all(map(_fits, whole)):
+        say(("Sources are shown in a wider window, and with --json.", "dim"))
+
+
+def _fits(table: Table) -> bool:
+    """Whether no line of a table would have to be broken."""
+    return Measurement.get(console, console.options.update(width=_UNBROKEN), table).maximum <= console.width
+
+
+def _table(rows: list[dict[str, Any]], *, with_sources: bool) -> Table:
+    """Rows as a table: what is short on one line, purposes broken between words, and no column that is empty."""
+    columns: dict[str, list[str | Text]] = {
+        "model": [Text(row["name"]) for row in rows],
+        "MB": ["" if row["bytes"] is None else _megabytes(row["bytes"]) for row in rows],
+        "GPU": ["" if row["memory"] is None else f"{row['memory'] / 2**30:.1f} GiB" for row in rows],
+        "licence": [row["licence"] for row in rows],
+        "here": [
+            Text.assemble(("yes", "green") if row["path"] else "no", ", used" if row["used"] else "") for row in rows
+        ],
+        "purpose": [row["purpose"] for row in rows],
+        "source": [Text(row["source"] if with_sources else "", "dim") for row in rows],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(map(str, cells))}
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name in shown:
+        right, wraps = name in ("MB", "GPU"), name in ("model", "purpose", "source")
+        table.add_column(name, justify="right" if right else "left", no_wrap=not wraps, overflow="fold")
+    for cells in zip(*shown.values(), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f}" if size < 1e7 else f"{size / 1e6:,.0f}"
 
 
 def _of_catalogue() -> list[dict[str, Any]]:
