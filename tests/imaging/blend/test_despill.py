@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 
+from vivid_assets.imaging.blend import despill
 from vivid_assets.imaging.blend.despill import suppress_spill
-from vivid_assets.imaging.core.color import linear_to_lab, rgb_to_lab, srgb_to_linear
+from vivid_assets.imaging.core.color import linear_to_lab, linear_to_srgb, rgb_to_lab, srgb_to_linear
 
 GREEN = np.uint8([[60, 170, 75]])
 
 
-def ball(spill: float, size: int = 160) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def ball(spill: float, size: int = 160, far: float = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A grey-brown ball lit from behind by a green background: linear light, alpha, and the depth under its edge."""
     y, x = np.mgrid[:size, :size]
     depth = 0.4 * size - np.hypot(y - size / 2, x - size / 2)
     alpha = np.clip(depth + 0.5, 0, 1).astype(np.float32)
     own = srgb_to_linear(np.uint8([[130, 110, 95]]))
-    light = spill * np.exp(-np.maximum(depth, 0) / 4)[..., None] * srgb_to_linear(GREEN)
+    light = spill * np.exp(-np.maximum(depth, 0) / far)[..., None] * srgb_to_linear(GREEN)
     noise = np.random.default_rng(0).normal(0, 0.002, (size, size, 3))
     return np.clip(own + light + noise, 0, 1).astype(np.float32), alpha, depth
 
@@ -30,6 +31,19 @@ def test_reflected_light_is_found_and_mostly_taken_off() -> None:
     towards = [float((linear_to_lab(p)[rim][:, 1:] @ hue).mean()) for p in (clean, lit, out)]
     assert towards[2] - towards[0] < 0.5 * (towards[1] - towards[0])
     np.testing.assert_array_equal(out[depth > 14], lit[depth > 14])
+
+
+def test_on_a_lattice_a_large_picture_is_cleaned_as_pixel_by_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    lit, alpha, _ = ball(0.35, size=640, far=16)
+    found = []
+    for lattice in (despill._LATTICE, 1e9):
+        monkeypatch.setattr(despill, "_LATTICE", lattice)
+        found.append(suppress_spill(lit, alpha, rgb_to_lab(GREEN)[0], reach=48, strength=0.85))
+    (coarse, first), (fine, second) = found
+    assert not np.array_equal(coarse, lit)
+    assert first.excess == pytest.approx(second.excess, abs=0.05)
+    levels = [linear_to_srgb(one) * 255 for one in (coarse, fine)]
+    assert np.abs(levels[0] - levels[1]).max() < 1
 
 
 def test_lightness_is_kept() -> None:
