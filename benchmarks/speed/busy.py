@@ -10,7 +10,6 @@ store) is the product's own.
 """
 
 import argparse
-import logging
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.speed.shards import open_shards
 from resources.masks.birefnet import BiRefNet
 from resources.resource import Resource
 from resources.runtime.device import Device
@@ -31,11 +31,8 @@ from resources.scenes.maker import SceneMaker
 from resources.scenes.request import Scene, SceneRequest
 from resources.scenes.sdxl import SDXL
 from resources.store.store import Store
-from vivid_assets.catalogue.ledger import live_pictures, shards_of
-from vivid_assets.catalogue.scan import scan
-from vivid_assets.catalogue.source import find, register
+from vivid_assets.catalogue.ledger import live_pictures
 from vivid_assets.flow import stage_named
-from vivid_assets.settings import Settings
 from vivid_assets.stages.stage import Shard
 
 SHAPES = ((1024, 1024), (896, 1152), (1152, 896), (832, 1216), (1216, 832), (768, 1344), (1344, 768))
@@ -163,15 +160,13 @@ def main() -> None:
         folder = Path(place) / "pictures"
         folder.mkdir()
         fill(folder, options.pictures, options.photographs)
-        store = Store(root=str(Path(place) / "store"))
-        register(store, "mixed", str(folder))
-        scan(store, find(store, "mixed"))
-        settings = Settings.model_validate({"backgrounds": {"generator": "sdxl"}})
+        settings = Path(place) / "vivid.toml"
+        settings.write_text('[backgrounds]\ngenerator = "sdxl"\n')
+        shards = open_shards(Store(root=str(Path(place) / "store")), folder, settings, MODELS)
         print(f"BiRefNet simulated at {MASK_S * 1e3:.0f} ms a picture, SDXL at {SCENE_S * 1e3:.0f} ms a scene\n")
         print("| stage | pictures | failed | seconds | CPU ms a picture | device busy | mean batch | computed |")
         print("|---|---|---|---|---|---|---|---|")
-        for name in shards_of(store, "mixed"):
-            shard = Shard(name, store, settings, logging.getLogger("busy"), MODELS)
+        for shard in shards:
             for stage in ("prepared_images", "analysis", "enhanced_prompts", "masks", "backgrounds"):
                 line = measure(stage, shard)
                 print(line, flush=True)

@@ -32,28 +32,7 @@ from vivid_assets.settings import Rendition, Settings
 
 SIZE = (360, 640)  # height, width of drawn clips
 
-_STAGES = """
-import logging, resource, sys
-from pathlib import Path
-from resources.store.store import Store
-from vivid_assets.catalogue.ledger import live_pictures
-from vivid_assets.catalogue.scan import scan
-from vivid_assets.catalogue.source import register
-from vivid_assets.settings import parse_settings
-from vivid_assets.stages.stage import Shard, all_stages
-
-root = Path(sys.argv[1])
-store = Store(root=str(root / "store"))
-scan(store, register(store, "drawn", str(root / "clips")))
-said = '[masks]\\ntiers = ["gradients"]\\n[backgrounds]\\ngenerator = "backdrop"\\n'
-shard = Shard("drawn-00000", store, parse_settings(said, where="", overrides={}), logging.getLogger())
-for stage in all_stages():
-    with stage.at_work(shard) as work:
-        outcome = work.run(live_pictures(store, shard.name))
-    assert not outcome.with_status("failed"), outcome.with_status("failed")[0]["error"]
-    if stage.name in ("masks", "composites"):
-        print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}")
-"""
+SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
 
 
 def spent(work: Callable[[], None]) -> tuple[float, float]:
@@ -120,10 +99,15 @@ def memory(count: int) -> None:
         root = Path(place)
         draw(root / "clips/in/clip.mp4", count)
         (root / "clips/catalogue.toml").write_text('background = "#ffffff"\nclips = ["in/*"]\n')
-        command = [sys.executable, "-c", _STAGES, place]
+        (root / "vivid.toml").write_text(SETTINGS)
+        places = (str(root / name) for name in ("clips", "vivid.toml", "store"))
+        command = [sys.executable, "-m", "benchmarks.speed.shards", *places]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        masks, composite = done.stdout.split()[-2:]
-        print(f"{count:6d} frames: {masks} MB after the masks, {composite} MB after the composite", flush=True)
+        peak = dict(line.split() for line in done.stdout.splitlines())
+        print(
+            f"{count:6d} frames: {peak['masks']} MB after the masks, {peak['composites']} MB after the composite",
+            flush=True,
+        )
 
 
 def main() -> None:

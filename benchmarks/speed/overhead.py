@@ -8,7 +8,6 @@ of the events is counted; a database adds indices, and SQLite keeps some of them
 """
 
 import argparse
-import logging
 import tempfile
 import threading
 from collections import Counter
@@ -19,14 +18,10 @@ import fsspec
 from fsspec.implementations.memory import MemoryFileSystem
 
 from benchmarks.speed.drawn_catalogue import DrawnCatalogue, quiet
+from benchmarks.speed.shards import open_shards
 from resources.store.store import Store
-from vivid_assets.catalogue.ledger import live_of, shard_rows, shards_of
-from vivid_assets.catalogue.scan import scan
-from vivid_assets.catalogue.source import register
-from vivid_assets.settings import parse_settings
-from vivid_assets.stages.stage import Shard, all_stages
-
-SETTINGS = '[masks]\ntiers = ["gradients"]\n[backgrounds]\ngenerator = "backdrop"\n'
+from vivid_assets.catalogue.ledger import live_of, shard_rows
+from vivid_assets.stages.stage import all_stages
 
 
 class CountedFileSystem(MemoryFileSystem):
@@ -65,11 +60,9 @@ def requests(root: Path, pictures: int) -> dict[str, list[int]]:
     CountedFileSystem.store.clear()
     drawn = DrawnCatalogue.drawn(root, pictures, size=64, shard_size=pictures)
     store = Store(root="counted://store")
-    scan(store, register(store, "drawn", str(drawn.folder)))
-    (name,) = shards_of(store, "drawn")
-    shard = Shard(name, store, parse_settings(SETTINGS, where="", overrides={}), logging.getLogger())
+    (shard,) = open_shards(store, drawn.folder, root / "vivid.toml")
     # As a step reads it: once for the shard's rows of the ledger.
-    live = live_of(shard_rows(store, name))
+    live = live_of(shard_rows(store, shard.name))
     counts: dict[str, list[int]] = {stage.name: [] for stage in all_stages()}
     for _ in range(2):
         for stage in all_stages():

@@ -11,26 +11,22 @@ The stages are run in this process, without Dagster; drawn products, gradient ma
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.speed.drawn_catalogue import STAGES, DrawnCatalogue
+from benchmarks.speed.shards import open_shards, run_stages
 from vivid_assets.assets.masks import MASKS
-from vivid_assets.catalogue.ledger import live_pictures
-from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.imaging.blend.native import blend_native
 from vivid_assets.imaging.core.alpha import Alpha
 from vivid_assets.imaging.io.codec import decode, encode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.rows.tables import read_rows
-from vivid_assets.settings import SettingsFile
-from vivid_assets.stages.stage import Shard, all_stages
+from vivid_assets.stages.stage import Shard
 
 WHITE = (255, 255, 255)
 COLOR = (232, 240, 234)
@@ -58,19 +54,10 @@ def cpu() -> float:
     return times.user + times.system
 
 
-def run(catalogue: DrawnCatalogue, stages: Sequence[str]) -> int:
-    """The stages over the only shard, without Dagster; the rows that the last of them computed."""
-    (name,) = catalogue.shards()
-    settings = SettingsFile(path=str(catalogue.folder.parent / "vivid.toml"))
-    shard = Shard(
-        name, catalogue.store, settings.read(catalogue_settings(catalogue.store, "drawn")), logging.getLogger()
-    )
-    computed = 0
-    for stage in all_stages():
-        if stage.name in stages:
-            with stage.at_work(shard) as work:
-                computed = work.run(live_pictures(catalogue.store, name)).computed
-    return computed
+def opened(catalogue: DrawnCatalogue) -> Shard:
+    """The catalogue's only shard."""
+    (shard,) = open_shards(catalogue.store, catalogue.folder, catalogue.folder.parent / "vivid.toml")
+    return shard
 
 
 def measure(kind: str, count: int, size: int) -> tuple[int, float]:
@@ -79,12 +66,12 @@ def measure(kind: str, count: int, size: int) -> tuple[int, float]:
         catalogue = DrawnCatalogue.drawn(Path(place), count, size=size, shard_size=count)
         with (catalogue.folder / "catalogue.toml").open("a") as file:
             file.write(KINDS[kind])
-        catalogue.scan()
-        run(catalogue, STAGES[:-1])
+        shard = opened(catalogue)
+        run_stages(shard, STAGES[:-1])
         started = cpu()
-        made = run(catalogue, STAGES[-1:])
+        made = run_stages(shard, STAGES[-1:])
         between = cpu()
-        assert not run(catalogue, STAGES[-1:])
+        assert not run_stages(shard, STAGES[-1:])
         return made, 2 * between - started - cpu()
 
 
@@ -92,11 +79,10 @@ def blend_in_place(count: int, size: int) -> float:
     """CPU seconds a picture of reading, blending and writing the same pictures, one after the other."""
     with tempfile.TemporaryDirectory() as place:
         catalogue = DrawnCatalogue.drawn(Path(place), count, size=size, shard_size=count)
-        catalogue.scan()
-        run(catalogue, STAGES[:-1])
-        (shard,) = catalogue.shards()
+        shard = opened(catalogue)
+        run_stages(shard, STAGES[:-1])
         started = cpu()
-        for name, row in read_rows(catalogue.store, MASKS, shard).items():
+        for name, row in read_rows(catalogue.store, MASKS, shard.name).items():
             picture = decode((catalogue.folder / name).read_bytes())
             alpha = Alpha(decode_mask(catalogue.store.read(row["file"])), row["origin"])
             made = blend_native(picture.rgb, alpha, np.full((64, 64, 3), COLOR, np.uint8), shadow="auto")

@@ -9,7 +9,6 @@ is asked for the time left, and compared with what it took from there; looks in 
 from __future__ import annotations
 
 import argparse
-import logging
 import shutil
 import tempfile
 import threading
@@ -17,12 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.shards import open_shards, run_stage
 from resources.runtime.rate import Progress
 from resources.store.store import Store
-from vivid_assets.catalogue.ledger import live_pictures, shards_of
-from vivid_assets.catalogue.scan import catalogue_settings, scan
-from vivid_assets.catalogue.source import register
-from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.stage import PipelineStage, Shard, all_stages
 
 EVERY, FROM, LEAST = 0.2, 10, 1.0
@@ -50,8 +46,7 @@ def looks_at(stage: PipelineStage, shard: Shard) -> tuple[int, list[tuple[float,
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    with stage.at_work(shard) as work:
-        computed = work.run(live_pictures(shard.store, shard.name)).computed
+    computed = run_stage(stage, shard).computed
     end = time.monotonic()
     ended.set()
     watcher.join()
@@ -76,13 +71,10 @@ def main() -> None:
         (folder / "catalogue.toml").write_text('prompt = "sage green paper"\n')
         tiers = ", ".join(f'"{name}"' for name in given.tiers)
         (root / "vivid.toml").write_text(f'[masks]\ntiers = [{tiers}]\n[backgrounds]\ngenerator = "backdrop"\n')
-        store = Store(root=str(root / "store"))
-        scan(store, register(store, "photographs", str(folder)))
-        (name,) = shards_of(store, "photographs")
-        settings = SettingsFile(path=str(root / "vivid.toml")).read(catalogue_settings(store, "photographs"))
+        (shard,) = open_shards(Store(root=str(root / "store")), folder, root / "vivid.toml")
         print("| stage | pictures | looks | within a third |\n|---|---:|---:|---:|")
         for stage in all_stages():
-            computed, seen = looks_at(stage, Shard(name, store, settings, logging.getLogger()))
+            computed, seen = looks_at(stage, shard)
             near = sum(said is not None and abs(said - truth) <= truth / 3 for truth, said in seen)
             print(f"| {stage.name} | {computed} | {len(seen)} | {f'{near / len(seen):.0%}' if seen else '–'} |")
 
