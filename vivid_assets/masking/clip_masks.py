@@ -296,9 +296,13 @@ class ClipMasks:
             survey.overruled = True
             scene = things.scene
             self._revise(survey, samples, lambda frame, found: found * ~scene.background(frame))
-        if (standing := samples.standing(SMALL)) is not None:
+        stands = things is not None and things.belong
+        plate = samples.plate(stands=stands)
+        # Before a smooth background, colours alone do not tell that the camera moves.
+        if plate is not None and (standing := samples.disputed(SMALL)) is not None:
             self._revise(survey, samples, standing.decided)
-        survey.keep_plate(samples.plate(stands=things is not None and things.belong))
+            plate = samples.plate(stands=stands)
+        survey.keep_plate(plate)
 
     def _revise(self, survey: Survey, samples: Samples, revised: Callable[[RGB8, Matte], Matte]) -> None:
         """Have other probabilities for the frames of the scene that ends: what is ``revised`` of each, small."""

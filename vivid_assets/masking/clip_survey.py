@@ -15,6 +15,8 @@ from vivid_assets.imaging.core.arrays import RGB8, Matte
 from vivid_assets.imaging.core.resize import shrink
 from vivid_assets.imaging.matte.quality import GOOD
 
+_DISPUTED = 0.002
+"""Share of a frame that others take for something else, from which they vote."""
 _FEWEST = 6
 """Frames that can vote."""
 SAMPLES = 24
@@ -115,13 +117,18 @@ class Samples:
             at = self.numbers.index(number)
             self.levels[at] = np.rint(fit_alpha(probability, *self.images[at].shape[:2]) * 255).astype(np.uint8)
 
-    def standing(self, side: int) -> Standing | None:
-        """What stands still in the scene, looked at at ``side`` pixels; None where too few frames can tell."""
+    def disputed(self, side: int) -> Standing | None:
+        """What stands still in the scene, of ``side`` pixels; None where its frames agree on it, or are too few."""
         if len(self.images) < _FEWEST:
             return None
         frames = [shrink(image, side) for image in self.images]
-        size = frames[0].shape[:2]
-        return what_stands(frames, [fit_alpha(levels / np.float32(255), *size) for levels in self.levels])
+        masks = [fit_alpha(levels / np.float32(255), *frames[0].shape[:2]) for levels in self.levels]
+        found = what_stands(frames, masks)
+        if found is None:
+            return None
+        pairs = zip(frames, masks, strict=True)
+        turned = [((found.decided(frame, mask) > 0.5) != (mask > 0.5)).mean() for frame, mask in pairs]
+        return found if max(turned) > _DISPUTED else None
 
     def plate(self, *, stands: bool) -> CleanPlate | None:
         """The scene's plate; None where the camera moves, or there are too few frames to tell.

@@ -15,8 +15,9 @@ from vivid_assets.imaging.core.noise import NOISE
 
 _AGREES = 4.0
 """Noise beyond which a pixel is not what it was."""
-_STEADY = 4.0
-"""Levels of 8 bits by which half of a still camera's pixels differ, codecs included."""
+_STEADY = 2.0
+"""Levels of 8 bits by which half of a still camera's pixels differ, codecs included. A smooth background differs by
+little more where the camera pans."""
 _SHOWN = 0.5, 0.75
 """Share of the frames that show what stands there, from which these have a say, and from which they decide."""
 _STILL = 0.4
