@@ -302,3 +302,26 @@ def test_a_rim_of_a_hue_of_its_own_shows_its_color():
     rimmed = replace(scene, front=front, mask=mask, picture=to_uint8(linear_to_srgb(light) + grain))
     soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
     assert apart(composed(rimmed).composite, rimmed.before(MAGENTA), soft) < 1.7
+
+
+def test_gaps_in_a_crown_open_no_crevices_in_the_soil_beneath():
+    """Dark crevices are explained as well by soil and a dark wall; but no gap that is surely one is near them."""
+    random = np.random.default_rng(3)
+    y, x = np.mgrid[:900, :900].astype(np.float32)
+    crown, pot = np.hypot((x - 450) / 1.2, y - 260) < 180, np.hypot(x - 450, y - 700) < 110
+    leaves = np.zeros((900, 900), np.uint8)
+    for _ in range(700):
+        at, angle = random.uniform((250, 90), (650, 430)).astype(int).tolist(), random.uniform(0, 180)
+        cv2.ellipse(leaves, at, (16, 6), angle, 0, 360, 255, -1, cv2.LINE_AA)
+    trunk = (np.abs(x - 450) < 12) & (y > 250) & (y < 640)
+    alpha = np.where(trunk | pot, np.float32(1), leaves / np.float32(255) * crown)
+    crumbs = cv2.GaussianBlur(random.normal(0, 1, (900, 900)).astype(np.float32), (0, 0), 2.0)
+    soil = np.maximum(0.05 * np.exp(0.9 * crumbs / crumbs.std()), 0.02)[..., None] * np.float32([1.4, 0.8, 0.4])
+    front = np.where(pot[..., None], soil, np.float32([0.08, 0.22, 0.05]))
+    light = alpha[..., None] * front + (1 - alpha[..., None]) * np.float32(0.012)
+    picture = to_uint8(linear_to_srgb(light) + random.normal(0, 1.2 / 255, light.shape))
+    mask = cv2.GaussianBlur(np.where(crown, np.float32(1), (alpha > 0.5).astype(np.float32)), (0, 0), 3)
+    known = solve_known_plate(picture, mask, 1.2, solve=True)
+    assert known.alpha[np.hypot(x - 450, y - 700) < 80].mean() > 0.97
+    gaps = (alpha == 0) & (np.hypot((x - 450) / 1.2, y - 260) < 150)
+    assert known.alpha[gaps].mean() < 0.15

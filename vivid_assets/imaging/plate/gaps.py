@@ -20,12 +20,16 @@ _MANY = 6
 """Gaps from which what they have in common tells more than each of them."""
 _PEAK = 3.0
 """How much commoner than lights beside it the plate's must be inside the mask."""
+_COMPANY = 0.075
+"""Share of the longer side about many gaps within which there are more of them, too fine to be seen."""
 _PURE = 0.03
 """Distance from the ray, over the share of light, up to which no hair is mixed into a coloured plate."""
 
 
-def find_holes(small: SmallPicture, back: Area) -> tuple[Area, bool]:
-    """Find what the subject encloses of the plate: its own light, as flat, with an edge all round.
+def find_holes(small: SmallPicture, back: Area) -> tuple[Area, Area]:
+    """Find what the subject encloses of the plate, and about which holes there may be finer gaps of a grey plate.
+
+    A hole has the plate's own light, is as flat, and has an edge all round.
 
     Light on a grey subject may pass through the plate's, but then without an edge. Where the plate is burnt out, white
     cloth is, too, and a network that is sure is believed.
@@ -37,10 +41,10 @@ def find_holes(small: SmallPicture, back: Area) -> tuple[Area, bool]:
     patches = cv2.dilate(cv2.erode(like.astype(np.uint8), window(2), anchor=(0, 0)), window(2), anchor=(1, 1))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(patches, connectivity=4)
     sizes = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int64)
-    gapped = _is_peak(small, around, back, sizes[1:])
-    large = np.flatnonzero(sizes >= (4 if gapped else 12))[1:]
+    many = _is_peak(small, around, back, sizes[1:])
+    large = np.flatnonzero(sizes >= (4 if many else 12))[1:]
     if not large.size:
-        return np.zeros_like(back), False
+        return np.zeros_like(back), np.zeros_like(back)
     step = range_about(np.log(np.maximum(small.share, 0.01)), 7) + cv2.dilate(small.off, window(7))
     edge = step > np.where(small.colored > 0.3, 0.06, 0.12)
     rim = (patches > 0) & (cv2.erode(patches, np.ones((3, 3), np.uint8)) == 0)
@@ -55,10 +59,11 @@ def find_holes(small: SmallPicture, back: Area) -> tuple[Area, bool]:
     # (Noise alone sets it apart by twice its deviation.) Many small ones are the plate if their light is a peak.
     burnt = mean(_burnt(small)) > 0.5
     exact = (apart < 0.012 + 3 * mean(small.noise)) & (area > LARGE * like.size)
-    shown = (mean(small.colored) > 0.3) | ((exact | gapped) & ~burnt)
+    shown = (mean(small.colored) > 0.3) | ((exact | many) & ~burnt)
     kept = np.zeros(count, bool)
     kept[large] = ((edged > 0.7) & ((trusted < 0.85) | shown))[large]
-    return np.asarray(kept[labels]), gapped
+    company = (patches > 0) & (small.network > 0.5) & many
+    return np.asarray(kept[labels]), grown(company, _COMPANY * small.longest)
 
 
 def _burnt(small: SmallPicture) -> Area:
@@ -81,7 +86,7 @@ def _is_peak(small: SmallPicture, around: Plane, back: Area, patches: Indices) -
 
 
 def seen_through(
-    small: SmallPicture, layer: LinearRGB, solved: tuple[Matte, Planes], sure: Area, back: Area, gapped: bool
+    small: SmallPicture, layer: LinearRGB, solved: tuple[Matte, Planes], sure: Area, back: Area, gapped: Area
 ) -> Area:
     """Where the plate is seen between hairs and leaves, joined to what is outside."""
     alpha, misfit = solved

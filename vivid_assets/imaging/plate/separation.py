@@ -70,14 +70,12 @@ def separate_plate(small: SmallPicture, threads: int | None) -> Parts | None:
     holes, gapped = find_holes(small, back)
     back |= holes
     heart = (network > 0.9) & (inside > 0.5 * float(inside.max())) & ~back
-    if gapped:  # the finest gaps have been left in, and are no colour of the subject's own
-        heart &= ~grown(small.ray, 1.5)
+    heart &= ~(gapped & grown(small.ray, 1.5))  # the finest gaps have been left in, and are no colour of its own
     if not heart.any():
         return None
     colors = own_colors(small.light, heart)
     own = colors[color_codes(small.light)]
-    if gapped:
-        heart &= own
+    heart &= own | ~gapped
     deep = (network > 0.9) & (inside > min(0.03 * longest, 0.5 * float(inside.max()))) & ~grown(back, 2)
     sure = heart | (deep & own)
     lit = back & ~grown(~back & (small.ray | (network > 0.05)), 1.5)
@@ -97,9 +95,9 @@ def separate_plate(small: SmallPicture, threads: int | None) -> Parts | None:
     alpha, misfit = _solved(small, layer, sure, open_to, threads)
     through = seen_through(small, layer, (alpha, misfit), sure, back, gapped) & ~heart
     through = grown(through, 3.0) & ~sure
-    if not gapped:  # a grey plate's light, met deep inside what a network is sure of, is a sheen on its grain
-        through &= colored | (network < 0.9) | (inside < _RIM * longest)
-        through &= (network < 0.5) | ~as_dark(small, layer)
+    # Away from gaps a grey plate's light, met deep inside what a network is sure of, is a sheen on its grain.
+    through &= gapped | colored | (network < 0.9) | (inside < _RIM * longest)
+    through &= gapped | (network < 0.5) | ~as_dark(small, layer)
     deepest = deepest_shadow(small, layer)
     if deepest.any():
         back |= deepest
