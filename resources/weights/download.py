@@ -157,7 +157,8 @@ def _pip_download(requirement: str, folder: Path, size: int, progress: Progress)
         )
         try:
             while process.poll() is None:
-                there = sum(_size(path) for path in folder.rglob("*"))
+                # ``os.walk`` passes over folders that pip has removed in the meantime.
+                there = sum(_size(Path(place, name)) for place, _, names in os.walk(folder) for name in names)
                 progress(min(there, size - 1), size)
                 time.sleep(0.1)
         finally:

@@ -159,6 +159,16 @@ def test_where_no_other_network_can_be_asked_a_doubtful_mask_stays(photo):
     assert (mask.tier, mask.verdict) == ("u2net", "doubtful")
 
 
+def test_two_doubtful_masks_of_networks_do_not_give_way_to_one_by_colour_alone(photo):
+    ladder = Ladder(
+        [Says("u2net", firm).tier, Says("u2netp", round_hole).tier, gradient_tier()],
+        LadderSettings(thresholds=Thresholds(min_right=0.999)),
+    )
+    (mask,) = ladder.masks([photo])
+    assert [(one.tier, one.verdict) for one in mask.tried] == [("u2net", "doubtful"), ("u2netp", "doubtful")]
+    assert mask.tier in ("u2net", "u2netp")
+
+
 def test_a_mirrored_answer_counts_in_the_estimate(photo):
     # Both answer the picture alike; only one holds to it when the picture is mirrored.
     symmetric = Says("u2net", lambda image: cv2.GaussianBlur(round_hole(image), (0, 0), image.shape[1] / 110))

@@ -188,7 +188,7 @@ class Ladder:
         """
         attempts = [one for one in begun if isinstance(one, Attempt)]
         for tier in self.tiers:
-            waiting = [one for one in attempts if not one.done and one.forced in (None, tier.name)]
+            waiting = [one for one in attempts if self._waits(one, tier)]
             if waiting:
                 self._ask(tier, waiting)
         if any(one.forced is None and not one.answers for one in attempts):
@@ -308,6 +308,11 @@ class Ladder:
             # With a ValueError a tier refuses a picture; without weights there is nothing that could be at fault.
             elif not isinstance(answer, ValueError) and tier.is_network:
                 self._first[tier.name].failed(answer)
+
+    @staticmethod
+    def _waits(attempt: Attempt, tier: Tier) -> bool:
+        """Whether a tier is asked: by colour alone nothing is told of a network's mask that is probably wrong."""
+        return not attempt.done and attempt.forced in (None, tier.name) and (tier.is_network or not attempt.right)
 
     def _can_gain(self, tier: Tier, attempt: Attempt) -> bool:
         """Whether a good mask of this tier would give way to another network's that is more probably right."""

@@ -371,7 +371,7 @@ def test_a_frame_that_cannot_be_decoded_is_left_out_and_noted(pipeline):
     pipeline.scan()
     pipeline.run()
     row = pipeline.rows(PREPARED_IMAGES)[CLIP]
-    assert (row["frames"], row["notes"]) == (19, ["1 damaged frames of the file are left out"])
+    assert (row["frames"], row["notes"]) == (19, ["damaged frames of the file that are left out: 1"])
     assert masks_of(pipeline, CLIP).numbers == [*range(19)]
     assert len([*read_video(published(pipeline, CLIP))]) == 19
 

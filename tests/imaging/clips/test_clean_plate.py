@@ -50,6 +50,13 @@ def test_nothing_but_subject_has_no_plate():
     assert clean_plate(frames, [np.ones(SIZE, np.float32)] * len(frames)) is None
 
 
+def test_where_all_that_is_seen_may_be_the_subject_there_is_no_plate():
+    frame = np.full((*SIZE, 3), 90, np.uint8)
+    masks = [np.full(SIZE, alpha, np.float32) for alpha in (0.0, 0.0, 0.0, 1.0, 1.0)]
+    assert clean_plate([frame] * 5, masks, stands=False) is not None
+    assert clean_plate([frame] * 5, masks, stands=True) is None
+
+
 def test_alpha_before_a_busy_background_is_exact():
     frames, truth = walk()
     answers = [coarse(alpha) for alpha in truth]

@@ -146,6 +146,23 @@ def test_frames_behind_times_that_the_file_has_not_are_counted(tmp_path):
     assert [frame.time for frame in clip.behind(shifted)] == times[15:]
 
 
+def test_what_is_damaged_before_the_place_is_not_missed_behind_it(tmp_path, monkeypatch):
+    """Whoever goes on with a clip has read it once, and it was whole enough."""
+    from vivid_assets.imaging.io.video import read
+
+    path = raw(tmp_path / "a.mp4", 20, gop_size=1)
+    with av.open(str(path)) as file:
+        third = [packet for packet in file.demux(video=0) if packet.size][2]
+    data = bytearray(path.read_bytes())
+    data[third.pos : third.pos + third.size] = bytes(third.size)
+    path.write_bytes(data)
+    clip = read_video(path)
+    times = [frame.time for frame in clip]
+    assert clip.notes == ["damaged frames of the file that are left out: 1"]
+    monkeypatch.setattr(read, "_MOST_BROKEN", 0.0)
+    assert [frame.time for frame in clip.behind(times[:15])] == times[15:]
+
+
 @pytest.mark.parametrize("declared, name", [({"color_trc": 16}, "PQ"), ({"color_trc": 18}, "HLG"),
                                             ({"color_primaries": 9}, "BT.2020")])  # fmt: skip
 def test_hdr_is_refused_by_name(tmp_path, declared, name):

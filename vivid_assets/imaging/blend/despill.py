@@ -98,8 +98,15 @@ class _Inside(NamedTuple):
     """How much it has of the background's hue, Lab units; of all of it where none is near."""
     share: Plane
     """Of what is near, 0..1."""
+    corner: tuple[int, int]
+    """Row and column of the lattice's first point."""
     step: int
     """Pixels from one point of the lattice to the next."""
+
+    def nearest(self, at: Indices, axis: int) -> Indices:
+        """The lattice's rows, or columns, nearest to those of the picture."""
+        cells = (at - self.corner[axis] + self.step // 2) // self.step
+        return np.asarray(np.clip(cells, 0, self.along.shape[axis] - 1))
 
 
 def _inside(front: LinearRGB, inside: Area, hue: Plane, reach: float) -> _Inside | None:
@@ -108,7 +115,8 @@ def _inside(front: LinearRGB, inside: Area, hue: Plane, reach: float) -> _Inside
     On a lattice where the reach is more than a dozen pixels: an average over windows five times as wide loses nothing.
     """
     step = max(1, int(reach / _LATTICE))
-    lattice = tuple(slice((size - 1) % step // 2, None, step) for size in inside.shape)
+    corner = (inside.shape[0] - 1) % step // 2, (inside.shape[1] - 1) % step // 2
+    lattice = tuple(slice(first, None, step) for first in corner)
     inside, reach = np.ascontiguousarray(inside[lattice]), reach / step
     if not inside.any():
         return None
@@ -118,12 +126,12 @@ def _inside(front: LinearRGB, inside: Area, hue: Plane, reach: float) -> _Inside
     share = np.asarray(cv2.boxFilter(inside.astype(np.float32), -1, size, borderType=cv2.BORDER_REFLECT), np.float32)
     total = cv2.boxFilter(values, -1, size, borderType=cv2.BORDER_REFLECT)
     mean = np.float32(values[inside].mean())
-    return _Inside(np.asarray((total + 1e-3 * mean) / (share + np.float32(1e-3)), np.float32), share, step)
+    along = np.asarray((total + 1e-3 * mean) / (share + np.float32(1e-3)), np.float32)
+    return _Inside(along, share, corner, step)
 
 
 def _read(found: _Inside, places: Indices, width: int) -> tuple[Plane, Plane]:
     """Read the averages and the shares at places of a picture of that width."""
     y, x = np.divmod(places, width)
-    rows, columns = found.along.shape
-    at = np.minimum(y // found.step, rows - 1) * columns + np.minimum(x // found.step, columns - 1)
+    at = found.nearest(y, 0) * found.along.shape[1] + found.nearest(x, 1)
     return np.asarray(found.along.ravel()[at]), np.asarray(found.share.ravel()[at])

@@ -127,6 +127,8 @@ def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte], *, stand
         return None
     if stands:
         seen &= ~_taken(frames, probabilities, color, spread)
+        if not seen.any():
+            return None
     moves = _moves(frames, probabilities, color, spread, seen)
     color, guessed = _spread_out(color, seen)
     spread = np.where(seen, spread, guessed).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from vivid_assets.imaging.core.areas import Box
 from vivid_assets.imaging.core.arrays import RGB, RGB8, Area, Plane, Vector
 
 _SHARP = 0.45
@@ -31,8 +32,6 @@ _STRIP, _REACH = 256, 8
 """Rows at a time, for the memory that they take, and how far a pixel's colour reaches."""
 _SAMPLED = 6
 """Strips that are looked at to tell whether colours are at half resolution."""
-
-Box = tuple[slice, slice]
 
 
 class _Chroma(NamedTuple):

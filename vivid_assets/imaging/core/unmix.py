@@ -15,9 +15,9 @@ from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smooths
 from vivid_assets.imaging.core.noise import noise_variance
 from vivid_assets.imaging.core.push_pull import View
 
-FILLS = np.float32(1.5), np.float32(3.0)
+_FILLS = np.float32(1.5), np.float32(3.0)
 """Pixels of a picture of REFERENCE pixels from a bare one between which what is nearly solid becomes so."""
-HAIRY = np.float32(0.15), np.float32(0.4)
+_HAIRY = np.float32(0.15), np.float32(0.4)
 """Range of alpha among a pixel and those next to it from which it may be, and is, in hair."""
 DISPROVED = np.float32(1.0), np.float32(6.0)
 """Misfit that a solid pixel would have beyond a soft one's, from which it stays soft."""
@@ -47,7 +47,7 @@ class Rim(NamedTuple):
     before: Matte
     """Alpha as it was solved."""
     away: Plane
-    """Pixels to the next bare one, which in hair count half: a gap there may not be bare."""
+    """Pixels to the next bare one."""
     unit: np.float32
     """Pixels of the picture in one of a picture of REFERENCE pixels."""
 
@@ -239,7 +239,7 @@ def _hairy(alpha, y, x):  # type: ignore[no-untyped-def]
     for i in range(max(y - 1, 0), min(y + 2, alpha.shape[0])):
         for j in range(max(x - 1, 0), min(x + 2, alpha.shape[1])):
             least, most = min(least, alpha[i, j]), max(most, alpha[i, j])
-    return min(max((most - least - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), np.float32(0.0)), np.float32(1.0))
+    return min(max((most - least - _HAIRY[0]) / (_HAIRY[1] - _HAIRY[0]), np.float32(0.0)), np.float32(1.0))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
@@ -254,12 +254,12 @@ def fill_solid(solved, model, rim, telling, out, first, end):  # type: ignore[no
     for y in range(first, end):
         for x in range(prior.shape[1]):
             a = before[y, x]
-            if not where[y, x] or a <= np.float32(0.5) or a >= one or away[y, x] <= FILLS[0] * unit:
+            if not where[y, x] or a <= np.float32(0.5) or a >= one or away[y, x] <= _FILLS[0] * unit:
                 continue
             far = away[y, x] * (one - np.float32(0.5) * _hairy(before, y, x)) / unit
-            if far <= FILLS[0]:
+            if far <= _FILLS[0]:
                 continue
-            lift = min((far - FILLS[0]) / (FILLS[1] - FILLS[0]), one)
+            lift = min((far - _FILLS[0]) / (_FILLS[1] - _FILLS[0]), one)
             if telling[y, x]:
                 pixel, dim = _read(y, x, solved, model)
                 against = _misfit(one, pixel, dim, s) - _misfit(a, pixel, dim, s)

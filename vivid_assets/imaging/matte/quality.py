@@ -63,7 +63,7 @@ class Thresholds:
     min_kept: float = 0.9
     """Least intersection over union of the mask that is written with the trusted network's answer. 0..1."""
     min_right: float = 0.5
-    """Least estimated probability that the mask that is written is right. 0..1."""
+    """Least estimated probability that a mask is right: below it another network is asked, where one follows. 0..1."""
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ _PURE = 0.03
 
 
 def find_holes(small: SmallPicture, back: Area) -> tuple[Area, Area]:
-    """Find what the subject encloses of the plate, and about which holes there may be finer gaps of a grey plate.
+    """Find what the subject encloses of the plate, and where finer gaps of a grey plate may be.
 
-    A hole has the plate's own light, is as flat, and has an edge all round.
+    A hole has the plate's own light, is as flat, and has an edge all round. Finer gaps may be about many patches of the
+    plate's light that a network takes for subject.
 
     Light on a grey subject may pass through the plate's, but then without an edge. Where the plate is burnt out, white
     cloth is, too, and a network that is sure is believed.

@@ -16,7 +16,7 @@ from vivid_assets.imaging.core.noise import noise_variances, reduced_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.resize import fitted_size
 from vivid_assets.imaging.plate.floor import floor_line, rows_of_plate
-from vivid_assets.imaging.plate.neighbours import slope_of, window
+from vivid_assets.imaging.plate.neighbours import least_of_channels, most_of_channels, slope_of, window
 from vivid_assets.imaging.plate.shadow_layer import MOST_SHARE
 
 SEPARATED_AT = 512
@@ -173,6 +173,4 @@ def _at_foot(thin: Area, share: Plane, network: Matte) -> Area:
 
 def _colored(plate: LinearRGB) -> Plane:
     """How far a plate is from grey, 0..1."""
-    red, green, blue = cv2.split(plate)
-    least, most = np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
-    return np.asarray(1 - least / np.maximum(most, 1e-4))
+    return np.asarray(1 - least_of_channels(plate) / np.maximum(most_of_channels(plate), 1e-4))

@@ -140,13 +140,15 @@ class VideoFile:
             yield Frame(shown.pixels(frame), last)
         if known:
             raise _NotFound
+        if times:  # whoever gave them has counted the frames of the whole file
+            return
         broken = decoded.broken
         if not made or broken > _MOST_BROKEN * (made + broken):
             raise UnreadableClip(f"{broken} of {made + broken} frames of the clip are damaged: copy it again.")
         if made + broken < (1 - _MOST_BROKEN) * stream.frames:
             raise UnreadableClip(f"The clip ends after {made:,} of {stream.frames:,} frames: copy it again.")
         if broken:
-            self._remark(f"{broken} damaged frames of the file are left out")
+            self._remark(f"damaged frames of the file that are left out: {broken}")
 
     def _sought(self, container: InputContainer, time: Fraction) -> Fraction:
         """Go to the last whole picture up to a time of the clip, and give the time of its first frame."""
