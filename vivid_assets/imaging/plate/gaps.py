@@ -21,7 +21,7 @@ _MANY = 6
 _PEAK = 3.0
 """How much commoner than lights beside it the plate's must be inside the mask."""
 _COMPANY = 0.075
-"""Share of the longer side about many gaps within which there are more of them, too fine to be seen."""
+"""Share of the longer side about the light of a plate that is met in many gaps, within which others may be finer."""
 _PURE = 0.03
 """Distance from the ray, over the share of light, up to which no hair is mixed into a coloured plate."""
 
@@ -29,8 +29,8 @@ _PURE = 0.03
 def find_holes(small: SmallPicture, back: Area) -> tuple[Area, Area]:
     """Find what the subject encloses of the plate, and where finer gaps of a grey plate may be.
 
-    A hole has the plate's own light, is as flat, and has an edge all round. Finer gaps may be about many patches of the
-    plate's light that a network takes for subject.
+    A hole has the plate's own light, is as flat, and has an edge all round. Where holes are many, finer gaps may be about
+    the plate's light wherever a network takes it for subject.
 
     Light on a grey subject may pass through the plate's, but then without an edge. Where the plate is burnt out, white
     cloth is, too, and a network that is sure is believed.
@@ -63,7 +63,7 @@ def find_holes(small: SmallPicture, back: Area) -> tuple[Area, Area]:
     shown = (mean(small.colored) > 0.3) | ((exact | many) & ~burnt)
     kept = np.zeros(count, bool)
     kept[large] = ((edged > 0.7) & ((trusted < 0.85) | shown))[large]
-    company = (patches > 0) & (small.network > 0.5) & many
+    company = like & (small.network > 0.5) & many
     return np.asarray(kept[labels]), grown(company, _COMPANY * small.longest)
 
 
