@@ -29,8 +29,8 @@ _PURE = 0.03
 def find_holes(small: SmallPicture, back: Area) -> tuple[Area, Area]:
     """Find what the subject encloses of the plate, and where finer gaps of a grey plate may be.
 
-    A hole has the plate's own light, is as flat, and has an edge all round. Where holes are many, finer gaps may be about
-    the plate's light wherever a network takes it for subject.
+    A hole has the plate's own light, is as flat, and has an edge all round. Where holes are many, finer gaps may
+    be about the plate's light wherever a network takes it for subject.
 
     Light on a grey subject may pass through the plate's, but then without an edge. Where the plate is burnt out, white
     cloth is, too, and a network that is sure is believed.
