@@ -19,7 +19,8 @@ _STEP, _ENDS = 3, 0.06
 def rows_of_plate(share: Plane, bare: Area) -> Plane:
     """Tell (float32 h×1) what a whole row lacks of the plate's light, such as the line where a floor meets its wall.
 
-    It is there at both sides of the frame, where a shadow seldom is.
+    It is there at both sides of the frame, where a shadow seldom is. ``share`` (float32 h×w) is what each pixel has of
+    the plate's light, ``bare`` (bool h×w) where no subject is.
     """
     ends = np.maximum(*(np.median(strip, axis=1) for strip in _sides(share)))
     left, right = _sides(bare)

@@ -34,6 +34,13 @@ def find_holes(small: SmallPicture, back: Area) -> tuple[Area, Area]:
 
     Light on a grey subject may pass through the plate's, but then without an edge. Where the plate is burnt out, white
     cloth is, too, and a network that is sure is believed.
+
+    Args:
+        small: the small picture.
+        back: bool h×w: what is background already.
+
+    Returns:
+        bool h×w each: the holes, and where finer gaps may be.
     """
     around = np.maximum(spread(small.share, (back & (small.network < 0.5)).astype(np.float32)), np.float32(1e-3))
     like = (small.off < 0.015 + 2 * small.noise) & (np.abs(small.share / around - 1) < 0.03 + 3 * small.noise)
@@ -89,7 +96,16 @@ def _is_peak(small: SmallPicture, around: Plane, back: Area, patches: Indices) -
 def seen_through(
     small: SmallPicture, layer: LinearRGB, solved: tuple[Matte, Planes], sure: Area, back: Area, gapped: Area
 ) -> Area:
-    """Where the plate is seen between hairs and leaves, joined to what is outside."""
+    """Where the plate is seen between hairs and leaves, joined to what is outside: bool h×w.
+
+    Args:
+        small: the small picture.
+        layer: float32 h×w×3: the shadow.
+        solved: alpha (float32 h×w, 0..1), and how badly it explains each pixel, and a solid one would (float32 h×w×2).
+        sure: bool h×w: subject beyond doubt.
+        back: bool h×w: background.
+        gapped: bool h×w: where gaps of a grey plate may be, see ``find_holes``.
+    """
     alpha, misfit = solved
     missed, colored = small.network < 0.5, small.colored > 0.3
     # Where a solid pixel would be explained as well, a network that is sure is believed.

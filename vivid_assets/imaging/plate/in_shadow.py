@@ -21,17 +21,17 @@ FLARE = 0.08
 
 
 def layer_of(small: SmallPicture, seen: Plane) -> LinearRGB:
-    """Measure the shadow where the background is ``seen`` (float32 h×w, 0..1); see ``measure_shadow``."""
+    """Measure the shadow (float32 h×w×3) where the background is ``seen`` (float32 h×w, 0..1): see ``measure_shadow``."""
     return measure_shadow(small.share, small.light, small.plate, seen, small.noise)
 
 
 def plate_met(small: SmallPicture, layer: LinearRGB) -> Area:
-    """Where the picture has the very light of the plate in its shadow."""
+    """Where the picture has the very light of the plate in its shadow (``layer``, float32 h×w×3): bool h×w."""
     return np.asarray(np.abs(small.share / np.maximum(mean_of_channels(layer), 0.05) - 1) < 0.05 + 2 * small.noise)
 
 
 def as_dark(small: SmallPicture, layer: LinearRGB) -> Area:
-    """Where the shadow is so deep that a subject's own dark has its light."""
+    """Where the shadow (``layer``, float32 h×w×3) is so deep that a subject's own dark has its light: bool h×w."""
     return np.asarray(mean_of_channels(layer) <= np.where(small.colored > 0.3, _DIM, SHADED))
 
 
@@ -39,7 +39,7 @@ def deepest_shadow(small: SmallPicture, layer: LinearRGB) -> Area:
     """Where a shadow is so deep that the plate has lost its hue: what is dark there, and no subject to the network.
 
     It may be strange by no more than what lens and surroundings add. And it is of a piece: what is dark between hairs
-    is hair.
+    is hair. Bool h×w, for the shadow measured so far (``layer``, float32 h×w×3).
     """
     beside = np.abs(small.light - cv2.merge([small.share] * 3) * small.plate)
     strange = most_of_channels(beside) / most_of_channels(small.plate)

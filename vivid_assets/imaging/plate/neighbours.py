@@ -17,12 +17,12 @@ def window(size: int) -> RGB8:
 
 
 def mean_of_channels(planes: Planes) -> Plane:
-    """The mean of three channels, in a tenth of NumPy's time."""
+    """The mean of three channels (float32 h×w×3), in a tenth of NumPy's time: float32 h×w."""
     return np.asarray(cv2.transform(planes, np.full((1, 3), 1 / 3, np.float32)))
 
 
 def most_of_channels(planes: Planes) -> Plane:
-    """The largest of three channels, in a tenth of NumPy's time."""
+    """The largest of three channels (float32 h×w×3), in a tenth of NumPy's time: float32 h×w."""
     red, green, blue = cv2.split(planes)
     return np.asarray(np.maximum(np.maximum(red, green), blue))
 

@@ -35,16 +35,16 @@ BESIDE = 0.03
 
 @dataclass(frozen=True)
 class Parts:
-    """What the small picture shows."""
+    """What the small picture shows; all of its size, h×w."""
 
     layer: LinearRGB
-    """The shadow."""
+    """float32 h×w×3: the shadow, see ``shadow_layer``."""
     seen: Plane
-    """0..1, how surely it is seen."""
+    """float32, 0..1: how surely it is seen."""
     trimap: Matte
-    """0, ½, 1."""
+    """float32: 0, ½, 1."""
     prior: Matte
-    """Of alpha: the network's, or what the picture shows where that is doubted."""
+    """float32, 0..1, of alpha: the network's, or what the picture shows where that is doubted."""
     front: Area
     """bool: the pixels that show F."""
     beside_gaps: Area
@@ -52,7 +52,7 @@ class Parts:
     telling: Area
     """bool: where the plate's colour is no subject's: it is a hue, or seen in gaps near by."""
     own: Area
-    """bool: whether the subject has a colour, by its code."""
+    """bool 4096: whether the subject has a colour, by its code."""
 
 
 def separate_plate(small: SmallPicture, threads: int | None) -> Parts | None:

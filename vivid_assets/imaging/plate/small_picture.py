@@ -46,14 +46,15 @@ class SmallPicture:
     light: LinearRGB
     """float32 h×w×3, linear light, as the plate."""
     network: Matte
-    """The network's alpha."""
+    """float32 h×w, 0..1: the network's alpha."""
     plate: LinearRGB
+    """float32 h×w×3, linear light."""
     share: Plane
-    """Of the plate's light."""
+    """float32 h×w, 0 and up: of the plate's light."""
     noise: Plane
-    """Standard deviation of that."""
+    """float32 h×w: standard deviation of that."""
     off: Plane
-    """Distance from the ray, as a share of the plate's light."""
+    """float32 h×w, 0 and up: distance from the ray, as a share of the plate's light."""
     ray: Area
     """bool: plate in any light."""
     flat: Area

@@ -50,7 +50,10 @@ def as_array(spreads: Spreads) -> Vector:
 
 
 def spread_of(light: LinearRGB, sure: Area) -> tuple[LinearRGB, Planes]:
-    """Spread F and the variance about it from where it is seen, at half the size."""
+    """Spread F and the variance about it from where it is seen (bool h×w), at half the size: float32 h/2×w/2×3 each.
+
+    ``light`` is float32 h×w×3, linear light; the variance is its square's.
+    """
     height, width = sure.shape
     size = (-(-width // 2), -(-height // 2))
     known = sure.astype(np.float32)
@@ -65,7 +68,15 @@ def spread_of(light: LinearRGB, sure: Area) -> tuple[LinearRGB, Planes]:
 
 
 def are_alike(front: LinearRGB, variance: Planes, back: LinearRGB, trimap: Matte, table: Vector) -> bool:
-    """Whether F and B can hardly be separated along most of the edge: white on white, black on black."""
+    """Whether F and B can hardly be separated along most of the edge: white on white, black on black.
+
+    Args:
+        front: float32, linear light, of any size, as ``variance``.
+        variance: of F.
+        back: float32 h×w×3: B.
+        trimap: float32 h×w: 0, ½ at the edge, 1.
+        table: the noise's variances.
+    """
     size = trimap.shape[::-1]
     front, variance = (
         np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32) for plane in (front, variance)
