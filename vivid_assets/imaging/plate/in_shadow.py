@@ -21,7 +21,7 @@ FLARE = 0.08
 
 
 def layer_of(small: SmallPicture, seen: Plane) -> LinearRGB:
-    """Measure the shadow (float32 h×w×3) where the background is ``seen`` (float32 h×w, 0..1): see ``measure_shadow``."""
+    """Measure the shadow where the background is ``seen`` (float32 h×w, 0..1), by ``measure_shadow``: float32 h×w×3."""
     return measure_shadow(small.share, small.light, small.plate, seen, small.noise)
 
 
