@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.core.areas import dilated, eroded, grown, joined, square, without_small_parts
-from vivid_assets.imaging.core.arrays import RGB8, Area, Plane
+from vivid_assets.imaging.core.arrays import RGB8, Area, Plane, Planes
 from vivid_assets.imaging.core.noise import NOISE
 
 _AGREES = 4.0
@@ -85,9 +85,7 @@ def still_scene(frames: Sequence[RGB8]) -> StillScene | None:
     >>> bool(found[25, 36]), bool(found[25, 60]), bool(found[50, 36])
     (True, False, False)
     """
-    stack = np.stack(frames)
-    usual = np.sort(stack, axis=0)[len(stack) // 2]
-    apart = np.stack([off_by(frame, usual) for frame in stack])
+    usual, apart = usual_color(frames)
     typical = float(np.maximum(np.median(np.median(apart, axis=0)), NOISE))
     if typical > _STEADY:
         return None
@@ -97,8 +95,14 @@ def still_scene(frames: Sequence[RGB8]) -> StillScene | None:
         return None
     moving = _closed(moving, max(1, round(_GAP * max(moving.shape))))
     color, shown = usual.copy(), np.where(moving, 0, (1 << len(frames)) - 1).astype(np.uint32)
-    _follow(stack, color, shown, tolerance)
+    _follow(np.stack(frames), color, shown, tolerance)
     return StillScene(moving, color, shown > 0, tolerance)
+
+
+def usual_color(frames: Sequence[RGB8]) -> tuple[RGB8, Planes]:
+    """The median of frames (uint8 h×w×3) by pixel and channel, and how far each lies from it: float32 N×h×w."""
+    usual = np.sort(np.stack(frames), axis=0)[len(frames) // 2]
+    return usual, np.stack([off_by(frame, usual) for frame in frames])
 
 
 def off_by(frame: RGB8, other: RGB8) -> Plane:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vivid_assets.imaging.clips.moving import off_by
+from vivid_assets.imaging.clips.moving import off_by, usual_color
 from vivid_assets.imaging.core.arrays import RGB8, Matte, Plane
 from vivid_assets.imaging.core.noise import NOISE
 
@@ -54,9 +54,8 @@ def what_stands(frames: Sequence[RGB8], probabilities: Sequence[Matte]) -> Stand
     >>> round(float(found.decided(frames[1], np.full((20, 20), 0.1, np.float32))[9, 9]), 2)
     0.9
     """
-    stack, masks = np.stack(frames), np.stack(probabilities)
-    usual = np.sort(stack, axis=0)[len(stack) // 2]
-    off = np.stack([off_by(frame, usual) for frame in frames])
+    masks = np.stack(probabilities)
+    usual, off = usual_color(frames)
     typical = max(float(np.median(off)), NOISE)
     tolerance = _AGREES * typical + 2.0
     shows = off < tolerance

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vivid_assets.imaging.clips.motion import Motion, at_size, fetched
 from vivid_assets.imaging.core.arrays import RGB8, Matte
-from vivid_assets.imaging.core.interpolate import smoothstep_of
+from vivid_assets.imaging.core.interpolate import bilinear, cells_about, smoothstep_of
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 
 BESIDE = 0.8
@@ -107,15 +107,11 @@ def _believe(own, beside, motion, share, first, end):  # type: ignore[no-untyped
             at_x, at_y = x + shift[y, x, 0], y + shift[y, x, 1]
             if at_x < -0.5 or at_y < -0.5 or at_x > width - 0.5 or at_y > height - 0.5:
                 continue
-            low_x, low_y = int(np.floor(at_x)), int(np.floor(at_y))
-            right, down = np.float32(at_x - low_x), np.float32(at_y - low_y)
-            x1, x2 = max(low_x, 0), min(low_x + 1, width - 1)
-            y1, y2 = max(low_y, 0), min(low_y + 1, height - 1)
+            x1, x2, right = cells_about(at_x, np.float32(1.0), width)
+            y1, y2, down = cells_about(at_y, np.float32(1.0), height)
             apart = np.float32(0.0)
             for c in range(3):
-                above = other[y1, x1, c] * (1 - right) + other[y1, x2, c] * right
-                below = other[y2, x1, c] * (1 - right) + other[y2, x2, c] * right
-                apart += np.float32(_LUMA[c]) * (above * (1 - down) + below * down - image[y, x, c])
+                apart += np.float32(_LUMA[c]) * (bilinear(other, y1, y2, down, x1, x2, right, c) - image[y, x, c])
             apart /= np.float32(_APART)
             share[y, x] = np.float32(BESIDE) * trust[y, x] * np.exp(-apart * apart)
 
