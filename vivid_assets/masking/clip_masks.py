@@ -201,7 +201,7 @@ class ClipMasks:
         behind = rest.behind if rest else None
         first = max(behind.frame - 1, 0) if behind else 0
         images = (resize_to_fit(frame, self._longest) for frame in islice(clip, first, None))
-        before = _Pixels(rest.alpha, next(images)) if rest else None
+        before = _Pixels.of(rest.alpha, next(images)) if rest else None
         shown = _Shown(rest.small, rest.held) if rest else None
         here: _Solved | None = None
         for after in self._alphas(survey, images, behind):
@@ -223,7 +223,7 @@ class ClipMasks:
                 scene = survey.scene_of(number)
                 plate = survey.plate(scene)
             alpha = self._alpha(image, found.probability, plate, matte=survey.tier in mattes)
-            yield _Solved(_Pixels(alpha, image), found, scene, None if plate is None else plate.noise)
+            yield _Solved(_Pixels.of(alpha, image), found, scene, None if plate is None else plate.noise)
 
     def _alpha(self, image: RGB8, probability: Matte, plate: CleanPlate | None, *, matte: bool) -> Matte:
         height, width = image.shape[:2]
@@ -331,8 +331,7 @@ class ClipMasks:
         self, here: _Solved, before: _Pixels | None, after: _Pixels | None, shown: _Shown | None, survey: Survey
     ) -> tuple[FrameMask, _Shown]:
         """The mask of a frame, and what is shown of it; ``shown`` is that of the frame before."""
-        found, (alpha, image) = here.found, here.pixels
-        sized = shrink(image, max(alpha.shape))
+        found, (alpha, image, sized) = here.found, here.pixels
         made = steadied(alpha, sized, _beside(before, found.back), _beside(after, found.onward))
         last = None
         if here.noise is not None:
@@ -351,6 +350,12 @@ class _Pixels(NamedTuple):
     alpha: Matte
     image: RGB8
     """Of the models' size."""
+    sized: RGB8
+    """The same, of the alpha's: three frames ask for it."""
+
+    @classmethod
+    def of(cls, alpha: Matte, image: RGB8) -> _Pixels:
+        return cls(alpha, image, shrink(image, max(alpha.shape)))
 
 
 class _Solved(NamedTuple):
@@ -373,5 +378,4 @@ class _Shown(NamedTuple):
 def _beside(pixels: _Pixels | None, motion: Motion | None) -> Beside | None:
     if pixels is None or motion is None:
         return None
-    alpha, image = pixels
-    return Beside(alpha, shrink(image, max(alpha.shape)), motion)
+    return Beside(pixels.alpha, pixels.sized, motion)
