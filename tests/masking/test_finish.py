@@ -118,3 +118,20 @@ def test_a_rings_middle_stays_open_against_a_plain_background(tmp_path):
     found = finished(picture, cv2.GaussianBlur(disc, (0, 0), 3))
     assert not found.by_drawing_net
     assert found.alpha[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5].max() < 0.1
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "unseen"])
+def test_what_a_network_sees_nothing_of_is_a_guess_after_a_lossy_codec(seen):
+    """Keys in outlines on white paper: where ringing hides the paper's edge, how whole they are is a guess."""
+    picture, mask = np.full((400, 400, 3), 255, np.uint8), np.zeros((400, 400), np.float32)
+    cv2.rectangle(picture, (110, 40), (290, 220), (40, 60, 150), -1)
+    cv2.rectangle(mask, (110, 40), (290, 220), 1.0, -1)
+    for left in range(140, 260, 20):
+        cv2.rectangle(picture, (left, 290), (left + 12, 330), (90, 90, 92), 3)
+    if seen:
+        cv2.rectangle(mask, (138, 288), (254, 332), 1.0, -1)
+    file = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+    read = np.ascontiguousarray(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1])
+    found = finish(read, cv2.GaussianBlur(mask, (0, 0), 3), LadderSettings(), line_art=True, trusted=True)
+    assert found.background == "plain"
+    assert ("sees nothing" in found.doubt) is not seen

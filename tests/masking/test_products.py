@@ -9,6 +9,7 @@ from PIL import Image
 
 from vivid_assets.imaging.matte.quality import agreement
 from vivid_assets.masking.ladder import Ladder
+from vivid_assets.masking.mask import MaskRequest
 from vivid_assets.masking.model import Tier
 
 HEIGHT, WIDTH = 480, 640
@@ -155,3 +156,68 @@ def test_a_product_before_a_sweep_keeps_the_networks_mask(product):
     assert np.percentile(mask.alpha[middle], 1) > 0.9
     assert (mask.verdict, mask.review) == ("good", False)
     assert mask.figures["agreement"] > 0.95
+
+
+def screen(*, stand=True):
+    """A screen on a grey stand before white paper, each with sharp edges, and a soft shadow; and all but the stand."""
+    face = shape(lambda canvas, k: cv2.rectangle(canvas, (170 * k, 70 * k), (470 * k, 300 * k), 255, -1))
+    foot = shape(lambda canvas, k: cv2.rectangle(canvas, (280 * k, 300 * k), (360 * k, 370 * k), 255, -1)) * stand
+    alpha = np.maximum(face, foot)
+    light = np.linspace(210, 120, WIDTH, dtype=np.float32)[None, :, None]
+    picture = sweep(250, 246)
+    picture = lay(picture, shadow(alpha, down=12, blur=12, depth=0.4), (60, 60, 60))
+    picture = lay(picture, foot, np.broadcast_to(light, picture.shape))
+    return photographed(lay(picture, face, (60, 40, 110))), alpha, face
+
+
+def test_a_part_that_a_network_misses_before_a_plain_background_is_for_a_look():
+    picture, _, seen = screen()
+    mask = Network(seen).mask(picture)
+    assert (mask.verdict, mask.review) == ("disputed", True)
+    assert "leaves out" in mask.reason
+
+
+def test_a_grip_that_a_network_takes_for_a_hole_is_for_a_look():
+    picture, truth, _ = screen()
+    grip = shape(lambda canvas, k: cv2.rectangle(canvas, (240 * k, 120 * k), (330 * k, 220 * k), 255, -1))
+    picture = photographed(lay(picture.astype(np.float32), grip, (110, 112, 114)))
+    mask = Network(truth * (1 - grip)).mask(picture)
+    assert (mask.verdict, mask.review) == ("disputed", True)
+
+
+def test_a_shadow_beside_a_product_and_in_its_hole_is_not_left_out():
+    picture, truth, _ = screen(stand=False)
+    hole = shape(lambda canvas, k: cv2.circle(canvas, (320 * k, 180 * k), 50 * k, 255, -1))
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    shaded = 1 - 0.3 * np.exp(-(((x - 340) / 60) ** 2) - ((y - 200) / 60) ** 2)[..., None]
+    picture = photographed(lay(picture.astype(np.float32), hole, sweep(250, 246) * shaded))
+    mask = Network(truth * (1 - hole)).mask(picture)
+    assert (mask.verdict, mask.review) == ("good", False)
+
+
+def test_nothing_is_left_out_of_what_a_person_has_pointed_to():
+    picture, _, seen = screen()
+    whole, beside = np.vstack([picture, picture]), np.vstack([seen, np.zeros_like(seen)])
+    ladder = Ladder([Tier("network", lambda: Pointed(beside), "1")])
+    box = MaskRequest(box=(0.2, 0.02, 0.8, 0.3))
+    assert "leaves out" in ladder.masks([whole])[0].reason
+    assert "leaves out" not in ladder.masks([whole], [box])[0].reason
+
+
+class Pointed:
+    """Answers with as much of a mask as the picture shows of the top of the whole one."""
+
+    name, revision = "network", "1"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def probabilities(self, images):
+        return [cv2.GaussianBlur(self._of(image), (0, 0), 2) for image in images]
+
+    def _of(self, image):
+        height, width = image.shape[:2]
+        if image.shape[:2] == self.answer.shape:
+            return self.answer
+        left = (self.answer.shape[1] - width) // 2
+        return np.ascontiguousarray(self.answer[:height, left : left + width])

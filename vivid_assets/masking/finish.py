@@ -17,7 +17,7 @@ from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.core.resize import JUDGED_AT, shrink
 from vivid_assets.imaging.matte.background_gaps import open_gaps
 from vivid_assets.imaging.matte.drawing_on_plain import drawing_matte
-from vivid_assets.imaging.matte.exactness import is_drawn, is_smooth
+from vivid_assets.imaging.matte.exactness import DENIED, is_drawn, is_smooth
 from vivid_assets.imaging.matte.flat_fills import flat_fill_matte, has_flat_parts, whole_fills
 from vivid_assets.imaging.matte.from_background import open_holes
 from vivid_assets.imaging.matte.one_ink import is_hollow_outline, one_ink_matte
@@ -34,6 +34,10 @@ DRAWING_NET = "drawing_net"
 """The tier that answers for drawings against busy backgrounds."""
 LEAST_SHARE = 0.4
 """Of what a network saw in a seeming photograph, the share that must look drawn."""
+
+MOST_UNSEEN = 0.03
+"""Of what a network saw, the share that may lie beside it where a lossy codec has left its marks: of 20 drawings before
+two backgrounds, quality 88, at most .019 do."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,15 @@ def _flood(case: _Case) -> Finished | None:
         if shared < case.settings.thresholds.min_kept:
             case.doubt = f"the background's colour shows another subject, which overlaps the network's by {shared:.2f}"
             return None
-    return Finished(found.alpha, found.background, exact=found.exact, translucent=found.translucent, doubt=found.doubt)
+    doubt = found.doubt
+    if case.trusted and not found.exact and _unseen(found.alpha, case.probability) > MOST_UNSEEN:
+        doubt = doubt or "the background's colour shows parts of which the network sees nothing: how whole is a guess"
+    return Finished(found.alpha, found.background, exact=found.exact, translucent=found.translucent, doubt=doubt)
+
+
+def _unseen(alpha: Matte, probability: Matte) -> float:
+    """How much of an alpha the network denies, as a share of what it sees."""
+    return float(((alpha > 0.5) & (probability < DENIED)).sum() / max(int((probability > 0.5).sum()), 1))
 
 
 def _ink(case: _Case) -> Finished | None:

@@ -24,6 +24,7 @@ from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, uncut_circle, visible_part
 from vivid_assets.imaging.core.parallel_rows import single_threaded
 from vivid_assets.imaging.matte.estimate_figures import estimate_figures
+from vivid_assets.imaging.matte.left_out import left_out
 from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
@@ -34,6 +35,7 @@ from vivid_assets.imaging.matte.quality import (
     judge,
     judge_estimate,
     judge_given,
+    judge_left_out,
     judge_stability,
     judge_written,
     measure,
@@ -75,6 +77,11 @@ class Attempt:
     def crop(self) -> np.ndarray:
         top, bottom, left, right = self.window
         return np.ascontiguousarray(self.image[top:bottom, left:right])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody has pointed to a part of the picture, beside which other things may well lie."""
+        return self.window == (0, self.image.shape[0], 0, self.image.shape[1])
 
     @property
     def done(self) -> bool:
@@ -437,6 +444,8 @@ class Ladder:
             )
             if written.accepted and not tier.is_network:
                 written = self._against_networks(attempt, found.alpha, written)
+            if written.accepted and attempt.is_whole:
+                written = judge_left_out(written, left_out(attempt.image, found.alpha), self.settings.thresholds)
             if wall is None:
                 evidence = estimate_figures(attempt.crop, probability, found.alpha, attempt.mirrored.get(name))
                 estimated = estimate(evidence, name)

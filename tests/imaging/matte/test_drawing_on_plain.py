@@ -1,6 +1,9 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from vivid_assets.imaging.matte.drawing_on_plain import drawing_matte
 from vivid_assets.imaging.matte.one_ink import one_ink_matte
@@ -199,3 +202,21 @@ def test_what_the_network_denies_gets_no_outline():
     cut = alpha.astype(np.float32)
     cut[:, 120:] = 0
     assert soften_outline(picture, cut)[:, 120:].max() == 0
+
+
+def test_a_shaded_part_with_edges_that_a_network_missed_is_no_shadow():
+    """It is grey and as soft within as a shadow is, which fades into the paper on its other side."""
+    side = 400
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    picture = np.full((side, side, 3), 255, np.float32)
+    stand, body = (np.abs(x - 200) < 50) & (y >= 240) & (y < 330), (np.abs(x - 200) < 110) & (y > 60) & (y < 240)
+    below = np.exp(-(((x - 200) / 90) ** 2) - ((np.maximum(y, 330) - 330) / 14) ** 2) * (y > 322)
+    picture *= 1 - 0.2 * below[..., None]
+    picture[stand] = (130 + 0.5 * (x - 200))[stand][:, None]
+    picture[body] = (40, 60, 150)
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(picture).astype(np.uint8)).save(buffer, "JPEG", quality=92)
+    read = np.asarray(Image.open(buffer))
+    found = drawing_matte(read, cv2.GaussianBlur(body.astype(np.float32), (0, 0), 3))
+    assert found.alpha[262:325, 155:245].min() > 0.9
+    assert found.alpha[340:352, 120:280].max() < 0.1

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.areas import dilated, joined, parts_of, square
+from vivid_assets.imaging.core.areas import dilated, eroded, joined, parts_of, square
 from vivid_assets.imaging.core.arrays import RGB8, Area, Lab, Matte, Plane
 from vivid_assets.imaging.core.color import opencv_lab
 from vivid_assets.imaging.matte.exactness import BLOCK, DENIED, HELD, ONE_COLOR, SURELY_OTHER, is_clean
@@ -51,6 +51,8 @@ SAME_MEAN = 2.0
 SOFT, SHADOW_HUE = 4.0, 4.0
 """A soft shadow: steps of lightness (0..100) a pixel, at most, and how far its hue may lie from the background's, in
 ΔE."""
+EDGED = 0.6
+"""Share of a soft grey part's rim that is an edge, from which it is no shadow."""
 SHADOW_TINT = 0.15
 """The same as a share of the background's chroma, besides."""
 FRAME_SPAN, FRAME_FILL = 0.85, 0.15
@@ -189,7 +191,8 @@ def _without_shadow(distance: Plane, lab: Lab, model: BackgroundModel, probabili
     """``distance`` to the background, less soft shadows on it that the network does not hold.
 
     A shadow is the background's light times a share, so its colour lies on the line from the background's to black; and
-    it has no edge, as a fill and a stroke have.
+    it has no edge, as a fill and a stroke have: somewhere it fades into the background. A grey part that the network
+    missed may be shaded as softly, but has an edge all round.
     """
     if model.lightness < DARK:
         return distance
@@ -199,9 +202,21 @@ def _without_shadow(distance: Plane, lab: Lab, model: BackgroundModel, probabili
     tint = SHADOW_HUE + SHADOW_TINT * np.hypot(model.lab[..., 1], model.lab[..., 2])
     dark = (share < 1.0) & (share > 0.3) & (hue < tint) & (probability < 0.5)
     soft = dark & (lightness_slope(lab) < SOFT)
+    soft &= ~_edged(soft & (distance > NEAR_LOSSY), soft | (distance < NEAR_LOSSY), dilated(probability > 0.5, BLOCK))
     # Up to the thing that casts it, whose own edge is steep.
     beside = dilated(soft & (distance > NEAR_LOSSY), 3)
     return np.where(soft | (dark & beside), np.float32(0.0), distance)
+
+
+def _edged(area: Area, smooth: Area, beside: Area) -> Area:
+    """Which parts of ``area`` are no shadows: most of their rim, away from the subject (``beside``), is not smooth."""
+    parts = parts_of(area)
+    rim = area & ~eroded(area, 1) & ~beside
+    hard = dilated(~smooth, 1)
+    on_rim, on_edge = (np.bincount(parts.labels[one], minlength=len(parts.sizes)) for one in (rim, rim & hard))
+    kept = (on_rim > 0) & (on_edge > EDGED * on_rim)
+    kept[0] = False
+    return np.asarray(kept[parts.labels])
 
 
 def _casts(distance: Plane, reached: Plane, flooded: Area) -> bool:
