@@ -180,6 +180,42 @@ def test_what_is_typed_for_one_picture_stays_while_another_one_comes_back(studio
     assert read_judged(studio.store, "spring") == {}
 
 
+def test_who_judges_what_somebody_else_has_judged_meanwhile_is_told_and_sees_it(browser, studio, desk):
+    other = browser.new_page(viewport={"width": 1400, "height": 850})
+    other.goto(studio.url)
+    for page in (desk, other):
+        choose(page, "gravel.png")
+    with desk.expect_response("**/judge"):
+        desk.keyboard.press("a")
+    # Both were said before anything was seen of the other's word.
+    pressed = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'f', bubbles: true }));"
+    other.evaluate(2 * pressed)
+    other.locator("#notice", has_text="Somebody else said that gravel.png is right, meanwhile.").wait_for()
+    other.locator(".tile.accepted[title='gravel.png']").wait_for()
+    assert other.locator("#accept").get_attribute("aria-pressed") == "true"
+    assert [one.is_right for one in read_judged(studio.store, "spring").values()] == [True]
+    with other.expect_response("**/judge"):
+        other.keyboard.press("f")
+    assert [one.is_right for one in read_judged(studio.store, "spring").values()] == [False]
+    with other.expect_response("**/judge"):
+        other.keyboard.press("f")
+    assert read_judged(studio.store, "spring") == {}
+    other.close()
+
+
+def test_what_somebody_else_has_asked_for_meanwhile_stays(browser, studio, desk):
+    other = browser.new_page(viewport={"width": 1400, "height": 850})
+    other.goto(studio.url)
+    for page, field, text in ((desk, "#desk-prompt", "red paper"), (other, "#desk-tier", "gradients")):
+        choose(page, "gravel.png")
+        page.locator(field).fill(text)
+        with page.expect_response("**/wish"):
+            page.get_by_role("button", name="Keep for later").click()
+    wish = read_wishes(studio.store, "spring")["gravel.png"]
+    assert (wish.prompt, wish.tier) == ("red paper", "gradients")
+    other.close()
+
+
 def test_a_wrong_mask_is_made_again_by_one_that_is_uploaded(studio, desk, tmp_path):
     cv2.imwrite(str(tmp_path / "mine.png"), subject())
     choose(desk, "gravel.png")

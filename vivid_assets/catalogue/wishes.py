@@ -6,7 +6,8 @@ the manifest says; from then on it is a request like any other.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -42,6 +43,13 @@ class Judged:
     is_right: bool
 
 
+@contextmanager
+def one_at_a_time(store: Store, catalogue: str) -> Iterator[None]:
+    """Held by whoever reads what was said of a catalogue's pictures and changes it: nobody's word is written over."""
+    with Claims(store, "claims/desk").held(catalogue, poll_s=0.05):
+        yield
+
+
 def read_wishes(store: Store, catalogue: str) -> dict[str, Wish]:
     """By picture: what is asked for it."""
     names = {field.name for field in fields(Wish)}
@@ -52,12 +60,12 @@ def read_wishes(store: Store, catalogue: str) -> dict[str, Wish]:
 
 
 def keep_wish(store: Store, catalogue: str, picture: str, wish: Wish) -> None:
-    """Ask for it in place of what was asked before; an empty wish takes it back."""
+    """Ask for it in place of what was asked before; an empty wish takes it back. Within ``one_at_a_time``."""
     _change(store, catalogue, "wishes", picture, {name: value for name, value in asdict(wish).items() if value})
 
 
 def keep_mask(store: Store, catalogue: str, data: bytes) -> str:
-    """Keep a mask's file; the digest by which it is asked for."""
+    """Keep a mask's file; the digest by which it is asked for. Within ``one_at_a_time``, until a wish names it."""
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     store.write(_mask_path(catalogue, digest), data, durable=True)
     return digest
@@ -81,24 +89,25 @@ def read_judged(store: Store, catalogue: str) -> dict[str, Judged]:
 
 
 def keep_judged(store: Store, catalogue: str, picture: str, judged: Judged | None) -> None:
-    """Record what somebody said of a picture; None takes it back."""
+    """Record what somebody said of a picture; None takes it back. Within ``one_at_a_time``."""
     _change(store, catalogue, "judged", picture, asdict(judged) if judged else {})
 
 
 def forget_pictures(store: Store, catalogue: str, live: Collection[str], only: Collection[str] = ()) -> None:
     """Delete what was said of pictures that are not ``live``, of those of them named in ``only``; masks with it."""
-    wishes = read_wishes(store, catalogue)
-    gone = {name for name in wishes if name not in live and (not only or name in only)}
-    for name in gone:
-        keep_wish(store, catalogue, name, Wish())
-    used = {wish.mask for name, wish in wishes.items() if name not in gone}
-    kept = store.names(f"desk/{catalogue}/masks")
-    store.remove(_mask_path(catalogue, one) for name in kept if (one := name.removesuffix(".png")) not in used)
-    for name in read_judged(store, catalogue):
-        # Of a picture, or of a rendition in brackets behind its name.
-        names = {name, name.rpartition(" (")[0]}
-        if not names & {*live} and (not only or names & {*only}):
-            keep_judged(store, catalogue, name, None)
+    with one_at_a_time(store, catalogue):
+        wishes = read_wishes(store, catalogue)
+        gone = {name for name in wishes if name not in live and (not only or name in only)}
+        for name in gone:
+            keep_wish(store, catalogue, name, Wish())
+        used = {wish.mask for name, wish in wishes.items() if name not in gone}
+        kept = store.names(f"desk/{catalogue}/masks")
+        store.remove(_mask_path(catalogue, one) for name in kept if (one := name.removesuffix(".png")) not in used)
+        for name in read_judged(store, catalogue):
+            # Of a picture, or of a rendition in brackets behind its name.
+            names = {name, name.rpartition(" (")[0]}
+            if not names & {*live} and (not only or names & {*only}):
+                keep_judged(store, catalogue, name, None)
 
 
 def with_wishes(manifest: pa.Table, wishes: Mapping[str, Wish]) -> pa.Table:
@@ -115,11 +124,10 @@ def with_wishes(manifest: pa.Table, wishes: Mapping[str, Wish]) -> pa.Table:
 
 
 def _change(store: Store, catalogue: str, what: str, picture: str, value: Mapping[str, Any]) -> None:
-    with Claims(store, "claims/desk").held(catalogue, poll_s=0.05):
-        known = _read(store, catalogue, what)
-        known = {name: one for name, one in known.items() if name != picture} | ({picture: value} if value else {})
-        text = json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False)
-        store.write(f"desk/{catalogue}/{what}.json", text.encode(), durable=True)
+    known = _read(store, catalogue, what)
+    known = {name: one for name, one in known.items() if name != picture} | ({picture: value} if value else {})
+    text = json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False)
+    store.write(f"desk/{catalogue}/{what}.json", text.encode(), durable=True)
 
 
 def _read(store: Store, catalogue: str, what: str) -> dict[str, Any]:

@@ -25,12 +25,13 @@ from starlette.routing import Route
 
 from resources.errors import MachineFault
 from vivid_assets.catalogue.source import registered
-from vivid_assets.desk.desk import LARGEST_MASK, SHOWN, Desk, as_entry
+from vivid_assets.desk.desk import LARGEST_MASK, SHOWN, Desk, Judgement, Overtaken, as_entry
 from vivid_assets.review.page import filled
 from vivid_assets.rows.keys import digest
 
 COOKIE, HEADER = "vivid_desk", "x-vivid-desk"
 _LARGEST_BODY = 1 << 20
+_WISHED = ("tier", "prompt", "background")
 _NEEDS_TOKEN = "Open the address with ?token=… that the desk printed."
 _HEADS = "".join(f"<th>{head}</th>" for head in ("", "pictures", "to look at", "flagged", "accepted"))
 _SAFE = {
@@ -125,14 +126,14 @@ class _Answers:
 
     async def judge(self, request: Request) -> Response:
         said = await _json(request)
-        asked = [_text(said, name) for name in ("picture", "name", "judgement")]
-        await run_in_threadpool(self._desk.judge, request.path_params["catalogue"], *asked)
+        judgement = Judgement(*(_text(said, name) for name in ("picture", "name", "judgement", "key", "seen")))
+        await run_in_threadpool(self._desk.judge, request.path_params["catalogue"], judgement)
         return JSONResponse({})
 
     async def wish(self, request: Request) -> Response:
         said, catalogue = await _json(request), request.path_params["catalogue"]
-        name, tier, prompt, background = (_text(said, one) for one in ("picture", "tier", "prompt", "background"))
-        asked = await run_in_threadpool(self._desk.wish, catalogue, name, tier, prompt, background)
+        name, changes = _text(said, "picture"), {one: _text(said, one) for one in _WISHED if one in said}
+        asked = await run_in_threadpool(self._desk.wish, catalogue, name, changes)
         return JSONResponse({"wish": as_entry(asked), "said": "Kept."})
 
     async def mask(self, request: Request) -> Response:
@@ -183,7 +184,8 @@ def _why_not(request: Request, hosts: set[str], *, read_only: bool) -> str:
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    return JSONResponse({"said": str(error)}, 404 if isinstance(error, FileNotFoundError) else 400)
+    status = 404 if isinstance(error, FileNotFoundError) else 409 if isinstance(error, Overtaken) else 400
+    return JSONResponse({"said": str(error)}, status)
 
 
 async def _body(request: Request, largest: int) -> bytes:

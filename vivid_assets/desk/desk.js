@@ -14,9 +14,11 @@ window.vividDesk = (() => {
   }
 
   const here = () => location.pathname.replace(/\/$/, "");
-  const wish = () => ({
-    picture: row.picture, tier: find("#desk-tier").value, prompt: find("#desk-prompt").value, background: find("#desk-background").value,
-  });
+  // What was typed: what was left as it was shown may have been changed by somebody else meanwhile.
+  function wish() {
+    const typed = ["tier", "prompt", "background"].map((name) => [name, find(`#desk-${name}`).value]);
+    return { picture: row.picture, ...Object.fromEntries(typed.filter(([name, text]) => text !== (row.wish?.[name] ?? ""))) };
+  }
 
   function take(asked, answer) {
     asked.wish = answer.wish;
@@ -63,11 +65,16 @@ window.vividDesk = (() => {
     timer ??= setInterval(look, EVERY_MS);
   }
 
+  // A row as it is now; null where it cannot be had.
+  async function asIs(asked) {
+    const address = `${here()}/row?picture=${encodeURIComponent(asked.picture)}&name=${encodeURIComponent(asked.name)}`;
+    const answer = await fetch(address, { credentials: "same-origin" }).catch(() => null);
+    return answer?.ok ? answer.json().catch(() => null) : null;
+  }
+
   async function look() {
     for (const [asked, until] of document.hidden ? [] : [...busy]) {
-      const address = `${here()}/row?picture=${encodeURIComponent(asked.picture)}&name=${encodeURIComponent(asked.name)}`;
-      const answer = await fetch(address, { credentials: "same-origin" }).catch(() => null);
-      const now = answer?.ok ? await answer.json().catch(() => null) : null;
+      const now = await asIs(asked);
       const isNew = now && now.key !== asked.key;
       if (isNew || Date.now() > until) busy.delete(asked);
       if (!isNew) continue;
@@ -78,6 +85,25 @@ window.vividDesk = (() => {
     if (busy.size) return;
     clearInterval(timer);
     timer = undefined;
+  }
+
+  // ---- judgements: one after the other, each with what was shown, so that none is written over by who has not seen it
+  let judging = Promise.resolve();
+  let rejudged = () => {};
+
+  async function sendJudgement(judged, judgement, key, refusals) {
+    // Said before the page showed what somebody else has said.
+    if ((judged.refusals ?? 0) !== refusals) return;
+    const body = { picture: judged.picture, name: judged.name, judgement, key, seen: judged.judged };
+    if (await send(`${here()}/judge`, JSON.stringify(body))) {
+      judged.judged = judgement;
+      return;
+    }
+    judged.refusals = refusals + 1;
+    const now = await asIs(judged);
+    const isNew = now && now.key !== judged.key;
+    Object.assign(judged, isNew ? now : { judged: now?.judged ?? judged.judged });
+    (isNew ? renew : rejudged)(judged);
   }
 
   // The mask that was asked for and perhaps not made yet, else the one that the picture has.
@@ -108,9 +134,12 @@ window.vividDesk = (() => {
     ask() { find("#desk-tier")?.select(); },
     // What the page does with a row that has been made again.
     whenRenewed(does, rowsOfPicture) { [renew, rowsOf] = [does, rowsOfPicture]; },
+    // And with one of which something else holds than what was said.
+    whenRejudged(does) { rejudged = does; },
     judge(judged, judgement, notify) {
       tell = notify;
-      send(`${here()}/judge`, JSON.stringify({ picture: judged.picture, name: judged.name, judgement }));
+      const { key, refusals = 0 } = judged;
+      judging = judging.then(() => sendJudgement(judged, judgement, key, refusals));
     },
     // Small pictures are there at once; the full ones take their place when they have come.
     show(shown, images, notify) {

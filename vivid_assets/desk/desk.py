@@ -23,6 +23,7 @@ from vivid_assets.catalogue.wishes import (
     keep_judged,
     keep_mask,
     keep_wish,
+    one_at_a_time,
     read_judged,
     read_kept_mask,
     read_wishes,
@@ -58,6 +59,25 @@ class Counts:
     to_look_at: int
     flagged: int
     accepted: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What somebody says of a row of the review, and what the page showed of it."""
+
+    picture: str
+    name: str
+    """The row's: the picture, or one of its renditions."""
+    said: str
+    """``right``, ``wrong``, or nothing, which takes back what was said."""
+    key: str
+    """The row's, as it was shown."""
+    seen: str = ""
+    """What was shown as said of it."""
+
+
+class Overtaken(ValueError):
+    """Somebody else has judged the picture meanwhile, or it has been made again."""
 
 
 class Desk:
@@ -151,25 +171,41 @@ class Desk:
         kind = next((kind for head, kind in _TYPES.items() if data.startswith(head)), None)
         return (data, kind) if kind else (encode(decode(data).rgb, format="jpeg", quality=92), "image/jpeg")
 
-    def judge(self, catalogue: str, picture: str, name: str, judgement: str) -> None:
-        """Record what somebody says of the review's row of that name: right, wrong, or nothing. Raises ValueError."""
-        if judgement not in (RIGHT, WRONG, ""):
-            raise ValueError(f"A judgement is {RIGHT}, {WRONG} or nothing, and not {judgement!r}.")
-        row = read_rows(self.store, REVIEW, self._shard(catalogue, picture)).get(name)
+    def judge(self, catalogue: str, judgement: Judgement) -> None:
+        """Record what somebody says of a row of the review.
+
+        Raises:
+            ValueError: it is no judgement, or the row is not there.
+            Overtaken: somebody else said something else meanwhile, or the picture has been made again. Nothing is
+                recorded: nobody's word is written over by one who has not seen it.
+
+        """
+        said, name = judgement.said, judgement.name
+        if said not in (RIGHT, WRONG, ""):
+            raise ValueError(f"A judgement is {RIGHT}, {WRONG} or nothing, and not {said!r}.")
+        row = read_rows(self.store, REVIEW, self._shard(catalogue, judgement.picture)).get(name)
         if row is None:
             raise ValueError(f"{name!r} has not been reviewed yet.")
-        keep_judged(self.store, catalogue, name, Judged(row["key"], judgement == RIGHT) if judgement else None)
-        if row["right"] is None:
-            return
-        if judgement:
-            keep(self.store, catalogue, [Label(picture, judgement == RIGHT, row["right"])])
-        else:
-            take_back(self.store, catalogue, picture, row["right"])
+        if row["key"] != judgement.key:
+            raise Overtaken(f"{name} has been made again meanwhile. Look at it as it is now.")
+        with one_at_a_time(self.store, catalogue):
+            before = _said_of(row, read_judged(self.store, catalogue).get(name))
+            if before not in (said, judgement.seen):
+                what = f"said that {name} is {before}" if before else f"took back what was said of {name}"
+                raise Overtaken(f"Somebody else {what}, meanwhile. Judge it once more if you do not agree.")
+            # The label first: should this be the last moment of the machine, the page shows what is not recorded yet.
+            if row["right"] is not None and said:
+                keep(self.store, catalogue, [Label(judgement.picture, said == RIGHT, row["right"])])
+            elif row["right"] is not None:
+                take_back(self.store, catalogue, judgement.picture, row["right"])
+            keep_judged(self.store, catalogue, name, Judged(row["key"], said == RIGHT) if said else None)
 
-    def wish(self, catalogue: str, picture: str, tier: str, prompt: str, background: str) -> Wish:
-        """Ask for a tier, prompt and background of a picture; a mask that was given stays. Raises ValueError."""
+    def wish(self, catalogue: str, picture: str, asked: Mapping[str, str]) -> Wish:
+        """Ask for a ``tier``, ``prompt`` or ``background`` of a picture; what is not named stays. Raises ValueError."""
         self._shard(catalogue, picture)
-        if tier := tier_name(tier.strip()) if tier.strip() else "":
+        changes = {name: text.strip() for name, text in asked.items()}
+        if changes.get("tier"):
+            tier = changes["tier"] = tier_name(changes["tier"])
             known = self.tiers(catalogue)
             if tier not in known:
                 there = ", ".join(known)
@@ -179,10 +215,15 @@ class Desk:
                 )
             if known[tier]:
                 raise ValueError(f"The tier {tier} is not installed: {known[tier]}")
-        if len(prompt) > LONGEST_TEXT or len(background) > LONGEST_TEXT:
+        if any(len(text) > LONGEST_TEXT for text in asked.values()):
             raise ValueError(f"A prompt or background has at most {LONGEST_TEXT} characters.")
+        with one_at_a_time(self.store, catalogue):
+            return self._asked(catalogue, picture, changes)
+
+    def _asked(self, catalogue: str, picture: str, changes: Mapping[str, str]) -> Wish:
+        """What is asked for the picture once these entries have changed. Within ``one_at_a_time``."""
         before = read_wishes(self.store, catalogue).get(picture, Wish())
-        wish = replace(before, tier=tier, prompt=prompt.strip(), background=background.strip())
+        wish = replace(before, **changes)
         keep_wish(self.store, catalogue, picture, wish)
         return wish
 
@@ -199,11 +240,9 @@ class Desk:
             raise ValueError(f"A mask has at most {LARGEST_MASK >> 20} MB.")
         if data:
             read_mask(data)
-        before = read_wishes(self.store, catalogue).get(picture, Wish())
-        digest = keep_mask(self.store, catalogue, data) if data else ""
-        wish = replace(before, mask=digest)
-        keep_wish(self.store, catalogue, picture, wish)
-        return wish
+        with one_at_a_time(self.store, catalogue):
+            digest = keep_mask(self.store, catalogue, data) if data else ""
+            return self._asked(catalogue, picture, {"mask": digest})
 
     def launch(self, catalogue: str) -> tuple[int, str]:
         """Have the pictures run for which something is asked; the runs, and a sentence. Raises ValueError."""
@@ -241,10 +280,14 @@ def _entry(
     entry["full"] = {part: f"/{catalogue}/full/{part}{asked}" for part in ("before", "mask", "after") if row[part]}
     entry["href"] = entry["full"].get("after")
     entry["override"] = None
-    said = judged.get(name)
-    entry["judged"] = (RIGHT if said.is_right else WRONG) if said and said.key == row["key"] else ""
+    entry["judged"] = _said_of(row, judged.get(name))
     entry["wish"] = as_entry(wishes.get(picture, Wish()))
     return entry
+
+
+def _said_of(row: Mapping[str, Any], said: Judged | None) -> str:
+    """What was said of the review's row as it is now."""
+    return (RIGHT if said.is_right else WRONG) if said and said.key == row["key"] else ""
 
 
 def as_entry(wish: Wish) -> dict[str, Any]:

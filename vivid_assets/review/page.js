@@ -33,9 +33,16 @@ function load(place, found) {
   return changed;
 }
 
+// What the desk has of a row.
+function takeJudgement(row) {
+  flags.delete(row.name);
+  accepted.delete(row.name);
+  if (row.judged) (row.judged === "wrong" ? flags : accepted).set(row.name, row.key);
+}
+
 function loadJudgements() {
   if (desk) {
-    for (const row of rows) if (row.judged) (row.judged === "wrong" ? flags : accepted).set(row.name, row.key);
+    rows.forEach(takeJudgement);
     return;
   }
   const changed = load(FLAGS, flags);
@@ -231,8 +238,7 @@ const order = (row) => [row.rank, row.right ?? 1, row.name];
 
 function renewed(row) {
   const before = current();
-  flags.delete(row.name);
-  accepted.delete(row.name);
+  takeJudgement(row);
   saveJudgements();
   rows.sort((one, other) => {
     const [a, b] = [order(one), order(other)];
@@ -248,7 +254,16 @@ function renewed(row) {
   tiles.get(before).setAttribute("aria-selected", "true");
 }
 
+function rejudged(row) {
+  takeJudgement(row);
+  saveJudgements();
+  markJudged(tiles.get(row), row);
+  if (row === current()) showJudged(row);
+  drawFilters();
+}
+
 desk?.whenRenewed(renewed, (picture) => rows.filter((row) => row.picture === picture));
+desk?.whenRejudged(rejudged);
 
 // ---- slider, zoom and pan: both sides move together
 const ZOOMS = [1, 2, 4, 8];

@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -10,9 +12,11 @@ from starlette.testclient import TestClient
 
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
-from vivid_assets.catalogue.wishes import read_judged, read_wishes
+from vivid_assets.assets.review import REVIEW
+from vivid_assets.catalogue.wishes import read_judged, read_kept_mask, read_wishes
 from vivid_assets.desk.app import desk_app
-from vivid_assets.desk.desk import Desk
+from vivid_assets.desk.desk import Desk, Judgement
+from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.review.judgements import kept
 from vivid_assets.review.look import FINE
 from vivid_assets.rows.tables import read_rows
@@ -22,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 OURS = {"X-Vivid-Desk": "1"}
-WRONG = {"picture": "a.png", "name": "a.png", "judgement": "wrong"}
+NAMES = ("a.png", "shoes/b & c.png")
 
 
 def done(pipeline):
@@ -43,6 +47,17 @@ def pipeline(pipeline_after):
     return pipeline_after(done)
 
 
+def judged(pipeline, judgement, name="a.png", seen=""):
+    """What the page sends about a picture that it shows as it is now."""
+    key = pipeline.rows(REVIEW)[name]["key"]
+    return {"picture": name, "name": name, "judgement": judgement, "key": key, "seen": seen}
+
+
+def estimated(*asked, **options):
+    """The pictures here are drawings, whose masks have no estimate: as if they had one."""
+    return {name: row | {"right": 0.4} for name, row in read_rows(*asked, **options).items()}
+
+
 def mask_file(value=255):
     drawn = np.zeros((160, 160), np.uint8)
     drawn[40:120, 30:90] = value
@@ -61,7 +76,7 @@ def test_the_index_counts_what_there_is_to_look_at_and_what_was_said(pipeline):
     shown = desk.entries("spring")[0]
     assert (pictures, look, said) == (len(shown), sum(one["rank"] != FINE for one in shown), [0, 0])
     for one, judgement in zip(shown, ("wrong", "right"), strict=False):
-        desk.judge("spring", one["picture"], one["name"], judgement)
+        desk.judge("spring", Judgement(one["picture"], one["name"], judgement, one["key"]))
     assert counts() == [pictures, look, 1, 1]
     pipeline.put("a.png", (10, 90, 30))
     pipeline.scan()
@@ -70,18 +85,75 @@ def test_the_index_counts_what_there_is_to_look_at_and_what_was_said(pipeline):
 
 
 def test_a_judgement_that_is_taken_back_is_no_label(pipeline, monkeypatch):
-    # The pictures here are drawings, whose masks have no estimate.
-    def estimated(*asked, **options):
-        return {name: row | {"right": 0.4} for name, row in read_rows(*asked, **options).items()}
-
     monkeypatch.setattr("vivid_assets.desk.desk.read_rows", estimated)
-    desk = Desk(pipeline.store, SettingsFile())
-    desk.judge("spring", "a.png", "a.png", "wrong")
-    desk.judge("spring", "shoes/b & c.png", "shoes/b & c.png", "right")
+    asked = client(pipeline)
+    for name, judgement in zip(NAMES, ("wrong", "right"), strict=True):
+        assert asked.post("/spring/judge", json=judged(pipeline, judgement, name), headers=OURS).status_code == 200
     said = {label.picture: label.is_right for label in kept(pipeline.store, "spring")}
-    assert said == {"a.png": False, "shoes/b & c.png": True}
-    desk.judge("spring", "a.png", "a.png", "")
+    assert said == dict(zip(NAMES, (False, True), strict=True))
+    asked.post("/spring/judge", json=judged(pipeline, "", seen="wrong"), headers=OURS)
     assert [label.picture for label in kept(pipeline.store, "spring")] == ["shoes/b & c.png"]
+
+
+def test_of_two_people_who_judge_a_picture_at_once_one_is_asked_again(pipeline, monkeypatch):
+    monkeypatch.setattr("vivid_assets.desk.desk.read_rows", estimated)
+    asked = client(pipeline)
+    for name in NAMES:
+        together = threading.Barrier(2)
+
+        def says(judgement, name=name, together=together):
+            together.wait()
+            answer = asked.post("/spring/judge", json=judged(pipeline, judgement, name), headers=OURS)
+            return judgement, answer.status_code, answer.json().get("said", "")
+
+        with ThreadPoolExecutor(2) as pool:
+            (held, _, _), (late, status, said) = sorted(pool.map(says, ("right", "wrong")), key=lambda one: one[1])
+        assert (status, said.partition(", meanwhile")[0]) == (409, f"Somebody else said that {name} is {held}")
+        assert holds(pipeline, name) == (held, held)
+        # Who has seen it may say something else, and who says the same need not have.
+        for seen in (held, ""):
+            body = judged(pipeline, late, name, seen)
+            assert asked.post("/spring/judge", json=body, headers=OURS).status_code == 200
+            assert holds(pipeline, name) == (late, late)
+
+
+def holds(pipeline, name):
+    """What the page of the next person shows, and the label."""
+    said = {label.picture: "right" if label.is_right else "wrong" for label in kept(pipeline.store, "spring")}
+    shown = {one["name"]: one["judged"] for one in Desk(pipeline.store, SettingsFile()).entries("spring")[0]}
+    return shown[name], said[name]
+
+
+def test_what_was_said_of_a_picture_that_has_been_made_again_meanwhile_is_not_recorded(pipeline):
+    asked, said = client(pipeline), judged(pipeline, "wrong")
+    pipeline.put("a.png", (10, 90, 30))
+    pipeline.scan()
+    pipeline.run()
+    answer = asked.post("/spring/judge", json=said, headers=OURS)
+    assert (answer.status_code, "made again meanwhile" in answer.json()["said"]) == (409, True)
+    assert read_judged(pipeline.store, "spring") == {}
+
+
+def test_what_two_people_ask_for_one_picture_at_once_is_all_asked_for(pipeline):
+    asked = client(pipeline)
+    for number in range(5):
+        prompt, together = f"teal paper {number}", threading.Barrier(2)
+
+        def wishes(prompt=prompt, together=together):
+            together.wait()
+            return asked.post("/spring/wish", json={"picture": "a.png", "prompt": prompt}, headers=OURS)
+
+        def gives(number=number, together=together):
+            together.wait()
+            mask = mask_file(255 - number)
+            return asked.post("/spring/mask", params={"picture": "a.png"}, content=mask, headers=OURS)
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(one) for one in (wishes, gives)]
+            assert [one.result().status_code for one in answers] == [200, 200]
+        wish = read_wishes(pipeline.store, "spring")["a.png"]
+        given = decode_mask(read_kept_mask(pipeline.store, "spring", wish.mask))
+        assert (wish.prompt, round(float(given.max() * 255))) == (prompt, 255 - number)
 
 
 def test_the_page_has_every_picture_and_its_full_size(pipeline):
@@ -99,7 +171,7 @@ def test_the_page_has_every_picture_and_its_full_size(pipeline):
 
 def test_who_comes_from_elsewhere_is_refused(pipeline):
     asked = client(pipeline)
-    said = WRONG
+    said = judged(pipeline, "wrong")
     assert asked.post("/spring/judge", json=said).status_code == 403, "without the header"
     for origin in ("http://evil.example", "http://localhost:9", "null"):
         answer = asked.post("/spring/judge", json=said, headers=OURS | {"Origin": origin})
@@ -120,7 +192,7 @@ def test_a_token_and_reading_alone(pipeline):
     assert asked.get("/spring").status_code == 200
     reading = client(pipeline, read_only=True)
     assert 'id="desk"' not in reading.get("/spring").text
-    answer = reading.post("/spring/judge", json=WRONG, headers=OURS)
+    answer = reading.post("/spring/judge", json=judged(pipeline, "wrong"), headers=OURS)
     assert (answer.status_code, answer.json()["said"]) == (403, "The desk is read-only.")
 
 
@@ -139,7 +211,7 @@ def test_what_is_no_wish_is_said_and_changes_nothing(pipeline):
     assert "is no JSON" in refused("/spring/wish", content=b"{")
     assert "is no text" in refused("/spring/wish", json={"picture": 3})
     assert refused("/spring/mask", params={"picture": "a.png"}, content=b"no picture")
-    assert "a judgement is" in refused("/spring/judge", json=WRONG | {"judgement": "x"}).lower()
+    assert "a judgement is" in refused("/spring/judge", json=judged(pipeline, "x")).lower()
     assert read_wishes(pipeline.store, "spring") == {}
 
 
@@ -197,7 +269,7 @@ def test_the_tiers_that_the_deployment_has_may_be_asked_for_whatever_their_model
 
 
 def test_what_was_said_is_there_for_the_next_person_until_the_picture_is_made_anew(pipeline):
-    client(pipeline).post("/spring/judge", json=WRONG, headers=OURS)
+    client(pipeline).post("/spring/judge", json=judged(pipeline, "wrong"), headers=OURS)
     assert '"judged": "wrong"' in client(pipeline).get("/spring").text
     client(pipeline).post("/spring/mask", params={"picture": "a.png"}, content=mask_file(), headers=OURS)
     pipeline.scan()
