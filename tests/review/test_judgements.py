@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from resources.store.store import Store
-from vivid_assets.review.judgements import Label, calibration, keep, kept, read_judgements, take_back
+from vivid_assets.review.judgements import (
+    Label,
+    Present,
+    calibration,
+    keep,
+    kept,
+    of_present,
+    read_judgements,
+    take_back,
+)
 
-CSV = b'"picture","judgement","right"\r\n"./=a.png","wrong","0.4"\r\n"b, c.png","RIGHT",""\r\nd.png,right,\r\n'
+CSV = b'"picture","judgement","right"\r\n"./=a.png","wrong","0.4"\r\n"b, c.png","RIGHT"," 0.8"\r\nd.png,right,\r\n'
 
 
 def drawn(count: int, true_odds, seed: int = 0) -> list[Label]:
@@ -17,8 +26,8 @@ def drawn(count: int, true_odds, seed: int = 0) -> list[Label]:
     return [Label(f"{k}.png", bool(rng.random() < chance[k]), float(p[k])) for k in range(count)]
 
 
-def test_lines_become_labels_with_what_the_page_showed_or_what_the_mask_has():
-    found = read_judgements(CSV, {"b, c.png": 0.8}, where="judgements.csv")
+def test_lines_become_labels_with_what_the_page_showed():
+    found = read_judgements(CSV, where="judgements.csv")
     # d.png has no estimate: it is a mask that a person gave.
     assert found == [Label("=a.png", False, 0.4), Label("b, c.png", True, 0.8)]
 
@@ -27,14 +36,15 @@ def test_lines_become_labels_with_what_the_page_showed_or_what_the_mask_has():
     ("data", "sentence"),
     [
         (b"picture\r\na.png\r\n", "has no column judgement"),
-        (b"picture,judgement\r\na.png,good\r\n", "line 2: judgement is 'good', and not right or wrong"),
+        (b"picture,judgement\r\na.png,wrong\r\n", "has no column right"),
+        (b"picture,judgement,right\r\na.png,good,0.4\r\n", "line 2: judgement is 'good', and not right or wrong"),
         (b"picture,judgement,right\r\na.png,wrong,7\r\n", "line 2: right is '7', and no probability"),
-        (b"picture,judgement\r\n\xff.png,wrong\r\n", "is not UTF-8"),
+        (b"picture,judgement,right\r\n\xff.png,wrong\r\n", "is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_line(data, sentence):
     with pytest.raises(ValueError, match=sentence):
-        read_judgements(data, {}, where="judgements.csv")
+        read_judgements(data, where="judgements.csv")
 
 
 def test_labels_are_kept_and_the_later_word_holds(tmp_path):
@@ -53,6 +63,14 @@ def test_what_is_taken_back_is_no_label_and_an_earlier_masks_stays(tmp_path):
     keep(store, "spring", [Label("a.png", True, 0.4), Label("a.png", False, 0.1), Label("b.png", True, 0.4)])
     left = take_back(store, "spring", "a.png", 0.4)
     assert left == [Label("a.png", False, 0.1), Label("b.png", True, 0.4)] == kept(store, "spring")
+
+
+def test_labels_are_of_present_masks_or_left_out_for_a_reason():
+    labels = [Label(f"{name}.png", True, 0.4) for name in ("same", "fewer digits", "other", "stale", "given", "gone")]
+    estimates = {"same.png": 0.4, "fewer digits.png": 0.4000000001, "other.png": 0.5, "stale.png": 0.4}
+    estimates |= {"given.png": None}
+    found = of_present(labels, estimates, {"stale.png"})
+    assert found == Present(labels[:2], remade=1, stale=1, gone=2)
 
 
 def test_labels_of_several_people_at_once_are_all_kept(tmp_path):

@@ -231,7 +231,7 @@ def test_a_judgement_is_right_or_wrong_and_is_saved_with_what_the_page_showed(pa
     with page.expect_download() as download:
         page.locator("#csv").click()
     download.value.save_as(tmp_path / "judged.csv")
-    labels = read_judgements((tmp_path / "judged.csv").read_bytes(), {}, where="judged.csv")
+    labels = read_judgements((tmp_path / "judged.csv").read_bytes(), where="judged.csv")
     assert labels == [Label("a.png", False, 0.97), Label("b.png", True, 0.97)]
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from resources.spelling import counted
 from vivid_assets.cli.console import console, say
-from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store
+from vivid_assets.cli.home import DEFAULT_STORE, StoreOption, open_store, settings_file
 
 # Imported by the command itself, so that help is shown at once.
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from resources.store.store import Store
     from vivid_assets.catalogue.source import Catalogue
-    from vivid_assets.review.judgements import Label
+    from vivid_assets.review.judgements import Label, Present
 
 review_app = typer.Typer(
     no_args_is_help=True,
@@ -42,23 +43,30 @@ def calibrate(
     """Compare people's judgements with the estimates, and fit the catalogue's threshold. Changes no setting.
 
     Judgements are lines of a CSV file: `picture`, `judgement` (right or wrong) and `right`, the estimate that the page
-    showed. They are read from `judgements.csv` in the catalogue's folder and from the given files, and stored.
+    showed. They are read from `judgements.csv` in the catalogue's folder and from the given files, and stored. Those of
+    masks that the catalogue has now count; the others are left out, and counted.
 
     Example: `vivid review calibrate spring spring-00000-judged.csv`
     """
     from vivid_assets.catalogue.source import find
-    from vivid_assets.review.judgements import LEAST_LABELS, calibration, keep
+    from vivid_assets.review.judgements import LEAST_LABELS, calibration, keep, of_present
 
     opened = open_store(store, to_write=True)
     catalogue = find(opened, name)
-    labels = keep(opened, name, _read(opened, catalogue, files or []))
+    labels = keep(opened, name, _read(catalogue, files or []))
     if not labels:
         raise ValueError(
             f"There are no judgements of {name}'s masks: flag and accept pictures on the review page, choose Save CSV, "
             "and give the file here, or save it as judgements.csv in the catalogue's folder."
         )
-    found = calibration(labels)
+    present = of_present(labels, *_present_masks(opened, name))
+    left_out = _left_out(present, name)
+    if not present.labels:
+        raise ValueError(f"No judgement is of a mask that {name} has now. {' '.join(left_out)}")
+    found = calibration(present.labels)
     say(f"Judged masks of {name}: {found.labels}, of which {found.wrong} wrong.")
+    for sentence in left_out:
+        say(sentence)
     table = Table("estimate", "masks", "right")
     for mean, share, count in found.bins:
         table.add_row(f"{mean:.0%}", str(count), f"{share:.0%}")
@@ -76,25 +84,45 @@ def calibrate(
     say(f"\n[masks.thresholds]\nmin_right = {found.min_right:.2f}")
 
 
-def _read(store: "Store", catalogue: "Catalogue", files: list[Path]) -> "list[Label]":
+def _read(catalogue: "Catalogue", files: list[Path]) -> "list[Label]":
     from vivid_assets.review.judgements import JUDGEMENTS, LARGEST_FILE, read_judgements
 
     dropped = [catalogue.root / name for name in catalogue.top_files(JUDGEMENTS) if catalogue.holds(name)]
     labels: list[Label] = []
-    estimates = _estimates(store, catalogue.name)
     paths: list[UPath | Path] = [*dropped, *files]
     for path in paths:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"{path} is too large to be a list of judgements.")
-        labels += read_judgements(path.read_bytes(), estimates, where=str(path))
+        labels += read_judgements(path.read_bytes(), where=str(path))
     return labels
 
 
-def _estimates(store: "Store", name: str) -> dict[str, float]:
-    """The current estimates of the catalogue's masks, by picture."""
+def _present_masks(store: "Store", name: str) -> tuple[dict[str, float | None], set[str]]:
+    """The estimates of the catalogue's masks, by picture, and the pictures whose masks the next run makes anew."""
     from vivid_assets.assets.masks import MASKS
-    from vivid_assets.catalogue.ledger import shards_of
-    from vivid_assets.rows.tables import read_rows
+    from vivid_assets.catalogue.ledger import live_pictures, shards_of
+    from vivid_assets.catalogue.scan import catalogue_settings
+    from vivid_assets.rows.tables import read_columns
+    from vivid_assets.stages.out_of_date import made_otherwise
 
-    rows = (row for shard in shards_of(store, name) for row in read_rows(store, MASKS, shard).values())
-    return {row["picture"]: row["right"] for row in rows if row["right"] is not None}
+    shards = shards_of(store, name)
+    others = made_otherwise(store, MASKS, shards, settings_file(store).read(catalogue_settings(store, name)))
+    estimates: dict[str, float | None] = {}
+    stale: set[str] = set()
+    for shard in shards:
+        live = {one["picture"] for one in live_pictures(store, shard)}
+        found = {row["picture"]: row["right"] for row in read_columns(store, MASKS, shard, ["right"])}
+        estimates |= {picture: right for picture, right in found.items() if picture in live}
+        stale |= live if shard in others else set()
+    return estimates, stale
+
+
+def _left_out(present: "Present", name: str) -> list[str]:
+    """A sentence for each reason for which judgements do not count."""
+    reasons = {
+        "of masks that were made or estimated anew since. Judge these pictures again.": present.remade,
+        "of masks that are out of date. Have them made first: "
+        f"vivid catalogue run {name}, or the job update.": present.stale,
+        "of pictures that are gone, or whose masks have no estimate.": present.gone,
+    }
+    return [f"Left out: {counted(count, 'judgement')} {reason}" for reason, count in reasons.items() if count]

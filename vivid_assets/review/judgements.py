@@ -2,7 +2,8 @@
 
 The review page saves a CSV of what was flagged and accepted. Dropped into the catalogue's folder as ``judgements.csv``,
 or given to ``vivid review calibrate``, its lines become labels: a picture, ``right`` or ``wrong``, and the probability
-that the page showed. They stay, whatever becomes of the mask.
+that the page showed. They stay, whatever becomes of the mask; by that probability it is known which are of the mask
+that the picture has now.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -38,6 +39,19 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Present:
+    """The labels of the masks that a catalogue has now, and how many are of others."""
+
+    labels: list[Label]
+    remade: int
+    """Of masks that have been made, or estimated, anew since."""
+    stale: int
+    """Of masks that the next run makes anew."""
+    gone: int
+    """Of pictures that are gone, or whose mask has no estimate."""
+
+
+@dataclass(frozen=True)
 class Calibration:
     """How right the estimate was, and the threshold that fits the labels."""
 
@@ -55,12 +69,11 @@ class Calibration:
     """The estimate at which a mask of this catalogue is as probably wrong as right; ``None`` for too few labels."""
 
 
-def read_judgements(data: bytes, estimates: Mapping[str, float], *, where: str) -> list[Label]:
-    """Labels from a CSV with the columns ``picture``, ``judgement`` (``right`` or ``wrong``), and perhaps ``right``.
+def read_judgements(data: bytes, *, where: str) -> list[Label]:
+    """Labels from a CSV with the columns ``picture``, ``judgement`` (``right`` or ``wrong``) and ``right``.
 
     Args:
         data: the file.
-        estimates: by picture, what its mask has now, for lines that do not say what was shown.
         where: the file's name, for messages.
 
     Raises:
@@ -72,9 +85,11 @@ def read_judgements(data: bytes, estimates: Mapping[str, float], *, where: str) 
     except UnicodeDecodeError as error:
         raise ValueError(f"{where} is not UTF-8 text: save it as CSV in UTF-8.") from error
     reader = csv.DictReader(io.StringIO(text))
-    if missing := {"picture", "judgement"} - {*(reader.fieldnames or ())}:
+    # Without the estimate a line would be taken for a word on whichever mask the picture has when it is read.
+    if missing := {"picture", "judgement", "right"} - {*(reader.fieldnames or ())}:
         raise ValueError(
-            f"{where} has no column {' and '.join(sorted(missing))}; the review page's Save CSV writes them."
+            f"{where} has no column {' and '.join(sorted(missing))}; the review page's Save CSV writes it. The column "
+            "right has the estimate that the page showed, by which a judgement is known to be of the present mask."
         )
     labels = []
     for line in reader:
@@ -83,8 +98,7 @@ def read_judgements(data: bytes, estimates: Mapping[str, float], *, where: str) 
         picture, judgement = (line["picture"] or "").removeprefix("./"), (line["judgement"] or "").strip().lower()
         if judgement not in (RIGHT, WRONG):
             raise ValueError(f"{at}: judgement is {judgement!r}, and not {RIGHT} or {WRONG}.")
-        shown = _probability(line.get("right"), at)
-        estimate = estimates.get(picture) if shown is None else shown
+        estimate = _probability(line["right"], at)
         # A given mask or a drawing has no estimate that could be right or not.
         if estimate is not None:
             labels.append(Label(picture, judgement == RIGHT, estimate))
@@ -98,7 +112,8 @@ def keep(store: Store, catalogue: str, labels: Iterable[Label]) -> list[Label]:
 
 def take_back(store: Store, catalogue: str, picture: str, right: float) -> list[Label]:
     """Forget what was said of the picture's mask while it had that estimate, and return what is left."""
-    return _changed(store, catalogue, lambda known: {of: one for of, one in known.items() if of != (picture, right)})
+    gone = _of(Label(picture, False, right))
+    return _changed(store, catalogue, lambda known: {of: one for of, one in known.items() if of != gone})
 
 
 def kept(store: Store, catalogue: str) -> list[Label]:
@@ -106,6 +121,30 @@ def kept(store: Store, catalogue: str) -> list[Label]:
     if not store.exists(_path(catalogue)):
         return []
     return [Label(**json.loads(line)) for line in store.read(_path(catalogue)).decode().splitlines()]
+
+
+def of_present(labels: Iterable[Label], estimates: Mapping[str, float | None], stale: Collection[str]) -> Present:
+    """Those of the ``labels`` that are of masks which the catalogue has now.
+
+    Args:
+        labels: all that are kept of it.
+        estimates: by picture, that of the mask that it has now, 0..1; None: it has none.
+        stale: the pictures whose masks the next run makes anew.
+
+    """
+    present: list[Label] = []
+    remade = gone = old = 0
+    for label in labels:
+        estimate = estimates.get(label.picture)
+        if estimate is None:
+            gone += 1
+        elif label.picture in stale:
+            old += 1
+        elif _of(label) != _of(Label(label.picture, label.is_right, estimate)):
+            remade += 1
+        else:
+            present.append(label)
+    return Present(present, remade, old, gone)
 
 
 def calibration(labels: Sequence[Label]) -> Calibration:
@@ -131,7 +170,8 @@ _Labels = dict[tuple[str, float], Label]
 
 
 def _of(label: Label) -> tuple[str, float]:
-    return label.picture, label.right
+    # A spreadsheet may have written the estimate with fewer digits.
+    return label.picture, round(label.right, 6)
 
 
 def _changed(store: Store, catalogue: str, change: Callable[[_Labels], _Labels]) -> list[Label]:
@@ -146,10 +186,11 @@ def _changed(store: Store, catalogue: str, change: Callable[[_Labels], _Labels])
 
 
 def _probability(text: str | None, at: str) -> float | None:
-    if not (text or "").strip():
+    text = (text or "").strip()
+    if not text:
         return None
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:

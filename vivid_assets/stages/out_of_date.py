@@ -120,15 +120,28 @@ def _standing(
 
 def _works_now(store: Store, shard: str, settings: Settings, models: Mapping[str, Resource]) -> dict[str, _Work | None]:
     """By stage: its work, which tells what rows would be made with now; None where it could not run here to tell."""
-    found: dict[str, _Work | None] = {}
-    for stage in all_stages():
-        try:
-            with stage.at_work(Shard(shard, store, settings, _log, models)) as work:
-                found[stage.name] = work
-        except (ValueError, MachineFault):
-            # A model that has to be there and is not: the runs stop with the message, and a machine that has it knows.
-            found[stage.name] = None
-    return found
+    return {stage.name: _work_now(stage, Shard(shard, store, settings, _log, models)) for stage in all_stages()}
+
+
+def _work_now(stage: PipelineStage, shard: Shard) -> _Work | None:
+    try:
+        with stage.at_work(shard) as work:
+            return work
+    except (ValueError, MachineFault):
+        # A model that has to be there and is not: the runs stop with the message, and a machine that has it knows.
+        return None
+
+
+def made_otherwise(store: Store, stage: PipelineStage, shards: Collection[str], settings: Settings) -> set[str]:
+    """Those of ``shards`` whose rows of the stage another version made, or other settings or models than hold now.
+
+    None where that cannot be known on this machine.
+    """
+    work = _work_now(stage, Shard(next(iter(shards)), store, settings, _log)) if shards else None
+    if work is None:
+        return set()
+    entries = {shard: found[stage.name] for shard, found in read_progress(store, shards).items() if stage.name in found}
+    return {shard for shard, one in entries.items() if one.get("made_with") != work.made_with(one.get("uses"))}
 
 
 def is_up_to_date(store: Store, shard: str, settings: SettingsFile) -> bool:
