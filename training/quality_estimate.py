@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -88,11 +87,9 @@ def judged_masks(examples: Iterator[Example], cache: Path) -> list[JudgedMask]:
     """
     networks: dict[str, MaskModel] = {tier: CachedModel(tier, cache) for tier in TIERS}
     found = []
-    # The weights at hand may be of other figures than are measured now, and verdicts are wanted without them.
-    with patch("vivid_assets.masking.ladder.estimate", return_value=trained.Estimate(1.0, 1.0)):
-        for number, example in enumerate(examples):
-            models = networks if number % 3 else networks | {GRADIENTS: GradientModel()}
-            found += [judged_mask(example, tier, model) for tier, model in models.items()]
+    for number, example in enumerate(examples):
+        models = networks if number % 3 else networks | {GRADIENTS: GradientModel()}
+        found += [judged_mask(example, tier, model) for tier, model in models.items()]
     return [mask for mask in found if mask is not None]
 
 
@@ -119,10 +116,16 @@ class _Counted:
         return self.model.probabilities(images)
 
 
+def _sure(_figures: EstimateFigures | None, _tier: str) -> trained.Estimate:
+    """In place of the weights at hand, which may be of other figures than are measured now: verdicts without them."""
+    return trained.Estimate(1.0, 1.0)
+
+
 def measured_mask(image: np.ndarray, tier: str, counted: _Counted) -> tuple[Mask, EstimateFigures | None]:
     """A tier's mask and its figures."""
     is_network, model = tier in TIERS, counted.model
-    mask = Ladder([Tier(tier, lambda: counted, is_network=is_network)]).masks([image])[0]
+    ladder = Ladder([Tier(tier, lambda: counted, is_network=is_network)], estimator=_sure)
+    mask = ladder.masks([image])[0]
     probability = np.asarray(model.probabilities([image])[0])
     mirrored = None
     if is_network and measure(probability).unsettled > SOFT_FROM:

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.estimate import cross_validated, found_in_worst, ranking
-from training.quality_estimate import JudgedMask, as_json, boundary_f, train
+from tests.support.plain import plain
+from training.judged_masks import Example
+from training.quality_estimate import JudgedMask, as_json, boundary_f, judged_mask, train
 from vivid_assets.imaging.matte.estimate_figures import EstimateFigures
-from vivid_assets.masking.estimate import ONCE, probabilities
+from vivid_assets.masking.estimate import ONCE, WEIGHTS, probabilities
+from vivid_assets.masking.gradient_tier import GRADIENTS, GradientModel, gradient_tier
+from vivid_assets.masking.ladder import Ladder
 
 NAMES = tuple(EstimateFigures.__dataclass_fields__)
 
@@ -50,6 +54,20 @@ def test_a_contour_beside_the_true_one_counts_within_its_reach():
     assert boundary_f(square, np.roll(square, 3, axis=1)) == 1.0
     assert boundary_f(square, np.roll(square, 40, axis=(0, 1))) < 0.5
     assert boundary_f(square, np.zeros_like(square)) == 0.0
+
+
+def test_masks_are_measured_whatever_figures_the_weights_at_hand_are_of(monkeypatch):
+    shown = plain((215, 215, 215), (180, 40, 30), size=320, shadow=False)
+    weights = json.loads(WEIGHTS.read_text())
+    for model in (weights[ONCE]["right"], weights[ONCE]["edge_right"]):
+        model |= {name: np.array(model[name][:-1]) for name in ("mean", "deviation", "weights")}
+    monkeypatch.setattr("vivid_assets.masking.estimate._trained", lambda: weights)
+    truth = (shown.alpha > 0.5).astype(np.float32)
+    with pytest.raises(ValueError, match="broadcast"):
+        Ladder([gradient_tier()]).masks([shown.picture])
+    mask = judged_mask(Example("drawn", "disc", shown.picture, truth), GRADIENTS, GradientModel())
+    assert mask is not None
+    assert (mask.verdict, mask.hits("right")) == ("good", True)
 
 
 def test_what_is_found_among_the_worst():

@@ -9,7 +9,7 @@ regression says is then calibrated by tier.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,10 @@ class Estimate:
     """That the mask is right."""
     edge_right: float
     """That its edge is."""
+
+
+Estimator = Callable[["EstimateFigures | None", str], Estimate]
+"""What judges a mask by its figures and its tier's name."""
 
 
 def estimate(figures: EstimateFigures | None, tier: str) -> Estimate:

@@ -41,7 +41,7 @@ from vivid_assets.imaging.matte.quality import (
     measure,
 )
 from vivid_assets.imaging.matte.subject_box import box_pixels
-from vivid_assets.masking.estimate import Estimate, estimate, is_learned
+from vivid_assets.masking.estimate import Estimate, Estimator, estimate, is_learned
 from vivid_assets.masking.finish import finish
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.mask import NO_ANSWER, SOURCE_ALPHA, UNAVAILABLE, Mask, MaskRequest, TierRecord
@@ -96,8 +96,15 @@ def trouble(tier: str, reason: str | None) -> str:
 class Ladder:
     """Tiers in order of trust. The last should need no weights, as ``gradients`` does not."""
 
-    def __init__(self, tiers: Sequence[Tier], settings: LadderSettings | None = None) -> None:
+    def __init__(
+        self, tiers: Sequence[Tier], settings: LadderSettings | None = None, estimator: Estimator = estimate
+    ) -> None:
         """Nothing is loaded yet.
+
+        Args:
+            tiers: in order of trust.
+            settings: the defaults without them.
+            estimator: what says how probably a mask is right; by default the one that was trained.
 
         Raises:
             ValueError: no tier, or two of the same name.
@@ -109,6 +116,7 @@ class Ladder:
         self.tiers = tuple(tiers)
         self._by_name = {tier.name: tier for tier in self.tiers}
         self.settings = settings or LadderSettings()
+        self._estimate = estimator
         self._models: dict[str, MaskModel] = {}
         self._unavailable: dict[str, str] = {}
         self._first = {tier.name: FirstPictures(f"The tier {tier.name}") for tier in self.tiers}
@@ -333,7 +341,7 @@ class Ladder:
         """Take a good answer for a doubtful one where it is too probably wrong: the next network's may be right."""
         name, probability, figures, verdict = attempt.answers[-1]
         evidence = estimate_figures(attempt.crop, probability, probability, attempt.mirrored.get(name))
-        attempt.right[name] = estimate(evidence, name).right
+        attempt.right[name] = self._estimate(evidence, name).right
         verdict = judge_estimate(verdict, attempt.right[name], self.settings.thresholds)
         attempt.answers[-1] = name, probability, figures, verdict
         attempt.records[-1] = replace(attempt.records[-1], verdict=verdict.name, reason=verdict.reason)
@@ -448,7 +456,7 @@ class Ladder:
                 written = judge_left_out(written, left_out(attempt.image, found.alpha), self.settings.thresholds)
             if wall is None:
                 evidence = estimate_figures(attempt.crop, probability, found.alpha, attempt.mirrored.get(name))
-                estimated = estimate(evidence, name)
+                estimated = self._estimate(evidence, name)
                 if is_learned(name):
                     written = judge_estimate(written, estimated.right, self.settings.thresholds)
             made = {**measure(found.alpha).as_dict(), **compare(found.alpha, raw)}
