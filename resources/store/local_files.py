@@ -95,10 +95,19 @@ def link(root: Path, source: Path, target: Path) -> None:
                 if error.errno not in _NO_LINKS:
                     raise
                 shutil.copyfile(source, part)
+                shutil.copystat(source, part)
             _move(part, target)
         finally:
             # Still there where both names were the same file already.
             part.unlink(missing_ok=True)
+
+
+def is_linked(source: Path, target: Path) -> bool:
+    """Whether ``target`` is ``source``'s other name, or a copy that ``link`` made of it. Raises as ``stat`` does."""
+    first, second = source.stat(), target.stat()
+    if first.st_ino and os.path.samestat(first, second):
+        return True
+    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
 
 
 def sweep(root: Path) -> None:
@@ -140,6 +149,7 @@ def _move(part: Path, target: Path) -> None:
         near = target.with_name(f".{part.name}")
         try:
             shutil.copyfile(part, near)
+            shutil.copystat(part, near)
             near.replace(target)
         finally:
             near.unlink(missing_ok=True)

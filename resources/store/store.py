@@ -30,6 +30,8 @@ _LOCAL = ("", "file", "local")
 _WRITTEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 """What the clients of object stores, and of servers, call the time at which a file was written."""
 
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
 _log = logging.getLogger(__name__)
 
 
@@ -223,14 +225,15 @@ class Store(Resource):
         place.fs.invalidate_cache(place.path)
 
     def is_linked(self, source: str, target: str) -> bool:
-        """Whether ``target`` is ``source``'s other name, or a whole copy that was made since ``source`` was written."""
+        """Whether ``target`` is ``source``'s other name, or a whole copy of it.
+
+        A copy is known by its size and, on a disk, by the time that it took over from ``source``; in an object store by
+        its digest, and where the store tells none by having been made since ``source`` was written.
+        """
         origin, place = self.path(source), self.path(target)
         try:
             if self.is_local:
-                first, second = Path(origin.path).stat(), Path(place.path).stat()
-                if first.st_ino and os.path.samestat(first, second):
-                    return True
-                return first.st_size == second.st_size and first.st_nlink == 1 and first.st_mtime <= second.st_mtime
+                return local_files.is_linked(Path(origin.path), Path(place.path))
             one, other = origin.fs.info(origin.path), place.fs.info(place.path)
         except (FileNotFoundError, NotADirectoryError):
             return False
@@ -238,8 +241,13 @@ class Store(Resource):
             if error.errno == errno.ENAMETOOLONG:
                 return False
             raise
+        if one.get("size") != other.get("size"):
+            return False
+        first, second = _digest_told(one), _digest_told(other)
+        if first and second:
+            return first == second
         written, copied = (_modified(info) for info in (one, other))
-        return one.get("size") == other.get("size") and written is not None and written <= copied
+        return written is not None and written <= copied
 
     def remove(self, relatives: Iterable[str]) -> None:
         for relative in relatives:
@@ -335,6 +343,16 @@ class Store(Resource):
 def _modified(info: dict[str, Any]) -> Any:
     """When an object was written, as its store tells; None where it does not."""
     return next((info[name] for name in _WRITTEN if info.get(name)), None)
+
+
+def _digest_told(info: dict[str, Any]) -> str:
+    """The digest of an object's content that its store tells; empty where it tells none.
+
+    S3's ETag is the MD5 of what was uploaded in one piece, or copied; of what came in several it has a dash. Under a
+    key of KMS it is another one for each copy: these are copied again, which is only slow.
+    """
+    etag = str(info.get("ETag", "")).strip('"')
+    return str(info.get("md5Hash") or (etag if _MD5.fullmatch(etag) else ""))
 
 
 def as_path(url: str) -> UPath:

@@ -64,6 +64,18 @@ def test_what_others_do_is_seen_at_once(s3):
     assert (store.names("folder"), store.exists("folder/a")) == (["b"], False)
 
 
+def test_a_copy_of_another_file_of_the_same_size_is_no_name_of_the_earlier_one(s3):
+    store = Store(root="s3://vivid/linked")
+    for number, data in ((1, b"made"), (2, b"more")):
+        store.write(f"artefacts/{number}", data)
+    store.link("artefacts/2", "seen/a")
+    assert store.is_linked("artefacts/2", "seen/a")
+    assert not store.is_linked("artefacts/1", "seen/a"), "made before the copy"
+    store.link("artefacts/1", "seen/a")
+    assert store.is_linked("artefacts/1", "seen/a")
+    assert store.read("seen/a") == b"made"
+
+
 def test_of_two_who_create_a_file_one_is_first(s3):
     store = Store(root="s3://vivid/create")
     assert [store.create("file", data) for data in (b"first", b"second")] == [True, False]

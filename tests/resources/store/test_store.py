@@ -85,6 +85,14 @@ def test_a_disk_without_hard_links_holds_a_store(tmp_path, monkeypatch):
     assert store.is_linked("artefacts/1", "seen/a")
     store.write("seen/a", b"meddled with")
     assert not store.is_linked("artefacts/1", "seen/a")
+    # What was made once is wanted again, and by chance takes as many bytes as what was made since.
+    store.write("artefacts/2", b"more")
+    os.utime(tmp_path / "artefacts/1", (1_000_000, 1_000_000))
+    store.link("artefacts/2", "seen/a")
+    assert store.is_linked("artefacts/2", "seen/a")
+    assert not store.is_linked("artefacts/1", "seen/a")
+    store.link("artefacts/1", "seen/a")
+    assert store.is_linked("artefacts/1", "seen/a")
     assert store.names(".parts") == []
 
 
