@@ -25,7 +25,7 @@ LAUNCH = """mutation($params: ExecutionParams!) {launchRun(executionParams: $par
 START = """mutation($one: %(kind)sSelector!) {start%(kind)s(%(argument)sSelector: $one) {
     __typename ...on PythonError {message}}}"""
 SWITCH = """query($one: InstigationSelector!) {instigationStateOrError(instigationSelector: $one) {
-    ...on InstigationState {id ticks(limit: 50) {status skipReason error {message}}}}}"""
+    ...on InstigationState {id status ticks(limit: 50) {timestamp status skipReason error {message}}}}}"""
 STOP = {
     "Schedule": """mutation($id: String!) {stopRunningSchedule(id: $id) {
         __typename ...on PythonError {message}}}""",
@@ -98,6 +98,10 @@ class Operator:
         state = self.dagster.query(SWITCH, one={**self.repository, "name": name})["instigationStateOrError"]
         (answer,) = self.dagster.query(STOP[SWITCHES[name]], id=state["id"]).values()
         assert answer["__typename"] != "PythonError", answer
+
+    def is_on(self, name: str) -> bool:
+        state = self.dagster.query(SWITCH, one={**self.repository, "name": name})["instigationStateOrError"]
+        return state["status"] == "RUNNING"
 
     def ticks(self, name: str) -> list[dict[str, Any]]:
         """The newest first."""

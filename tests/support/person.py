@@ -35,6 +35,14 @@ class Person:
         assert (run["jobName"], run["status"]) == (job, "SUCCESS")
         self.page.goto("about:blank")  # an open page goes on asking
 
+    def switch_on(self, name: str) -> None:
+        """Turn a sensor or a schedule on."""
+        self.page.goto(f"{self.operator.dagster.url}/automation")
+        switch = self.page.locator(f"a[href$='/{name}'] + div label")
+        switch.click()
+        self.operator.dagster.wait(lambda: self.operator.is_on(name))
+        self.page.goto("about:blank")
+
     def sees(self, check: str, sentence: str) -> None:
         """Wait until a check of the asset catalogues says so, and find it on its page."""
         self.operator.dagster.wait(lambda: counted(self.operator, check) == sentence)
