@@ -79,9 +79,9 @@ def speed(path: Path, tier: str, most: int) -> None:
             )
 
 
-def draw(path: Path, count: int) -> None:
-    """Draw a clip of a ball that walks to and fro before a plain wall, on which it casts a shadow."""
-    height, width = SIZE
+def draw(path: Path, count: int, size: tuple[int, int] = SIZE) -> None:
+    """Draw a clip (``size`` is height, width) of a ball that walks to and fro before a plain wall, with its shadow."""
+    height, width = size
     path.parent.mkdir(parents=True)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     with writing(path, h264(), Fraction(25)) as sink:

@@ -12,18 +12,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from resources.errors import MachineFault, ModelUnavailable
 from resources.masks.tier import MaskModel
 from vivid_assets.imaging.blend.upsample import upsample_alpha
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
-from vivid_assets.imaging.clips.cuts import CutFinder
 from vivid_assets.imaging.clips.motion import Motion
 from vivid_assets.imaging.clips.plate_alpha import plate_alpha
 from vivid_assets.imaging.clips.smoothing import changed_share
@@ -35,8 +33,8 @@ from vivid_assets.imaging.matte.quality import GOOD, judge, measure
 from vivid_assets.imaging.matte.refine_edges import WORKING_SIDE, refine_matte
 from vivid_assets.imaging.matte.thin_structures import alpha_of_probability, keep_thin_structures
 from vivid_assets.masking.clip_evidence import seen_on_plain, shadow_on_plain
-from vivid_assets.masking.clip_moving import still_things
-from vivid_assets.masking.clip_survey import Samples, Survey
+from vivid_assets.masking.clip_reading import SMALL, Answer, Kept, Reading, frames_behind
+from vivid_assets.masking.clip_survey import Survey
 from vivid_assets.masking.clip_window import Behind, Smoothed, smoothed_probabilities
 from vivid_assets.masking.ladder_settings import LadderSettings
 from vivid_assets.masking.model import Tier
@@ -44,8 +42,6 @@ from vivid_assets.masking.model import Tier
 OVERRULED = "overruled"
 """The verdict on a clip in which a tier takes for subject what never moves, beside what moves as a whole."""
 OVERRULED_REASON = "what never moves beside the subject is left out, though the tier takes it for a part of it"
-SMALL = 480
-"""Longer side in pixels at which motion is found and probabilities are smoothed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,25 +81,6 @@ class Rest:
     """Of the frame before, as it was given out: float32 h×w."""
     held: Held | None
     """Up to the frame before; None where the camera moves."""
-
-
-class Answers(Protocol):
-    """What tiers have said of a clip's frames, so that none is asked twice."""
-
-    def get(self, tier: str, frame: int) -> Answer | None:
-        """What a tier said of a frame; None where it was not asked."""
-
-    def put(self, tier: str, frame: int, answer: Answer) -> None:
-        """Keep it; frames come in order."""
-
-
-class Answer(NamedTuple):
-    """What a tier said of a frame."""
-
-    levels: NDArray[np.uint8]
-    """H×W: probability in 256 steps."""
-    verdict: str
-    reason: str
 
 
 class ClipMasks:
@@ -152,7 +129,7 @@ class ClipMasks:
         folder: Path,
         progress: Callable[[str, int], None],
         *,
-        answers: Answers | None = None,
+        kept: Kept | None = None,
         only: str | None = None,
     ) -> Survey:
         """Read a clip the first time: by each tier until one sees the subject in most frames, else the best.
@@ -161,7 +138,7 @@ class ClipMasks:
             clip: its frames.
             folder: where small copies of them are kept.
             progress: as for ``masks``.
-            answers: those that there are already; more are added.
+            kept: where it is kept as far as it comes, and may be already.
             only: the one tier that may be asked.
 
         Raises:
@@ -175,7 +152,8 @@ class ClipMasks:
             place = folder / f"{number}"
             place.mkdir()
             try:
-                found = self._survey(clip, tier, model, place, progress, answers)
+                reading = Reading(Survey(place, tier.name), self._longest, kept)
+                found = reading.run(clip, partial(self._ask, model), progress)
             except ModelUnavailable as error:
                 # A model that loads its weights on first use.
                 self._note_broken(tier, error)
@@ -200,7 +178,7 @@ class ClipMasks:
         """
         behind = rest.behind if rest else None
         first = max(behind.frame - 1, 0) if behind else 0
-        images = (resize_to_fit(frame, self._longest) for frame in islice(clip, first, None))
+        images = (resize_to_fit(frame, self._longest) for frame in frames_behind(clip, first))
         before = _Pixels.of(rest.alpha, next(images)) if rest else None
         shown = _Shown(rest.small, rest.held) if rest else None
         here: _Solved | None = None
@@ -253,66 +231,7 @@ class ClipMasks:
         self.broken[tier.name] = str(error)
         self.notes.append(f"tier {tier.name} could not load: {error}")
 
-    def _survey(
-        self,
-        clip: Iterable[RGB8],
-        tier: Tier,
-        model: MaskModel,
-        folder: Path,
-        progress: Callable[[str, int], None],
-        answers: Answers | None,
-    ) -> Survey:
-        survey, cuts, samples = None, CutFinder(), Samples()
-        for number, frame in enumerate(clip):
-            image = resize_to_fit(frame, self._longest)
-            small = shrink(image, SMALL)
-            if survey is None:
-                survey = Survey(folder, tier.name, fitted_size(image.shape[1], image.shape[0], SMALL))
-            if cuts.begins(small):
-                if survey.starts:
-                    self._end_scene(survey, samples)
-                survey.starts.append(number)
-                samples = Samples()
-            answer = answers.get(tier.name, number) if answers else None
-            if answer is None:
-                answer = self._asked(model, image)
-                if answers:
-                    answers.put(tier.name, number, answer)
-            survey.broken += answer.verdict == "broke"
-            survey.verdicts.append((answer.verdict, answer.reason))
-            survey.write(small, shrink(answer.levels.astype(np.float32) / np.float32(255), SMALL))
-            if answer.verdict == GOOD:
-                samples.add(number, image, answer.levels)
-            progress("finding", number + 1)
-        if survey is None:
-            raise ValueError("The clip has no frames.")
-        self._end_scene(survey, samples)
-        return survey
-
-    def _end_scene(self, survey: Survey, samples: Samples) -> None:
-        """Look at a scene as a whole: what never moves is taken out of its probabilities, and its plate is kept."""
-        things = still_things(samples.images, samples.levels, SMALL)
-        if things is not None and not things.belong:
-            survey.overruled = True
-            scene = things.scene
-            self._revise(survey, samples, lambda frame, found: found * ~scene.background(frame))
-        stands = things is not None and things.belong
-        plate = samples.plate(stands=stands)
-        # Before a smooth background, colours alone do not tell that the camera moves.
-        if plate is not None and (standing := samples.disputed(SMALL)) is not None:
-            self._revise(survey, samples, standing.decided)
-            plate = samples.plate(stands=stands)
-        survey.keep_plate(plate)
-
-    def _revise(self, survey: Survey, samples: Samples, revised: Callable[[RGB8, Matte], Matte]) -> None:
-        """Have other probabilities for the frames of the scene that ends: what is ``revised`` of each, small."""
-        frames, masks = survey.frames(), survey.probabilities()
-        for number in range(survey.starts[-1], survey.count):
-            found = revised(np.asarray(frames[number]), masks[number].astype(np.float32) / np.float32(255))
-            survey.replace(number, found)
-            samples.replace(number, found)
-
-    def _asked(self, model: MaskModel, image: RGB8) -> Answer:
+    def _ask(self, model: MaskModel, image: RGB8) -> Answer:
         """Ask the tier about a frame; one for which it breaks is bridged like one in which it sees nothing."""
         try:
             answer: Any = model.probabilities([image])[0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +31,8 @@ class Survey:
 
     folder: Path
     tier: str
-    size: tuple[int, int]
-    """Width and height of the small frames."""
+    size: tuple[int, int] = (0, 0)
+    """Height and width of the small frames, once there is one."""
     verdicts: list[tuple[str, str]] = field(default_factory=list)
     """Name and reason by frame."""
     starts: list[int] = field(default_factory=list)
@@ -39,8 +41,8 @@ class Survey:
     """By scene: whether the camera stands still, so that it has a plate."""
     overruled: bool = False
     """Whether the tier took for subject, somewhere, what never moves, and that was left out."""
-    broken: int = 0
-    """Frames for which the tier gave no mask."""
+    _waiting: list[Waiting] = field(default_factory=list)
+    """What is not on disk yet, though its verdicts are here."""
 
     @property
     def count(self) -> int:
@@ -56,25 +58,61 @@ class Survey:
         """The scene that a frame belongs to."""
         return int(np.searchsorted(self.starts, frame, side="right")) - 1
 
-    def write(self, frame: RGB8, probability: Matte) -> None:
-        """Append a small frame and its probability."""
-        for name, values in (("frames", frame), ("masks", np.rint(probability * 255).astype(np.uint8))):
-            with (self.folder / name).open("ab") as file:
-                file.write(np.ascontiguousarray(values).tobytes())
+    def write(self, frame: RGB8, levels: NDArray[np.uint8], verdict: tuple[str, str]) -> None:
+        """Append a small frame, its probability in 256 steps, and the verdict on it."""
+        self._write(self.count, frame, levels)
+        self.verdicts.append(verdict)
 
-    def replace(self, frame: int, probability: Matte) -> None:
-        """Have another probability for a frame, of the small size."""
-        with (self.folder / "masks").open("r+b") as file:
-            file.seek(frame * probability.size)
-            file.write(np.rint(probability * 255).astype(np.uint8).tobytes())
+    def expect(
+        self, size: tuple[int, int], verdicts: Iterable[tuple[str, str]], read: Callable[[], Iterable[Small]]
+    ) -> None:
+        """Append frames that are kept elsewhere: they are ``read`` once one of them is asked for."""
+        first, self.size = self.count, size
+        self.verdicts.extend(verdicts)
+        self._waiting.append(Waiting(first, self.count, read))
 
-    def frames(self) -> NDArray[np.uint8]:
-        """All small frames, on disk: uint8 N×h×w×3."""
-        return np.memmap(self.folder / "frames", np.uint8, "r", shape=(self.count, self.size[1], self.size[0], 3))
+    def replace(self, frame: int, levels: NDArray[np.uint8]) -> None:
+        """Have another probability for a frame, of the small size, in 256 steps."""
+        self._fetch(frame)
+        self._put("masks", frame, levels)
 
-    def probabilities(self) -> NDArray[np.uint8]:
-        """All small probabilities, on disk: uint8 N×h×w."""
-        return np.memmap(self.folder / "masks", np.uint8, "r", shape=(self.count, self.size[1], self.size[0]))
+    def frame(self, number: int) -> RGB8:
+        """A small frame: uint8 h×w×3."""
+        self._fetch(number)
+        return self._got("frames", number, (*self.size, 3))
+
+    def levels(self, number: int) -> NDArray[np.uint8]:
+        """Its probability in 256 steps: uint8 h×w."""
+        self._fetch(number)
+        return self._got("masks", number, self.size)
+
+    def probability(self, number: int) -> Matte:
+        """The same: float32 h×w, 0..1."""
+        return self.levels(number).astype(np.float32) / np.float32(255)
+
+    def _write(self, number: int, frame: RGB8, levels: NDArray[np.uint8]) -> None:
+        self.size = frame.shape[0], frame.shape[1]
+        self._put("frames", number, frame)
+        self._put("masks", number, levels)
+
+    def _put(self, name: str, number: int, values: NDArray[np.uint8]) -> None:
+        path = self.folder / name
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            file.seek(number * values.size)
+            file.write(np.ascontiguousarray(values).tobytes())
+
+    def _got(self, name: str, number: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        size = int(np.prod(shape))
+        return np.fromfile(self.folder / name, np.uint8, size, offset=number * size).reshape(shape)
+
+    def _fetch(self, number: int) -> None:
+        """Read the frames that wait with this one, where it does."""
+        for waiting in self._waiting:
+            if waiting.first <= number < waiting.end:
+                self._waiting.remove(waiting)
+                for at, (frame, levels) in enumerate(waiting.read(), start=waiting.first):
+                    self._write(at, frame, levels)
+                return
 
     def keep_plate(self, plate: CleanPlate | None) -> None:
         """Store the plate of the scene that ends."""
@@ -88,6 +126,23 @@ class Survey:
             return None
         with np.load(self.folder / f"plate{scene}.npz") as stored:
             return CleanPlate.unpacked([stored[name] for name in stored.files])
+
+
+class Small(NamedTuple):
+    """A small frame and its probability."""
+
+    frame: RGB8
+    levels: NDArray[np.uint8]
+    """uint8 h×w, in 256 steps."""
+
+
+class Waiting(NamedTuple):
+    """Frames that are kept elsewhere."""
+
+    first: int
+    end: int
+    """The number behind the last."""
+    read: Callable[[], Iterable[Small]]
 
 
 class Samples:
@@ -112,7 +167,7 @@ class Samples:
         self._seen += 1
 
     def replace(self, number: int, probability: Matte) -> None:
-        """Have another probability (float32 h×w, of any size) for a frame, where it is one of these."""
+        """Have another probability (float32 h×w, 0..1, of any size) for a frame, where it is one of these."""
         if number in self.numbers:
             at = self.numbers.index(number)
             self.levels[at] = np.rint(fit_alpha(probability, *self.images[at].shape[:2]) * 255).astype(np.uint8)

@@ -122,8 +122,7 @@ class _Window:
         """
         self._move(first, ahead)
         behind = Behind(first, self.past.sums, self.doubted.sums, {**self.again}, self.box)
-        masks = self.survey.probabilities()
-        own = [masks[index].astype(np.float32) / np.float32(255) for index in range(first, ahead)]
+        own = [self.survey.probability(index) for index in range(first, ahead)]
         verdicts = self.survey.verdicts[first:ahead]
         weights = [_WEIGHTS.get(name, _BAD) for name, _ in verdicts]
         made = self._smooth(self.past, own, weights, (first, last, ahead), whole=True)
@@ -159,19 +158,18 @@ class _Window:
 
     def _move(self, first: int, ahead: int) -> None:
         """Find the motion between the frames in hand, and forget that of earlier ones."""
-        frames = self.survey.frames()
         for index in [index for index in self.moves if index < first - 1]:
             del self.moves[index]
         for index in [index for index in self.again if index < first]:
             del self.again[index]
         for index in range(max(first - 1, self.start), ahead - 1):
             if index not in self.moves:
-                self.moves[index] = motion_between(np.asarray(frames[index]), np.asarray(frames[index + 1]))
+                self.moves[index] = motion_between(self.survey.frame(index), self.survey.frame(index + 1))
 
     def _look_closer(self, index: int) -> Matte | None:
         """Ask the tier about the part of a frame in which the subject should be; None where it is not seen there."""
         if index not in self.again:
-            frame = np.asarray(self.survey.frames()[index])
+            frame = self.survey.frame(index)
             looks = [] if self.box is None else [self._look(frame, self.box, side) for side in _CLOSER]
             found = np.maximum.reduce(looks) if looks else None
             self.again[index] = found if found is not None and (found > 0.5).any() else None

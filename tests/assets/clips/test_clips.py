@@ -18,6 +18,7 @@ from vivid_assets.checks.clips import FLICKER, LOST
 from vivid_assets.imaging.io.codec import decode
 from vivid_assets.imaging.io.mask_files import decode_mask
 from vivid_assets.imaging.io.provenance import parse_xmp
+from vivid_assets.imaging.io.video import read
 from vivid_assets.imaging.io.video.marking import xmp_of
 from vivid_assets.imaging.io.video.read import VideoFile, opened, read_video
 from vivid_assets.masking import clip_masks
@@ -185,18 +186,27 @@ def count_asks(monkeypatch, dies_at=None):
     return asked
 
 
+def count_decoded(monkeypatch):
+    """The frames of videos that are decoded to their pixels from now on."""
+    decoded, plain = [], read._Shown.pixels
+    monkeypatch.setattr(read._Shown, "pixels", lambda shown, frame: decoded.append(frame.pts) or plain(shown, frame))
+    return decoded
+
+
 def test_a_run_that_was_killed_among_the_questions_goes_on_there(pipeline, monkeypatch):
     pipeline.say(WHITE)
     photographs(pipeline)
     save_clip(pipeline.folder / CLIP, moving_disc(12))
     pipeline.scan()
-    monkeypatch.setattr(kept, "_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "SECONDS", 0.0)
     with monkeypatch.context() as patched, pytest.raises(Killed):
         count_asks(patched, dies_at=10)  # the pictures, and nine frames
         pipeline.run(selection=["prepared_images", "masks"])
-    asked = count_asks(monkeypatch)
+    asked, decoded = count_asks(monkeypatch), count_decoded(monkeypatch)
     pipeline.run(selection=["masks"])
-    assert len(asked) == 12 - 8, "the pictures have their masks, and of nine frames one was not written yet"
+    assert len(asked) == 12 - 9, "the pictures have their masks, and nine frames"
+    # The first to open the clip, what is left of the first reading, and the second.
+    assert len(decoded) == 1 + (12 - 9) + 12
     assert masks_of(pipeline, CLIP).numbers == [*range(12)]
 
 
@@ -205,7 +215,7 @@ def test_a_run_that_was_killed_among_the_masks_ends_as_one_that_was_not(pipeline
     from vivid_assets.stages.clips import masks as stage_masks
 
     monkeypatch.setattr(clip_window, "_CHUNK", 4)
-    monkeypatch.setattr(kept, "_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "SECONDS", 0.0)
     pipeline = pipeline_after(bring_scanned)
     made, encode = [], stage_masks.encode_mask
 
@@ -220,9 +230,12 @@ def test_a_run_that_was_killed_among_the_masks_ends_as_one_that_was_not(pipeline
         pipeline.run(selection=["prepared_images", "masks"])
     again = []
     with monkeypatch.context() as patched:
+        decoded, asked = count_decoded(patched), count_asks(patched)
         patched.setattr(stage_masks, "encode_mask", lambda alpha: again.append(alpha) or encode(alpha))
         pipeline.run(selection=["masks"])
     assert len(again) == 12 - 8
+    # The first to open the clip, the frame before those that are made, and these.
+    assert (len(decoded), asked) == (1 + 1 + (12 - 8), [])
     through = masks_of(pipeline, CLIP)
     assert parts_in(pipeline) == []
     # The same without a break.

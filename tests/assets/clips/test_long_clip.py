@@ -47,7 +47,7 @@ def unfinished(pipeline):
 
 def test_killed_again_and_again_it_ends_as_a_clean_run(pipeline_after, monkeypatch, capsys):
     # A file a frame, however fast the machine is.
-    monkeypatch.setattr(kept, "_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "SECONDS", 0.0)
     monkeypatch.setattr(segments, "_SECONDS", 0.0)
     monkeypatch.setattr(segments, "_MOST", 12)
     clean = pipeline_after(bring_scanned)

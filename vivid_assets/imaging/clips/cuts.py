@@ -26,19 +26,28 @@ class CutFinder:
 
     def __init__(self) -> None:
         self._before: Planes | None = None
-        self._usual = 0.0
+        self.usual = 0.0
+        """Mean difference of the thumbnails before."""
+
+    def go_on(self, frame: RGB8, usual: float) -> None:
+        """Be as behind a ``frame`` at which ``usual`` was this."""
+        self._before, self.usual = _thumbnail(frame), usual
 
     def begins(self, frame: RGB8) -> bool:
         """Whether ``frame`` (uint8 H×W×3 sRGB, the one after the last call's) is the first of a scene."""
-        thumbnail = cv2.resize(frame, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        thumbnail = _thumbnail(frame)
         before, self._before = self._before, thumbnail
         if before is None:
             return True
         apart = float(np.abs(thumbnail - before).mean())
-        cut = apart > max(_APART, _LEAP * self._usual) and _correlation(thumbnail, before) < _ALIKE
+        cut = apart > max(_APART, _LEAP * self.usual) and _correlation(thumbnail, before) < _ALIKE
         # A cut says nothing of how its scene moves.
-        self._usual = 0.0 if cut else max(apart, 0.7 * self._usual)
+        self.usual = 0.0 if cut else max(apart, 0.7 * self.usual)
         return cut
+
+
+def _thumbnail(frame: RGB8) -> Planes:
+    return cv2.resize(frame, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _correlation(one: Planes, other: Planes) -> float:

@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from resources.store.store import Store
 from vivid_assets.imaging.clips.steady import Held
 from vivid_assets.imaging.io.unreadable import UnreadablePicture
-from vivid_assets.masking.clip_masks import Answer, Rest
+from vivid_assets.masking.clip_masks import Rest
 from vivid_assets.masking.clip_window import Behind
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import Stage, artefact
 from vivid_assets.stages.clips.packed import Packed, packed, shadow_name
 
-_SECONDS = 4.0
+SECONDS = 4.0
 """Work that is kept in one file, at least. Masks come in chunks of some seconds (``masking.clip_window``)."""
 _REST = "rest.npz"
 
@@ -46,6 +46,23 @@ class Parts:
         self.store.write(path, data)
         self.known[path] = what
 
+    def write_file(self, what: str, first: int, source: Path) -> None:
+        """The same of a file of this machine."""
+        path = self._path(what, first)
+        self.store.write_file(path, source)
+        self.known[path] = what
+
+    def local_copy(self, what: str, first: int, folder: Path) -> Path | None:
+        """The file that begins with that frame, on this machine (see the store); None where none can be read."""
+        path = self._path(what, first)
+        with suppress(FileNotFoundError, UnreadablePicture):
+            found = self.store.local_copy(path, folder)
+            with Packed(found) as opened:
+                opened.check()
+            self.known[path] = what
+            return found
+        return None
+
     def read(self, what: str, first: int) -> Packed | None:
         """The file that begins with that frame; None where there is none that can be read."""
         path = self._path(what, first)
@@ -65,50 +82,6 @@ class Parts:
 
     def _path(self, what: str, first: int) -> str:
         return artefact(self.catalogue, self.stage, digest([self.key, what]), f".{first:06d}.part")
-
-
-class KeptAnswers:
-    """Answers of tiers (``masking.clip_masks.Answers``) that outlive the process."""
-
-    def __init__(self, parts: Parts) -> None:
-        """In these files."""
-        self._parts = parts
-        self._read: Packed | None = None
-        self._tier, self._first, self._since = "", 0, 0.0
-        self._pictures: dict[int, bytes] = {}
-        self._said: list[tuple[str, str]] = []
-
-    def get(self, tier: str, frame: int) -> Answer | None:
-        """What a tier said of a frame; None where it was not asked."""
-        if not self._has_read(tier, frame):
-            found = self._parts.read(f"answers {tier}", frame)
-            if found is None:
-                return None
-            self._read, self._tier, self._first = found, tier, frame
-        assert self._read is not None
-        verdict, reason = self._read.notes[frame - self._first]
-        levels = cv2.imdecode(np.frombuffer(self._read.picture(frame), np.uint8), cv2.IMREAD_GRAYSCALE)
-        return Answer(np.asarray(levels, np.uint8), verdict, reason)
-
-    def put(self, tier: str, frame: int, answer: Answer) -> None:
-        """Keep it; frames come in order."""
-        if self._pictures and (tier != self._tier or time.monotonic() - self._since > _SECONDS):
-            self.flush()
-        if not self._pictures:
-            self._read, self._tier, self._first, self._since = None, tier, frame, time.monotonic()
-        _, png = cv2.imencode(".png", answer.levels, [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])
-        self._pictures[frame] = png.tobytes()
-        self._said.append((answer.verdict, answer.reason))
-
-    def flush(self) -> None:
-        """Write what has been put."""
-        if self._pictures:
-            self._parts.write(f"answers {self._tier}", self._first, packed(self._pictures, self._said))
-        self._pictures, self._said = {}, []
-
-    def _has_read(self, tier: str, frame: int) -> bool:
-        count = len(self._read.notes) if self._read else 0
-        return tier == self._tier and self._first <= frame < self._first + count
 
 
 class KeptMask(NamedTuple):
@@ -147,7 +120,7 @@ class KeptMasks:
         self._notes.append(mask.note)
         if mask.shadow is not None:
             self._shadows[shadow_name(number)] = mask.shadow
-        if rest is not None and time.monotonic() - self._since > _SECONDS:
+        if rest is not None and time.monotonic() - self._since > SECONDS:
             first, others = min(self._pictures), {_REST: _packed(rest), **self._shadows}
             self._parts.write(self._what, first, packed(self._pictures, self._notes, others))
             self._pictures, self._shadows, self._notes, self._since = {}, {}, [], time.monotonic()

@@ -21,7 +21,8 @@ from vivid_assets.masking.clip_masks import OVERRULED, OVERRULED_REASON, ClipMas
 from vivid_assets.masking.ladder import trouble
 from vivid_assets.review.clip_sheet import FrameVerdict, ShownFrame, clip_sheet, frames_to_show
 from vivid_assets.rows.failures import PictureFailure
-from vivid_assets.stages.clips.kept import KeptAnswers, KeptMask, KeptMasks, Parts
+from vivid_assets.stages.clips.kept import KeptMask, KeptMasks, Parts
+from vivid_assets.stages.clips.kept_reading import KeptReading
 from vivid_assets.stages.clips.packed import Packed, Packer, shadow_name
 from vivid_assets.stages.clips.source import Pixels, opened_clip, opened_pack
 from vivid_assets.stages.stage import Shard
@@ -120,11 +121,10 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
     for lacks in dict.fromkeys((None, wanted.lacking)):
         if made := _made(shard, wanted.file(lacks), wanted.still):
             return made
-    progress, answers = _Progress(shard, wanted.name), KeptAnswers(parts)
+    progress = _Progress(shard, wanted.name)
     with opened_clip(shard, wanted.name, wanted.content) as opened, TemporaryDirectory(prefix="vivid-masks-") as folder:
         frames, place = Pixels(opened), Path(folder)
-        survey = maker.survey(frames, place, progress, answers=answers, only=wanted.only)
-        answers.flush()
+        survey = maker.survey(frames, place, progress, kept=KeptReading(parts, frames, place), only=wanted.only)
         kept = KeptMasks(parts, survey.tier)
         packer, notes, still = Packer(place / "masks.zip"), list[Note](), b""
 
@@ -145,7 +145,7 @@ def make_clip_masks(maker: ClipMasks, shard: Shard, parts: Parts, wanted: Wanted
             progress("smoothing", number + 1)
         degraded = "; ".join(trouble(tier, reason) for tier, reason in maker.broken.items()) or None
         for number in frames_to_show(_flagged(notes), len(notes)):
-            packer.add(_seen(number), encode(np.asarray(survey.frames()[number]), format="jpeg", quality=85))
+            packer.add(_seen(number), encode(survey.frame(number), format="jpeg", quality=85))
         said: dict[str, Any] = {"tier": survey.tier, "degraded": degraded, "passed": maker.passed}
         said["overruled"] = survey.overruled
         said["remarks"] = [*opened.notes]

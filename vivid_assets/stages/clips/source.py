@@ -39,15 +39,23 @@ def opened_pack(store: Store, path: str) -> Iterator[Packed]:
 
 
 class Pixels:
-    """A clip's frames without their times, again and again."""
+    """A clip's frames without their times, again and again, also from the middle on."""
 
     def __init__(self, clip: Clip) -> None:
         """Of ``clip``."""
-        self._clip = clip
+        self.clip = clip
+        self.times: list[Fraction] = []
+        """Of the frames that were read."""
 
     def __iter__(self) -> Iterator[RGB8]:
         """Begin again."""
-        for frame in self._clip:
+        return self.behind(0)
+
+    def behind(self, count: int) -> Iterator[RGB8]:
+        """The frames behind the first ``count``, whose ``times`` are known."""
+        for number, frame in enumerate(self.clip.behind(self.times[:count]), start=count):
+            if number == len(self.times):
+                self.times.append(frame.time)
             yield frame.rgb
 
 
