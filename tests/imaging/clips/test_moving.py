@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.imaging.clips.test_clean_plate import smooth_pan
 from vivid_assets.imaging.clips.moving import still_scene
 
 SIZE = 90, 120
@@ -43,3 +44,6 @@ def test_nothing_is_said_of_a_camera_that_moves_or_a_picture_that_stands_still()
     behind = cv2.resize(room(), (240, 90))
     assert still_scene([behind[:, 4 * number : 4 * number + 120] for number in range(8)]) is None
     assert still_scene([room()] * 8) is None
+    # Before a smooth wall half of the pixels hardly change.
+    assert still_scene(smooth_pan(0.0)[0]) is not None
+    assert still_scene(smooth_pan(0.15)[0]) is None

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.clips.drift import drift
 from vivid_assets.imaging.core.areas import grown
 from vivid_assets.imaging.core.arrays import RGB8, Area, LinearRGB, Matte, Plane, Planes
 from vivid_assets.imaging.core.color import srgb_to_linear
@@ -54,7 +55,8 @@ _STILL = 0.7
 _AGREES = 3.5
 """Noise within which it agrees."""
 _STEADY = 4.0
-"""Levels of 8 bits by which a still camera's frames differ, codecs included, in half of the background."""
+"""Levels of 8 bits by which a still camera's frames differ, codecs included, in half of the background. Those of a
+smooth background differ by less where the camera pans: see ``drift``."""
 _BUSY = 24.0
 """Levels of 8 bits by which a guess may be off, beside what its surroundings vary by, the longer side away."""
 
@@ -124,6 +126,8 @@ def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte], *, stand
     if not seen.any() or (typical := float(np.median(spread[seen]))) > _STEADY:
         return None
     if _agreement(frames, empty, color, typical, seen) < _STILL:
+        return None
+    if drift(frames, [area & seen for area in empty], color).is_camera:
         return None
     if stands:
         seen &= ~_taken(frames, probabilities, color, spread)

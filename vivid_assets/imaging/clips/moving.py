@@ -13,6 +13,7 @@ import cv2
 import numba
 import numpy as np
 
+from vivid_assets.imaging.clips.drift import drift
 from vivid_assets.imaging.core.areas import dilated, eroded, grown, joined, square, without_small_parts
 from vivid_assets.imaging.core.arrays import RGB8, Area, Plane, Planes
 from vivid_assets.imaging.core.noise import NOISE
@@ -92,6 +93,8 @@ def still_scene(frames: Sequence[RGB8]) -> StillScene | None:
     tolerance = _AGREES * typical + 2.0
     moving = without_small_parts(apart.max(axis=0) > tolerance, _SPECK * usual[..., 0].size)
     if not _LEAST < moving.mean() < 1 - _STILL:
+        return None
+    if drift(frames, [*(apart < tolerance)], usual.astype(np.float32)).is_camera:
         return None
     moving = _closed(moving, max(1, round(_GAP * max(moving.shape))))
     color, shown = usual.copy(), np.where(moving, 0, (1 << len(frames)) - 1).astype(np.uint32)
