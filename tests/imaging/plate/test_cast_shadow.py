@@ -77,3 +77,20 @@ def test_a_scene_behind_the_subject_is_no_shadow_of_it():
     assert found.kind == "none"
     assert "sharp edges" in found.note
     assert choose_shadow("keep", faded, alpha).kind == "kept"
+
+
+def test_a_crumb_beside_the_subject_is_no_shadow_and_a_soft_one_stays():
+    y, x = np.mgrid[:300, :400].astype(np.float32)
+    alpha = ((np.abs(x - 140) < 60) & (y > 60) & (y < 200)).astype(np.float32)
+    soft = (
+        1
+        - 0.5 * np.exp(-(((x - 140) / 90) ** 2) - ((y - 205) / 14) ** 2)
+        - 0.3 * np.exp(-(((x - 60) / 12) ** 2) - ((y - 60) / 12) ** 2)
+    )
+    crumb = np.hypot(x - 310, y - 150) < 12
+    light = np.where(crumb, 0.2, soft).astype(np.float32)
+    layer = np.repeat(cv2.GaussianBlur(light, (0, 0), 1.0)[..., None], 3, axis=2)
+    kept = choose_shadow("keep", layer, alpha).layer
+    assert kept[crumb].min() > 0.97
+    shaded = (alpha == 0) & ~(np.hypot(x - 310, y - 150) < 25)
+    assert np.abs(kept - layer)[shaded].max() < 0.01

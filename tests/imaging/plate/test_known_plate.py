@@ -325,3 +325,23 @@ def test_gaps_in_a_crown_open_no_crevices_in_the_soil_beneath():
     assert known.alpha[np.hypot(x - 450, y - 700) < 80].mean() > 0.97
     gaps = (alpha == 0) & (np.hypot((x - 450) / 1.2, y - 260) < 150)
     assert known.alpha[gaps].mean() < 0.15
+
+
+def test_a_shadow_that_the_subject_s_own_light_tints_is_no_part_of_it():
+    """Beneath a straw brim the shadow is dark and warm; a network denies it, and it fades into the floor."""
+    scene = plain((225, 225, 228), subject=(205, 180, 145), size=600, noise=0.6, shadow=False)
+    y, x = np.mgrid[:600, :600].astype(np.float32)
+    below = np.hypot(x - 299.5, y - 299.5) - 132
+    depth = 0.85 * np.exp(-((np.maximum(below, 0) / 7) ** 2)) * np.clip((y - 340) / 40, 0, 1)
+    tinted = (1 - depth)[..., None] ** np.array([0.85, 1.0, 1.25], np.float32)
+    solid = scene.alpha[..., None]
+    light = solid * scene.front + (1 - solid) * tinted * scene.plate
+    grain = np.random.default_rng(2).normal(0, 0.6 / 255, light.shape)
+    mask = cv2.GaussianBlur(scene.alpha, (0, 0), 1.0)
+    read = to_uint8(linear_to_srgb(light.astype(np.float32)) + grain)
+    known = solve_known_plate(srgb_to_linear(read), mask, 0.8, solve=True)
+    foot = (below > 4) & (below < 12) & (y > 390)
+    assert known.alpha[foot].mean() < 0.1
+    layer = cv2.resize(known.layer, (600, 600))[..., 1]
+    assert abs(layer[foot].mean() - (1 - depth)[foot].mean()) < 0.1
+    assert known.alpha[below < -4].min() > 0.9

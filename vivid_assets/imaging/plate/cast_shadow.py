@@ -9,12 +9,13 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vivid_assets.imaging.core.areas import grown
+from vivid_assets.imaging.core.areas import distance_to, eroded, grown, parts_of
 from vivid_assets.imaging.core.arrays import LinearRGB, Matte
 from vivid_assets.imaging.core.color import to_uint8
 from vivid_assets.imaging.core.key_light import KeyLight
 from vivid_assets.imaging.core.resize import shrink
 from vivid_assets.imaging.plate.contact_shadow import contact_shadow
+from vivid_assets.imaging.plate.fill import spread
 from vivid_assets.imaging.plate.neighbours import slope_of
 
 SOFT_AT = 512
@@ -26,6 +27,11 @@ _MOST_AREA, _MOST_FRAME = 0.7, 0.5
 _STEEP, _MOST_STEEP, _BESIDE = 0.1, 0.01, 0.02
 """Change of the logarithm of light from pixel to pixel that is an edge; the share of the picture that may have such;
 and that of its longer side about the subject in which they do not count."""
+_DIMMED, _DEEP, _EDGED, _MOST_THING = 0.85, 0.5, 0.6, 0.01
+"""Share of light under which a thing beside the subject is looked for, and that under which it is at its darkest; the
+share of its rim that is an edge; and of the picture, that is too large for a crumb."""
+_ABOUT = 0.01
+"""Share of the longer side about such a thing that is as dark by its own shadow."""
 _CUT = 0.25
 """Share of a subject's width at the frame's lower edge from which that cuts it."""
 _FEET = 0.12
@@ -82,6 +88,7 @@ def choose_shadow(
     small = shrink(np.ascontiguousarray(alpha, np.float32), SOFT_AT)
     if requested == "soft":
         return _soft(small, floor or "above")
+    measured = None if measured is None else _without_things(measured, small)
     doubt = "" if measured is None else _doubt(measured, small)
     if requested == "keep":
         if measured is None:
@@ -98,6 +105,30 @@ def choose_shadow(
 
 def _kept(layer: LinearRGB, note: str) -> Shadow:
     return Shadow("none", None, note) if (layer == 1).all() else Shadow("kept", layer, note)
+
+
+def _without_things(layer: LinearRGB, alpha: Matte) -> LinearRGB:
+    """The layer without small dark things beside the subject, which its mask has left out: crumbs, a screw.
+
+    A shadow that far away fades; a thing is dark and has an edge nearly all round. The light about it goes on there.
+    """
+    light = layer.mean(axis=2)
+    subject = cv2.resize(alpha, light.shape[::-1], interpolation=cv2.INTER_AREA) > 0.05
+    parts = parts_of((light < _DIMMED) & ~grown(subject, _BESIDE * max(light.shape)))
+    area = parts.labels > 0
+    rim = area & ~eroded(area, 1)
+    steep = grown(slope_of(np.log(np.maximum(light, 0.02))) > _STEEP, 2.5)
+    on_rim, on_edge = (np.bincount(parts.labels[one], minlength=len(parts.sizes)) for one in (rim, rim & steep))
+    deep = np.bincount(parts.labels[area & (light < _DEEP)], minlength=len(parts.sizes)) > 0
+    kept = deep & (on_edge > _EDGED * on_rim) & (parts.sizes < _MOST_THING * light.size)
+    kept[0] = False
+    if not kept.any():
+        return layer
+    away = distance_to(np.asarray(kept[parts.labels]))
+    about = _ABOUT * max(light.shape)
+    filled = spread(layer, ((away > about) & ~subject).astype(np.float32))
+    weight = np.clip(2 - away / about, 0, 1)[..., None]
+    return np.asarray(np.where(subject[..., None], layer, layer + (filled - layer) * weight), np.float32)
 
 
 def _soft(alpha: Matte, key_light: KeyLight) -> Shadow:

@@ -16,7 +16,7 @@ from vivid_assets.imaging.core.noise import noise_variances, reduced_noise
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.resize import fitted_size
 from vivid_assets.imaging.plate.floor import floor_line, rows_of_plate
-from vivid_assets.imaging.plate.neighbours import least_of_channels, most_of_channels, slope_of, window
+from vivid_assets.imaging.plate.neighbours import least_of_channels, most_of_channels, range_about, slope_of, window
 from vivid_assets.imaging.plate.shadow_layer import MOST_SHARE
 
 SEPARATED_AT = 512
@@ -31,6 +31,10 @@ _DARKEST = 0.04
 """Share of the plate's light under which nothing is taken for shadow."""
 _FOOT = 8
 """Pixels about a tinted shadow that are as tinted and belong to it."""
+_DARKER, _BOUNCED = 0.75, 0.2
+"""Share of the light of the subject beside it up to which a shadow at its foot is darker, and the tint there."""
+_FADES = 1.3
+"""Range of the logarithm of light about a pixel up to which there is no edge."""
 _LINE, _DENT = 9, 0.12
 """Pixels across which a line is thin, and share of the plate's light that it must lack against both of its sides."""
 _ALONG = 24
@@ -110,6 +114,7 @@ def small_picture(light: LinearRGB, alpha: Matte, plate: LinearRGB, noise: float
     thin &= ~_at_foot(thin, share, network)
     flat |= floor & ray & (network < 0.5)
     ray |= _deeply_tinted(off, ray, flat & (network < 0.05), grain) & (network < 0.5) & (share > _DARKEST)
+    ray |= _tinted_foot(off, share, network, tinted) & ~thin
     return SmallPicture(reduced, network, plate, share, grain, off, ray, flat, thin, table, _colored(plate))
 
 
@@ -146,6 +151,21 @@ def _deeply_tinted(off: Plane, ray: Area, where: Area, grain: Plane) -> Area:
     found = joined(without_small_parts(smooth, LARGE * smooth.size), grown(ray, 2))
     # At the subject's foot the shadow is steeper.
     return found | (grown(found, _FOOT) & (off < _TINTED)) if found.any() else found
+
+
+def _tinted_foot(off: Plane, share: Plane, network: Matte, tinted: Plane) -> Area:
+    """What lies in the shadow at the subject's foot and is tinted by the light that the subject throws back.
+
+    At its darkest it is darker than the plate and than the subject beside it, which no mixture of both is; and it
+    fades into the plate, which no part of the subject does.
+    """
+    darkest = cv2.erode(np.where(network > 0.9, share, np.inf).astype(np.float32), window(2 * _FOOT + 1))
+    beside = grown(network > 0.5, _FOOT) & (network < 0.05)
+    smooth = range_about(np.log(np.maximum(share, 0.01)), 3) < _FADES
+    limit = tinted + _BOUNCED * share * np.clip(1 - share, 0, 1)
+    shaded = beside & (share < SHADED) & (off < limit) & smooth
+    shaded = joined(shaded, grown((off < tinted) & (share >= SHADED) & smooth & (network < 0.05), 1))
+    return grown(shaded & (share < _DARKER * darkest), 2 * _FOOT) & shaded
 
 
 def _thin(share: Plane, grain: Plane, floor: Area) -> Area:
