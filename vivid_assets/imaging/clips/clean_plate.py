@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from vivid_assets.imaging.clips.color_key import key_channel
 from vivid_assets.imaging.clips.drift import drift
 from vivid_assets.imaging.core.areas import grown
 from vivid_assets.imaging.core.arrays import RGB8, Area, LinearRGB, Matte, Plane, Planes
@@ -73,17 +74,21 @@ class CleanPlate:
     """bool H×W: where frames show it; elsewhere it is guessed."""
     chance: Plane
     """float32 H×W, 0..1: share of the subject that has the plate's colour there by chance; high for white on white."""
+    key: int | None = None
+    """The channel of its colour that the subject does not have, see ``color_key``; None where it has it."""
 
     def packed(self) -> list[NDArray[Any]]:
         """Itself as arrays to store, of 8 and 16 bits."""
         color = np.rint(self.color).astype(np.uint8)
-        return [color, self.spread.astype(np.float16), self.seen, self.chance.astype(np.float16)]
+        key = np.array(-1 if self.key is None else self.key, np.int8)
+        return [color, self.spread.astype(np.float16), self.seen, self.chance.astype(np.float16), key]
 
     @classmethod
     def unpacked(cls, stored: Sequence[NDArray[Any]]) -> CleanPlate:
         """The plate that ``packed`` gave."""
-        color, spread, seen, chance = stored
-        return cls(color.astype(np.float32), spread.astype(np.float32), seen, chance.astype(np.float32))
+        color, spread, seen, chance, key = stored
+        floats = (plane.astype(np.float32) for plane in (color, spread, chance))
+        return cls(next(floats), next(floats), seen, next(floats), int(key) if key >= 0 else None)
 
     @cached_property
     def odds(self) -> tuple[Plane, Plane]:
@@ -142,7 +147,7 @@ def clean_plate(frames: Sequence[RGB8], probabilities: Sequence[Matte], *, stand
         fixed = ~seen & vague & (steady <= _FIXED * typical)
         color[fixed], spread[fixed] = always[fixed], steady[fixed]
     chance = np.where(fixed, np.float32(_FIXED_CHANCE), _chance(color, _palette(frames, probabilities)))
-    return CleanPlate(color, spread, seen | fixed, chance)
+    return CleanPlate(color, spread, seen | fixed, chance, key_channel(frames, probabilities, color))
 
 
 def _median(frames: Sequence[RGB8], empty: Sequence[Area]) -> tuple[Planes, Plane, Plane]:

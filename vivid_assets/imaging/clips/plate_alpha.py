@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from vivid_assets.imaging.clips.clean_plate import CleanPlate
+from vivid_assets.imaging.clips.color_key import most_alpha
 from vivid_assets.imaging.core.areas import around, dilated, distance_to, eroded, joined
 from vivid_assets.imaging.core.arrays import RGB8, Area, Matte, Plane, Planes, Vector
 from vivid_assets.imaging.core.color import srgb_to_linear
@@ -86,7 +87,16 @@ def plate_alpha(frame: RGB8, probability: Matte, plate: CleanPlate) -> Matte:
     near = dilated(subject, max(1, round(_GAP * max(subject.shape))))
     subject &= joined(near, subject & (probability > 0.5), connectivity=8)
     subject = _with_edge(subject, differs > 0, found.shaded)
-    return _solve(frame, subject, differs, found.own, probability < _UNSURE, plate)
+    return _keyed(frame, _solve(frame, subject, differs, found.own, probability < _UNSURE, plate), probability, plate)
+
+
+def _keyed(frame: RGB8, alpha: Matte, probability: Matte, plate: CleanPlate) -> Matte:
+    """No more alpha than the plate's colour leaves, where that tells."""
+    box = around(alpha > 0, 0)
+    if plate.key is not None:
+        light = srgb_to_linear(np.ascontiguousarray(frame[box]))
+        alpha[box] = np.minimum(alpha[box], most_alpha(light, plate.light[box], probability[box], plate.key))
+    return alpha
 
 
 def _with_edge(subject: Area, differs: Area, shaded: Area) -> Area:
