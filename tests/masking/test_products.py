@@ -195,6 +195,17 @@ def test_a_shadow_beside_a_product_and_in_its_hole_is_not_left_out():
     assert (mask.verdict, mask.review) == ("good", False)
 
 
+@pytest.mark.parametrize("white", [255, 236], ids=["burnt out", "not quite"])
+def test_a_reflection_that_goes_over_into_the_floor_is_for_a_look(white):
+    """A network takes it for the dock's lower half; a dock of another white than the floor's has an edge."""
+    dock = shape(lambda canvas, k: cv2.rectangle(canvas, (200 * k, 140 * k), (440 * k, 250 * k), 255, -1))
+    below = shape(lambda canvas, k: cv2.rectangle(canvas, (200 * k, 250 * k), (440 * k, 300 * k), 255, -1))
+    picture = np.full((HEIGHT, WIDTH, 3), 255, np.float32)
+    picture = lay(lay(picture, below, (white, white, white)), dock, (205, 208, 212))
+    mask = Network(np.maximum(dock, below)).mask(photographed(picture, noise=0.0))
+    assert mask.verdict == ("disputed" if white == 255 else "good")
+
+
 def test_nothing_is_left_out_of_what_a_person_has_pointed_to():
     picture, _, seen = screen()
     whole, beside = np.vstack([picture, picture]), np.vstack([seen, np.zeros_like(seen)])

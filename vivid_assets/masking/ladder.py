@@ -23,8 +23,8 @@ from vivid_assets.imaging.analysis.line_art import LineArtVerdict, detect_line_a
 from vivid_assets.imaging.core.alpha import Alpha, fit_alpha
 from vivid_assets.imaging.core.own_alpha import packaging, solid_box, uncut_circle, visible_part
 from vivid_assets.imaging.core.parallel_rows import single_threaded
+from vivid_assets.imaging.matte.against_plain import against_plain
 from vivid_assets.imaging.matte.estimate_figures import estimate_figures
-from vivid_assets.imaging.matte.left_out import left_out
 from vivid_assets.imaging.matte.quality import (
     SEVERITY,
     Figures,
@@ -33,9 +33,9 @@ from vivid_assets.imaging.matte.quality import (
     as_mapping,
     compare,
     judge,
+    judge_against_plain,
     judge_estimate,
     judge_given,
-    judge_left_out,
     judge_stability,
     judge_written,
     measure,
@@ -453,7 +453,8 @@ class Ladder:
             if written.accepted and not tier.is_network:
                 written = self._against_networks(attempt, found.alpha, written)
             if written.accepted and attempt.is_whole:
-                written = judge_left_out(written, left_out(attempt.image, found.alpha), self.settings.thresholds)
+                compared = against_plain(attempt.image, found.alpha)
+                written = judge_against_plain(written, *compared, self.settings.thresholds)
             if wall is None:
                 evidence = estimate_figures(attempt.crop, probability, found.alpha, attempt.mirrored.get(name))
                 estimated = self._estimate(evidence, name)

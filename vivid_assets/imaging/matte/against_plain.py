@@ -1,9 +1,12 @@
-"""What a mask leaves out that its plain background does not explain: other things, and parts that a network missed.
+"""A mask against its plain background: what it leaves out and the background does not explain, and what it takes of it.
 
-Light on a plain background changes slowly, and a shadow fades. What differs from it with sharp edges is a thing; and a
-hole in a mask shows the background, or its shadow. A mask that leaves out such a thing may be meant so, but it is for a
-person to look at: nothing else in the picture speaks against a network that is sure of it.
+Light on a plain background changes slowly, and a shadow fades. What differs from it with sharp edges is a thing; a hole
+in a mask shows the background, or its shadow; and what is the background itself, and goes over into it without an edge,
+is no subject: a reflection on a white floor, the room between two strands. The mask may be meant so, and white may be
+before white, but it is for a person to look at: nothing else speaks against a network that is sure of it.
 """
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +33,9 @@ _EVEN = 1.5
 """Noise of a background, in ΔE, up to which it is a studio's; snow has 2."""
 _SOFT, _SHARP = 4.0, 10.0
 """Change of colour, in ΔE a pixel, up to which a shadow fades, and that from which there is an edge."""
+_SAME, _LEVEL = 1.5, 1.0
+"""Distance from the background, in ΔE, up to which a pixel is it, and change of colour up to which there is no edge, in
+ΔE a pixel."""
 _EDGED = 0.6
 """Share of a thing's rim that is an edge."""
 _EDGE = 0.02
@@ -39,36 +45,47 @@ _DARK, _HUE = 0.7, 0.15
 lightness, it may lie: of 103 photographs' holes one shows another thing, at .5; shadows have .85 and more."""
 
 
-def left_out(image: RGB8, alpha: Matte) -> float:
-    """Measure what a mask leaves out of a picture before a plain background, as a share of the mask's own area.
+class AgainstPlain(NamedTuple):
+    """Areas as shares of the mask's own, 0 and up; both 0 where the background is not plain or nothing is masked."""
 
-    What reaches the picture's frame, such as a floor, does not count.
+    left_out: float
+    """What the background does not explain, outside the mask. What reaches the picture's frame, as a floor does, does
+    not count."""
+    taken_in: float
+    """What is the background's own, inside the mask's rim."""
+
+
+def against_plain(image: RGB8, alpha: Matte) -> AgainstPlain:
+    """Compare a mask with its picture's plain background.
 
     Args:
         image: uint8 H×W×3 sRGB.
         alpha: float H×W, 0..1, as it is written.
 
-    Returns:
-        0 and up; 0 where the background is not plain or nothing is masked.
-
+    >>> against_plain(np.full((40, 40, 3), 250, np.uint8), np.zeros((40, 40), np.float32))
+    AgainstPlain(left_out=0.0, taken_in=0.0)
     """
     small, matte = shrink(image, JUDGED_AT), shrink(alpha.astype(np.float32), JUDGED_AT)
     inside = matte > 0.5
     lab = opencv_lab(small)
     background = fit_background(lab)
     if not background.is_plain or background.noise > _EVEN or not inside.any():
-        return 0.0
+        return AgainstPlain(0.0, 0.0)
     offset = lab - background.lab
     away = np.sqrt(np.einsum("ijc,ijc->ij", offset, offset))
     other = (away > max(_OTHER, _NOISES * background.noise)) & ~inside
-    beside = ~grown(matte > 0.1, max(2, round(_EDGE * max(inside.shape))))
-    found = (_sharp_things(lab, other, inside) & beside) | _other_holes(lab, background, ~inside, other)
-    return float(found.sum() / inside.sum())
-
-
-def _sharp_things(lab: Lab, other: Area, inside: Area) -> Area:
-    """What differs from the background, within the picture, and goes over into it nowhere without an edge."""
+    edge = max(2, round(_EDGE * max(inside.shape)))
     slope = _slope(lab)
+    found = (_sharp_things(slope, other, inside) & ~grown(matte > 0.1, edge)) | _other_holes(
+        lab, background, ~inside, other
+    )
+    same = (away < max(_SAME, 2 * background.noise)) & (slope < max(_LEVEL, background.noise))
+    taken = joined(same, same & ~grown(inside, edge)) & (distance_to(~inside) > edge / 2)
+    return AgainstPlain(*(float(area.sum() / inside.sum()) for area in (found, taken)))
+
+
+def _sharp_things(slope: Plane, other: Area, inside: Area) -> Area:
+    """What differs from the background, within the picture, and goes over into it nowhere without an edge."""
     smooth = (slope < _SOFT) & ~inside
     parts = parts_of(other & ~grown(joined(smooth, smooth & ~other), 1), connectivity=4)
     # A coloured background's shadow may be as steep as that, but has no edge.
