@@ -115,7 +115,9 @@ def sweep(root: Path) -> None:
     for part in (root / PARTS).glob("*.part"):
         owner = part.name.split("~")[0]
         with suppress(OSError):
-            if is_gone(owner) or time.time() - part.stat().st_mtime > _ABANDONED_AFTER_S:
+            # What somebody is just giving a second name may have been written long ago.
+            since = max(part.stat().st_mtime, part.stat().st_ctime)
+            if is_gone(owner) or time.time() - since > _ABANDONED_AFTER_S:
                 part.unlink()
 
 

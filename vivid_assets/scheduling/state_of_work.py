@@ -222,9 +222,9 @@ def _up_to_date(stage: str) -> str:
     return f"{stage}_up_to_date"
 
 
-_COUNTED = """Pictures whose {} are stale (made with other settings, requests or pictures), waiting (not made yet),
-failed, or degraded (made without a model that the deployment has). Counted by shard: within a stale shard only its run
-knows which pictures change."""
+_COUNTED = """Pictures whose rows of {} are stale (made with other settings, requests or pictures), waiting (not made
+yet), failed, or degraded (made without a model that the deployment has). Counted by shard: within a stale shard only
+its run knows which pictures change."""
 
 _CHECKS = {
     _HAS_PICTURES: "There are catalogues, and each has been scanned.",

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -248,7 +249,7 @@ def test_a_folder_on_another_disk_is_written_to_all_the_same(tmp_path, monkeypat
     assert [path.name for path in (tmp_path / "mounted").iterdir()] == ["a"]
 
 
-def test_sweeping_takes_the_dead_ones_parts_and_leaves_the_living(tmp_path):
+def test_sweeping_takes_the_dead_ones_parts_and_leaves_the_living(tmp_path, monkeypatch):
     store = Store(root=str(tmp_path))
     store.write("warm", b"")
     parts = tmp_path / local_files.PARTS
@@ -263,11 +264,16 @@ def test_sweeping_takes_the_dead_ones_parts_and_leaves_the_living(tmp_path):
     mine, elsewhere = parts / f"{this_process()}~1.part", parts / "another-machine-1~1.part"
     for part in (mine, elsewhere):
         part.write_bytes(b"half")
+    # Another machine is about to give a file of years ago a second name.
+    store.write("artefacts/1", b"made")
+    os.utime(tmp_path / "artefacts/1", (0, 0))
+    os.link(tmp_path / "artefacts/1", linking := parts / "another-machine-1~2.part")
     store.sweep()
-    assert {*parts.iterdir()} == {mine, elsewhere}
-    os.utime(elsewhere, (0, 0))
+    assert {*parts.iterdir()} == {mine, elsewhere, linking}
+    in_eight_days = time.time() + 8 * 24 * 3600
+    monkeypatch.setattr(local_files.time, "time", lambda: in_eight_days)
     store.sweep()
-    assert {*parts.iterdir()} == {mine}
+    assert [*parts.iterdir()] == []
 
 
 def test_who_is_gone(tmp_path):
