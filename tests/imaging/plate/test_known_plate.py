@@ -345,3 +345,26 @@ def test_a_shadow_that_the_subject_s_own_light_tints_is_no_part_of_it():
     layer = cv2.resize(known.layer, (600, 600))[..., 1]
     assert abs(layer[foot].mean() - (1 - depth)[foot].mean()) < 0.1
     assert known.alpha[below < -4].min() > 0.9
+
+
+def test_a_gap_above_a_floor_s_end_is_open_like_that_below_it():
+    """A network is not quite sure of the wall in a handle, and is of the floor there; the handle stays whole."""
+    size = 600
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    body = (np.abs(x - 230) < 90) & (np.abs(y - 330) < 110)
+    away = np.hypot(x - 320, y - 320)
+    alpha = cv2.GaussianBlur((body | ((away < 90) & (away > 66) & (x > 315))).astype(np.float32), (0, 0), 0.7)
+    floor = 0.5 + 0.5 * np.tanh(y - 301)
+    plate = 0.42 + 0.3 * floor
+    plate *= 1 - 0.16 * np.exp(-(((x - 330) / 90) ** 2)) * (1 - floor)  # the wall is in the mug's shadow
+    glaze = np.float32([0.33, 0.36, 0.41]) * (1 + 0.2 * np.cos(y / 60))[..., None]
+    light = alpha[..., None] * glaze + (1 - alpha)[..., None] * plate[..., None]
+    grain = np.random.default_rng(6).normal(0, 0.5, (size, size, 1))
+    picture = np.clip(to_uint8(linear_to_srgb(light.astype(np.float32))) + grain, 0, 255).round().astype(np.uint8)
+    gap = (away < 60) & (x > 326)
+    unsure = cv2.GaussianBlur(((away < 66) & (x > 320) & (y < 301)).astype(np.float32), (0, 0), 1)
+    network = np.maximum(cv2.GaussianBlur(alpha, (0, 0), 2), 0.88 * unsure)
+    made = solve_known_plate(srgb_to_linear(picture), network, 0.8, solve=True).alpha
+    assert made[gap & (y > 312)].max() < 0.05
+    assert made[gap & (y < 294)].mean() < 0.1
+    assert made[(np.abs(away - 78) < 5) & (x > 326)].min() > 0.7

@@ -114,13 +114,15 @@ def _without_things(layer: LinearRGB, alpha: Matte) -> LinearRGB:
     """
     light = layer.mean(axis=2)
     subject = cv2.resize(alpha, light.shape[::-1], interpolation=cv2.INTER_AREA) > 0.05
-    parts = parts_of((light < _DIMMED) & ~grown(subject, _BESIDE * max(light.shape)))
+    parts = parts_of(light < _DIMMED)
     area = parts.labels > 0
     rim = area & ~eroded(area, 1)
     steep = grown(slope_of(np.log(np.maximum(light, 0.02))) > _STEEP, 2.5)
     on_rim, on_edge = (np.bincount(parts.labels[one], minlength=len(parts.sizes)) for one in (rim, rim & steep))
     deep = np.bincount(parts.labels[area & (light < _DEEP)], minlength=len(parts.sizes)) > 0
     kept = deep & (on_edge > _EDGED * on_rim) & (parts.sizes < _MOST_THING * light.size)
+    # What reaches to the subject may be its own shadow.
+    kept[np.unique(parts.labels[grown(subject, _BESIDE * max(light.shape))])] = False
     kept[0] = False
     if not kept.any():
         return layer
