@@ -33,6 +33,9 @@ from vivid_assets.rows.tables import read_statuses
 EXPORT = "export"
 """The entry that publishing makes, beside those of the stages."""
 
+NEEDS_RUN = "needs_run"
+"""Noted where rows of removed pictures could not be taken out of the tables without a run; a run notes anew."""
+
 _ASKED = ("picture", "content", *REQUEST.names, "returns")
 _SEPARATOR = "\x1f"
 
@@ -45,8 +48,8 @@ class StaleShard:
     asked: str
     """The digest of its pictures and their requests."""
     is_retry: bool = False
-    """All stages ran, but pictures failed, or are degraded, for a reason that may have passed; or some failed, and rows
-    are left of pictures that have been removed since, perhaps of these."""
+    """All stages ran, but pictures failed, or are degraded, for a reason that may have passed; or rows are left of
+    pictures that have been removed since, and some failed, perhaps these, or something would be computed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Co
         has_gone = any(has_others(entry, wanted.rows(stage)) for stage, entry in current.items())
         if not wanted.pictures:
             has_gone = False
-        elif any(entry["transient"] or (has_gone and entry.get("failed")) for entry in current.values()):
+        elif any(
+            entry["transient"] or (has_gone and (entry.get("failed") or entry.get(NEEDS_RUN)))
+            for entry in current.values()
+        ):
             again.append(StaleShard(shard, wanted.asked, is_retry=True))
         elif has_gone:
             thinned.append(shard)

@@ -19,7 +19,7 @@ from resources.errors import MachineFault
 from resources.resource import Resource
 from resources.store.store import Store
 from vivid_assets.catalogue.ledger import live_pictures
-from vivid_assets.catalogue.progress import state_of
+from vivid_assets.catalogue.progress import NEEDS_RUN, note_progress, read_progress, state_of
 from vivid_assets.flow import STAGE_NAMES
 from vivid_assets.pipeline import Pipeline
 from vivid_assets.settings import Settings
@@ -38,7 +38,7 @@ def tidy_tables(
 ) -> None:
     """Take the rows of removed pictures out of the tables of the catalogue's shards that need no more than that.
 
-    A shard of which something would be computed is left to a run of its own, whatever that is for.
+    A shard of which something would be computed is left to a run of its own, which the night asks for.
 
     Args:
         pipeline: whose assets the stages are.
@@ -60,15 +60,23 @@ def tidy_tables(
                 at_work = Shard(shard, store, settings, log, models)
                 works = [(stage, leases.enter_context(stage.at_work(at_work))) for stage in all_stages()]
             except (ValueError, MachineFault) as error:
-                log.info("%s keeps rows of removed pictures until its next run: %s", shard, error)
+                _leave(store, shard, str(error), log)
                 continue
             pictures = live_pictures(store, shard)
             if any(work.has_due(pictures) for _, work in works):
-                log.info("%s keeps rows of removed pictures until its next run, which has pictures to make.", shard)
+                _leave(store, shard, "that has pictures to make.", log)
                 continue
             for stage, work in works:
                 done = materialize_shard(pipeline, stage, work, retry_failed=False, shows=stage.name == shown)
                 _report(pipeline, instance, stage, shard, done)
+
+
+def _leave(store: Store, shard: str, why: str, log: logging.Logger) -> None:
+    """Have the night ask for a run of the shard."""
+    log.info("%s keeps rows of removed pictures until its next run: %s", shard, why)
+    first = STAGE_NAMES[0]
+    if entry := read_progress(store, [shard])[shard].get(first):
+        note_progress(store, shard, first, entry | {NEEDS_RUN: True})
 
 
 def _report(

@@ -298,9 +298,11 @@ def test_a_shard_of_which_something_would_be_computed_keeps_its_rows_until_it_is
     publish_what_is_gone(night, "b.png")
     assert night.published() == {"a.png", "c.png", "d.png"}
     assert {*night.rows(MASKS)} == {"a.png", "b.png"}
+    assert requested(night).requests == [], "by day nothing more"
+    assert shards(requested(night, name="night 1")) == [SHARDS[0]]
     assert night.run()["composites"] == 1
     assert {*night.rows(MASKS)} == {"a.png"}
-    assert requested(night, name="night 1").requests == []
+    assert requested(night, name="night 2").requests == []
 
 
 @pytest.mark.slow
