@@ -21,7 +21,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 COMPOSITES = PipelineStage(
     name="composites",
-    version="23",
+    version="24",
     description=__doc__,
     row=Composite,
     per_rendition=True,

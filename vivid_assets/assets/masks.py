@@ -25,7 +25,7 @@ from vivid_assets.stages.stage import PipelineStage
 
 MASKS = PipelineStage(
     name="masks",
-    version="29",
+    version="30",
     description=__doc__,
     row=MaskRow,
     asks=AskedMask,

@@ -26,7 +26,7 @@ _FEWEST = 500
 _BEYOND = 0.1
 """Share of the frames, at both ends, that may be wrong."""
 _FAR, _MUCH = 0.0025, 1.2
-"""Share of the longer side, and levels of 8 bits, beyond which it is the camera that moves. Of ten backgrounds, as they
+"""Share of the longer side, and levels of 8 bits, beyond which it is the camera that moves. Of two backgrounds, as they
 were and smoothed, and the still clips at hand at most .53 levels are measured where the camera stands still (but for
 plain ones, of less than half a level, at most .0007), of pans of half a pixel a frame and more 2.4 levels and .0087 at
 least."""

@@ -1,7 +1,8 @@
 """Alpha at the picture's own size, where the small picture leaves it open.
 
 Solved twice: what is nearly solid after the first time is settled, so that the second one has the colours of the rim
-beside each pixel.
+beside each pixel. Each pixel is solved by itself; that its neighbours' alpha changes as their colours do is brought in
+after each time.
 """
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 
 from vivid_assets.imaging.core.areas import Box, around, distance_to
 from vivid_assets.imaging.core.arrays import Area, LinearRGB, Matte, Plane
+from vivid_assets.imaging.core.guided_filter import guided_filter, guided_upsample
 from vivid_assets.imaging.core.interpolate import enlarge, smoothstep
 from vivid_assets.imaging.core.parallel_rows import parallel_rows
 from vivid_assets.imaging.core.push_pull import View, whole
@@ -27,6 +29,14 @@ _BORDER = 0.1, 0.36
 """Range of the enlarged trimap, of which bare is 0 and unknown one half, over which alpha may rise to 1."""
 _BARE = 0.35
 """Alpha under which a pixel is nearer to bare than to solid."""
+_WINDOW = 4
+"""Pixels of a picture of REFERENCE pixels to each side, over which alpha is fitted to the colours."""
+_EVEN = 3e-6
+"""Variance of light, 0..1 squared, under which a window is of one colour, and its alpha is averaged."""
+_TURNS = 2
+"""The second one fits what the first has evened out."""
+_TRACE = 0.01
+"""Alpha that a fit leaves of nothing, and lacks of what is solid."""
 
 
 def full_alpha(light: LinearRGB, parts: Parts, model: Model, threads: int | None) -> Matte:
@@ -63,11 +73,15 @@ def full_alpha(light: LinearRGB, parts: Parts, model: Model, threads: int | None
     # A rim of a hue of its own seems half clear, and would not show its colour: solid again, it does. Where the plate
     # has no hue, what is nearly solid may as well be the plate in the shadow.
     away = _settle(here._replace(where=where & telling), model, telling, out, unit, threads)
+    out = _with_colors(image, out, where, unit, threads)
+    parallel_rows(hold_hue, count, here, model, out, threads=threads)
     near = _next_to(out, where, away, unit)
     model = model._replace(front=spread_front(image, near, where, threads))
     here = here._replace(front_view=whole(*out.shape))
     parallel_rows(solve_alpha, count, here, model, none, out, threads=threads)
     _settle(here, model, telling, out, unit, threads)
+    out = _with_colors(image, out, where, unit, threads)
+    parallel_rows(hold_hue, count, here, model, out, threads=threads)
     # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
     blurred = np.asarray(cv2.GaussianBlur(parts.trimap, (0, 0), 1.0), np.float32)
     soft = _interpolated(blurred, view, out.shape, threads)
@@ -117,6 +131,28 @@ def _settle(here: Solved, model: Model, telling: Area, alpha: Matte, unit: float
     rim = Rim(alpha.copy(), distance_to(alpha < _BARE), np.float32(unit))
     parallel_rows(fill_solid, len(alpha), here, model, rim, telling, alpha, threads=threads)
     return rim.away
+
+
+def _with_colors(image: LinearRGB, alpha: Matte, where: Area, unit: float, threads: int | None) -> Matte:
+    """Let alpha change with the light, ``where`` it was solved.
+
+    Where F and B are even, alpha is linear in the pixel's light (Levin, Lischinski and Weiss 2008, equation 4). Solving
+    each pixel by itself leaves a dark rim of hair or cloth before a dark plate bitten, pixel by pixel.
+    """
+    scale = round(unit)
+    if scale > 1:  # what lenses blur is wider in a larger picture, which needs no more fits
+        size = alpha.shape[1] // scale, alpha.shape[0] // scale
+        guide = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+    for _ in range(_TURNS):
+        if scale > 1:
+            few = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+            found = guided_upsample(image, few, guide, _WINDOW, _EVEN, where, threads)
+        else:
+            found = guided_filter(image, alpha, _WINDOW, _EVEN, where, threads)
+        found[found < _TRACE] = 0
+        found[found > 1 - _TRACE] = 1
+        alpha = np.where(where & (alpha > 0), found, alpha)
+    return alpha
 
 
 def _next_to(alpha: Matte, unknown: Area, away: Plane, unit: float) -> Matte:
