@@ -107,7 +107,6 @@ def test_each_cause_is_one_alert(told):
 @pytest.mark.usefixtures("told")
 def test_the_dashboard_has_no_failed_run_and_says_what_is_wrong(evening, person):
     assert {run["status"] for shard in SHARDS for run in evening.runs_of(shard)} == {"SUCCESS"}
-    assert len(evening.runs_of(FULL)) == 2, "it was made, and published without what was removed"
     person.sees("nothing_left_out", "autumn: 1 file or line left out, or in need of attention.")
     person.sees("prepared_images_up_to_date", "autumn: 1 failed")
     person.sees("has_pictures", "5 pictures in 1 catalogue")

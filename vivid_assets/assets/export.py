@@ -4,10 +4,8 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from partitions.shards import catalogue_of
-from resources.models import own_models
 from resources.store.store import Store
 from vivid_assets.catalogue.progress import state_of
-from vivid_assets.catalogue.scan import catalogue_settings
 from vivid_assets.export.card import meanings_of_dataset
 from vivid_assets.export.part import schema
 from vivid_assets.export.publish import Published, part_path, publish_shard
@@ -17,15 +15,11 @@ from vivid_assets.rows.stage import OK
 from vivid_assets.stages.faults import retried_where_it_helps
 from vivid_assets.stages.shard_asset import check_shard, column_schema, recorded_once
 from vivid_assets.stages.stage import all_stages, last_of
-from vivid_assets.stages.thinned import tidy_tables
 
 EXPORTED = tuple(stage for stage in all_stages() if not stage.is_view)
 
 PUBLISH = "vivid/publish"
-"""A run with this tag publishes every shard of its catalogue that has to be, and not its own alone.
-
-Then it takes the rows of removed pictures out of the tables, where nothing has to be computed for it.
-"""
+"""A run with this tag publishes every shard of its catalogue that has to be, and not its own alone."""
 
 
 _DESCRIPTION = """The composites under their sources' names in `composites/<catalogue>/`, and a dataset.
@@ -49,7 +43,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         kinds={"parquet", "huggingface"},
         code_version="3",
         metadata={"dagster/column_schema": column_schema(schema(), meanings_of_dataset())},
-        required_resource_keys=pipeline.keys("store", "settings", *own_models()),
+        required_resource_keys=pipeline.keys("store"),
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         store: Store = pipeline.resource(context, "store")
@@ -60,11 +54,6 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
             published = publish(store, shard)
             table, also = published.part, {*published.also}
             if PUBLISH in context.run.tags:
-                # What is gone is taken away at once; its rows have time.
-                also |= {*publish_catalogue(store, catalogue)}
-                models = pipeline.models(context, own_models())
-                holds = pipeline.resource(context, "settings").read(catalogue_settings(store, catalogue))
-                tidy_tables(pipeline, context.instance, store, catalogue, holds, models, context.log)
                 also |= {*publish_catalogue(store, catalogue)}
         result: dg.MaterializeResult[None] = dg.MaterializeResult(
             metadata={
@@ -75,7 +64,7 @@ def export_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
                 "written": published.changed,
                 "names given": published.named,
                 "names taken away": published.taken_away,
-                "other shards published": len(also - {shard}),
+                "other shards published": len(also),
                 **pipeline.desk_of(shard),
             },
             data_version=dg.DataVersion(digest(table.to_pylist())),

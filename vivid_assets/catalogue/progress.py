@@ -33,9 +33,6 @@ from vivid_assets.rows.tables import read_statuses
 EXPORT = "export"
 """The entry that publishing makes, beside those of the stages."""
 
-NEEDS_RUN = "needs_run"
-"""Noted where rows of removed pictures could not be taken out of the tables without a run; a run notes anew."""
-
 _ASKED = ("picture", "content", *REQUEST.names, "returns")
 _SEPARATOR = "\x1f"
 
@@ -49,7 +46,7 @@ class StaleShard:
     """The digest of its pictures and their requests."""
     is_retry: bool = False
     """All stages ran, but pictures failed, or are degraded, for a reason that may have passed; or rows are left of
-    pictures that have been removed since, and some failed, perhaps these, or something would be computed."""
+    pictures that have been removed since."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,6 @@ class State:
     """Shards that the stages have to run; last those that are only worth another try."""
     unpublished: list[str]
     """Other shards whose published files and dataset do not match their live rows and the stages' last results."""
-    thinned: list[str]
-    """Other shards that have rows of pictures which have been removed since, and need no more than to lose them."""
 
 
 def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Collection[str]) -> State:
@@ -71,7 +66,7 @@ def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Co
     """
     shards = summary_of(store, catalogue)
     progress = read_progress(store, shards)
-    stale, again, unpublished, thinned = [], [], [], []
+    stale, again, unpublished = [], [], []
     for shard, wanted in shards.items():
         entries = {stage: progress[shard].get(stage, {}) for stage in stages}
         current = {stage: entry for stage, entry in entries.items() if entry.get("asked") == wanted.asked}
@@ -79,21 +74,15 @@ def state_of(store: Store, catalogue: str, stages: Collection[str], exported: Co
         if wanted.pictures and len(current) < len(entries) and not any(entry["stopped"] for entry in current.values()):
             stale.append(StaleShard(shard, wanted.asked))
             continue
-        has_gone = any(has_others(entry, wanted.rows(stage)) for stage, entry in current.items())
-        if not wanted.pictures:
-            has_gone = False
-        elif any(
-            entry["transient"] or (has_gone and (entry.get("failed") or entry.get(NEEDS_RUN)))
-            for entry in current.values()
+        if wanted.pictures and any(
+            entry["transient"] or has_others(entry, wanted.rows(stage)) for stage, entry in current.items()
         ):
             again.append(StaleShard(shard, wanted.asked, is_retry=True))
-        elif has_gone:
-            thinned.append(shard)
         published = {"live": wanted.live, "made_of": made_of(progress[shard], exported)}
         # Without any result there is nothing to publish.
         if progress[shard] and progress[shard].get(EXPORT) != published:
             unpublished.append(shard)
-    return State(stale + again, unpublished, thinned)
+    return State(stale + again, unpublished)
 
 
 def has_others(entry: Mapping[str, Any], rows: int) -> bool:

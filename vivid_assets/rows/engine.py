@@ -153,11 +153,6 @@ def is_up_to_date(run: ShardRun) -> bool:
     return not plan.due and not plan.journals and _stands(plan, _in_order(run, plan.good))
 
 
-def has_due(run: ShardRun) -> bool:
-    """Whether a run would work on any row."""
-    return bool(_plan(run).due)
-
-
 def _in_order(run: ShardRun, rows: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [rows[name_of(picture)] for picture in run.pictures]
 

@@ -107,7 +107,7 @@ def plan_tick(
     nights = settings.read().nights
     if night and nights.changed_settings:
         states = {name: _with_other_settings(store, settings, models, name, state) for name, state in states.items()}
-    if not any(state.stale or state.unpublished or state.thinned for state in states.values()):
+    if not any(state.stale or state.unpublished for state in states.values()):
         return TickPlan([], [], 0, faults, names)
     close_lost_runs(pipeline, instance, store, now)
     taken = _taken(pipeline, instance, now, night, before)
@@ -152,7 +152,7 @@ class _Wanted:
     shard: str
     attempt: str
     publishes: bool = False
-    """It only publishes, for the whole catalogue, and takes rows of removed pictures out of its tables."""
+    """It only publishes, for the whole catalogue."""
 
 
 def _wanted(state: State, night: str | None, taken: set[tuple[str, str]]) -> list[_Wanted]:
@@ -160,11 +160,10 @@ def _wanted(state: State, night: str | None, taken: set[tuple[str, str]]) -> lis
     wanted = [_Wanted(one.shard, night or one.asked) for one in state.stale if night or not one.is_retry]
     free = [one for one in wanted if not taken & {(one.shard, ""), (one.shard, one.attempt)}]
     # If stages have work, their runs publish what has moved to their shards; a removal waits for these.
-    to_do = [*state.unpublished, *(state.thinned if night else [])]
-    if free or not to_do:
+    if free or not state.unpublished:
         return free
-    attempt = f"publish {digest(to_do)}"
-    one = _Wanted(to_do[0], attempt, publishes=True)
+    attempt = f"publish {digest(state.unpublished)}"
+    one = _Wanted(state.unpublished[0], attempt, publishes=True)
     return [] if taken & {(one.shard, ""), (one.shard, attempt)} else [one]
 
 

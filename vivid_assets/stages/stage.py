@@ -22,7 +22,7 @@ from vivid_assets.catalogue.source import Catalogue, find
 from vivid_assets.checks.check import Check
 from vivid_assets.export.columns import Exported
 from vivid_assets.flow import STAGE_NAMES, stage_named
-from vivid_assets.rows.engine import Outcome, ShardRun, has_due, is_up_to_date, materialize_rows
+from vivid_assets.rows.engine import Outcome, ShardRun, is_up_to_date, materialize_rows
 from vivid_assets.rows.keys import digest
 from vivid_assets.rows.stage import RowInput, Stage, artefact
 from vivid_assets.rows.work import Work
@@ -130,10 +130,6 @@ class StageWork(Generic[Loaded, Computed, Made]):
     def is_up_to_date(self, pictures: Sequence[Mapping[str, Any]]) -> bool:
         """Whether ``run`` would find nothing to do."""
         return is_up_to_date(self._over(pictures))
-
-    def has_due(self, pictures: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether ``run`` would compute anything."""
-        return has_due(self._over(pictures))
 
     def _over(self, pictures: Sequence[Mapping[str, Any]], *, retry_failed: bool = False) -> ShardRun:
         asked = each_rendition(pictures) if self.stage.per_rendition else pictures

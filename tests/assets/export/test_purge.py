@@ -249,5 +249,5 @@ def test_pruning_merges_shards_of_which_little_is_left_and_then_forgets_them(pip
     assert set(pipeline.run("spring-00002").values()) == {0}
     assert {name: pipeline.store.read(f"composites/spring/{name}") for name in pipeline.published()} == composites
     assert {*composites} == {"0.png", "4.png", "8.png"}
-    assert state_of(pipeline.store, "spring", STAGE_NAMES, [one.name for one in EXPORTED]) == State([], [], [])
+    assert state_of(pipeline.store, "spring", STAGE_NAMES, [one.name for one in EXPORTED]) == State([], [])
     assert "0 files, 0.0 MB. Nothing was deleted" in vivid(pipeline, command="prune").output

@@ -5,9 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.loader import LoadingContextForTest
 
 from resources.alerts import Alerts
 from resources.store.processes import this_process
@@ -22,10 +19,8 @@ from vivid_assets.scheduling.lost_runs import PROCESS, command_locks
 from vivid_assets.scheduling.ticks import ATTEMPT, plan_tick, send_alerts
 from vivid_assets.settings import SettingsFile
 from vivid_assets.stages.out_of_date import KINDS, ask_for, standings, updates
-from vivid_assets.stages.stage import all_stages
 
 NOW = datetime.now(UTC)
-SHARDS = ("spring-00000", "spring-00001")
 LOG = logging.getLogger("night")
 
 
@@ -232,93 +227,17 @@ def test_what_a_run_finishes_during_a_look_is_not_requested_again(night, monkeyp
     assert shards(requested(night)) == ["spring-00000"], "what is still not published"
 
 
-@pytest.fixture
-def two_shards(night):
-    """Of two pictures each, made in Dagster."""
-    (night.folder / "catalogue.toml").write_text("shard_size = 2")
-    for number, name in enumerate(("c.png", "d.png")):
-        night.put(name, (20, 90, 100 + 50 * number))
-    for shard in night.scan().shards_to_run:
-        night.run_in_dagster(shard)
-    return night
-
-
-def publish_what_is_gone(night, *names, expect=SHARDS[:1]):
-    """Remove pictures, and run what is requested by day."""
-    for name in names:
-        (night.folder / name).unlink()
-    found = requested(night)
-    assert shards(found) == [*expect]
-    (request,) = found.requests
-    before = len(night.instance.get_runs())
-    night.run_in_dagster(request.partition_key, tags=request.tags, selection=request.asset_selection)
-    assert len(night.instance.get_runs()) == before + 1
-
-
 @pytest.mark.slow
-def test_rows_of_removed_pictures_leave_the_tables_of_all_shards_in_one_run(two_shards):
-    night = two_shards
-    publish_what_is_gone(night, "b.png", "d.png")
-    assert requested(night, name="night 1").requests == [], "no run for each"
-    for shard, left in zip(SHARDS, ("a.png", "c.png"), strict=True):
-        for stage in all_stages():
-            assert {*night.rows(stage, shard)} == {left}, stage.name
-            wanted = dg.AssetRecordsFilter(PIPELINE.key(stage.name), asset_partitions=[shard])
-            record = night.instance.fetch_materializations(wanted, limit=1).records[0]
-            materialized = record.asset_materialization
-            assert materialized.metadata["dagster/row_count"].value == 1
-            assert materialized.metadata["computed"].value == 0
-            noted = read_progress(night.store, [shard])[shard][stage.name]
-            assert materialized.tags["dagster/data_version"] == noted["version"]
-            assert noted["counts"] == {"ok": 1}
-        page = night.store.read(f"review/{shard}.html").decode()
-        assert [f'"picture": "{name}"' in page for name in (left, "b.png", "d.png")] == [True, False, False]
-        assert stale(night, shard) == set()
-        complete = night.instance.event_log_storage.get_asset_check_execution_history(
-            dg.AssetCheckKey(PIPELINE.key("masks"), "complete"), limit=1, partition_filter=PartitionKeyFilter(key=shard)
-        )
-        assert complete[0].event.dagster_event.asset_check_evaluation_data.description == "1 of 1 picture succeeded"
-    # In Dagster's eyes what is changed afterwards is out of date as ever, and a run has nothing to do.
-    assert set(night.run_in_dagster(SHARDS[0]).values()) == {0}
-    assert stale(night, SHARDS[0]) == set()
-
-
-def stale(pipeline, shard):
-    """The stages that the UI shows as out of date."""
-    graph = defs.resolve_asset_graph()
-    resolver = CachingStaleStatusResolver(pipeline.instance, graph, LoadingContextForTest(pipeline.instance))
-    keys = {stage.name: PIPELINE.key(stage.name) for stage in all_stages()}
-    return {name for name, key in keys.items() if resolver.get_status(key, shard) != StaleStatus.FRESH}
-
-
-@pytest.mark.slow
-def test_a_shard_of_which_something_would_be_computed_keeps_its_rows_until_it_is(two_shards):
-    night = two_shards
-    night.say(night.settings_file.read_text() + "[composites]\nspill_strength = 0.5\n")
-    publish_what_is_gone(night, "b.png")
-    assert night.published() == {"a.png", "c.png", "d.png"}
-    assert {*night.rows(MASKS)} == {"a.png", "b.png"}
-    assert requested(night).requests == [], "by day nothing more"
-    assert shards(requested(night, name="night 1")) == [SHARDS[0]]
-    assert night.run()["composites"] == 1
+def test_a_row_of_a_removed_picture_is_tidied_by_night_and_nothing_is_computed(night):
+    night.scan()
+    night.run()
+    (night.folder / "b.png").unlink()
+    (publishing,) = requested(night).requests
+    night.run_in_dagster("spring-00000", tags=publishing.tags, selection=publishing.asset_selection)
+    assert requested(night).requests == []
+    assert shards(requested(night, name="night 1")) == ["spring-00000"]
+    assert set(night.run().values()) == {0}
     assert {*night.rows(MASKS)} == {"a.png"}
-    assert requested(night, name="night 2").requests == []
-
-
-@pytest.mark.slow
-def test_a_shard_in_which_pictures_failed_has_a_run_that_tells_of_its_recovery(two_shards):
-    night = two_shards
-    (night.folder / "corrupt.png").write_bytes(b"no picture")
-    night.put("sound.png", (90, 20, 60))
-    found = requested(night)
-    (shard,) = found.new_partitions
-    night.instance.add_dynamic_partitions("vivid_shards", found.new_partitions)
-    night.run_in_dagster(shard)
-    publish_what_is_gone(night, "corrupt.png", expect=[shard])
-    assert {*night.rows(PREPARED_IMAGES, shard)} == {"corrupt.png", "sound.png"}
-    assert shards(requested(night, name="night 1")) == [shard]
-    assert set(night.run(shard).values()) == {0}
-    assert {*night.rows(PREPARED_IMAGES, shard)} == {"sound.png"}
     assert requested(night, name="night 2").requests == []
 
 
