@@ -71,6 +71,20 @@ def test_alpha_changes_with_the_light_and_not_with_the_cloth(plate):
     assert np.abs(made.alpha - alpha)[soft].mean() < 0.066
 
 
+def test_a_dark_stripe_with_specks_of_the_plate_s_hue_is_not_opened_as_a_whole():
+    """Single pixels of it could be mixtures; a fit of alpha to their colour would take all of the stripe with them."""
+    scene = plain(PLATES[1], subject=(170, 160, 150), size=700)
+    stripe = (np.abs(np.mgrid[:700, :700][0] - 490) < 8) & (scene.alpha > 0.999)
+    hue = np.random.default_rng(3).uniform(0.05, 0.4, stripe.shape).astype(np.float32)
+    hue = cv2.GaussianBlur(hue, (0, 0), 1.5)[..., None]
+    front = np.where(stripe[..., None], (1 - hue) * 0.35 * scene.front + hue * scene.plate, scene.front)
+    weight = scene.alpha[..., None]
+    seen = linear_to_srgb(weight * front + (1 - weight) * scene.shadow[..., None] * scene.plate)
+    noise = np.random.default_rng(1).normal(0, 1 / 255, seen.shape)
+    made = composed(replace(scene, picture=to_uint8(seen + noise)))
+    assert (made.alpha[stripe] < 0.9).mean() < 0.35
+
+
 def test_a_hole_that_a_network_fills_is_opened():
     scene = plain((60, 170, 75), hole=True)
     middle = np.s_[190:210, 190:210]

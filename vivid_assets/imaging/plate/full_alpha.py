@@ -33,6 +33,8 @@ _WINDOW = 4
 """Pixels of a picture of REFERENCE pixels to each side, over which alpha is fitted to the colours."""
 _EVEN = 3e-6
 """Variance of light, 0..1 squared, under which a window is of one colour, and its alpha is averaged."""
+_RIM = 0.05
+"""Share of what is nearly bare, within two windows about a solid pixel, from which that may be a rim."""
 _TURNS = 2
 """The second one fits what the first has evened out."""
 _TRACE = 0.01
@@ -143,6 +145,9 @@ def _with_colors(image: LinearRGB, alpha: Matte, where: Area, unit: float, threa
     if scale > 1:  # what lenses blur is wider in a larger picture, which needs no more fits
         size = alpha.shape[1] // scale, alpha.shape[0] // scale
         guide = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+    # Away from every rim, a fit to single wrong pixels would open all of their colour.
+    side = round(4 * _WINDOW * unit) + 1
+    rim = cv2.blur((alpha < _BARE).astype(np.float32), (side, side)) > _RIM
     for _ in range(_TURNS):
         if scale > 1:
             few = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -151,7 +156,7 @@ def _with_colors(image: LinearRGB, alpha: Matte, where: Area, unit: float, threa
             found = guided_filter(image, alpha, _WINDOW, _EVEN, where, threads)
         found[found < _TRACE] = 0
         found[found > 1 - _TRACE] = 1
-        alpha = np.where(where & (alpha > 0), found, alpha)
+        alpha = np.where(where & (alpha > 0) & ((found > alpha) | rim), found, alpha)
     return alpha
 
 
