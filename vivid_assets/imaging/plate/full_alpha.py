@@ -35,8 +35,6 @@ _EVEN = 3e-6
 """Variance of light, 0..1 squared, under which a window is of one colour, and its alpha is averaged."""
 _RIM = 0.05
 """Share of what is nearly bare, within two windows about a solid pixel, from which that may be a rim."""
-_TURNS = 2
-"""The second one fits what the first has evened out."""
 _TRACE = 0.01
 """Alpha that a fit leaves of nothing, and lacks of what is solid."""
 
@@ -139,25 +137,36 @@ def _with_colors(image: LinearRGB, alpha: Matte, where: Area, unit: float, threa
     """Let alpha change with the light, ``where`` it was solved.
 
     Where F and B are even, alpha is linear in the pixel's light (Levin, Lischinski and Weiss 2008, equation 4). Solving
-    each pixel by itself leaves a dark rim of hair or cloth before a dark plate bitten, pixel by pixel.
+    each pixel by itself leaves a dark rim of hair or cloth before a dark plate bitten, pixel by pixel. Fitted twice: the
+    second time what the first has evened out.
     """
-    scale = round(unit)
+    few, guide, chosen, scale = alpha, image, where, round(unit)
     if scale > 1:  # what lenses blur is wider in a larger picture, which needs no more fits
         size = alpha.shape[1] // scale, alpha.shape[0] // scale
-        guide = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+        few, guide, share = (
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+            for plane in (alpha, image, where.astype(np.float32))
+        )
+        chosen = share > 0
     # Away from every rim, a fit to single wrong pixels would open all of their colour.
-    side = round(4 * _WINDOW * unit) + 1
-    rim = cv2.blur((alpha < _BARE).astype(np.float32), (side, side)) > _RIM
-    for _ in range(_TURNS):
-        if scale > 1:
-            few = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
-            found = guided_upsample(image, few, guide, _WINDOW, _EVEN, where, threads)
-        else:
-            found = guided_filter(image, alpha, _WINDOW, _EVEN, where, threads)
-        found[found < _TRACE] = 0
-        found[found > 1 - _TRACE] = 1
-        alpha = np.where(where & (alpha > 0) & ((found > alpha) | rim), found, alpha)
-    return alpha
+    side = (round(4 * _WINDOW * unit / scale) + 1,) * 2
+    rim = cv2.blur((few < _BARE).astype(np.float32), side) > _RIM
+    few = _fitted(few, guided_filter(guide, few, _WINDOW, _EVEN, chosen, threads), chosen, rim)
+    if scale == 1:
+        return _fitted(few, guided_filter(guide, few, _WINDOW, _EVEN, chosen, threads), chosen, rim)
+    near = cv2.resize(rim.astype(np.uint8), where.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    return _fitted(alpha, guided_upsample(image, few, guide, _WINDOW, _EVEN, where, threads), where, near)
+
+
+def _fitted(alpha: Matte, found: Plane, where: Area, rim: Area) -> Matte:
+    """Take over what was fitted, ``where`` it may be: what is bare stays so, and what is lowered is at a rim."""
+    at = np.flatnonzero(where & (alpha > 0))
+    fit, was = found.ravel()[at], alpha.ravel()[at]
+    fit[fit < _TRACE] = 0
+    fit[fit > 1 - _TRACE] = 1
+    out = alpha.copy()
+    out.ravel()[at] = np.where((fit > was) | rim.ravel()[at], fit, was)
+    return out
 
 
 def _next_to(alpha: Matte, unknown: Area, away: Plane, unit: float) -> Matte:
