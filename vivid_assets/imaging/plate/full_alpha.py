@@ -137,8 +137,8 @@ def _with_colors(image: LinearRGB, alpha: Matte, where: Area, unit: float, threa
     """Let alpha change with the light, ``where`` it was solved.
 
     Where F and B are even, alpha is linear in the pixel's light (Levin, Lischinski and Weiss 2008, equation 4). Solving
-    each pixel by itself leaves a dark rim of hair or cloth before a dark plate bitten, pixel by pixel. Fitted twice: the
-    second time what the first has evened out.
+    each pixel by itself leaves a dark rim of hair or cloth before a dark plate bitten, pixel by pixel. Twice: the
+    second fit is to what the first has evened out.
     """
     few, guide, chosen, scale = alpha, image, where, round(unit)
     if scale > 1:  # what lenses blur is wider in a larger picture, which needs no more fits
