@@ -17,7 +17,7 @@ from tests.support.waiting import until
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.scan import scan
 from vivid_assets.catalogue.source import register
-from vivid_assets.catalogue.wishes import read_judged, read_kept_mask, read_wishes
+from vivid_assets.catalogue.wishes import Wish, read_judged, read_kept_mask, read_wishes
 from vivid_assets.desk.app import desk_app
 from vivid_assets.desk.desk import Desk
 from vivid_assets.imaging.io.mask_files import decode_mask
@@ -214,6 +214,54 @@ def test_what_somebody_else_has_asked_for_meanwhile_stays(browser, studio, desk)
     wish = read_wishes(studio.store, "spring")["gravel.png"]
     assert (wish.prompt, wish.tier) == ("red paper", "gradients")
     other.close()
+
+
+def test_what_somebody_else_has_asked_for_stays_when_one_keeps_twice_or_gives_a_mask(browser, studio, desk, tmp_path):
+    cv2.imwrite(str(tmp_path / "mine.png"), subject())
+    other = browser.new_page(viewport={"width": 1400, "height": 850})
+    other.goto(studio.url)
+    for page in (desk, other):
+        choose(page, "grass.png")
+
+    def keeps(page, **texts):
+        for field, text in texts.items():
+            page.locator(f"#desk-{field}").fill(text)
+        page.evaluate("document.querySelector('#notice').textContent = ''")
+        page.get_by_role("button", name="Keep for later").click()
+        page.locator("#notice", has_text="Kept.").wait_for()
+        wish = read_wishes(studio.store, "spring").get("grass.png", Wish())
+        return wish.prompt, wish.tier, wish.background
+
+    keeps(desk, prompt=" blue paper ")
+    assert keeps(other, tier="gradients") == ("blue paper", "gradients", "")
+    assert other.locator("#desk-prompt").input_value() == "blue paper"
+    assert keeps(other) == ("blue paper", "gradients", "")
+    # What was kept once is not typed a second time, however it was spelled.
+    assert keeps(other, prompt="green paper")[0] == "green paper"
+    assert keeps(desk, background="#ffffff") == ("green paper", "gradients", "#ffffff")
+    other.locator("#desk-mask").set_input_files(tmp_path / "mine.png")
+    assert keeps(other) == ("green paper", "gradients", "#ffffff")
+    assert keeps(other, prompt="", tier="", background="") == ("", "", "")
+    other.locator("#desk-drop").click()
+    other.locator("#desk-own").wait_for(state="hidden")
+    assert "grass.png" not in read_wishes(studio.store, "spring")
+    other.close()
+
+
+def test_an_error_in_one_judgement_is_said_and_the_next_one_is_kept(studio, desk):
+    choose(desk, "gravel.png")
+    desk.evaluate("vividDesk.whenRejudged(() => { throw new Error('a fault'); })")
+    desk.route("**/judge", lambda route: route.fulfill(status=409, json={"said": "No."}))
+    desk.keyboard.press("f")
+    desk.locator("#notice", has_text="gravel.png may not have been kept: a fault. Reload the page.").wait_for()
+    desk.unroute("**/judge")
+    choose(desk, "grass.png")
+    with desk.expect_response("**/judge"):
+        desk.keyboard.press("a")
+    assert {name: one.is_right for name, one in read_judged(studio.store, "spring").items()} == {"grass.png": True}
+    with desk.expect_response("**/judge"):
+        desk.keyboard.press("a")
+    assert read_judged(studio.store, "spring") == {}
 
 
 def test_a_wrong_mask_is_made_again_by_one_that_is_uploaded(studio, desk, tmp_path):

@@ -14,15 +14,33 @@ window.vividDesk = (() => {
   }
 
   const here = () => location.pathname.replace(/\/$/, "");
-  // What was typed: what was left as it was shown may have been changed by somebody else meanwhile.
-  function wish() {
-    const typed = ["tier", "prompt", "background"].map((name) => [name, find(`#desk-${name}`).value]);
-    return { picture: row.picture, ...Object.fromEntries(typed.filter(([name, text]) => text !== (row.wish?.[name] ?? ""))) };
+  const FIELDS = ["tier", "prompt", "background"];
+  // What the fields had before anybody typed.
+  let filled = {};
+
+  function fill() {
+    filled = Object.fromEntries(FIELDS.map((name) => [name, row?.wish?.[name] ?? ""]));
+    for (const name of FIELDS) find(`#desk-${name}`).value = filled[name];
   }
 
-  function take(asked, answer) {
+  // What was typed: what was left as it was shown may have been changed by somebody else meanwhile.
+  function typed() {
+    const texts = FIELDS.map((name) => [name, find(`#desk-${name}`).value]);
+    return Object.fromEntries(texts.filter(([name, text]) => text !== filled[name]));
+  }
+
+  // What is asked now, by whomever, goes into the fields, or it would count as typed there the next time. What has been
+  // typed since stays.
+  function take(asked, answer, sent = {}) {
     asked.wish = answer.wish;
     kept.add(asked.picture);
+    if (asked !== row) return;
+    for (const name of FIELDS) {
+      const field = find(`#desk-${name}`);
+      const isUntouched = field.value === (sent[name] ?? filled[name]);
+      if (isUntouched || name in sent) filled[name] = answer.wish[name];
+      if (isUntouched) field.value = filled[name];
+    }
   }
 
   // A mask for a row's picture; an empty file takes it back.
@@ -37,11 +55,12 @@ window.vividDesk = (() => {
     if (!row) return false;
     const asked = row;
     const file = find("#desk-mask").files[0];
-    const body = JSON.stringify(wish());
+    const [shown, texts] = [filled, typed()];
     if (file && !(await sendMask(asked, file))) return false;
     find("#desk-mask").value = "";
-    const answer = await send(`${here()}/wish`, body);
-    if (answer) take(asked, answer);
+    const answer = await send(`${here()}/wish`, JSON.stringify({ picture: asked.picture, ...texts }));
+    // Other fields than those that it was sent from, of the same row once more, have nothing of it yet.
+    if (answer) take(asked, answer, filled === shown ? texts : {});
     return Boolean(answer);
   }
 
@@ -139,16 +158,17 @@ window.vividDesk = (() => {
     judge(judged, judgement, notify) {
       tell = notify;
       const { key, refusals = 0 } = judged;
-      judging = judging.then(() => sendJudgement(judged, judgement, key, refusals));
+      // An error of one is said, and does not keep the later ones from being sent.
+      judging = judging.then(() => sendJudgement(judged, judgement, key, refusals)).catch((error) => {
+        tell(`What you said of ${judged.name} may not have been kept: ${error.message}. Reload the page.`);
+      });
     },
     // Small pictures are there at once; the full ones take their place when they have come.
     show(shown, images, notify) {
       tell = notify;
       row = shown;
       if (!find("#desk")) return;
-      find("#desk-tier").value = row?.wish?.tier ?? "";
-      find("#desk-prompt").value = row?.wish?.prompt ?? "";
-      find("#desk-background").value = row?.wish?.background ?? "";
+      fill();
       find("#desk-mask").value = "";
       find("#desk-own").hidden = !row?.wish?.mask;
       find("#desk-busy").hidden = !busy.has(row);

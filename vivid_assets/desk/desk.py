@@ -1,7 +1,7 @@
 """What the review desk does, without its web server: the pictures of a catalogue, and what people say of them."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -175,7 +175,7 @@ class Desk:
         """Record what somebody says of a row of the review.
 
         Raises:
-            ValueError: it is no judgement, or the row is not there.
+            ValueError: it is no judgement, it is not said of which row's key, or the row is not there.
             Overtaken: somebody else said something else meanwhile, or the picture has been made again. Nothing is
                 recorded: nobody's word is written over by one who has not seen it.
 
@@ -183,22 +183,49 @@ class Desk:
         said, name = judgement.said, judgement.name
         if said not in (RIGHT, WRONG, ""):
             raise ValueError(f"A judgement is {RIGHT}, {WRONG} or nothing, and not {said!r}.")
-        row = read_rows(self.store, REVIEW, self._shard(catalogue, judgement.picture)).get(name)
-        if row is None:
-            raise ValueError(f"{name!r} has not been reviewed yet.")
-        if row["key"] != judgement.key:
-            raise Overtaken(f"{name} has been made again meanwhile. Look at it as it is now.")
+        if not judgement.key:
+            # From a page of an earlier version, or from a script.
+            raise ValueError(f"It is not known which mask of {name} was shown. Reload the page and judge it there.")
+        shard = self._shard(catalogue, judgement.picture)
         with one_at_a_time(self.store, catalogue):
-            before = _said_of(row, read_judged(self.store, catalogue).get(name))
+            # Read only now: a run may have ended while others were waited for.
+            rows = read_rows(self.store, REVIEW, shard, only_whether=_SMALL)
+            row = rows.get(name)
+            if row is None:
+                raise ValueError(f"{name!r} has not been reviewed yet.")
+            if row["key"] != judgement.key:
+                raise Overtaken(f"{name} has been made again meanwhile. Look at it as it is now.")
+            known = read_judged(self.store, catalogue)
+            before = _said_of(row, known.get(name))
             if before not in (said, judgement.seen):
                 what = f"said that {name} is {before}" if before else f"took back what was said of {name}"
                 raise Overtaken(f"Somebody else {what}, meanwhile. Judge it once more if you do not agree.")
             # The label first: should this be the last moment of the machine, the page shows what is not recorded yet.
-            if row["right"] is not None and said:
-                keep(self.store, catalogue, [Label(judgement.picture, said == RIGHT, row["right"])])
-            elif row["right"] is not None:
-                take_back(self.store, catalogue, judgement.picture, row["right"])
+            if row["right"] is not None:
+                others = {
+                    _said_of(one, known.get(other))
+                    for other, one in rows.items()
+                    if other != name and (one["picture"], one["right"]) == (judgement.picture, row["right"])
+                }
+                self._label(catalogue, judgement, row["right"], others - {""})
             keep_judged(self.store, catalogue, name, Judged(row["key"], said == RIGHT) if said else None)
+
+    def _label(self, catalogue: str, judgement: Judgement, right: float, others: Collection[str]) -> None:
+        """Keep or take back the label: the mask's, of which the later word on any of its renditions holds.
+
+        Args:
+            catalogue: the picture's.
+            judgement: what is said.
+            right: the mask's estimate, 0..1.
+            others: what holds of the picture's other renditions.
+
+        """
+        words = {judgement.said} if judgement.said else {*others}
+        if not words:
+            take_back(self.store, catalogue, judgement.picture, right)
+        elif len(words) == 1:
+            keep(self.store, catalogue, [Label(judgement.picture, words == {RIGHT}, right)])
+        # Both are said of others, and which of them is the later is not known: the label stays.
 
     def wish(self, catalogue: str, picture: str, asked: Mapping[str, str]) -> Wish:
         """Ask for a ``tier``, ``prompt`` or ``background`` of a picture; what is not named stays. Raises ValueError."""

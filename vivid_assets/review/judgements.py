@@ -30,7 +30,7 @@ LARGEST_FILE = 16 << 20
 
 @dataclass(frozen=True)
 class Label:
-    """What a person says of one mask."""
+    """What a person says of one mask, whichever rendition of the picture it was seen in; the later word holds."""
 
     picture: str
     is_right: bool

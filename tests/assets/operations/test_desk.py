@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from starlette.testclient import TestClient
 from vivid_assets.assets.enhanced_prompts import ENHANCED_PROMPTS
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.assets.review import REVIEW
-from vivid_assets.catalogue.wishes import read_judged, read_kept_mask, read_wishes
+from vivid_assets.catalogue.wishes import one_at_a_time, read_judged, read_kept_mask, read_wishes
 from vivid_assets.desk.app import desk_app
 from vivid_assets.desk.desk import Desk, Judgement
 from vivid_assets.imaging.io.mask_files import decode_mask
@@ -132,6 +133,57 @@ def test_what_was_said_of_a_picture_that_has_been_made_again_meanwhile_is_not_re
     answer = asked.post("/spring/judge", json=said, headers=OURS)
     assert (answer.status_code, "made again meanwhile" in answer.json()["said"]) == (409, True)
     assert read_judged(pipeline.store, "spring") == {}
+
+
+def test_what_was_said_while_a_run_ends_is_not_recorded_of_the_old_mask(pipeline, monkeypatch):
+    monkeypatch.setattr("vivid_assets.desk.desk.read_rows", estimated)
+    asked, said = client(pipeline), judged(pipeline, "wrong")
+
+    @contextmanager
+    def after_a_run(*catalogue):
+        pipeline.put("a.png", (10, 90, 30))
+        pipeline.scan()
+        pipeline.run()
+        with one_at_a_time(*catalogue):
+            yield
+
+    monkeypatch.setattr("vivid_assets.desk.desk.one_at_a_time", after_a_run)
+    answer = asked.post("/spring/judge", json=said, headers=OURS)
+    assert (answer.status_code, "made again meanwhile" in answer.json()["said"]) == (409, True)
+    assert (read_judged(pipeline.store, "spring"), kept(pipeline.store, "spring")) == ({}, [])
+
+
+def test_a_page_that_does_not_say_what_it_shows_is_told_to_be_reloaded(pipeline):
+    body = judged(pipeline, "wrong")
+    del body["key"]
+    answer = client(pipeline).post("/spring/judge", json=body, headers=OURS)
+    assert (answer.status_code, "Reload the page" in answer.json()["said"]) == (400, True)
+    assert "meanwhile" not in answer.json()["said"]
+    assert read_judged(pipeline.store, "spring") == {}
+
+
+def test_a_label_is_the_masks_and_stays_until_no_rendition_of_the_picture_is_judged(pipeline, monkeypatch):
+    (pipeline.folder / "catalogue.toml").write_text(
+        '[renditions.main]\n[renditions.sand]\nbackground = "#c2b280"\n[renditions.white]\nbackground = "#ffffff"\n'
+    )
+    pipeline.scan()
+    pipeline.run()
+    monkeypatch.setattr("vivid_assets.desk.desk.read_rows", estimated)
+    asked, rows = client(pipeline), pipeline.rows(REVIEW)
+    main, sand, white = (name for name, row in sorted(rows.items()) if row["picture"] == "a.png")
+
+    def says(name, judgement, seen=""):
+        body = {"picture": "a.png", "name": name, "judgement": judgement, "key": rows[name]["key"], "seen": seen}
+        assert asked.post("/spring/judge", json=body, headers=OURS).status_code == 200
+        return [label.is_right for label in kept(pipeline.store, "spring")]
+
+    assert says(main, "wrong") == [False]
+    assert says(white, "right") == [True], "the later word"
+    assert says(white, "", seen="right") == [False], "what still holds"
+    assert says(white, "right") == says(sand, "right") == [True]
+    assert says(sand, "", seen="right") == [True], "others differ, and the label stays"
+    assert says(main, "", seen="wrong") == [True]
+    assert says(white, "", seen="right") == []
 
 
 def test_what_two_people_ask_for_one_picture_at_once_is_all_asked_for(pipeline):
