@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from resources.errors import ModelUnavailable
 from resources.store.store import Store
 from vivid_assets.assets.masks import MASKS
 from vivid_assets.catalogue.ledger import live_pictures, shards_of
@@ -106,6 +107,18 @@ def test_judgements_of_other_masks_than_the_present_ones_are_left_out_and_counte
     said = vivid("review", "calibrate", "spring", code=1)
     assert "No judgement is of a mask that spring has now." in said
     assert "of masks that are out of date. Have them made first: vivid catalogue run spring" in said
+
+
+def test_where_a_stage_could_not_run_it_is_said_that_stale_masks_count(vivid, made, tmp_path, monkeypatch):
+    made({0.6: 50})
+    (tmp_path / "page.csv").write_text(judged(50, 45, 0.6))
+
+    def missing(*_):
+        raise ModelUnavailable("the weights are not on this machine")
+
+    monkeypatch.setattr(type(MASKS), "at_work", missing)
+    said = vivid("review", "calibrate", "spring", str(tmp_path / "page.csv"))
+    assert "could not be told here: a model that the settings ask for is not on this machine." in said
 
 
 def test_few_judgements_fit_nothing(vivid, made, tmp_path):

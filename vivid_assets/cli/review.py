@@ -59,8 +59,14 @@ def calibrate(
             f"There are no judgements of {name}'s masks: flag and accept pictures on the review page, choose Save CSV, "
             "and give the file here, or save it as judgements.csv in the catalogue's folder."
         )
-    present = of_present(labels, *_present_masks(opened, name))
+    estimates, stale = _present_masks(opened, name)
+    present = of_present(labels, estimates, stale or set())
     left_out = _left_out(present, name)
+    if stale is None:
+        left_out.append(
+            "Whether masks are out of date could not be told here: a model that the settings ask for is not on this "
+            "machine. Judgements of masks that are count, too."
+        )
     if not present.labels:
         raise ValueError(f"No judgement is of a mask that {name} has now. {' '.join(left_out)}")
     found = calibration(present.labels)
@@ -97,8 +103,11 @@ def _read(catalogue: "Catalogue", files: list[Path]) -> "list[Label]":
     return labels
 
 
-def _present_masks(store: "Store", name: str) -> tuple[dict[str, float | None], set[str]]:
-    """The estimates of the catalogue's masks, by picture, and the pictures whose masks the next run makes anew."""
+def _present_masks(store: "Store", name: str) -> tuple[dict[str, float | None], set[str] | None]:
+    """The estimates of the catalogue's masks, by picture, and the pictures whose masks the next run makes anew.
+
+    None for the latter where that cannot be known.
+    """
     from vivid_assets.assets.masks import MASKS
     from vivid_assets.catalogue.ledger import live_pictures, shards_of
     from vivid_assets.catalogue.scan import catalogue_settings
@@ -113,8 +122,8 @@ def _present_masks(store: "Store", name: str) -> tuple[dict[str, float | None], 
         live = {one["picture"] for one in live_pictures(store, shard)}
         found = {row["picture"]: row["right"] for row in read_columns(store, MASKS, shard, ["right"])}
         estimates |= {picture: right for picture, right in found.items() if picture in live}
-        stale |= live if shard in others else set()
-    return estimates, stale
+        stale |= live if others and shard in others else set()
+    return estimates, None if others is None else stale
 
 
 def _left_out(present: "Present", name: str) -> list[str]:

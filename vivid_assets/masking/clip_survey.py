@@ -109,9 +109,9 @@ class Survey:
         """Read the frames that wait with this one, where it does."""
         for waiting in self._waiting:
             if waiting.first <= number < waiting.end:
-                self._waiting.remove(waiting)
                 for at, (frame, levels) in enumerate(waiting.read(), start=waiting.first):
                     self._write(at, frame, levels)
+                self._waiting.remove(waiting)
                 return
 
     def keep_plate(self, plate: CleanPlate | None) -> None:

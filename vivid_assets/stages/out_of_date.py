@@ -132,14 +132,16 @@ def _work_now(stage: PipelineStage, shard: Shard) -> _Work | None:
         return None
 
 
-def made_otherwise(store: Store, stage: PipelineStage, shards: Collection[str], settings: Settings) -> set[str]:
+def made_otherwise(store: Store, stage: PipelineStage, shards: Collection[str], settings: Settings) -> set[str] | None:
     """Those of ``shards`` whose rows of the stage another version made, or other settings or models than hold now.
 
-    None where that cannot be known on this machine.
+    None where that cannot be known: a model that the settings ask for is not on this machine.
     """
-    work = _work_now(stage, Shard(next(iter(shards)), store, settings, _log)) if shards else None
-    if work is None:
+    if not shards:
         return set()
+    work = _work_now(stage, Shard(next(iter(shards)), store, settings, _log))
+    if work is None:
+        return None
     entries = {shard: found[stage.name] for shard, found in read_progress(store, shards).items() if stage.name in found}
     return {shard for shard, one in entries.items() if one.get("made_with") != work.made_with(one.get("uses"))}
 

@@ -1,9 +1,12 @@
 """A first reading that is stopped anywhere goes on as if it had not been."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
 
+from resources.errors import ModelUnavailable
 from resources.store.store import Store
 from tests.masking.test_clip_masks import SIZE, Model
 from tests.masking.test_clip_masks import clip as panned
@@ -47,9 +50,19 @@ class Dying(Model):
         return super().probabilities(images)
 
 
-def read(folder, parts, place, model):
-    """The reading of the clip in ``folder`` by ``model``: what it leaves."""
-    maker = ClipMasks([Tier("red", lambda: model, "1")], LadderSettings(), 1024)
+class Late(Model):
+    """Answers about five frames, half as sure, and cannot be loaded then."""
+
+    def probabilities(self, images):
+        if len(self.asked) >= 5:
+            raise ModelUnavailable("its weights are damaged")
+        return [found / 2 for found in super().probabilities(images)]
+
+
+def read(folder, parts, place, *models):
+    """The reading of the clip in ``folder`` by these models: what it leaves."""
+    tiers = [Tier(f"tier{number}", lambda model=model: model, "1") for number, model in enumerate(models)]
+    maker = ClipMasks(tiers, LadderSettings(), 1024)
     place.mkdir()
     frames = Pixels(read_folder(folder))
     survey = maker.survey(frames, place, lambda step, frame: None, kept=KeptReading(parts, frames, place))
@@ -95,6 +108,37 @@ def test_what_was_read_is_neither_asked_nor_decoded_nor_looked_at_again(folder, 
     monkeypatch.setattr("vivid_assets.masking.clip_survey.clean_plate", lambda *_, **__: pytest.fail("it is kept"))
     again = read(folder, parts_in(tmp_path / "one"), tmp_path / "again", Dying(0))
     assert (again, begun) == (whole, [])
+
+
+def test_what_a_tier_answered_before_it_broke_is_not_the_next_one_s(folder, tmp_path, monkeypatch):
+    class Slow(Dying):
+        """Its first three frames take long enough to be kept."""
+
+        def probabilities(self, images):
+            monkeypatch.setattr(kept, "SECONDS", 1e9 if len(self.asked) < 2 else 0.0)
+            return super().probabilities(images)
+
+    monkeypatch.setattr(kept, "SECONDS", 1e9)
+    wanted = read(folder, parts_in(tmp_path / "one"), tmp_path / "whole", Late(), Dying(None))
+    with pytest.raises(Killed):
+        read(folder, parts_in(tmp_path / "other"), tmp_path / "first", Late(), Slow(4))
+    monkeypatch.setattr(kept, "SECONDS", 1e9)
+    assert read(folder, parts_in(tmp_path / "other"), tmp_path / "again", Late(), Dying(None)) == wanted
+
+
+def test_what_is_taken_up_may_leave_the_store_meanwhile(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "SECONDS", 0.0)
+    wanted = read(folder, parts_in(tmp_path / "one"), tmp_path / "whole", Dying(None))
+    taken = KeptReading.scene
+
+    def and_gone(reading, tier, first):
+        found = taken(reading, tier, first)
+        if found:
+            shutil.rmtree(tmp_path / "one")
+        return found
+
+    monkeypatch.setattr(KeptReading, "scene", and_gone)
+    assert read(folder, parts_in(tmp_path / "one"), tmp_path / "again", Dying(None)) == wanted
 
 
 def test_behind_a_damaged_file_the_clip_is_read_again(folder, tmp_path, monkeypatch):

@@ -77,6 +77,12 @@ def test_a_still_camera_before_a_smooth_background_has_one_though_the_light_flic
         assert np.abs(plate.color - smooth_pan(0.0)[0][15])[:, :80].mean() < 3
 
 
+def test_a_strip_that_is_a_pixel_high_has_a_plate_like_any_still_clip():
+    frame = np.random.default_rng(0).integers(90, 110, (2, 640, 3), np.uint8)
+    masks = [np.zeros((2, 640), np.float32) for _ in range(8)]
+    assert clean_plate([frame] * 8, masks) is not None
+
+
 def test_nothing_but_subject_has_no_plate():
     frames, _ = walk()
     assert clean_plate(frames, [np.ones(SIZE, np.float32)] * len(frames)) is None

@@ -63,6 +63,8 @@ def drift(frames: Sequence[RGB8], empty: Sequence[Area], usual: Planes) -> Drift
     """
     height, width = usual.shape[:2]
     size = fitted_size(width, height, _SIDE)
+    if min(size) < 2:  # a strip, which has no slope across
+        return Drift(0.0, 0.0)
     plate = _small(usual, size)
     slopes = np.stack([np.gradient(plate, axis=1), np.gradient(plate, axis=0)], axis=-1)
     shifts, slope = [], []

@@ -6,7 +6,10 @@ are files that no row names, and go with these (``rows.orphans``).
 """
 
 import io
+import os
+import shutil
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,10 +56,10 @@ class Parts:
         self.known[path] = what
 
     def local_copy(self, what: str, first: int, folder: Path) -> Path | None:
-        """The file that begins with that frame, on this machine (see the store); None where none can be read."""
+        """The file that begins with that frame, in ``folder``; None where none can be read."""
         path = self._path(what, first)
         with suppress(FileNotFoundError, UnreadablePicture):
-            found = self.store.local_copy(path, folder)
+            found = _own(self.store.local_copy(path, folder), folder)
             with Packed(found) as opened:
                 opened.check()
             self.known[path] = what
@@ -124,6 +127,20 @@ class KeptMasks:
             first, others = min(self._pictures), {_REST: _packed(rest), **self._shadows}
             self._parts.write(self._what, first, packed(self._pictures, self._notes, others))
             self._pictures, self._shadows, self._notes, self._since = {}, {}, [], time.monotonic()
+
+
+def _own(found: Path, folder: Path) -> Path:
+    """A name in ``folder`` for a file: a local store's own file may be removed while it is read."""
+    if found.parent == folder:
+        return found
+    own = folder / f"{uuid.uuid4().hex}{found.suffix}"
+    try:
+        os.link(found, own)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(found, own)
+    return own
 
 
 def _packed(rest: Rest) -> bytes:

@@ -41,6 +41,10 @@ class KeptStretch:
         self.verdicts: Sequence[tuple[str, str]] = [(name, reason) for name, reason in self.notes["verdicts"]]
         self.usual, self.begins, self.is_last = (self.notes[name] for name in ("usual", "begins", "last"))
 
+    def is_whole_from(self, first: int) -> bool:
+        """Whether it has that frame and those behind it, one by one, each with its verdict."""
+        return bool(self.verdicts) and [*self._numbers] == [*range(first, first + len(self.verdicts))]
+
     def frames(self) -> Iterator[Small]:
         """The small frames and their probabilities."""
         with Packed(self._path) as file:
@@ -67,6 +71,7 @@ class KeptReading:
         self._parts, self._frames, self._folder = parts, frames, folder
         self._first, self._since = 0, time.monotonic()
         self._waiting: dict[str, bytes] = {}
+        self._reading: Reading | None = None
         self._found: dict[tuple[str, int], KeptStretch] = {}
 
     def stretch(self, tier: str, first: int) -> KeptStretch | None:
@@ -100,6 +105,8 @@ class KeptReading:
     def add(self, reading: Reading, small: Small) -> None:
         """Take the frame that was read last."""
         number = reading.survey.count - 1
+        if self._reading is not reading:  # the tier before has broken, and what waits is its
+            self._reading, self._waiting = reading, {}
         if not self._waiting:
             self._first, self._since = number, time.monotonic()
         self._waiting |= {_frame_name(number): _png(small.frame), picture_name(number): _png(small.levels)}
@@ -133,7 +140,10 @@ class KeptReading:
             path = self._parts.local_copy(_stretches(tier), first, self._folder)
             if path is None:
                 return None
-            self._found[tier, first] = KeptStretch(path)
+            found = KeptStretch(path)
+            if not found.is_whole_from(first):
+                return None
+            self._found[tier, first] = found
         return self._found[tier, first]
 
     def _write(self, reading: Reading, *, last: bool) -> None:
