@@ -7,6 +7,7 @@ look into never hold a half-written one, and what a killed process leaves lies i
 import errno
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 """What file systems without hard links say, and such as have enough of one file's."""
 _BAD_NAME = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ}
 _ABANDONED_AFTER_S = 7 * 24 * 3600
+_ONE_TIME_NS = 1000
+_PIECE = 1 << 20
 
 
 def write(root: Path, target: Path, data: bytes, *, durable: bool) -> None:
@@ -42,7 +45,7 @@ def write_file(root: Path, target: Path, source: Path) -> None:
 
     def fill(file: BinaryIO) -> None:
         with source.open("rb") as whole:
-            shutil.copyfileobj(whole, file, 1 << 20)
+            shutil.copyfileobj(whole, file, _PIECE)
 
     with _spoken(target), _part(root, fill, durable=False) as part:
         _move(part, target)
@@ -94,8 +97,7 @@ def link(root: Path, source: Path, target: Path) -> None:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                shutil.copyfile(source, part)
-                shutil.copystat(source, part)
+                _copy(source, part)
             _move(part, target)
         finally:
             # Still there where both names were the same file already.
@@ -103,11 +105,38 @@ def link(root: Path, source: Path, target: Path) -> None:
 
 
 def is_linked(source: Path, target: Path) -> bool:
-    """Whether ``target`` is ``source``'s other name, or a copy that ``link`` made of it. Raises as ``stat`` does."""
+    """Whether ``target`` is ``source``'s other name, or a whole copy of it. Raises as ``stat`` does."""
     first, second = source.stat(), target.stat()
     if first.st_ino and os.path.samestat(first, second):
         return True
-    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
+    if not stat.S_ISREG(second.st_mode) or first.st_size != second.st_size:
+        return False
+    # Disks round the time that a copy takes over (SMB to 100 ns, exFAT and HFS+ to a second or two), or refuse it. Two
+    # files of one size may well be made within two seconds, so a time that is only near proves nothing and the content
+    # is read, which costs less than to copy it again. What the clocks of ext4 and SMB cannot tell apart is one time.
+    return abs(first.st_mtime_ns - second.st_mtime_ns) <= _ONE_TIME_NS or _same_content(source, target)
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    # Not filecmp.cmp, which remembers its answers by the times of the files.
+    try:
+        with one.open("rb") as first, other.open("rb") as second:
+            while (piece := first.read(_PIECE)) == second.read(_PIECE):
+                if not piece:
+                    return True
+    except OSError:
+        # What cannot be read is not known to be a copy. Linking it anew puts that right, or says what is wrong.
+        return False
+    return False
+
+
+def _copy(source: Path, copy: Path) -> None:
+    """Copy a file's content and, where the disk lets us, its time, by which ``is_linked`` knows it without reading."""
+    shutil.copyfile(source, copy)
+    times = source.stat()
+    # SMB, some NAS and files of another user refuse it; a copy is whole without it.
+    with suppress(OSError):
+        os.utime(copy, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def sweep(root: Path) -> None:
@@ -150,8 +179,7 @@ def _move(part: Path, target: Path) -> None:
         # A folder of the store lies on another disk: go there first, under a hidden name.
         near = target.with_name(f".{part.name}")
         try:
-            shutil.copyfile(part, near)
-            shutil.copystat(part, near)
+            _copy(part, near)
             near.replace(target)
         finally:
             near.unlink(missing_ok=True)

@@ -97,6 +97,93 @@ def test_a_disk_without_hard_links_holds_a_store(tmp_path, monkeypatch):
     assert store.names(".parts") == []
 
 
+@pytest.fixture(params=["no links", "another disk"])
+def copying(request, tmp_path, monkeypatch):
+    """A local store whose links are copies: its disk has none, or the names lie on another."""
+    real = Path.replace
+
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    def across(self, target):
+        if self.parent.name == local_files.PARTS and "seen" in Path(target).parts:
+            raise OSError(errno.EXDEV, "another device")
+        return real(self, target)
+
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", refuse)
+    else:
+        monkeypatch.setattr(Path, "replace", across)
+        (tmp_path / "seen").mkdir()
+    return Store(root=str(tmp_path))
+
+
+def _make_two(store, *, ns_apart):
+    """Two artefacts of one size, so many nanoseconds apart."""
+    for number, data in ((1, b"made"), (2, b"more")):
+        store.write(f"artefacts/{number}", data)
+        time_ns = 1_700_000_001_987_654_321 + number * ns_apart
+        os.utime(store.path(f"artefacts/{number}").path, ns=(time_ns, time_ns))
+
+
+@pytest.mark.parametrize("grain_ns", [100, 10**9, 2 * 10**9])
+def test_a_copy_is_known_where_the_disk_rounds_times(copying, monkeypatch, grain_ns):
+    _make_two(copying, ns_apart=10_000_000)
+    real = os.utime
+
+    def rounding(path, times=None, *, ns=None, **options):
+        real(path, ns=tuple(time_ns // grain_ns * grain_ns for time_ns in ns), **options)
+
+    monkeypatch.setattr(os, "utime", rounding)
+    copying.link("artefacts/2", "seen/a")
+    assert copying.is_linked("artefacts/2", "seen/a")
+    assert not copying.is_linked("artefacts/1", "seen/a"), "as large, and made a moment earlier"
+
+
+def test_a_copy_whose_time_is_nearly_its_sources_is_not_read(copying, tmp_path, monkeypatch):
+    """As SMB keeps it; to read all pictures of a share at each publishing would take long."""
+    _make_two(copying, ns_apart=10_000_000)
+    copying.link("artefacts/2", "seen/a")
+    rounded = (tmp_path / "seen/a").stat().st_mtime_ns // 100 * 100
+    os.utime(tmp_path / "seen/a", ns=(rounded, rounded))
+
+    def read(*_, **__):
+        pytest.fail("it was read")
+
+    monkeypatch.setattr(Path, "open", read)
+    assert copying.is_linked("artefacts/2", "seen/a")
+
+
+def test_a_disk_that_lets_nobody_set_times_and_modes_takes_copies(copying, monkeypatch):
+    _make_two(copying, ns_apart=10_000_000)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("utime", "chmod"):
+        monkeypatch.setattr(os, name, refuse)
+    copying.link("artefacts/2", "seen/a")
+    assert copying.read("seen/a") == b"more"
+    assert copying.is_linked("artefacts/2", "seen/a")
+    assert not copying.is_linked("artefacts/1", "seen/a"), "of the same size"
+
+
+def test_what_cannot_be_read_as_a_file_is_no_copy(tmp_path, monkeypatch):
+    store = Store(root=str(tmp_path))
+    (tmp_path / "seen/a").mkdir(parents=True)
+    store.write("artefacts/1", bytes((tmp_path / "seen/a").stat().st_size))
+    assert not store.is_linked("artefacts/1", "seen/a"), "a folder"
+    store.write("seen/b", store.read("artefacts/1"))
+    os.utime(tmp_path / "seen/b", (0, 0))
+    assert store.is_linked("artefacts/1", "seen/b")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert not store.is_linked("artefacts/1", "seen/b")
+
+
 def test_a_server_that_says_in_its_own_way_that_an_object_is_there_is_understood(monkeypatch):
     """s3fs knows one answer of Amazon's; others come as "invalid argument"."""
     store = Store(root="memory://other-server")
