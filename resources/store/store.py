@@ -31,6 +31,9 @@ _WRITTEN = ("LastModified", "last_modified", "mtime", "updated", "modified", "cr
 """What the clients of object stores, and of servers, call the time at which a file was written."""
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
+_S3 = ("s3", "s3a")
+_COPIED_ETAG = "copied-etag"
+"""The metadata of a copy on S3: its source's ETag at the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -215,7 +218,7 @@ class Store(Resource):
             return
         origin, place = self.path(source), self.path(target)
         try:
-            place.fs.copy(origin.path, place.path)
+            place.fs.copy(origin.path, place.path, **_noting_source(origin))
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -227,25 +230,30 @@ class Store(Resource):
     def is_linked(self, source: str, target: str) -> bool:
         """Whether ``target`` is ``source``'s other name, or a whole copy of it.
 
-        A copy is known by its size and, on a disk, by the time that it took over from ``source``; in an object store by
-        its digest, and where the store tells none by having been made since ``source`` was written.
+        A copy is known by its size and, on a disk, by the time that it took over from ``source``, else by its content;
+        in an object store by its digest or by the ETag that it notes of its source (S3), and where the store tells
+        neither by having been made since ``source`` was written.
         """
         origin, place = self.path(source), self.path(target)
         try:
             if self.is_local:
                 return local_files.is_linked(Path(origin.path), Path(place.path))
             one, other = origin.fs.info(origin.path), place.fs.info(place.path)
+            if one.get("size") != other.get("size"):
+                return False
+            first, second = _digest_told(one), _digest_told(other)
+            if first and first == second:
+                return True
+            if noted := _source_noted(place):
+                return noted == _etag(one)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 return False
             raise
-        if one.get("size") != other.get("size"):
-            return False
-        first, second = _digest_told(one), _digest_told(other)
         if first and second:
-            return first == second
+            return False
         written, copied = (_modified(info) for info in (one, other))
         return written is not None and written <= copied
 
@@ -349,10 +357,34 @@ def _digest_told(info: dict[str, Any]) -> str:
     """The digest of an object's content that its store tells; empty where it tells none.
 
     S3's ETag is the MD5 of what was uploaded in one piece, or copied; of what came in several it has a dash. Under a
-    key of KMS it is another one for each copy: these are copied again, which is only slow.
+    key of KMS, or of the customer, it only looks like one and is another for each copy: equal ones are proof all the
+    same, and of others a copy notes its source.
     """
-    etag = str(info.get("ETag", "")).strip('"')
+    etag = _etag(info)
     return str(info.get("md5Hash") or (etag if _MD5.fullmatch(etag) else ""))
+
+
+def _etag(info: dict[str, Any]) -> str:
+    return str(info.get("ETag", "")).strip('"')
+
+
+def _noting_source(origin: UPath) -> dict[str, Any]:
+    """What a copy on S3 is asked for so that it notes its source's ETag; nothing elsewhere.
+
+    Raises FileNotFoundError where there is no source.
+    """
+    if origin.protocol not in _S3:
+        return {}
+    # Told before the copy: if the source is replaced meanwhile, the copy counts as one of the earlier.
+    info = origin.fs.info(origin.path)
+    # Metadata are replaced as a whole, and the kind of content with them.
+    noted = {"MetadataDirective": "REPLACE", "Metadata": {_COPIED_ETAG: _etag(info)}}
+    return noted | ({"ContentType": info["ContentType"]} if info.get("ContentType") else {})
+
+
+def _source_noted(copy: UPath) -> str:
+    """The ETag of its source that a copy on S3 notes; empty where it notes none, as those that others made."""
+    return str(copy.fs.metadata(copy.path).get(_COPIED_ETAG, "")) if copy.protocol in _S3 else ""
 
 
 def as_path(url: str) -> UPath:

@@ -1,16 +1,27 @@
-"""moto's S3 server on the port that the command names, whose conditional uploads are atomic, as S3's are.
+"""moto's S3 server on the port that the command names, made more like S3 in two ways.
 
-moto by itself looks whether a file is there and then writes it, in threads: of two clients both could be first.
+Conditional uploads are atomic: moto by itself looks whether a file is there and then writes it, in threads, so of two
+clients both could be first. And each object under a key of KMS has an ETag of its own, where moto's is the MD5.
 """
 
 import sys
 import threading
+import uuid
 
+from moto.s3.models import FakeKey
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
 _one_at_a_time = threading.Lock()
 _moto = DomainDispatcherApplication(create_backend_app)
+
+_make = FakeKey.__init__
+
+
+def make(key, *arguments, **options):
+    if options.get("encryption") == "aws:kms" and not options.get("etag"):
+        options["etag"] = uuid.uuid4().hex
+    _make(key, *arguments, **options)
 
 
 def serve(environ, start_response):
@@ -19,4 +30,5 @@ def serve(environ, start_response):
 
 
 if __name__ == "__main__":
+    FakeKey.__init__ = make
     run_simple("127.0.0.1", int(sys.argv[1]), serve, threaded=True)

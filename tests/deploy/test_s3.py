@@ -76,6 +76,32 @@ def test_a_copy_of_another_file_of_the_same_size_is_no_name_of_the_earlier_one(s
     assert store.read("seen/a") == b"made"
 
 
+def test_a_copy_under_a_key_of_kms_is_known_and_not_made_again(s3):
+    """Each has another ETag there, which looks like an MD5."""
+    s3.mkdir("vivid-kms")
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    s3.call_s3("put_bucket_encryption", Bucket="vivid-kms", ServerSideEncryptionConfiguration={"Rules": [rule]})
+    store = Store(root="s3://vivid-kms/linked")
+    for number, data in ((1, b"made"), (2, b"more")):
+        store.write(f"artefacts/{number}", data)
+    store.link("artefacts/2", "seen/a")
+    assert s3.info("vivid-kms/linked/artefacts/2")["ETag"] != s3.info("vivid-kms/linked/seen/a")["ETag"]
+    assert store.is_linked("artefacts/2", "seen/a")
+    assert not store.is_linked("artefacts/1", "seen/a"), "of the same size, and made before the copy"
+    store.write("seen/a", b"evil")
+    assert not store.is_linked("artefacts/2", "seen/a"), "replaced by others"
+    with pytest.raises(FileNotFoundError):
+        store.link("artefacts/3", "seen/a")
+
+
+def test_a_copy_keeps_the_kind_of_content(s3, tmp_path):
+    store = Store(root="s3://vivid/kinds")
+    (tmp_path / "disc.mp4").write_bytes(b"some video")
+    store.write_file("artefacts/disc.mp4", tmp_path / "disc.mp4")
+    store.link("artefacts/disc.mp4", "seen/disc.mp4")
+    assert s3.info("vivid/kinds/seen/disc.mp4")["ContentType"] == "video/mp4"
+
+
 def test_of_two_who_create_a_file_one_is_first(s3):
     store = Store(root="s3://vivid/create")
     assert [store.create("file", data) for data in (b"first", b"second")] == [True, False]
