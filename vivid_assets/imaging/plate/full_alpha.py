@@ -5,6 +5,8 @@ beside each pixel. Each pixel is solved by itself; that its neighbours' alpha ch
 after each time.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -69,18 +71,19 @@ def full_alpha(light: LinearRGB, parts: Parts, model: Model, threads: int | None
     here = Solved(image, _interpolated(parts.prior, view, out.shape, threads), where, view, view)
     telling = _enlarged(parts.telling, height, width, box)
     none, count = np.zeros((1, 1, 2), np.float32), len(where)
+    guide = _guide(image, where, unit)
     parallel_rows(solve_alpha, count, here, model, none, out, threads=threads)
     # A rim of a hue of its own seems half clear, and would not show its colour: solid again, it does. Where the plate
     # has no hue, what is nearly solid may as well be the plate in the shadow.
     away = _settle(here._replace(where=where & telling), model, telling, out, unit, threads)
-    out = _with_colors(image, out, where, unit, threads)
+    out = _with_colors(image, guide, out, where, threads)
     parallel_rows(hold_hue, count, here, model, out, threads=threads)
     near = _next_to(out, where, away, unit)
     model = model._replace(front=spread_front(image, near, where, threads))
     here = here._replace(front_view=whole(*out.shape))
     parallel_rows(solve_alpha, count, here, model, none, out, threads=threads)
     _settle(here, model, telling, out, unit, threads)
-    out = _with_colors(image, out, where, unit, threads)
+    out = _with_colors(image, guide, out, where, threads)
     parallel_rows(hold_hue, count, here, model, out, threads=threads)
     # In a shadow as dark as the subject alpha has no contour of its own: there it is that of the small picture.
     blurred = np.asarray(cv2.GaussianBlur(parts.trimap, (0, 0), 1.0), np.float32)
@@ -133,29 +136,49 @@ def _settle(here: Solved, model: Model, telling: Area, alpha: Matte, unit: float
     return rim.away
 
 
-def _with_colors(image: LinearRGB, alpha: Matte, where: Area, unit: float, threads: int | None) -> Matte:
+class _Guide(NamedTuple):
+    """What alpha is fitted to. A lens blurs more pixels of a large picture, which needs no more fits than a small."""
+
+    light: LinearRGB
+    """float32 h×w×3: the picture, smaller by ``scale``."""
+    where: Area
+    """bool h×w: what is solved."""
+    scale: int
+    side: int
+    """Pixels of it, two windows to each side, within which a rim is looked for."""
+
+
+def _guide(image: LinearRGB, where: Area, unit: float) -> _Guide:
+    scale = round(unit)
+    side = round(4 * _WINDOW * unit / scale) + 1
+    if scale == 1:
+        return _Guide(image, where, scale, side)
+    size = image.shape[1] // scale, image.shape[0] // scale
+    light, share = (
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+        for plane in (image, where.astype(np.float32))
+    )
+    return _Guide(light, share > 0, scale, side)
+
+
+def _with_colors(image: LinearRGB, guide: _Guide, alpha: Matte, where: Area, threads: int | None) -> Matte:
     """Let alpha change with the light, ``where`` it was solved.
 
     Where F and B are even, alpha is linear in the pixel's light (Levin, Lischinski and Weiss 2008, equation 4). Solving
     each pixel by itself leaves a dark rim of hair or cloth before a dark plate bitten, pixel by pixel. Twice: the
     second fit is to what the first has evened out.
     """
-    few, guide, chosen, scale = alpha, image, where, round(unit)
-    if scale > 1:  # what lenses blur is wider in a larger picture, which needs no more fits
-        size = alpha.shape[1] // scale, alpha.shape[0] // scale
-        few, guide, share = (
-            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
-            for plane in (alpha, image, where.astype(np.float32))
-        )
-        chosen = share > 0
+    few = alpha
+    if guide.scale > 1:
+        size = guide.where.shape[::-1]
+        few = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
     # Away from every rim, a fit to single wrong pixels would open all of their colour.
-    side = (round(4 * _WINDOW * unit / scale) + 1,) * 2
-    rim = cv2.blur((few < _BARE).astype(np.float32), side) > _RIM
-    few = _fitted(few, guided_filter(guide, few, _WINDOW, _EVEN, chosen, threads), chosen, rim)
-    if scale == 1:
-        return _fitted(few, guided_filter(guide, few, _WINDOW, _EVEN, chosen, threads), chosen, rim)
+    rim = cv2.blur((few < _BARE).astype(np.float32), (guide.side, guide.side)) > _RIM
+    few = _fitted(few, guided_filter(guide.light, few, _WINDOW, _EVEN, guide.where, threads), guide.where, rim)
+    if guide.scale == 1:
+        return _fitted(few, guided_filter(guide.light, few, _WINDOW, _EVEN, guide.where, threads), guide.where, rim)
     near = cv2.resize(rim.astype(np.uint8), where.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0
-    return _fitted(alpha, guided_upsample(image, few, guide, _WINDOW, _EVEN, where, threads), where, near)
+    return _fitted(alpha, guided_upsample(image, few, guide.light, _WINDOW, _EVEN, where, threads), where, near)
 
 
 def _fitted(alpha: Matte, found: Plane, where: Area, rim: Area) -> Matte:
